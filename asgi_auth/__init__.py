@@ -1,0 +1,103 @@
+"""Identify the caller of every HTTP request and every WebSocket of an ASGI app."""
+
+from __future__ import annotations
+
+from asgi_auth.backends.chain import BackendChain
+from asgi_auth.backends.jwt import JWTBackend
+from asgi_auth.challenge import Challenge
+from asgi_auth.config import AuthConfig
+from asgi_auth.credentials import (
+    BearerHeader,
+    Cookie,
+    Credential,
+    QueryParam,
+    Subprotocol,
+)
+from asgi_auth.errors import (
+    AsgiAuthError,
+    AuthenticationError,
+    AuthError,
+    AuthorizationError,
+    ConfigurationError,
+    CrossOriginError,
+    ExpiredTokenError,
+    InsufficientScopeError,
+    InvalidCredentialsError,
+    InvalidRequestError,
+    InvalidTokenError,
+    MissingExtraError,
+    RateLimitedError,
+    ReusedTokenError,
+    RevokedTokenError,
+    StepUpRequiredError,
+    UnavailableError,
+    UnknownSubjectError,
+)
+from asgi_auth.events import Event
+from asgi_auth.guards import requires
+from asgi_auth.keys import Key, KeySet
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.principal import (
+    ANONYMOUS,
+    Principal,
+    current_principal,
+    get_principal,
+    get_user,
+)
+from asgi_auth.refusal import deny
+from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions import TokenService
+from asgi_auth.stores.memory import MemoryStore
+from asgi_auth.stores.records import Device, Session
+from asgi_auth.tokens.grant import Grant
+from asgi_auth.tokens.pair import TokenPair
+from asgi_auth.tokens.verifier import TokenVerifier
+
+__all__ = [
+    "ANONYMOUS",
+    "AsgiAuthError",
+    "AuthConfig",
+    "AuthError",
+    "AuthenticationError",
+    "AuthenticationMiddleware",
+    "AuthorizationError",
+    "BackendChain",
+    "BearerHeader",
+    "Challenge",
+    "ConfigurationError",
+    "Cookie",
+    "Credential",
+    "CrossOriginError",
+    "Device",
+    "Event",
+    "ExpiredTokenError",
+    "Grant",
+    "InsufficientScopeError",
+    "InvalidCredentialsError",
+    "InvalidRequestError",
+    "InvalidTokenError",
+    "JWTBackend",
+    "Key",
+    "KeySet",
+    "MemoryStore",
+    "MissingExtraError",
+    "Principal",
+    "QueryParam",
+    "RateLimitedError",
+    "ReusedTokenError",
+    "RevocationList",
+    "RevokedTokenError",
+    "Session",
+    "StepUpRequiredError",
+    "Subprotocol",
+    "TokenPair",
+    "TokenService",
+    "TokenVerifier",
+    "UnavailableError",
+    "UnknownSubjectError",
+    "current_principal",
+    "deny",
+    "get_principal",
+    "get_user",
+    "requires",
+]

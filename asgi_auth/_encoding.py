@@ -1,0 +1,79 @@
+"""Base64url, compact JSON and constant-time comparison, each written once.
+
+Nothing here is lenient: what is not canonical is a :class:`ValueError`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from binascii import a2b_base64, b2a_base64
+from typing import Any
+
+__all__ = [
+    "ALPHABET",
+    "b64url_decode",
+    "b64url_encode",
+    "compact_json",
+    "constant_time_equal",
+]
+
+ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+"""The 64 characters of RFC 4648, section 5."""
+
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+
+# The last character of a segment carries unused bits, which must be zero: else
+# many texts would stand for one value (RFC 4648, section 3.5).
+_LAST: tuple[frozenset[int], ...] = (
+    frozenset(ALPHABET),
+    frozenset(),
+    frozenset(ALPHABET[::16]),
+    frozenset(ALPHABET[::4]),
+)
+
+
+def b64url_encode(data: bytes) -> bytes:
+    """Encode without padding (RFC 7515, section 2)."""
+    return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL)
+
+
+def b64url_decode(segment: bytes, *, clean: bool = False) -> bytes:
+    """Decode canonical, unpadded base64url (RFC 7515, section 2).
+
+    Args:
+        segment: The encoded text.
+        clean: The caller has seen to it that only characters of the alphabet occur.
+
+    Raises:
+        ValueError: The text is not what :func:`b64url_encode` would have made.
+    """
+    if not segment:
+        return b""
+
+    if not clean and segment.translate(None, ALPHABET):
+        msg = "a character outside the base64url alphabet"
+        raise ValueError(msg)
+
+    if segment[-1] not in _LAST[len(segment) % 4]:
+        msg = "not canonical base64url"
+        raise ValueError(msg)
+
+    return a2b_base64(segment.translate(_FROM_URL) + b"==")
+
+
+def compact_json(value: Any) -> bytes:
+    """Serialise without white space, as UTF-8; NaN and infinity are refused.
+
+    Raises:
+        ValueError: A number is not finite, or a text has a lone surrogate.
+        TypeError: A value has no JSON form.
+    """
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def constant_time_equal(left: bytes, right: bytes) -> bool:
+    """Compare secrets in time that does not depend on where they differ."""
+    return hmac.compare_digest(left, right)

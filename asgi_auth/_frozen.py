@@ -1,0 +1,100 @@
+"""Read-only JSON: what was signed cannot be changed by a handler that got it.
+
+A cached token's claims are shared by every request that carries it: one handler that
+appended a role would raise everybody. Objects stay dictionaries and lists become
+tuples, so ``json.dumps`` needs no help.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+__all__ = ["FrozenDict", "freeze", "parse_object"]
+
+
+class FrozenDict(dict[str, Any]):
+    """A dictionary that cannot be changed."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        msg = "claims are read-only; make a copy with dict(claims)"
+        raise TypeError(msg)
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __copy__(self) -> FrozenDict:
+        return self
+
+    def __deepcopy__(self, _: object) -> FrozenDict:
+        return self
+
+    def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, Any]]]:
+        return FrozenDict, (dict(self),)
+
+
+def freeze(value: Any) -> Any:
+    """Return *value* with dictionaries and lists read-only, to the last level."""
+    if isinstance(value, dict):
+        return FrozenDict({name: freeze(member) for name, member in value.items()})
+
+    if isinstance(value, list | tuple):
+        return tuple(map(freeze, value))
+
+    return value
+
+
+def parse_object(text: bytes) -> FrozenDict:
+    """Parse one JSON object, strictly and read-only.
+
+    Raises:
+        ValueError: It is not UTF-8, not JSON, not an object, has a member twice, a
+            number that is not finite, a lone surrogate, or is nested too deeply.
+    """
+    try:
+        value = _decoder.decode(text.decode("utf-8"))
+        if b"\\u" in text:
+            # An escaped lone surrogate would break every later encode.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        msg = "nested too deeply"
+        raise ValueError(msg) from None
+
+    if type(value) is not FrozenDict:
+        msg = "not a JSON object"
+        raise ValueError(msg)
+
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> FrozenDict:
+    frozen = FrozenDict(pairs)
+    if len(frozen) != len(pairs):
+        msg = "a member occurs twice"
+        raise ValueError(msg)
+
+    for name, value in pairs:
+        if type(value) is list:
+            dict.__setitem__(frozen, name, freeze(value))
+
+    return frozen
+
+
+def _constant(name: str) -> NoReturn:
+    msg = f"{name} is no JSON number"
+    raise ValueError(msg)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if number - number != 0:  # Infinity from 1e999; JSON has no such number.
+        _constant("an overflowing number")
+
+    return number
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+)

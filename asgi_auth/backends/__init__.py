@@ -1,0 +1,1 @@
+"""Backends decide who is calling; each kind of credential has its own."""

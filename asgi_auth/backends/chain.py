@@ -1,0 +1,80 @@
+"""Ask several backends in turn.
+
+The first that claims a credential decides; nobody else is asked after it, so that a
+forged token cannot look for a more lenient judge.
+"""
+
+from __future__ import annotations
+
+from asgi_auth._asgi import Scope
+from asgi_auth.credentials import Credential, Source
+from asgi_auth.challenge import Challenge
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.principal import Principal
+from asgi_auth.typing import Backend
+
+__all__ = ["BackendChain"]
+
+
+class BackendChain:
+    """Several backends as one.
+
+    A backend with a method ``claims(credential) -> bool`` is passed over where a
+    credential that it finds bad was not of its shape; every other one is final.
+
+    Args:
+        backends: At least one; the order is that of asking.
+
+    Raises:
+        ConfigurationError: There is none, or two share a name.
+    """
+
+    __slots__ = ("_backends", "challenges", "issuers", "name", "sources")
+
+    def __init__(self, *backends: Backend) -> None:
+        names = [backend.name for backend in backends]
+        if not names or len(set(names)) != len(names):
+            msg = "BackendChain needs backends, each with a name of its own."
+            raise ConfigurationError(msg)
+
+        self._backends = backends
+        self.name = "+".join(names)
+        sources: dict[Source, None] = {}
+        challenges: dict[str, Challenge] = {}
+        for backend in backends:
+            sources.update(dict.fromkeys(backend.sources))
+            for challenge in backend.challenges:
+                challenges.setdefault(challenge.scheme, challenge)
+
+        self.sources = tuple(sources)
+        self.challenges = tuple(challenges.values())
+        self.issuers = frozenset(
+            issuer
+            for backend in backends
+            for issuer in getattr(backend, "issuers", (backend.name,))
+        )
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Return the first answer, or let the first claimed fault out.
+
+        Raises:
+            AuthError: As the backend that claimed the credential raised it.
+        """
+        for backend in self._backends:
+            try:
+                principal = await backend.authenticate(credential, scope)
+            except InvalidTokenError:
+                if _claimed(backend, credential):
+                    raise
+            else:
+                if principal is not None:
+                    return principal
+
+        return None
+
+
+def _claimed(backend: Backend, credential: Credential | None) -> bool:
+    claims = getattr(backend, "claims", None)
+    return claims is None or credential is None or bool(claims(credential))

@@ -1,0 +1,94 @@
+"""Recognise callers by a JWT (RFC 7519), wherever it came from.
+
+Whether a caller may do something is for guards to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from asgi_auth._asgi import Scope
+from asgi_auth.challenge import BEARER, Challenge
+from asgi_auth.credentials import BearerHeader, Credential, Source
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.principal import Principal
+from asgi_auth.tokens.codec import peek
+from asgi_auth.tokens.verifier import TokenVerifier
+
+__all__ = ["HasVerifier", "JWTBackend"]
+
+
+class HasVerifier(Protocol):
+    """What a token service offers to this room."""
+
+    @property
+    def verifier(self) -> TokenVerifier:
+        """Verifies the service's access tokens."""
+        ...
+
+
+class JWTBackend:
+    """Knows callers by the access tokens of one issuer.
+
+    Args:
+        tokens: The service that issues them, or a verifier for somebody else's.
+        sources: Where tokens may come from.
+        name: What ``principal.backend`` and ``requires(backend=...)`` call it.
+        challenge: What a refusal tells the client to send.
+
+    Raises:
+        ConfigurationError: There is no source.
+    """
+
+    __slots__ = ("_verifier", "challenges", "issuers", "name", "sources")
+
+    def __init__(
+        self,
+        tokens: HasVerifier | TokenVerifier,
+        *,
+        sources: Sequence[Source] = (BearerHeader(),),
+        name: str = "jwt",
+        challenge: Challenge = BEARER,
+    ) -> None:
+        if not sources:
+            msg = "JWTBackend needs a source, for instance BearerHeader()."
+            raise ConfigurationError(msg)
+
+        verifier = tokens if isinstance(tokens, TokenVerifier) else tokens.verifier
+        self._verifier = verifier
+        self.name = name
+        self.sources = tuple(sources)
+        self.challenges = (challenge,)
+        self.issuers = frozenset({verifier.issuer})
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Verify a bearer token; another scheme is not ours.
+
+        Raises:
+            ExpiredTokenError: It was good once.
+            RevokedTokenError: It, its session or its subject was revoked.
+            InvalidTokenError: It is forged, malformed, of another kind or party.
+        """
+        if credential is None or credential.scheme != "bearer":
+            return None
+
+        token = await self._verifier.admit(credential.token)
+        return token.principal(credential.source, self.name)
+
+    def claims(self, credential: Credential) -> bool:
+        """Tell by its mere shape whether the token would be one of ours.
+
+        That is a compact JWS with our ``iss``; where ours have none, with our ``kid``.
+        """
+        seen = peek(credential.token)
+        if seen is None:
+            return False
+
+        header, payload = seen
+        if self._verifier.issuer is not None or "iss" in payload:
+            return payload.get("iss") == self._verifier.issuer
+
+        return header.get("kid") in {key.kid for key in self._verifier.keys}

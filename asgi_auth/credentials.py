@@ -1,0 +1,358 @@
+"""Find the caller's credential: one look over the raw headers.
+
+This room reads; it never verifies. RFC 6750 section 2, RFC 6265 section 5.4.
+What is ambiguous is refused rather than guessed at, and tokens that came in the
+query are blanked out, so that no access log gets them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from asgi_auth._asgi import Headers, Scope
+from asgi_auth._encoding import b64url_decode
+from asgi_auth.errors import (
+    AuthError,
+    ConfigurationError,
+    InvalidRequestError,
+    InvalidTokenError,
+)
+
+__all__ = [
+    "MAX_TOKEN",
+    "BearerHeader",
+    "Cookie",
+    "Credential",
+    "CredentialReader",
+    "Offer",
+    "QueryParam",
+    "Source",
+    "Subprotocol",
+]
+
+MAX_TOKEN = 8192
+"""Longest credential that is looked at, in bytes."""
+
+_TCHAR = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_KUBERNETES = ("base64url.bearer.authorization.k8s.io.", "base64url.bearer.authorization.")
+
+
+@dataclass(frozen=True, slots=True)
+class BearerHeader:
+    """``Authorization: Bearer <token>`` (RFC 6750, section 2.1).
+
+    Args:
+        scheme: Another scheme of the same form, matched without regard to case.
+    """
+
+    scheme: str = "Bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie (RFC 6265): ambient, so that requests that change things are checked.
+
+    Args:
+        name: Compared exactly.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no client could send."""
+        if _TCHAR.fullmatch(self.name) is None:
+            msg = f"{self.name!r} is no cookie name (RFC 6265, section 4.1.1)."
+            raise ConfigurationError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryParam:
+    """A query parameter (RFC 6750, section 2.3): for browsers' WebSockets.
+
+    Place the middleware outermost: what stands outside of it sees the token.
+
+    Args:
+        name: Compared exactly.
+        http: Also for HTTP requests, where tokens end up in histories and logs.
+    """
+
+    name: str = "token"
+    http: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a name that would have to be percent-encoded."""
+        if re.fullmatch(r"[A-Za-z0-9_.~\-]+", self.name) is None:
+            msg = f"{self.name!r} is no plain query parameter name."
+            raise ConfigurationError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Subprotocol:
+    """The WebSocket subprotocols a browser offers: ``bearer, <token>``.
+
+    The form of Kubernetes is understood as well:
+    ``base64url.bearer.authorization.<base64url(token)>`` beside another protocol.
+    """
+
+
+Source = BearerHeader | Cookie | QueryParam | Subprotocol
+
+
+class Offer(NamedTuple):
+    """The subprotocols of a handshake once the token is taken out.
+
+    Attributes:
+        names: What the app may still choose from.
+        answer: What to name if the app names none: browsers fail a socket whose
+            offer gets no answer.
+    """
+
+    names: list[str]
+    answer: str
+
+
+class Credential(NamedTuple):
+    """What came on the wire, and how.
+
+    Attributes:
+        token: The raw bytes; never shown. Empty where *error* is set.
+        source: ``header``, ``cookie``, ``query`` or ``subprotocol``.
+        explicit: The client chose to send it; a cookie is sent by the browser alone.
+        scheme: The lower-case scheme of an Authorization header, else ``bearer``.
+        error: Why it cannot even be looked at.
+        offer: What is left of the subprotocols, if it came among them.
+    """
+
+    token: bytes
+    source: str
+    explicit: bool = True
+    scheme: str = "bearer"
+    error: AuthError | None = None
+    offer: Offer | None = None
+
+    def __repr__(self) -> str:
+        """Leave the token out."""
+        return f"Credential(source={self.source!r}, scheme={self.scheme!r})"
+
+
+class CredentialReader:
+    """Reads the one credential of a request from a fixed choice of sources.
+
+    Args:
+        sources: Where to look; their order matters between cookies only.
+
+    Raises:
+        ConfigurationError: A source is named twice.
+    """
+
+    __slots__ = ("_cookies", "_queries", "_schemes", "_subprotocol")
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        if len(set(sources)) != len(sources):
+            msg = "A source is named twice: name each once."
+            raise ConfigurationError(msg)
+
+        self._schemes = {
+            s.scheme.lower().encode("ascii"): s.scheme.lower()
+            for s in sources
+            if isinstance(s, BearerHeader)
+        }
+        self._cookies = [_cookie_pattern(s) for s in sources if isinstance(s, Cookie)]
+        queries = [s for s in sources if isinstance(s, QueryParam)]
+        self._queries = {
+            "http": [_query_pattern(s) for s in queries if s.http],
+            "websocket": [_query_pattern(s) for s in queries],
+        }
+        self._subprotocol = any(isinstance(s, Subprotocol) for s in sources)
+
+    def read(self, scope: Scope) -> Credential | None:
+        """Return the credential, or ``None``; blank out the query's in *scope*.
+
+        Nothing that a client sends makes this raise: what cannot be used comes back
+        with its ``error`` set.
+        """
+        found: list[Credential] = []
+        authorization, cookies, repeated = _scan(scope["headers"])
+        if authorization is not None and self._schemes:
+            found += self._from_authorization(authorization, repeated=repeated)
+
+        if scope.get("query_string") and self._queries[scope["type"]]:
+            found += self._from_query(scope)
+
+        if self._subprotocol and scope.get("subprotocols"):
+            found += _from_subprotocols(scope["subprotocols"])
+
+        if not found and cookies is not None:
+            return self._from_cookies(cookies)
+
+        return _one_of(found)
+
+    def _from_authorization(self, value: bytes, *, repeated: bool) -> list[Credential]:
+        if repeated:
+            return [_malformed("header", "two Authorization headers")]
+
+        # The scheme is looked at first, so that a long value is not copied.
+        scheme, space, token = value[: MAX_TOKEN + 64].partition(b" ")
+        name = self._schemes.get(scheme.lower())
+        if name is None or not space:
+            words = value[:64].split(None, 1)
+            ours = bool(words) and words[0].lower() in self._schemes
+            return [_malformed("header", "no single space")] if ours else []
+
+        token = token.lstrip(b" ")
+        if not token or b" " in token or b"," in token:
+            return [_malformed("header", "not one token")]
+
+        if len(value) > MAX_TOKEN + 64:
+            return [_too_long("header")]
+
+        return [_checked(Credential(token, "header", scheme=name))]
+
+    def _from_query(self, scope: Scope) -> list[Credential]:
+        query = scope["query_string"]
+        values: list[bytes] = []
+        for pattern in self._queries[scope["type"]]:
+            values += pattern.findall(query)
+            query = pattern.sub(_blank, query)
+
+        scope["query_string"] = query
+        return [_from_query_value(value) for value in values]
+
+    def _from_cookies(self, cookies: bytes) -> Credential | None:
+        for pattern in self._cookies:
+            values = [v for v in map(_unquote, pattern.findall(cookies)) if v]
+            if len(values) > 1:
+                return _malformed("cookie", "two cookies of one name", explicit=False)
+
+            if values:
+                return _checked(Credential(values[0], "cookie", explicit=False))
+
+        return None
+
+
+def _scan(headers: Headers) -> tuple[bytes | None, bytes | None, bool]:
+    """Go through all the headers: a second Authorization must not go unseen."""
+    authorization = cookies = None
+    repeated = False
+    for name, value in headers:
+        # Comparing lengths first spares most names the change of case.
+        length = len(name)
+        if length == 13 and name.lower() == b"authorization":  # noqa: PLR2004
+            repeated = authorization is not None
+            authorization = value
+        elif length == 6 and name.lower() == b"cookie":  # noqa: PLR2004
+            # HTTP/2 may split the cookies over fields (RFC 9113, section 8.2.3).
+            cookies = value if cookies is None else cookies + b"; " + value
+
+    return authorization, cookies, repeated
+
+
+def _one_of(found: list[Credential]) -> Credential | None:
+    if not found:
+        return None
+
+    if len(found) == 1:
+        return found[0]
+
+    # RFC 6750, section 2: clients must not use more than one method.
+    offers = [c.offer for c in found if c.offer is not None]
+    error = InvalidRequestError("more than one credential")
+    return found[0]._replace(token=b"", error=error, offer=next(iter(offers), None))
+
+
+def _malformed(source: str, why: str, *, explicit: bool = True) -> Credential:
+    return Credential(b"", source, explicit, error=InvalidRequestError(why))
+
+
+def _too_long(source: str, *, explicit: bool = True) -> Credential:
+    return Credential(b"", source, explicit, error=InvalidTokenError("too long"))
+
+
+def _checked(credential: Credential) -> Credential:
+    if len(credential.token) <= MAX_TOKEN:
+        return credential
+
+    return _too_long(credential.source, explicit=credential.explicit)
+
+
+def _cookie_pattern(cookie: Cookie) -> re.Pattern[bytes]:
+    name = re.escape(cookie.name.encode("ascii"))
+    return re.compile(rb"(?:^|;)[ \t]*" + name + rb"[ \t]*=[ \t]*([^;]*)")
+
+
+def _query_pattern(query: QueryParam) -> re.Pattern[bytes]:
+    name = re.escape(query.name.encode("ascii"))
+    return re.compile(rb"(?<![^&])" + name + rb"=([^&]*)")
+
+
+def _blank(match: re.Match[bytes]) -> bytes:
+    return match[0][: match.start(1) - match.start()]
+
+
+def _unquote(value: bytes) -> bytes:
+    value = value.rstrip(b" \t")
+    quoted = len(value) > 1 and value[:1] == value[-1:] == b'"'
+    return value[1:-1] if quoted else value
+
+
+def _from_query_value(value: bytes) -> Credential:
+    if len(value) > 3 * MAX_TOKEN:
+        return _too_long("query")
+
+    token = unquote_to_bytes(value)
+    if not token:
+        return _malformed("query", "an empty token")
+
+    return _checked(Credential(token, "query"))
+
+
+def _from_subprotocols(names: Sequence[str]) -> list[Credential]:
+    """Take tokens out of *names*; what holds one is never echoed."""
+    found: list[Credential] = []
+    rest: list[str] = []
+    answer = ""
+    waiting = iter(names)
+    for name in waiting:
+        prefix = next((p for p in _KUBERNETES if name.startswith(p)), None)
+        if name.lower() == "bearer":
+            answer = name
+            found.append(_from_text(next(waiting, "")))
+        elif prefix is not None:
+            found.append(_from_kubernetes(name[len(prefix) :]))
+        else:
+            rest.append(name)
+
+    if not found:
+        return []
+
+    if not answer and not rest:
+        return [_malformed("subprotocol", "no protocol beside the token")]
+
+    offer = Offer(rest, answer or rest[0])
+    return [credential._replace(offer=offer) for credential in found]
+
+
+def _from_text(token: str) -> Credential:
+    if not token or not token.isascii():
+        return _malformed("subprotocol", "no token after bearer")
+
+    return _checked(Credential(token.encode("ascii"), "subprotocol"))
+
+
+def _from_kubernetes(encoded: str) -> Credential:
+    if len(encoded) > 2 * MAX_TOKEN:
+        return _too_long("subprotocol")
+
+    try:
+        token = b64url_decode(encoded.encode("ascii"))
+    except ValueError:
+        return _malformed("subprotocol", "not base64url")
+
+    if not token:
+        return _malformed("subprotocol", "an empty token")
+
+    return _checked(Credential(token, "subprotocol"))

@@ -1,0 +1,41 @@
+"""What is known of one request or socket while it is being answered.
+
+The middleware makes it and leaves it in the scope; guards below record in it what
+they refuse. It holds state and does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgi_auth.challenge import BEARER, Challenge
+from asgi_auth.errors import AuthError
+
+__all__ = ["KEY", "Exchange", "exchange_of"]
+
+KEY = "asgi_auth"
+"""The scope's key under which the exchange stands."""
+
+
+class Exchange:
+    """State that the middleware and the guards of one request share.
+
+    Attributes:
+        challenges: The schemes that the application accepts.
+        refusal: What a guard has raised, or ``None``.
+        started: The response has begun, or the socket is accepted.
+    """
+
+    __slots__ = ("challenges", "refusal", "started")
+
+    def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:
+        self.challenges = challenges
+        self.refusal: AuthError | None = None
+        self.started = False
+
+
+def exchange_of(scope: Mapping[str, Any]) -> Exchange:
+    """Return the exchange of *scope*, or a new one where no middleware ran."""
+    exchange = scope.get(KEY)
+    return exchange if isinstance(exchange, Exchange) else Exchange()

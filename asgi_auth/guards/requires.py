@@ -1,0 +1,196 @@
+"""Turn away callers who lack what an app, a mount, a socket or a handler needs.
+
+A guard reads the principal; it never looks at credentials. Guards stack in any order
+and none is skipped. Without the middleware above it a guard raises
+:class:`~asgi_auth.errors.ConfigurationError`: it never lets anybody pass.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
+from asgi_auth.errors import (
+    AuthenticationError,
+    AuthError,
+    ConfigurationError,
+    InsufficientScopeError,
+)
+from asgi_auth.exchange import exchange_of
+from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
+from asgi_auth.refusal import deny
+
+__all__ = ["Requirement", "requires"]
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+_CONNECTIONS = frozenset({"http", "websocket"})
+
+
+def requires(
+    *scopes: str,
+    roles: str | Iterable[str] = (),
+    any: bool = False,  # noqa: A002, FBT001, FBT002  (reads well at the call)
+    backend: str | Iterable[str] = (),
+) -> Requirement:
+    """Make a guard: for a plain ASGI app, a mount, a WebSocket app or a handler.
+
+    Args:
+        scopes: Scopes that the caller needs.
+        roles: Roles that the caller needs.
+        any: One of all these is enough; else all are needed.
+        backend: Names of the backends that may have identified the caller.
+    """
+    return Requirement(frozenset(scopes), _texts(roles), any, _texts(backend))
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a caller must bring; use it as a decorator or call :meth:`check`.
+
+    With nothing named, any known caller will do.
+
+    Attributes:
+        scopes: The needed scopes.
+        roles: The needed roles.
+        any: One of all these is enough.
+        backends: Who may have identified the caller; empty: anybody.
+    """
+
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    any: bool = False
+    backends: frozenset[str] = frozenset()
+
+    def __call__(self, target: T) -> T:
+        """Wrap an ASGI app or a handler.
+
+        Raises:
+            ConfigurationError: *target* is a class: guard its methods, or the route.
+        """
+        if inspect.isclass(target):
+            msg = f"{target.__name__} is a class: guard its methods instead."
+            raise ConfigurationError(msg)
+
+        guarded = _guard_app(self, target) if _is_app(target) else None
+        return guarded or _guard_handler(self, target)  # type: ignore[return-value]
+
+    def check(self, connection: Any) -> Principal:
+        """Return the caller, or raise what is wrong and leave a note of it.
+
+        Args:
+            connection: An ASGI scope, or anything with a ``scope``.
+
+        Raises:
+            AuthenticationError: The caller is unknown; the error that the credential
+                had, if one came.
+            InsufficientScopeError: The caller lacks a scope or a role.
+            ConfigurationError: There is no middleware above, or no scope.
+        """
+        scope = _scope_of((connection,))
+        principal = get_principal(scope)
+        error = self._fault(principal)
+        if error is None:
+            return principal
+
+        exchange_of(scope).refusal = error
+        raise error
+
+    def allows(self, connection: Any) -> bool:
+        """Tell whether the caller has all that is needed, without refusing."""
+        return self._fault(get_principal(_scope_of((connection,)))) is None
+
+    def _fault(self, principal: Principal) -> AuthError | None:
+        if not principal.is_authenticated:
+            return principal.error or AuthenticationError()
+
+        if self.backends and principal.backend not in self.backends:
+            return AuthenticationError("identified by another backend")
+
+        if self._satisfied(principal):
+            return None
+
+        scopes = sorted(self.scopes - {AUTHENTICATED})
+        return InsufficientScopeError(scopes=scopes, roles=sorted(self.roles))
+
+    def _satisfied(self, principal: Principal) -> bool:
+        if self.any and (self.scopes or self.roles):
+            held = self.scopes & principal.scopes or self.roles & principal.roles
+            return bool(held)
+
+        return self.scopes <= principal.scopes and self.roles <= principal.roles
+
+
+def _texts(names: str | Iterable[str]) -> frozenset[str]:
+    return frozenset((names,) if isinstance(names, str) else names)
+
+
+def _is_app(target: Callable[..., Any]) -> bool:
+    """Tell an ASGI app by its signature: ``(scope, receive, send)``."""
+    try:
+        names = [*inspect.signature(target).parameters]
+    except (TypeError, ValueError):
+        return False
+
+    return len(names) == 3 and names[0] == "scope"  # noqa: PLR2004
+
+
+def _guard_app(requirement: Requirement, app: ASGIApp) -> ASGIApp:
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in _CONNECTIONS:
+            try:
+                requirement.check(scope)
+            except AuthError as error:
+                await deny(error, scope, receive, send)
+                return
+
+        await app(scope, receive, send)
+
+    return guarded
+
+
+def _guard_handler(
+    requirement: Requirement, handler: Callable[..., Any]
+) -> Callable[..., Any]:
+    if _is_async(handler):
+
+        @wraps(handler)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            requirement.check(_scope_of((*args, *kwargs.values())))
+            return await handler(*args, **kwargs)
+
+        return guarded
+
+    @wraps(handler)
+    def guarded_sync(*args: Any, **kwargs: Any) -> Any:
+        requirement.check(_scope_of((*args, *kwargs.values())))
+        return handler(*args, **kwargs)
+
+    return guarded_sync
+
+
+def _is_async(handler: Callable[..., Any]) -> bool:
+    call = getattr(handler, "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
+
+
+def _scope_of(arguments: tuple[Any, ...]) -> Mapping[str, Any]:
+    """Find the ASGI scope among what a handler is called with."""
+    for argument in arguments:
+        scope = argument if isinstance(argument, Mapping) else _attribute(argument)
+        if isinstance(scope, Mapping) and scope.get("type") in _CONNECTIONS:
+            return scope
+
+    msg = (
+        "A guarded handler must get an ASGI scope, or a request that has one: "
+        "add the request to its parameters."
+    )
+    raise ConfigurationError(msg)
+
+
+def _attribute(argument: Any) -> Any:
+    return getattr(argument, "scope", None)

@@ -1,0 +1,80 @@
+"""Reads key settings from the environment, or from the files that it names.
+
+It refuses to choose when several are set, and repeats no value in an error: people
+put secrets into the wrong variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from asgi_auth.errors import ConfigurationError
+
+__all__ = ["KeySetting", "read_env"]
+
+Kind: TypeAlias = Literal["SECRET_KEY", "PRIVATE_KEY", "PUBLIC_KEY", "JWKS"]
+_KINDS: tuple[Kind, ...] = ("SECRET_KEY", "PRIVATE_KEY", "PUBLIC_KEY", "JWKS")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySetting:
+    """What the environment says of the keys.
+
+    Attributes:
+        kind: Which of the settings it is.
+        value: The text of the key or keys.
+        algorithm: The algorithm, if one is named.
+    """
+
+    kind: Kind
+    value: str = field(repr=False)
+    algorithm: str | None
+
+
+def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
+    """Find the one key setting under *prefix*; empty variables count as not set.
+
+    Raises:
+        ConfigurationError: None or several are set, or a file cannot be read.
+    """
+    source = os.environ if environ is None else environ
+    names = [name for kind in _KINDS for name in (kind, f"{kind}_FILE")]
+    given = [name for name in names if source.get(prefix + name)]
+    if len(given) != 1:
+        found = " and ".join(prefix + name for name in given) or "none"
+        msg = (
+            f"Set exactly one of {', '.join(prefix + kind for kind in _KINDS)}, or the "
+            f"path of a file in one of them with _FILE at its end; found: {found}."
+        )
+        raise ConfigurationError(msg)
+
+    kind = next(kind for kind in _KINDS if given[0] in {kind, f"{kind}_FILE"})
+    algorithm = source.get(f"{prefix}ALGORITHM") or None
+    if kind == "JWKS" and algorithm is not None:
+        msg = f"Unset {prefix}ALGORITHM: each key of {prefix}JWKS names its own in alg."
+        raise ConfigurationError(msg)
+    return KeySetting(kind, _value(kind, prefix + given[0], source), algorithm)
+
+
+def _value(kind: Kind, name: str, source: Mapping[str, str]) -> str:
+    text = source[name]
+    if name.endswith("_FILE"):
+        # Editors and `echo` end a file with a newline, which is not part of a secret.
+        text = _read(name, text).rstrip("\r\n")
+    if kind in {"PRIVATE_KEY", "PUBLIC_KEY"}:
+        # Many hosts cannot store line breaks in a variable, so people write "\n".
+        return text.replace("\\n", "\n")
+    return text
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = type(error).__name__
+    msg = f"The file that {name} names cannot be read as UTF-8 text ({reason})."
+    raise ConfigurationError(msg)

@@ -1,0 +1,118 @@
+"""What a key set is at one moment: checked once, then only read.
+
+Nothing here changes; a rotation is another state.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.keys.key import Key
+
+__all__ = ["State", "build_state", "check_count", "named_key"]
+
+_MAX_KEYS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The keys of a set, with what readers ask for looked up in advance.
+
+    Attributes:
+        keys: In the order in which they were given.
+        by_kid: Each key under its name.
+        sole: Under each name of an algorithm, the key that alone has it.
+        signing: The key that signs, or ``None``.
+        generation: How many states there were before.
+    """
+
+    keys: tuple[Key, ...]
+    by_kid: Mapping[str, Key]
+    sole: Mapping[str, Key]
+    signing: Key | None
+    generation: int
+
+
+def build_state(
+    keys: tuple[Key, ...],
+    signing: Key | str | None,
+    *,
+    generation: int,
+    adopt: bool = True,
+) -> State:
+    """Check the keys and make a state of them.
+
+    Args:
+        keys: The keys.
+        signing: The key that signs, or its kid.
+        generation: The number of the state.
+        adopt: Whether the first key that can sign does, if none is named.
+
+    Raises:
+        ConfigurationError: The keys do not make a set.
+    """
+    _check(keys)
+    by_kid = {key.kid: key for key in keys}
+    names = Counter(name for key in keys for name in key.algorithm_names)
+    return State(
+        keys=keys,
+        by_kid=by_kid,
+        sole={
+            name: key
+            for key in keys
+            for name in key.algorithm_names
+            if names[name] == 1
+        },
+        signing=_signing(by_kid, signing, adopt=adopt),
+        generation=generation,
+    )
+
+
+def _check(keys: tuple[Key, ...]) -> None:
+    check_count(len(keys))
+    if len({key.is_symmetric for key in keys}) > 1:
+        msg = (
+            "A key set never mixes HMAC secrets and key pairs: put them into two sets, "
+            "each with its own issuer."
+        )
+        raise ConfigurationError(msg)
+
+    twice = [
+        kid for kid, count in Counter(key.kid for key in keys).items() if count > 1
+    ]
+    if twice:
+        msg = f"Two keys of the set have the kid {twice[0]!r}: give each its own kid."
+        raise ConfigurationError(msg)
+
+
+def check_count(count: int) -> None:
+    """Refuse a set without keys, or with more than anybody rotates."""
+    if not 0 < count <= _MAX_KEYS:
+        msg = f"A key set must hold 1 to {_MAX_KEYS} keys, and this one has {count}."
+        raise ConfigurationError(msg)
+
+
+def _signing(
+    by_kid: Mapping[str, Key], wanted: Key | str | None, *, adopt: bool
+) -> Key | None:
+    if wanted is None:
+        able = (key for key in by_kid.values() if key.is_private)
+        return next(able, None) if adopt else None
+
+    key = named_key(by_kid, wanted if isinstance(wanted, str) else wanted.kid)
+    if key.is_private:
+        return key
+    msg = f"The key {key.kid!r} can only verify: let a private key sign."
+    raise ConfigurationError(msg)
+
+
+def named_key(by_kid: Mapping[str, Key], kid: str) -> Key:
+    """Look up a key that must be there."""
+    key = by_kid.get(kid)
+    if key is not None:
+        return key
+    msg = f"The set has no key {kid!r}: it has {', '.join(map(repr, by_kid))}."
+    raise ConfigurationError(msg)

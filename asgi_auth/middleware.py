@@ -1,0 +1,247 @@
+"""Identify the caller of every HTTP request and every WebSocket.
+
+The middleware asks its backend who is calling and writes the answer into the scope.
+It guards nothing unless told to with ``required=True``: who may do what is for
+:mod:`asgi_auth.guards` to say. No framework and no event loop is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from inspect import isawaitable
+from typing import Any, Literal
+
+from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
+from asgi_auth.credentials import Credential, CredentialReader
+from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.errors import (
+    AuthenticationError,
+    AuthError,
+    ConfigurationError,
+    CrossOriginError,
+    InvalidTokenError,
+    UnavailableError,
+    UnknownSubjectError,
+)
+from asgi_auth.exchange import KEY
+from asgi_auth.principal import ANONYMOUS, Principal, track
+from asgi_auth.public_paths import PublicPaths
+from asgi_auth.reply import Reply, SilentReply, nothing_to_receive
+from asgi_auth.typing import Backend, UserLoader
+
+__all__ = ["AuthenticationMiddleware"]
+
+_CONNECTIONS = frozenset({"http", "websocket"})
+
+
+class AuthenticationMiddleware:
+    """Record the caller as ``scope["auth"]`` and the user as ``scope["user"]``.
+
+    Args:
+        app: The application to wrap.
+        backend: Decides who is calling.
+        load_user: Gives the application's own user for a principal; ``None`` from it
+            means that there is no such user. Sync or async.
+        issuer_aware: *load_user* looks at ``principal.issuer`` as well; demanded
+            where there are several issuers, whose subjects are not each other's.
+        required: Refuse anonymous callers everywhere but on *public_paths*.
+        public_paths: ``/exact`` or ``/prefix/*``: never refused here.
+        invalid: What to do about a bad credential that the client chose to send.
+        preflight: ``pass`` lets CORS preflights through, without body either way.
+        trusted_origins: Origins whose pages may send cookies along.
+        public_url: The own origin, where a proxy changes the Host header.
+        share_scope: Write into the scope we are given instead of into a copy.
+        track_current: Make :func:`~asgi_auth.principal.current_principal` work.
+
+    Raises:
+        ConfigurationError: The parts do not fit together.
+    """
+
+    __slots__ = (
+        "_app",
+        "_backend",
+        "_challenges",
+        "_check_origin",
+        "_lenient",
+        "_load_user",
+        "_pass_preflight",
+        "_public",
+        "_read",
+        "_required",
+        "_share",
+        "_track",
+    )
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        backend: Backend,
+        *,
+        load_user: UserLoader | None = None,
+        issuer_aware: bool = False,
+        required: bool = False,
+        public_paths: Iterable[str] = (),
+        invalid: Literal["refuse", "anonymous"] = "refuse",
+        preflight: Literal["pass", "refuse"] = "pass",
+        trusted_origins: Iterable[str] = (),
+        public_url: str | None = None,
+        share_scope: bool = False,
+        track_current: bool = False,
+    ) -> None:
+        if load_user is not None and not issuer_aware and _issuers(backend) > 1:
+            msg = (
+                "Several issuers share this loader, and their subjects may be equal: "
+                "look at principal.issuer too, and say so with issuer_aware=True."
+            )
+            raise ConfigurationError(msg)
+
+        self._app = app
+        self._backend = backend
+        self._challenges = tuple(backend.challenges)
+        self._read = CredentialReader(backend.sources).read
+        self._load_user = load_user
+        self._required = required
+        self._public = PublicPaths(public_paths)
+        self._lenient = invalid == "anonymous"
+        self._pass_preflight = preflight == "pass"
+        self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
+        self._share = share_scope
+        self._track = track_current
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Identify the caller, then call the app."""
+        if scope["type"] not in _CONNECTIONS:
+            await self._app(_without_caller(scope), receive, send)
+            return
+
+        if self._pass_preflight and _is_preflight(scope):
+            silent = SilentReply(send)
+            reply = Reply(scope, silent.send, self._challenges, None)
+            await self._call(scope, nothing_to_receive, reply, (ANONYMOUS, ANONYMOUS))
+            return
+
+        credential = self._read(scope)
+        reply = Reply(scope, send, self._challenges, credential)
+        try:
+            caller = await self._identify(credential, scope)
+        except AuthError as error:
+            if self._refuses(error, credential, scope):
+                await reply.refuse(error)
+                return
+
+            nobody = replace(ANONYMOUS, error=error)
+            caller = nobody, nobody
+
+        await self._call(scope, receive, reply, caller)
+
+    async def _identify(
+        self, credential: Credential | None, scope: Scope
+    ) -> tuple[Principal, Any]:
+        """Return the principal and the user, or raise what is wrong."""
+        if credential is not None and credential.error is not None:
+            raise credential.error
+
+        principal = await self._backend.authenticate(credential, scope)
+        if principal is None:
+            return self._nobody(credential, scope)
+
+        if credential is not None and not credential.explicit:
+            self._check_origin(scope)
+
+        if self._load_user is None:
+            return principal, principal
+
+        user = self._load_user(principal)
+        if isawaitable(user):
+            user = await user
+
+        if user is None:
+            raise UnknownSubjectError
+
+        return principal, user
+
+    def _nobody(
+        self, credential: Credential | None, scope: Scope
+    ) -> tuple[Principal, Principal]:
+        if credential is not None:
+            msg = "no backend knows a credential of this shape"
+            raise InvalidTokenError(msg)
+
+        if self._required and scope not in self._public:
+            raise AuthenticationError
+
+        return ANONYMOUS, ANONYMOUS
+
+    def _refuses(
+        self, error: AuthError, credential: Credential | None, scope: Scope
+    ) -> bool:
+        """Tell whether *error* is answered here, or left to a guard below."""
+        if scope in self._public:
+            return False
+
+        if self._required or isinstance(error, _NEVER_ANONYMOUS):
+            return True
+
+        # A stale cookie must not lock a browser out of a public page.
+        ambient = credential is not None and not credential.explicit
+        return not ambient and not self._lenient
+
+    async def _call(
+        self,
+        scope: Scope,
+        receive: Receive,
+        reply: Reply,
+        caller: tuple[Principal, Any],
+    ) -> None:
+        # A copy, as the ASGI specification asks: what we add must not leak outwards.
+        child = scope if self._share else dict(scope)
+        child["auth"], child["user"] = caller
+        child[KEY] = reply
+        reply.hide_offer(child)
+        try:
+            if self._track:
+                with track(caller[0]):
+                    await self._app(child, receive, reply.send)
+            else:
+                await self._app(child, receive, reply.send)
+        except (AuthError, BaseExceptionGroup) as error:
+            refusal = _refusal_in(error)
+            if refusal is None or not await reply.settle(refusal):
+                raise
+
+
+_NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
+
+
+def _issuers(backend: Backend) -> int:
+    return len(getattr(backend, "issuers", ()))
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Recognise a CORS preflight (Fetch standard, section 4.8)."""
+    if scope.get("method") != "OPTIONS":
+        return False
+
+    names = {name.lower() for name, _ in scope["headers"]}
+    return b"origin" in names and b"access-control-request-method" in names
+
+
+def _without_caller(scope: Scope) -> Scope:
+    """Return *scope* without what an outer layer said of a caller."""
+    if "user" not in scope and "auth" not in scope:
+        return scope
+
+    return {key: scope[key] for key in scope if key not in {"user", "auth"}}
+
+
+def _refusal_in(error: BaseException) -> AuthError | None:
+    """Find the refusal in *error*, a group of nothing else included."""
+    if isinstance(error, AuthError):
+        return error
+
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+
+    found = [_refusal_in(member) for member in error.exceptions]
+    return None if None in found else found[0]

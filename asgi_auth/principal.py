@@ -1,0 +1,152 @@
+"""Who is calling: the answer that the middleware puts into the scope.
+
+A principal is a value. It decides nothing; guards read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from asgi_auth.errors import AuthError, ConfigurationError
+
+__all__ = [
+    "ANONYMOUS",
+    "AUTHENTICATED",
+    "Principal",
+    "current_principal",
+    "get_principal",
+    "get_user",
+    "track",
+]
+
+AUTHENTICATED = "authenticated"
+"""In the scopes of every known caller, because Starlette's guards ask for it.
+
+It is never issued, and never named in a challenge.
+"""
+
+_NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller of one request or socket, as ``scope["auth"]``.
+
+    Attributes:
+        subject: The user's id (RFC 7519, section 4.1.2); empty for nobody.
+        issuer: Who vouches for it, or ``None`` for tokens without ``iss``.
+        claims: Everything the credential says; read-only to the last level.
+        scopes: What the credential allows, and ``authenticated``.
+        roles: The roles of the caller.
+        source: ``header``, ``cookie``, ``query`` or ``subprotocol``.
+        backend: The name of the backend that knew the caller.
+        session_id: The log-in that the token belongs to (``sid``).
+        token_id: The token's own id (``jti``).
+        auth_time: When the user last logged in, in Unix seconds (RFC 9470).
+        acr: Authentication context class (RFC 9470).
+        expires_at: When the credential ends, in Unix seconds.
+        error: Why the caller is nobody, if a credential came and was bad.
+        is_authenticated: Whether the caller is known.
+    """
+
+    subject: str = ""
+    issuer: str | None = None
+    claims: Mapping[str, Any] = field(
+        default_factory=lambda: _NO_CLAIMS, repr=False, hash=False
+    )
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    source: str | None = None
+    backend: str | None = None
+    session_id: str | None = field(default=None, repr=False)
+    token_id: str | None = field(default=None, repr=False)
+    auth_time: float | None = None
+    acr: str | None = None
+    expires_at: float | None = None
+    error: AuthError | None = field(default=None, compare=False)
+    is_authenticated: bool = False
+
+    @property
+    def identity(self) -> str:
+        """The subject, under the name that Starlette uses."""
+        return self.subject
+
+    @property
+    def display_name(self) -> str:
+        """The ``name`` or ``preferred_username`` claim, else the subject."""
+        for claim in ("name", "preferred_username"):
+            name = self.claims.get(claim)
+            if isinstance(name, str):
+                return name
+
+        return self.subject
+
+
+ANONYMOUS = Principal()
+"""Nobody, because no credential came."""
+
+_current: ContextVar[Principal | None] = ContextVar("asgi_auth_principal", default=None)
+
+
+def get_principal(scope: Mapping[str, Any]) -> Principal:
+    """Return the caller that the middleware recorded in *scope*.
+
+    Raises:
+        ConfigurationError: No middleware ran above.
+    """
+    principal = scope.get("auth")
+    if isinstance(principal, Principal):
+        return principal
+
+    msg = (
+        "The scope has no principal: wrap the application in "
+        "AuthenticationMiddleware(app, backend), outside of what asks."
+    )
+    raise ConfigurationError(msg)
+
+
+def get_user(scope: Mapping[str, Any]) -> Any:
+    """Return the application's own user, or the principal where there is no loader.
+
+    Raises:
+        ConfigurationError: No middleware ran above.
+    """
+    get_principal(scope)
+    return scope["user"]
+
+
+def current_principal() -> Principal:
+    """Return the caller of the request that this code runs in.
+
+    Raises:
+        ConfigurationError: The middleware was not made with ``track_current=True``,
+            or no request is being served.
+    """
+    principal = _current.get()
+    if principal is not None:
+        return principal
+
+    msg = (
+        "No principal is tracked here: give AuthenticationMiddleware "
+        "track_current=True, and ask only while it serves a request."
+    )
+    raise ConfigurationError(msg)
+
+
+class track:  # noqa: N801  (a context manager reads as a verb)
+    """Make *principal* the current one within a ``with`` block."""
+
+    __slots__ = ("_principal", "_token")
+
+    def __init__(self, principal: Principal) -> None:
+        self._principal = principal
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._principal)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

@@ -1,0 +1,72 @@
+"""Say which paths are public, without being talked into it.
+
+Only the decoded path counts: never the URL, the query, Host or forwarded headers.
+A path that two parsers could read in two ways is never public.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from asgi_auth._asgi import Scope
+from asgi_auth.errors import ConfigurationError
+
+__all__ = ["PublicPaths"]
+
+# Empty and dotted segments, backslashes, control characters, and what a second
+# decoding would turn into one of these.
+_AMBIGUOUS = re.compile(r"//|/\.{1,2}(?:/|$)|[\\\x00-\x1f\x7f]|%(?:2[eEfF]|5[cC]|25|00)")
+
+
+class PublicPaths:
+    """A set of exact paths and of prefixes.
+
+    Args:
+        patterns: ``/exact`` or ``/prefix/*``, which covers all below ``/prefix/``.
+
+    Raises:
+        ConfigurationError: A pattern has another form, or could never match.
+    """
+
+    __slots__ = ("_exact", "_prefixes")
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        if isinstance(patterns, str):
+            msg = "public_paths is a list of paths, not one text."
+            raise ConfigurationError(msg)
+
+        checked = [_checked(pattern) for pattern in patterns]
+        self._exact = frozenset(p for p in checked if not p.endswith("/*"))
+        self._prefixes = tuple(p[:-1] for p in checked if p.endswith("/*"))
+
+    def __contains__(self, scope: Scope) -> bool:
+        """Tell whether the request in *scope* is for a public path."""
+        if not self._exact and not self._prefixes:
+            return False
+
+        path = _below_root(scope)
+        if _AMBIGUOUS.search(path) is not None:
+            return False
+
+        return path in self._exact or path.startswith(self._prefixes)
+
+
+def _below_root(scope: Scope) -> str:
+    """Remove ``root_path``: servers and mounts differ in leaving it there."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path") or ""
+    root = root.rstrip("/")
+    if root and path.startswith(root + "/"):
+        return path[len(root) :]
+
+    return path
+
+
+def _checked(pattern: str) -> str:
+    exact = pattern.removesuffix("/*")
+    if not pattern.startswith("/") or "*" in exact or _AMBIGUOUS.search(exact):
+        msg = f"{pattern!r} is no public path: write /exact or /prefix/*."
+        raise ConfigurationError(msg)
+
+    return pattern

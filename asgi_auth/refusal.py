@@ -1,0 +1,91 @@
+"""Write refusals: the only room that answers a caller who is turned away.
+
+It never decides whether to refuse. HTTP gets a problem document (RFC 9457); a
+WebSocket gets the same before it is accepted, and a close code after it.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from asgi_auth._asgi import Headers, Receive, Scope, Send
+from asgi_auth._encoding import compact_json
+from asgi_auth.challenge import format_challenge
+from asgi_auth.errors import (
+    AuthError,
+    InsufficientScopeError,
+    RateLimitedError,
+    UnavailableError,
+)
+from asgi_auth.exchange import exchange_of
+
+__all__ = ["close_code", "deny"]
+
+# IANA's WebSocket close codes: 3000 unauthorized, 3003 forbidden, 1013 try later.
+_CLOSE_CODES = {403: 3003, 429: 1013, 503: 1013}
+
+
+async def deny(error: AuthError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a refused caller.
+
+    Args:
+        error: Why; its ``public_message`` is all that the client learns.
+        scope: Of the request or socket.
+        receive: Not read; here so that this is an error handler like any other.
+        send: Where the answer goes.
+    """
+    if scope["type"] == "http":
+        await _respond("http.response", error, scope, send)
+    elif exchange_of(scope).started:
+        close = {"code": close_code(error), "reason": error.code}
+        await send({"type": "websocket.close", **close})
+    elif "websocket.http.response" in (scope.get("extensions") or ()):
+        await _respond("websocket.http.response", error, scope, send)
+    else:
+        await send({"type": "websocket.close", "code": close_code(error)})
+
+
+def close_code(error: AuthError) -> int:
+    """Return the close code of a WebSocket that is refused after it was accepted."""
+    return _CLOSE_CODES.get(error.status, 3000)
+
+
+async def _respond(prefix: str, error: AuthError, scope: Scope, send: Send) -> None:
+    body = compact_json(_problem(error))
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *_extra_headers(error, scope),
+    ]
+    start = {"type": f"{prefix}.start", "status": error.status, "headers": headers}
+    await send(start)
+    shown = b"" if scope.get("method") == "HEAD" else body
+    await send({"type": f"{prefix}.body", "body": shown})
+
+
+def _problem(error: AuthError) -> dict[str, Any]:
+    problem: dict[str, Any] = {
+        "type": f"urn:asgi-auth:error:{error.code}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.public_message,
+        "code": error.code,
+    }
+    if isinstance(error, InsufficientScopeError) and error.roles:
+        problem["roles"] = list(error.roles)
+
+    return problem
+
+
+def _extra_headers(error: AuthError, scope: Scope) -> Headers:
+    if isinstance(error, RateLimitedError | UnavailableError):
+        return [(b"retry-after", str(error.retry_after).encode())]
+
+    # A plain 403 has no challenge: other credentials would not help.
+    if error.status != HTTPStatus.UNAUTHORIZED and error.oauth_error is None:
+        return []
+
+    challenges = exchange_of(scope).challenges
+    return [(b"www-authenticate", format_challenge(c, error)) for c in challenges]

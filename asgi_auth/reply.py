@@ -1,0 +1,180 @@
+"""Carry the app's answer out, and see to it that a refusal arrives as one.
+
+Frameworks make a 500 of an exception they do not know; where a guard has recorded
+what it refused, the proper answer goes out in its place. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from asgi_auth._asgi import Headers, Message, Scope, Send
+from asgi_auth.challenge import Challenge
+from asgi_auth.credentials import Credential
+from asgi_auth.errors import AuthError
+from asgi_auth.exchange import KEY, Exchange
+from asgi_auth.refusal import close_code, deny
+
+__all__ = ["Reply", "SilentReply", "nothing_to_receive"]
+
+_CRASH_CODES = frozenset({1011, 4500})
+"""What servers and frameworks close a WebSocket with after an exception."""
+
+
+class Reply(Exchange):
+    """The way out of one request or socket.
+
+    Args:
+        scope: As the app gets it.
+        send: The server's.
+        challenges: The schemes that the application accepts.
+        credential: What the caller was identified by.
+    """
+
+    __slots__ = ("_credential", "_done", "_scope", "_send")
+
+    def __init__(
+        self,
+        scope: Scope,
+        send: Send,
+        challenges: tuple[Challenge, ...],
+        credential: Credential | None,
+    ) -> None:
+        self.challenges = challenges
+        self.refusal = None
+        self.started = False
+        self._scope = scope
+        self._send = send
+        self._credential = credential
+        self._done = False
+
+    async def send(self, message: Message) -> None:
+        """Pass *message* on, or the recorded refusal in its place."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            if self.refusal is not None and message["status"] == _CRASH:
+                await self.refuse(self.refusal)
+                return
+
+            self.started = True
+            if self._credential is not None and self._credential.source in _CACHE_RULES:
+                message = _with_cache_rules(message, self._credential.source)
+        elif self._done:
+            return  # The rest of a framework's own error page.
+        elif kind[:10] == "websocket.":
+            await self._send_to_socket(message)
+            return
+
+        await self._send(message)
+
+    async def refuse(self, error: AuthError) -> None:
+        """Answer with *error*, and drop whatever the app says from now on."""
+        self._done = True
+        scope = {**self._scope, KEY: self}
+        await deny(error, scope, _never, self._send)
+
+    def hide_offer(self, scope: Scope) -> None:
+        """Take the subprotocols that held the token out of the app's *scope*."""
+        if self._credential is not None and self._credential.offer is not None:
+            scope["subprotocols"] = self._credential.offer.names
+
+    async def settle(self, error: AuthError) -> bool:
+        """Answer an error that the app let out; tell whether that was possible."""
+        if self._done:
+            return True
+
+        if self.started and self._scope["type"] == "http":
+            return False
+
+        await self.refuse(error)
+        return True
+
+    async def _send_to_socket(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self.started = True
+            message = self._with_subprotocol(message)
+        elif kind == "websocket.close":
+            if self.refusal is not None and not self.started:
+                await self.refuse(self.refusal)
+                return
+
+            self._done = True
+            message = self._with_close_code(message)
+        elif kind == "websocket.http.response.start":
+            if self.refusal is not None and message["status"] == _CRASH:
+                await self.refuse(self.refusal)
+                return
+
+        await self._send(message)
+
+    def _with_subprotocol(self, message: Message) -> Message:
+        """Answer the offer that held the token; the token is never echoed."""
+        offer = None if self._credential is None else self._credential.offer
+        if offer is None or message.get("subprotocol") in offer.names:
+            return message
+
+        return {**message, "subprotocol": offer.answer}
+
+    def _with_close_code(self, message: Message) -> Message:
+        if self.refusal is None or message.get("code") not in _CRASH_CODES:
+            return message
+
+        code, reason = close_code(self.refusal), self.refusal.code
+        return {**message, "code": code, "reason": reason}
+
+
+_CRASH = HTTPStatus.INTERNAL_SERVER_ERROR
+
+_CACHE_RULES = {"cookie": (b"vary", b"Cookie"), "query": (b"cache-control", b"private")}
+
+
+class SilentReply:
+    """The way out of a CORS preflight: status and headers, but no body.
+
+    An app that does not look at the method must not leak through it.
+    """
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """Pass the head on, and an empty body in place of the app's."""
+        if message["type"] == "http.response.start":
+            headers = [
+                (name, value)
+                for name, value in message.get("headers") or ()
+                if name.lower() not in {b"content-length", b"transfer-encoding"}
+            ]
+            headers.append((b"content-length", b"0"))
+            await self._send({**message, "headers": headers, "trailers": False})
+        elif message["type"].startswith("http.response.") and not message.get("more_body"):
+            await self._send({"type": "http.response.body", "body": b""})
+
+
+async def nothing_to_receive() -> Message:
+    """Be the body of a preflight: empty."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _never() -> Message:  # pragma: no cover - deny() does not read
+    return {"type": "http.disconnect"}
+
+
+def _with_cache_rules(message: Message, source: str) -> Message:
+    """Keep shared caches from giving one caller's answer to another."""
+    name, value = _CACHE_RULES[source]
+    headers: Headers = []
+    values = [value]
+    for header in message.get("headers") or ():
+        if header[0].lower() != name:
+            headers.append(header)
+        elif name == b"vary":
+            values.insert(0, header[1])
+        elif any(word in header[1].lower() for word in (b"no-store", b"private")):
+            return message
+
+    headers.append((name, b", ".join(dict.fromkeys(values))))
+    return {**message, "headers": headers}

@@ -1,0 +1,1 @@
+"""Where sessions and revocations live: in memory, in SQL, or in Redis."""

@@ -1,0 +1,116 @@
+"""What a store must be able to do. Prove yours with ``asgi_auth.testing.StoreContract``.
+
+Every verb is atomic, and raises :class:`~asgi_auth.errors.UnavailableError` within
+3 seconds when the store is down. ``now`` is the caller's clock; with ``None`` the
+store's own time counts, so that workers with skewed clocks agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
+
+__all__ = ["RevocationStore", "SessionStore", "Store"]
+
+
+class SessionStore(Protocol):
+    """Keeps one row per log-in."""
+
+    async def create(
+        self,
+        *,
+        sid: str,
+        issuer: str,
+        subject: str,
+        idle_ttl: float,
+        ttl: float,
+        auth_time: float | None = None,
+        acr: str | None = None,
+        amr: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        device: Device | None = None,
+        now: float | None = None,
+    ) -> Session:
+        """Open a session with counter 0.
+
+        Args:
+            sid: A new id; the caller has made it unguessable.
+            issuer: Who issues its tokens.
+            subject: Whose session it is.
+            idle_ttl: Seconds that it lives without a refresh, at most *ttl*.
+            ttl: Seconds that it lives in any case.
+            auth_time: When the user logged in; the time of the store if ``None``.
+            acr: Authentication context class.
+            amr: Authentication methods.
+            claims: JSON values for each access token.
+            device: Where the log-in came from.
+            now: The caller's time, or ``None`` for the store's.
+        """
+        ...
+
+    async def rotate(
+        self,
+        sid: str,
+        seq: int,
+        *,
+        idle_ttl: float,
+        grace: float,
+        now: float | None = None,
+    ) -> Rotation:
+        """Advance the counter from *seq*, or report why not: one atomic step.
+
+        ``seq`` current: the counter goes up, ``rotated_at`` becomes the present and
+        ``idle_expires_at`` becomes ``min(now + idle_ttl, expires_at)``. ``seq`` the
+        last one, at most *grace* seconds after ``rotated_at``: ``retried``. Else see
+        :class:`~asgi_auth.stores.records.Rotation`.
+        """
+        ...
+
+    async def sessions(
+        self, issuer: str, subject: str, *, now: float | None = None
+    ) -> Sequence[Session]:
+        """List the subject's live sessions, the oldest first."""
+        ...
+
+    async def close(self, sids: Sequence[str], *, now: float | None = None) -> None:
+        """End sessions for good; unknown and ended ones are passed over."""
+        ...
+
+
+class RevocationStore(Protocol):
+    """Passes on what is revoked, to every process."""
+
+    async def publish(
+        self,
+        entries: Sequence[Revocation],
+        *,
+        ttl: float,
+        now: float | None = None,
+    ) -> None:
+        """Add entries, all or none.
+
+        The store stamps each with ``at`` = the present and ``expires_at`` =
+        ``at + ttl``, whatever these fields hold.
+        """
+        ...
+
+    async def feed(
+        self, cursor: str | None, *, wait: float, now: float | None = None
+    ) -> Feed:
+        """Read what was published since *cursor*, or the whole window for ``None``.
+
+        Nothing that was committed before the call is ever missed. Expired entries
+        are left out.
+
+        Args:
+            cursor: From the last :class:`~asgi_auth.stores.records.Feed`.
+            wait: Seconds to wait at most while there is nothing new.
+            now: The caller's time, or ``None`` for the store's.
+        """
+        ...
+
+
+class Store(SessionStore, RevocationStore, Protocol):
+    """Both; what a token service needs."""

@@ -1,0 +1,37 @@
+-- Add revocations to the stream, all of them or none.
+--
+-- Entries get their ids from the server's clock, and are trimmed by it, even if the
+-- caller brings a time of its own. Those that outlive the retention of the stream are
+-- kept a second time, until they expire.
+--
+-- KEYS: the stream, the kept ones
+-- ARGV: ttl, retention, slack, time or '', entries as opaque JSON
+local time = redis.call('TIME')
+local now = tonumber(ARGV[4]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
+local ttl = tonumber(ARGV[1])
+local retention = tonumber(ARGV[2])
+local slack = tonumber(ARGV[3])
+local expires = string.format('%.0f', now + ttl)
+local stamp = string.format('%.0f %s ', now, expires)
+
+for i = 5, #ARGV do
+    redis.call('XADD', KEYS[1], '*', 'e', stamp .. ARGV[i])
+end
+
+local oldest = tonumber(time[1]) * 1000 - math.ceil(retention / 1000)
+redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', math.max(oldest, 0)))
+redis.call('PEXPIRE', KEYS[1], math.ceil((retention + slack) / 1000))
+
+if ttl > retention then
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))
+    for i = 5, #ARGV do
+        redis.call('ZADD', KEYS[2], expires, stamp .. ARGV[i])
+    end
+
+    local rest = math.ceil((ttl + slack) / 1000)
+    if redis.call('PTTL', KEYS[2]) < rest then
+        redis.call('PEXPIRE', KEYS[2], rest)
+    end
+end
+
+return #ARGV - 4

@@ -1,0 +1,48 @@
+-- Advance the counter of a session by one, or report why not.
+--
+-- KEYS: the session, the subject's index
+-- ARGV: sid, seq, idle ttl, grace, slack, time or ''
+-- Returns the outcome, and the row as it is now.
+local row = redis.call('GET', KEYS[1])
+if not row then
+    return {'refused'}
+end
+
+local now = tonumber(ARGV[6])
+if not now then
+    local time = redis.call('TIME')
+    now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local current, created, rotated, idle, expires, rest =
+    string.match(row, '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+current = tonumber(current)
+expires = tonumber(expires)
+if now >= tonumber(idle) or now >= expires then
+    return {'refused', row}
+end
+
+local seq = tonumber(ARGV[2])
+if seq < 0 or seq > current then
+    return {'refused', row}
+end
+
+if seq == current - 1 and now - tonumber(rotated) <= tonumber(ARGV[4]) then
+    return {'retried', row}
+end
+
+if seq < current then
+    return {'reused', row}
+end
+
+idle = math.min(now + tonumber(ARGV[3]), expires)
+local ttl = math.max(math.ceil((idle - now + tonumber(ARGV[5])) / 1000), 1)
+row = string.format('%.0f %s %.0f %.0f %.0f %s', current + 1, created, now, idle, expires, rest)
+redis.call('SET', KEYS[1], row, 'PX', ttl)
+
+redis.call('ZADD', KEYS[2], string.format('%.0f', idle), ARGV[1])
+if redis.call('PTTL', KEYS[2]) < ttl then
+    redis.call('PEXPIRE', KEYS[2], ttl)
+end
+
+return {'rotated', row}

@@ -1,0 +1,254 @@
+"""The store of a single process: everything is in its memory, and ends with it.
+
+It shares nothing with other processes: with several workers use SQL or Redis.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.stores.memory_feed import MemoryFeed
+from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
+from asgi_auth.stores.rotation import judge
+from asgi_auth.stores.text import check_storable
+
+__all__ = ["MemoryStore"]
+
+# Each new session pays for at most so many old ones.
+_SWEEP_AT_ONCE = 8
+
+
+class MemoryStore:
+    """Keeps sessions and revocations in memory. Satisfies ``Store``.
+
+    Threads and event loops may share it. It cleans up as it goes, and starts no task.
+    Waiting in :meth:`feed` needs asyncio; the rest runs on any event loop.
+
+    Args:
+        max_sessions: How many sessions it holds. When it is full, the session that
+            ended first makes room, and if none has ended, the one that was refreshed
+            the longest ago: its user has to log in again.
+        retention: Seconds for which an ended session is still known.
+        clock: Its own time, used where a verb is not given ``now``.
+
+    Raises:
+        ConfigurationError: *max_sessions* is not positive, or *retention* is negative.
+    """
+
+    def __init__(
+        self,
+        max_sessions: int = 100_000,
+        *,
+        retention: float = 86400.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        if max_sessions < 1 or retention < 0:
+            msg = "max_sessions must be 1 or more, and retention 0 or more seconds"
+            raise ConfigurationError(msg)
+        self._max_sessions = max_sessions
+        self._retention = retention
+        self._clock = clock
+        self._lock = threading.Lock()
+        # In the order of their last refresh, the oldest first.
+        self._rows: dict[str, _Row] = {}
+        self._subjects: dict[tuple[str, str], set[str]] = {}
+        # (when it ends, sid). A refresh leaves its entry too early, to be put right
+        # when it comes up; an entry without a session is passed over.
+        self._ends: list[tuple[float, str]] = []
+        self._feed = MemoryFeed()
+
+    def __repr__(self) -> str:
+        """Show how full it is."""
+        return f"MemoryStore({len(self._rows)} of {self._max_sessions} sessions)"
+
+    async def create(
+        self,
+        *,
+        sid: str,
+        issuer: str,
+        subject: str,
+        idle_ttl: float,
+        ttl: float,
+        auth_time: float | None = None,
+        acr: str | None = None,
+        amr: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        device: Device | None = None,
+        now: float | None = None,
+    ) -> Session:
+        """Open a session with counter 0. See ``SessionStore.create``.
+
+        Raises:
+            ValueError: The sid is taken, or a string cannot be stored.
+            TypeError: The claims are not JSON values.
+        """
+        check_storable(sid=sid, issuer=issuer, subject=subject, acr=acr or "")
+        now = self._time(now)
+        session = Session(
+            sid=sid,
+            issuer=issuer,
+            subject=subject,
+            seq=0,
+            created_at=now,
+            rotated_at=now,
+            idle_expires_at=now + min(idle_ttl, ttl),
+            expires_at=now + ttl,
+            auth_time=now if auth_time is None else auth_time,
+            acr=acr,
+            amr=tuple(amr),
+            device=device or Device(),
+        )
+        row = _Row(session, json.dumps(dict(claims or {}), allow_nan=False))
+        with self._lock:
+            self._make_room(now)
+            self._insert(row)
+        return row.copy()
+
+    async def rotate(
+        self,
+        sid: str,
+        seq: int,
+        *,
+        idle_ttl: float,
+        grace: float,
+        now: float | None = None,
+    ) -> Rotation:
+        """Advance the counter from *seq*, or report why not. See ``SessionStore``."""
+        with self._lock:
+            now = self._time(now)
+            row = self._rows.get(sid)
+            if row is None:
+                return Rotation("refused")
+            outcome = judge(row.session, seq, grace=grace, now=now)
+            if outcome == "rotated":
+                row.advance(now, idle_ttl)
+                self._rows[sid] = self._rows.pop(sid)
+            return Rotation(outcome, row.copy())
+
+    async def sessions(
+        self, issuer: str, subject: str, *, now: float | None = None
+    ) -> Sequence[Session]:
+        """List the subject's live sessions, the oldest first."""
+        with self._lock:
+            now = self._time(now)
+            sids = self._subjects.get((issuer, subject), ())
+            rows = [self._rows[sid] for sid in sids]
+            live = [row.copy() for row in rows if now < row.ends_at]
+        return sorted(live, key=lambda session: (session.created_at, session.sid))
+
+    async def close(self, sids: Sequence[str], *, now: float | None = None) -> None:
+        """End sessions for good; unknown and ended ones are passed over."""
+        with self._lock:
+            now = self._time(now)
+            for sid in sids:
+                row = self._rows.get(sid)
+                if row is not None and now < row.ends_at:
+                    row.session = replace(row.session, revoked_at=now)
+                    heappush(self._ends, (now, sid))
+
+    async def publish(
+        self,
+        entries: Sequence[Revocation],
+        *,
+        ttl: float,
+        now: float | None = None,
+    ) -> None:
+        """Add entries, all or none, and wake who waits. See ``RevocationStore``.
+
+        Raises:
+            ValueError: A string cannot be stored.
+        """
+        for entry in entries:
+            check_storable(issuer=entry.issuer, value=entry.value)
+        self._feed.publish(entries, ttl=ttl, now=self._time(now))
+
+    async def feed(
+        self, cursor: str | None, *, wait: float, now: float | None = None
+    ) -> Feed:
+        """Read what was published since *cursor*. See ``RevocationStore.feed``.
+
+        The whole window is answered at once, even if it is empty.
+        """
+        if cursor is not None and wait > 0:
+            await self._feed.news(cursor, wait)
+        return self._feed.read(cursor, now=self._time(now))
+
+    def _time(self, now: float | None) -> float:
+        return self._clock() if now is None else now
+
+    def _insert(self, row: _Row) -> None:
+        session = row.session
+        if session.sid in self._rows:
+            msg = "a session with this sid exists"
+            raise ValueError(msg)
+        self._rows[session.sid] = row
+        owner = (session.issuer, session.subject)
+        self._subjects.setdefault(owner, set()).add(session.sid)
+        heappush(self._ends, (row.ends_at, session.sid))
+
+    def _make_room(self, now: float) -> None:
+        for _ in range(_SWEEP_AT_ONCE):
+            if not self._drop_ended(now - self._retention):
+                break
+        if len(self._rows) >= self._max_sessions and not self._drop_ended(now):
+            self._drop(next(iter(self._rows)))
+        # Entries of dropped sessions stay until they come up: not too many of them.
+        if len(self._ends) > 2 * self._max_sessions + _SWEEP_AT_ONCE:
+            self._ends = [(row.ends_at, sid) for sid, row in self._rows.items()]
+            heapify(self._ends)
+
+    def _drop_ended(self, before: float) -> bool:
+        """Drop the session that ended first, if it ended at or before *before*."""
+        while self._ends and self._ends[0][0] <= before:
+            _, sid = heappop(self._ends)
+            row = self._rows.get(sid)
+            if row is None:
+                continue
+            if row.ends_at <= before:
+                self._drop(sid)
+                return True
+            heappush(self._ends, (row.ends_at, sid))
+        return False
+
+    def _drop(self, sid: str) -> None:
+        session = self._rows.pop(sid).session
+        owner = (session.issuer, session.subject)
+        sids = self._subjects[owner]
+        sids.discard(sid)
+        if not sids:
+            del self._subjects[owner]
+
+
+class _Row:
+    """A session, with its claims as text: what callers get, they may change."""
+
+    __slots__ = ("_claims", "session")
+
+    def __init__(self, session: Session, claims: str) -> None:
+        self.session = session
+        self._claims = claims
+
+    @property
+    def ends_at(self) -> float:
+        session = self.session
+        if session.revoked_at is not None:
+            return session.revoked_at
+        return min(session.idle_expires_at, session.expires_at)
+
+    def advance(self, now: float, idle_ttl: float) -> None:
+        self.session = replace(
+            self.session,
+            seq=self.session.seq + 1,
+            rotated_at=now,
+            idle_expires_at=min(now + idle_ttl, self.session.expires_at),
+        )
+
+    def copy(self) -> Session:
+        return replace(self.session, claims=json.loads(self._claims))

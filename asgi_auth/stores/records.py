@@ -1,0 +1,141 @@
+"""What a store keeps, as values: nothing here does anything.
+
+No record holds a usable token: a refresh token is signed, and a row has only its
+session id and counter. Times are seconds since the Unix epoch, on the store's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Literal
+
+__all__ = ["Device", "Feed", "Revocation", "Rotation", "Session", "subject_tag"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Where a log-in came from, for the user's list of devices.
+
+    Attributes:
+        label: A name that the user or the client gave.
+        ip: The client's address, as text.
+        user_agent: The User-Agent header, cut to 64 bytes of UTF-8.
+    """
+
+    label: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+    def __post_init__(self) -> None:
+        """Cut the user agent, which callers choose freely."""
+        if self.user_agent is not None:
+            cut = self.user_agent.encode("utf-8", "replace")[:64]
+            object.__setattr__(self, "user_agent", cut.decode("utf-8", "ignore"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One log-in on one device.
+
+    Attributes:
+        sid: ``<tag>.<random>``; the tag is shared by all sessions of a subject.
+        issuer: Who issued the tokens; empty where tokens have no ``iss``.
+        subject: The user's id, unique together with *issuer* only.
+        seq: Counts rotations; the refresh token that carries it is the current one.
+        created_at: When the session began.
+        rotated_at: When *seq* last went up; at first equal to *created_at*.
+        idle_expires_at: When it ends if nobody refreshes.
+        expires_at: When it ends in any case.
+        auth_time: When the user last proved who they are (RFC 9470).
+        acr: Authentication context class (RFC 9470).
+        amr: Authentication methods (RFC 8176).
+        claims: What goes into each access token: scope, roles and custom claims.
+        device: Where the log-in came from.
+        revoked_at: When it was revoked, or ``None``.
+    """
+
+    sid: str
+    issuer: str
+    subject: str
+    seq: int
+    created_at: float
+    rotated_at: float
+    idle_expires_at: float
+    expires_at: float
+    auth_time: float
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    device: Device = Device()
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What :meth:`~asgi_auth.stores.base.SessionStore.rotate` found, and did.
+
+    Attributes:
+        outcome:
+            ``rotated``: the counter went up. ``retried``: the previous token came
+            back within grace; nothing changed. ``reused``: an older one, or too
+            late; nothing changed. ``refused``: unknown, revoked, expired, or a
+            counter from the future; nothing changed.
+        session: The session as it is now, or ``None`` where it is unknown.
+    """
+
+    outcome: Literal["rotated", "retried", "reused", "refused"]
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """One entry of the list of what is revoked.
+
+    Attributes:
+        kind:
+            ``jti``: one token. ``sid``: the tokens of one session. ``subject``:
+            tokens without a ``sid`` of one subject, issued at or before *at*.
+            ``all``: everything of the issuer issued at or before *at*.
+        issuer: Whose tokens; empty where tokens have no ``iss``.
+        value: The jti, sid or subject; empty for ``all``.
+        at: When it was revoked.
+        expires_at: When the last token that it could hit has expired.
+    """
+
+    kind: Literal["jti", "sid", "subject", "all"]
+    issuer: str
+    value: str = ""
+    at: float = 0.0
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What :meth:`~asgi_auth.stores.base.RevocationStore.feed` read.
+
+    Attributes:
+        entries: In no particular order; an entry may come more than once.
+        cursor: Where to go on from.
+        now: The store's time when it was read.
+    """
+
+    entries: tuple[Revocation, ...]
+    cursor: str
+    now: float
+
+
+def subject_tag(issuer: str, subject: str) -> str:
+    """Name the group that all sessions of a subject share: 16 hex digits.
+
+    It is the hash tag of the subject's keys on a cluster, and part of every sid, so
+    it must never change. Two subjects may share one: compare issuer and subject too.
+    """
+    digest = sha256()
+    for part in (issuer, subject):
+        data = part.encode("utf-8", "surrogatepass")
+        # With its length in front, no two pairs of texts read the same.
+        digest.update(len(data).to_bytes(8, "big") + data)
+
+    return digest.hexdigest()[:16]

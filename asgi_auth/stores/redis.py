@@ -1,0 +1,287 @@
+"""Sessions and revocations in Redis or Valkey, on one server or a cluster.
+
+No verb takes two steps, and none searches for keys: each is one script on one slot,
+and each key has an end. Needs asyncio, and Redis 6.2 or newer or any Valkey.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from asgi_auth._redis import RedisClient, RedisLink
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.stores._redis_rows import (
+    microseconds,
+    moment,
+    pack,
+    pack_revocation,
+    text,
+    unpack,
+    unpack_revocation,
+)
+from asgi_auth.stores.records import (
+    Device,
+    Feed,
+    Revocation,
+    Rotation,
+    Session,
+    subject_tag,
+)
+from asgi_auth.stores.text import check_storable
+
+__all__ = ["RedisStore"]
+
+_LUA: Final = files("asgi_auth.stores") / "lua"
+_CREATE: Final = (_LUA / "create.lua").read_text("utf-8")
+_ROTATE: Final = (_LUA / "rotate.lua").read_text("utf-8")
+_SESSIONS: Final = (_LUA / "sessions.lua").read_text("utf-8")
+_CLOSE: Final = (_LUA / "close.lua").read_text("utf-8")
+_PUBLISH: Final = (_LUA / "publish.lua").read_text("utf-8")
+_FEED: Final = (_LUA / "feed.lua").read_text("utf-8")
+
+_SID: Final = re.compile(r"([0-9a-f]{16})\.[!-~]{1,128}")
+_PREFIX: Final = re.compile(r"[!-z|~]{1,64}")
+
+# Keys outlive what is in them, so that the verdict is by the time that counts.
+_SLACK: Final = 60_000_000
+_PAGE: Final = 1000
+_CHUNK: Final = 500
+# An outage must show within 3 seconds also while nothing is expected to happen.
+_LONGEST_WAIT: Final = 1.0
+# A repeated rotation must find its first try within grace: this is the longest call.
+_SAFE_GRACE: Final = 3.0
+
+
+class RedisStore:
+    """Keeps sessions and revocations in Redis or Valkey.
+
+    A session takes about 500 bytes. Clients are made on first use in an event loop and
+    closed with it.
+
+    Args:
+        url_or_client:
+            ``redis://``, ``rediss://``, ``unix://`` or ``valkey://``; or a
+            ``redis.asyncio.Redis`` or ``RedisCluster``, which is used as it is, with
+            its own retries and timeouts, and stays yours to close.
+        prefix: What all keys begin with.
+        retention:
+            Seconds that the stream of revocations goes back. It should be at least
+            the longest life of an access token; what lives longer is kept besides.
+        cluster: The URL leads to a cluster.
+
+    Raises:
+        MissingExtraError: redis-py is not installed.
+        ConfigurationError: An argument is of no use; the message says what to do.
+    """
+
+    def __init__(
+        self,
+        url_or_client: str | RedisClient,
+        *,
+        prefix: str = "asgi_auth",
+        retention: float = 86400.0,
+        cluster: bool = False,
+    ) -> None:
+        if _PREFIX.fullmatch(prefix) is None:
+            msg = "prefix must be 1 to 64 printable ASCII characters without braces"
+            raise ConfigurationError(msg)
+
+        if not retention > 0:
+            msg = "retention must be a number of seconds above 0"
+            raise ConfigurationError(msg)
+
+        self._link = RedisLink(url_or_client, cluster=cluster)
+        self._prefix = prefix
+        self._retention = retention
+        self._stream = f"{prefix}:{{revocations}}"
+        self._kept = f"{self._stream}:all"
+
+    @classmethod
+    def from_cluster(
+        cls, url: str, *, prefix: str = "asgi_auth", retention: float = 86400.0
+    ) -> RedisStore:
+        """Make a store on a cluster, of which *url* names any node."""
+        return cls(url, prefix=prefix, retention=retention, cluster=True)
+
+    def __repr__(self) -> str:
+        """Say nothing of the URL, which may hold a password."""
+        return f"RedisStore(prefix={self._prefix!r}, cluster={self._link.cluster})"
+
+    async def create(
+        self,
+        *,
+        sid: str,
+        issuer: str,
+        subject: str,
+        idle_ttl: float,
+        ttl: float,
+        auth_time: float | None = None,
+        acr: str | None = None,
+        amr: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        device: Device | None = None,
+        now: float | None = None,
+    ) -> Session:
+        """Open a session; see :meth:`SessionStore.create`.
+
+        Raises:
+            ValueError: The sid is taken or has no tag, or a string cannot be stored.
+            TypeError: The claims are not JSON values.
+        """
+        check_storable(sid=sid, issuer=issuer, subject=subject, acr=acr or "")
+        tag = _tag(sid)
+        if tag is None:
+            msg = "sid must be subject_tag(issuer, subject), a dot, and a random part"
+            raise ValueError(msg)
+
+        who = (issuer, subject, acr, list(amr), dict(claims or {}))
+        rest = pack(*who, device=device or Device())
+        limits = (microseconds(idle_ttl), microseconds(ttl), moment(auth_time))
+        args = (sid, *limits, rest, _SLACK, moment(now))
+        keys = (self._row(sid), self._index(tag))
+        row = await self._link.run(_CREATE, keys, (*args, 0), again=(*args, 1))
+        if row is None:
+            msg = "a session with this sid exists"
+            raise ValueError(msg)
+
+        return unpack(sid, row)
+
+    async def rotate(
+        self,
+        sid: str,
+        seq: int,
+        *,
+        idle_ttl: float,
+        grace: float,
+        now: float | None = None,
+    ) -> Rotation:
+        """Advance the counter or say why not; see :meth:`SessionStore.rotate`.
+
+        One round trip. If the answer is lost it asks again, and gets ``retried`` with
+        the same successor; with a grace too short for that it does not ask again.
+        """
+        tag = _tag(sid)
+        if tag is None:
+            return Rotation("refused")
+
+        limits = (microseconds(idle_ttl), microseconds(grace), _SLACK)
+        args = (sid, seq, *limits, moment(now))
+        keys = (self._row(sid), self._index(tag))
+        again = args if grace >= _SAFE_GRACE else None
+        outcome, *row = await self._link.run(_ROTATE, keys, args, again=again)
+        session = unpack(sid, row[0]) if row else None
+        return Rotation(text(outcome), session)  # type: ignore[arg-type]
+
+    async def sessions(
+        self, issuer: str, subject: str, *, now: float | None = None
+    ) -> Sequence[Session]:
+        """List live sessions, the oldest first; see :meth:`SessionStore.sessions`."""
+        tag = subject_tag(issuer, subject)
+        args = (self._rows(tag), moment(now))
+        found = await self._link.run(_SESSIONS, [self._index(tag)], args, again=args)
+        rows = zip(found[::2], found[1::2], strict=True)
+        sessions = [unpack(text(sid), row) for sid, row in rows]
+
+        # A tag is 64 bits of a hash: somebody may have looked for a neighbour.
+        owned = [s for s in sessions if (s.issuer, s.subject) == (issuer, subject)]
+        return sorted(owned, key=lambda session: (session.created_at, session.sid))
+
+    async def close(
+        self,
+        sids: Sequence[str],
+        *,
+        now: float | None = None,
+    ) -> None:
+        """End sessions for good; see :meth:`SessionStore.close`."""
+        by_tag: dict[str, list[str]] = {}
+        for sid in sids:
+            tag = _tag(sid)
+            if tag is not None:
+                by_tag.setdefault(tag, []).append(sid)
+
+        for tag, known in by_tag.items():
+            for start in range(0, len(known), _CHUNK):
+                chunk = known[start : start + _CHUNK]
+                keys = [self._index(tag), *map(self._row, chunk)]
+                await self._link.run(_CLOSE, keys, chunk, again=chunk)
+
+    async def publish(
+        self,
+        entries: Sequence[Revocation],
+        *,
+        ttl: float,
+        now: float | None = None,
+    ) -> None:
+        """Add revocations, all or none; see :meth:`RevocationStore.publish`.
+
+        Raises:
+            ValueError: A string cannot be stored.
+        """
+        for entry in entries:
+            check_storable(issuer=entry.issuer, value=entry.value)
+        if not entries:
+            return
+
+        texts = map(pack_revocation, entries)
+        limits = (microseconds(ttl), microseconds(self._retention), _SLACK)
+        args = (*limits, moment(now), *texts)
+        keys = (self._stream, self._kept)
+        await self._link.run(_PUBLISH, keys, args, again=args)
+
+    async def feed(
+        self, cursor: str | None, *, wait: float, now: float | None = None
+    ) -> Feed:
+        """Read what was published since *cursor*; see :meth:`RevocationStore.feed`.
+
+        With ``None`` it does not wait. An outage shows within 3 seconds, however long
+        it was to wait.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait
+        while True:
+            feed = await self._read(cursor or "", moment(now))
+            rest = until - loop.time()
+            if cursor is None or feed.entries or rest <= 0:
+                return feed
+
+            cursor = feed.cursor
+            await self._link.wait(self._stream, cursor, min(rest, _LONGEST_WAIT))
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop; a later verb opens new ones."""
+        await self._link.aclose()
+
+    async def _read(self, cursor: str, now: str) -> Feed:
+        """Read to the end, page by page; each page has its own deadline."""
+        entries: dict[Revocation, None] = {}
+        keys = (self._stream, self._kept)
+        while True:
+            args = (cursor, _PAGE, now)
+            answer = await self._link.run(_FEED, keys, args, again=args)
+            present, cursor, more, found = answer
+            cursor = text(cursor)
+            entries.update(dict.fromkeys(map(unpack_revocation, found)))
+            if not more:
+                break
+
+        time = int(present) / 1e6
+        live = tuple(entry for entry in entries if entry.expires_at > time)
+        return Feed(live, cursor, time)
+
+    def _rows(self, tag: str) -> str:
+        return f"{self._prefix}:{{{tag}}}:s:"
+
+    def _row(self, sid: str) -> str:
+        return self._rows(sid[:16]) + sid
+
+    def _index(self, tag: str) -> str:
+        return f"{self._prefix}:{{{tag}}}:i"
+
+
+def _tag(sid: str) -> str | None:
+    found = _SID.fullmatch(sid)
+    return None if found is None else found[1]

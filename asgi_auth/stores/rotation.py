@@ -1,0 +1,36 @@
+"""What a refresh token's counter means for its session.
+
+It decides and does nothing: the store that asks makes its answer atomic.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from asgi_auth.stores.records import Session
+
+__all__ = ["judge"]
+
+
+def judge(
+    session: Session, seq: int, *, grace: float, now: float
+) -> Literal["rotated", "retried", "reused", "refused"]:
+    """Say what :class:`~asgi_auth.stores.records.Rotation` calls the outcome.
+
+    Args:
+        session: The session as it is.
+        seq: The counter that came.
+        grace: Seconds for which the last counter counts as a client's repeat.
+        now: The time that the store goes by.
+    """
+    if session.revoked_at is not None:
+        return "refused"
+    if now >= min(session.idle_expires_at, session.expires_at):
+        return "refused"
+    if seq == session.seq:
+        return "rotated"
+    if seq < 0 or seq > session.seq:
+        return "refused"
+    if seq == session.seq - 1 and now - session.rotated_at <= grace:
+        return "retried"
+    return "reused"

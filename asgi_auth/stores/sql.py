@@ -1,0 +1,270 @@
+"""The store in a database: SQLite for the workers of one machine, or PostgreSQL.
+
+It makes no table unasked. It needs asyncio and the extra ``asgi-auth[sql]``, or
+``asgi-auth[postgres]``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from asgi_auth._sql import AsyncEngine, Database, sa
+from asgi_auth.errors import ConfigurationError, UnavailableError
+from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
+from asgi_auth.stores.rotation import judge
+from asgi_auth.stores.sql_feed import SQLFeed
+from asgi_auth.stores.sql_schema import Schema
+from asgi_auth.stores.sql_statements import Statements
+from asgi_auth.stores.text import check_storable, is_storable
+
+__all__ = ["SQLStore"]
+
+_MAX_SEQ = 2**63 - 1
+_SWEEP_EVERY = 3600.0
+
+
+class SQLStore:
+    """Keeps sessions and revocations in SQLite or PostgreSQL. Satisfies ``Store``.
+
+    Each verb is one statement that commits by itself, and answers or fails within
+    3 seconds. A verb that is cancelled happens wholly or not at all. Any number of
+    event loops may use the store, one after the other or in threads.
+
+    Args:
+        url_or_engine: ``sqlite:///file`` or ``postgresql://user:password@host/name``,
+            or an ``AsyncEngine`` of SQLAlchemy, which is used as it is: by one event
+            loop, with the time-outs that it has, and closed by its owner.
+        table_prefix: Begins the names of its two tables.
+        retention: Seconds for which an ended session is still known.
+        poll: Seconds between two looks for new revocations, while :meth:`feed` waits.
+
+    Raises:
+        ConfigurationError: The URL or a setting is wrong.
+        MissingExtraError: SQLAlchemy or the driver is not installed.
+    """
+
+    def __init__(
+        self,
+        url_or_engine: str | sa.URL | AsyncEngine,
+        *,
+        table_prefix: str = "asgi_auth_",
+        retention: float = 86400.0,
+        poll: float = 0.5,
+    ) -> None:
+        if retention < 0 or poll <= 0:
+            msg = "retention must be 0 or more seconds, and poll more than 0"
+            raise ConfigurationError(msg)
+        self._database = Database(url_or_engine, owner="SQLStore")
+        self._schema = Schema(table_prefix)
+        self._retention = retention
+        self._next_sweep = time.monotonic() + _SWEEP_EVERY
+        statements = Statements(self._schema, self._database.dialect)
+        self._create = statements.create()
+        self._rotate = statements.rotate()
+        self._find = statements.find()
+        self._list = statements.sessions()
+        self._close = statements.close()
+        self._sweep = statements.sweep()
+        self._feed = SQLFeed(self._database, statements, poll=poll)
+
+    def __repr__(self) -> str:
+        """Show where it is, without the password."""
+        return f"SQLStore({self._database!r})"
+
+    async def create_schema(self) -> None:
+        """Make the tables and indexes that are not there yet; workers may race.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        await self._database.create(self._schema.metadata)
+
+    async def aclose(self) -> None:
+        """Close the running event loop's connections; a later verb opens new ones.
+
+        A loop that is shut down by ``asyncio.run`` or a server does it by itself.
+        """
+        await self._database.aclose()
+
+    async def create(
+        self,
+        *,
+        sid: str,
+        issuer: str,
+        subject: str,
+        idle_ttl: float,
+        ttl: float,
+        auth_time: float | None = None,
+        acr: str | None = None,
+        amr: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        device: Device | None = None,
+        now: float | None = None,
+    ) -> Session:
+        """Open a session with counter 0. See ``SessionStore.create``.
+
+        Raises:
+            ValueError: The sid is taken, or a string cannot be stored.
+            TypeError: The claims are not JSON values.
+            UnavailableError: The database is down, locked or slow.
+        """
+        check_storable(sid=sid, issuer=issuer, subject=subject, acr=acr or "")
+        values = {
+            "sid": sid,
+            "issuer": issuer,
+            "subject": subject,
+            "idle_ttl": min(idle_ttl, ttl),
+            "ttl": ttl,
+            "auth_time": auth_time,
+            "acr": acr,
+            "amr": _json(list(amr)),
+            "claims": _json(dict(claims or {})),
+            "device": _json(asdict(device or Device())),
+            "now": now,
+        }
+        try:
+            (row,) = await self._database.fetch(self._create, values, write=True)
+        except sa.exc.IntegrityError as error:
+            msg = "a session with this sid exists"
+            raise ValueError(msg) from error
+        return _session(row)
+
+    async def rotate(
+        self,
+        sid: str,
+        seq: int,
+        *,
+        idle_ttl: float,
+        grace: float,
+        now: float | None = None,
+    ) -> Rotation:
+        """Advance the counter from *seq*, or report why not. See ``SessionStore``.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        if not is_storable(sid):
+            return Rotation("refused")
+        values = {
+            "session": sid,
+            "current": seq if 0 <= seq <= _MAX_SEQ else -1,
+            "idle_ttl": idle_ttl,
+            "now": now,
+        }
+        while True:
+            rows = await self._database.fetch(self._rotate, values, write=True)
+            if rows:
+                return Rotation("rotated", _session(rows[0]))
+            found = await self._database.fetch(self._find, {"session": sid, "now": now})
+            if not found:
+                return Rotation("refused")
+            session = _session(found[0])
+            outcome = judge(session, seq, grace=grace, now=found[0].now)
+            # Only a change between the two statements makes it current here: then
+            # the first statement can do it now.
+            if outcome != "rotated":
+                return Rotation(outcome, session)
+
+    async def sessions(
+        self, issuer: str, subject: str, *, now: float | None = None
+    ) -> Sequence[Session]:
+        """List the subject's live sessions, the oldest first.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        if not (is_storable(issuer) and is_storable(subject)):
+            return []
+        values = {"issuer": issuer, "subject": subject, "now": now}
+        return [_session(row) for row in await self._database.fetch(self._list, values)]
+
+    async def close(self, sids: Sequence[str], *, now: float | None = None) -> None:
+        """End sessions for good; unknown and ended ones are passed over.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        rows = [[sid] for sid in sids if is_storable(sid)]
+        if rows:
+            values = {"sids": _json(rows), "now": now}
+            await self._database.fetch(self._close, values, write=True)
+
+    async def publish(
+        self,
+        entries: Sequence[Revocation],
+        *,
+        ttl: float,
+        now: float | None = None,
+    ) -> None:
+        """Add entries, all or none. See ``RevocationStore.publish``.
+
+        Raises:
+            ValueError: A string cannot be stored.
+            UnavailableError: The database is down, locked or slow.
+        """
+        await self._feed.publish(entries, ttl=ttl, now=now)
+
+    async def feed(
+        self, cursor: str | None, *, wait: float, now: float | None = None
+    ) -> Feed:
+        """Read what was published since *cursor*. See ``RevocationStore.feed``.
+
+        The whole window is answered at once, even if it is empty. About once an hour
+        a call also sweeps.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        await self._sweep_sometimes(now)
+        return await self._feed.read(cursor, wait=wait, now=now)
+
+    async def sweep(self, *, now: float | None = None) -> int:
+        """Delete what ended: sessions after *retention*, revocations at once.
+
+        Returns:
+            How many rows are gone.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        gone = 0
+        values = {"retention": self._retention, "now": now}
+        for statement in self._sweep:
+            while rows := await self._database.fetch(statement, values, write=True):
+                gone += len(rows)
+        return gone
+
+    async def _sweep_sometimes(self, now: float | None) -> None:
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + _SWEEP_EVERY
+            # What it did not reach, the next one will.
+            with suppress(UnavailableError):
+                await self.sweep(now=now)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _session(row: sa.Row[Any]) -> Session:
+    return Session(
+        sid=row.sid,
+        issuer=row.issuer,
+        subject=row.subject,
+        seq=row.seq,
+        created_at=row.created_at,
+        rotated_at=row.rotated_at,
+        idle_expires_at=row.idle_expires_at,
+        expires_at=row.expires_at,
+        auth_time=row.auth_time,
+        acr=row.acr,
+        amr=tuple(json.loads(row.amr)),
+        claims=json.loads(row.claims),
+        device=Device(**json.loads(row.device)),
+        revoked_at=row.revoked_at,
+    )

@@ -1,0 +1,88 @@
+"""The two tables of :class:`~asgi_auth.stores.sql.SQLStore`.
+
+No column holds a usable token. It runs nothing: see ``SQLStore.create_schema``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from asgi_auth._sql import sa
+from asgi_auth.errors import ConfigurationError
+
+__all__ = ["Schema"]
+
+# Short enough for the names of indexes, which PostgreSQL cuts at 63 bytes.
+_PREFIX = re.compile(r"[a-z_][a-z0-9_]{0,30}")
+
+
+class Schema:
+    """The tables, under a prefix.
+
+    Args:
+        prefix: Begins the name of each table and index.
+
+    Raises:
+        ConfigurationError: The prefix cannot begin a name.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        if not _PREFIX.fullmatch(prefix):
+            msg = "table_prefix must be 1-31 of a-z, 0-9 and _, and not begin with 0-9"
+            raise ConfigurationError(msg)
+        self.metadata = sa.MetaData()
+        self.sessions = _sessions(prefix, self.metadata)
+        self.revocations = _revocations(prefix, self.metadata)
+
+
+def _text(name: str, *, null: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=null)
+
+
+def _time(name: str, *, null: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double(), nullable=null)
+
+
+def _sessions(prefix: str, metadata: sa.MetaData) -> sa.Table:
+    name = f"{prefix}sessions"
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("sid", sa.Text(), primary_key=True),
+        _text("issuer"),
+        _text("subject"),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        _time("created_at"),
+        _time("rotated_at"),
+        _time("idle_expires_at"),
+        _time("expires_at"),
+        _time("auth_time"),
+        _text("acr", null=True),
+        # JSON as text: what comes back is what went in, whatever the database.
+        _text("amr"),
+        _text("claims"),
+        _text("device"),
+        _time("revoked_at", null=True),
+        sa.Index(f"{name}_subject", "issuer", "subject"),
+        sa.Index(f"{name}_idle_expires_at", "idle_expires_at"),
+        sa.Index(f"{name}_revoked_at", "revoked_at"),
+    )
+
+
+def _revocations(prefix: str, metadata: sa.MetaData) -> sa.Table:
+    name = f"{prefix}revocations"
+    number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("id", number, primary_key=True, autoincrement=True),
+        _text("kind"),
+        _text("issuer"),
+        _text("value"),
+        _time("at"),
+        _time("expires_at"),
+        sa.Index(f"{name}_at", "at"),
+        sa.Index(f"{name}_expires_at", "expires_at"),
+        # A deleted id must not come back: readers go on from the last they saw.
+        sqlite_autoincrement=True,
+    )

@@ -1,0 +1,195 @@
+"""Turn claims into a compact JWS and back (RFC 7515, sections 3.1 and 5).
+
+The hot room. It knows signatures and form, not meaning: claims are judged by
+:mod:`asgi_auth.tokens.claims`. PyJWT owns the algorithms; the parser is our own, and
+stricter: it accepts nothing that PyJWT would refuse (RFC 8725).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from asgi_auth._encoding import (
+    ALPHABET,
+    b64url_decode,
+    b64url_encode,
+    compact_json,
+    constant_time_equal,
+)
+from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth.credentials import MAX_TOKEN
+from asgi_auth.errors import InvalidTokenError
+from asgi_auth.keys import Key, KeySet
+
+__all__ = ["Codec", "Decoded", "UnknownKeyError", "peek"]
+
+_HEADERS = 64
+_LONGEST_HEADER = 1024
+_LONGEST_KID = 256
+
+# Extensions change what the signature covers (RFC 7797), what the payload is
+# (RFC 7516, section 4.1.3), or must be understood (RFC 7515, section 4.1.11).
+_EXTENSIONS = ("crit", "b64", "zip", "enc")
+
+
+class UnknownKeyError(InvalidTokenError):
+    """No key of the set has this ``kid`` and algorithm."""
+
+
+class Decoded(NamedTuple):
+    """A token whose signature is good.
+
+    Attributes:
+        typ: The header's media type, lower-case, without ``application/``.
+        claims: The payload, read-only.
+        generation: The key set's when it was checked.
+    """
+
+    typ: str
+    claims: FrozenDict
+    generation: int
+
+
+class Codec:
+    """Signs and checks tokens with the keys of one set.
+
+    Args:
+        keys: Sign with one, verify with all.
+        algorithms: The only ones accepted, or ``None`` for all that the keys have.
+    """
+
+    __slots__ = ("_algorithms", "_generation", "_headers", "keys")
+
+    def __init__(
+        self, keys: KeySet, *, algorithms: Collection[str] | None = None
+    ) -> None:
+        self.keys = keys
+        self._algorithms = None if algorithms is None else frozenset(algorithms)
+        self._generation = keys.generation
+        self._headers: dict[bytes, tuple[Key, str]] = {}
+
+    def encode(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        """Sign *claims*.
+
+        Args:
+            claims: JSON values.
+            typ: The media type for the header (RFC 8725, section 3.11).
+
+        Raises:
+            ConfigurationError: The set has no key that signs.
+            ValueError, TypeError: A claim has no strict JSON form.
+        """
+        key = self.keys.signing_key
+        header = {"alg": key.algorithm, "typ": typ, "kid": key.kid}
+        signed = b64url_encode(compact_json(header)) + b"."
+        signed += b64url_encode(compact_json(claims))
+        return (signed + b"." + b64url_encode(key.sign(signed))).decode("ascii")
+
+    def decode(self, token: bytes) -> Decoded:
+        """Check the form and the signature of *token*, then parse its claims.
+
+        Raises:
+            UnknownKeyError: The set lacks the key.
+            InvalidTokenError: The form or the signature is bad.
+        """
+        # One pass in C: nothing but base64url and exactly two dots.
+        if len(token) > MAX_TOKEN or token.translate(None, ALPHABET) != b"..":
+            msg = "not a compact JWS"
+            raise InvalidTokenError(msg)
+
+        generation = self.keys.generation
+        if generation != self._generation:
+            self._headers, self._generation = {}, generation
+
+        signed, _, signature = token.rpartition(b".")
+        head, _, payload = signed.partition(b".")
+        headers = self._headers
+        known = headers.get(head)
+        key, typ = known or self._resolve(head)
+        if not _is_good(key, signed, signature):
+            msg = "the signature does not match"
+            raise InvalidTokenError(msg)
+
+        # Filled after a good signature only: nobody else can make it grow.
+        if known is None and len(headers) < _HEADERS:
+            headers[head] = key, typ
+
+        try:
+            claims = parse_object(b64url_decode(payload, clean=True))
+        except ValueError:
+            msg = "the payload is not strict JSON"
+            raise InvalidTokenError(msg) from None
+
+        return Decoded(typ, claims, generation)
+
+    def _resolve(self, head: bytes) -> tuple[Key, str]:
+        """Find the key that a header names; keys inside of it are never read."""
+        header = _parse_header(head)
+        algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
+        if type(algorithm) is not str or not _allowed(algorithm, self._algorithms):
+            msg = "the algorithm is not accepted"
+            raise InvalidTokenError(msg)
+
+        if "kid" in header and (type(kid) is not str or len(kid) > _LONGEST_KID):
+            msg = "kid is no short text"
+            raise InvalidTokenError(msg)
+
+        if "typ" in header and type(typ) is not str:
+            msg = "typ is no text"
+            raise InvalidTokenError(msg)
+
+        key = self.keys.find(kid, algorithm)
+        if key is None:
+            msg = "no such key"
+            raise UnknownKeyError(msg)
+
+        return key, (typ or "").lower().removeprefix("application/")
+
+
+def peek(token: bytes) -> tuple[FrozenDict, FrozenDict] | None:
+    """Return header and claims of a compact JWS unverified, or ``None``.
+
+    Good for nothing but asking whose token it might be.
+    """
+    if len(token) > MAX_TOKEN or token.translate(None, ALPHABET) != b"..":
+        return None
+
+    head, payload, _ = token.split(b".")
+    try:
+        return _parse_header(head), parse_object(b64url_decode(payload, clean=True))
+    except (ValueError, InvalidTokenError):
+        return None
+
+
+def _is_good(key: Key, signed: bytes, signature: bytes) -> bool:
+    if key.is_symmetric:
+        # Our own MAC is encoded, not theirs decoded: one text, one value.
+        return constant_time_equal(b64url_encode(key.sign(signed)), signature)
+
+    try:
+        return key.verify(signed, b64url_decode(signature, clean=True))
+    except ValueError:
+        return False
+
+
+def _parse_header(head: bytes) -> FrozenDict:
+    if len(head) > _LONGEST_HEADER:
+        msg = "the header is too long"
+        raise InvalidTokenError(msg)
+
+    try:
+        header = parse_object(b64url_decode(head, clean=True))
+    except ValueError:
+        msg = "the header is not strict JSON"
+        raise InvalidTokenError(msg) from None
+
+    if any(name in header for name in _EXTENSIONS):
+        msg = "the header asks for an extension"
+        raise InvalidTokenError(msg)
+
+    return header
+
+
+def _allowed(algorithm: str, algorithms: frozenset[str] | None) -> bool:
+    return algorithms is None or algorithm in algorithms

@@ -1,0 +1,172 @@
+"""Write tokens: the only room that decides what one says (RFC 9068, section 2.2).
+
+It keeps nothing: a session, where there is one, is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import Any
+
+from asgi_auth._encoding import b64url_encode
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.keys import KeySet
+from asgi_auth.stores.records import Session
+from asgi_auth.tokens.claims import is_plain_text
+from asgi_auth.tokens.codec import Codec
+
+__all__ = ["KINDS", "Kind", "TokenIssuer"]
+
+
+class Kind:
+    """How tokens of one kind are told from all others.
+
+    Args:
+        name: The value of the ``type`` claim.
+        typ: The header's media type (RFC 8725, section 3.11).
+        audience: The only audience; ``None``: the service's own. Other services
+            check ``aud`` and not ``typ``, so these must not look like theirs.
+    """
+
+    __slots__ = ("audience", "name", "typ")
+
+    def __init__(self, name: str, typ: str, audience: str | None) -> None:
+        self.name = name
+        self.typ = typ
+        self.audience = audience
+
+
+KINDS = {
+    "access": Kind("access", "at+jwt", None),
+    "refresh": Kind("refresh", "rt+jwt", "urn:asgi-auth:refresh"),
+    "verify": Kind("verify", "verify+jwt", "urn:asgi-auth:verify"),
+    "reset": Kind("reset", "reset+jwt", "urn:asgi-auth:reset"),
+}
+
+
+class TokenIssuer:
+    """Writes and signs tokens of every kind.
+
+    Args:
+        keys: Sign access tokens.
+        refresh_keys: Sign all other kinds.
+        issuer: The ``iss``, or ``None``.
+        audience: The ``aud`` of access tokens.
+        client_id: The ``client_id`` of access tokens.
+    """
+
+    __slots__ = ("_access", "_audience", "_client_id", "_issuer", "_refresh")
+
+    def __init__(
+        self,
+        keys: KeySet,
+        refresh_keys: KeySet,
+        *,
+        issuer: str | None,
+        audience: str | Iterable[str] | None,
+        client_id: str | None,
+    ) -> None:
+        self._access = Codec(keys)
+        self._refresh = Codec(refresh_keys)
+        self._issuer = issuer
+        self._audience = _claim_of(audience)
+        # RFC 9068 demands a client_id; without clients it is the service itself.
+        first = self._audience[0] if isinstance(self._audience, list) else self._audience
+        self._client_id = client_id or first
+
+    def write(
+        self,
+        kind: Kind,
+        subject: str,
+        *,
+        now: float,
+        ttl: float,
+        claims: Mapping[str, Any],
+    ) -> str:
+        """Sign a token of *kind*.
+
+        Args:
+            kind: One of :data:`KINDS`.
+            subject: The ``sub``.
+            now: The ``iat``, in Unix seconds.
+            ttl: Seconds until ``exp``.
+            claims: What else it says.
+
+        Raises:
+            ConfigurationError: The subject is no short, plain text, or the keys
+                cannot sign.
+        """
+        self.check_subject(subject)
+        payload = {
+            "iss": self._issuer,
+            "sub": subject,
+            "aud": kind.audience or self._audience,
+            "exp": int(now + ttl),
+            "iat": int(now),
+            "jti": token_urlsafe(16),
+            "type": kind.name,
+            **claims,
+        }
+        if kind.audience is None:
+            payload["client_id"] = self._client_id
+
+        said = {name: value for name, value in payload.items() if value is not None}
+        codec = self._access if kind.name == "access" else self._refresh
+        return codec.encode(said, typ=kind.typ)
+
+    @staticmethod
+    def check_subject(subject: str) -> None:
+        """Pass, or raise: before anything is kept for this subject.
+
+        Raises:
+            ConfigurationError: It is no short, plain text.
+        """
+        if not is_plain_text(subject):
+            msg = "A subject must be 1 to 255 characters without control characters."
+            raise ConfigurationError(msg)
+
+    def access(self, session: Session, grant: Mapping[str, Any], *, ttl: float) -> str:
+        """Write the access token of a session, dated by the store's clock."""
+        claims = {
+            **grant,
+            "sid": session.sid,
+            "auth_time": int(session.auth_time),
+            "acr": session.acr,
+            "amr": list(session.amr) or None,
+        }
+        left = min(ttl, session.expires_at - session.rotated_at)
+        return self.write(
+            KINDS["access"],
+            session.subject,
+            now=session.rotated_at,
+            ttl=left,
+            claims=claims,
+        )
+
+    def refresh(self, session: Session) -> str:
+        """Write the refresh token for the session's present counter.
+
+        It depends on nothing but the row, so that a repeated refresh gives the same.
+        """
+        digest = sha256(f"{session.sid}|{session.seq}".encode()).digest()
+        return self.write(
+            KINDS["refresh"],
+            session.subject,
+            now=session.rotated_at,
+            ttl=session.idle_expires_at - session.rotated_at,
+            claims={
+                "sid": session.sid,
+                "seq": session.seq,
+                "jti": b64url_encode(digest[:16]).decode(),
+            },
+        )
+
+
+def _claim_of(audience: str | Iterable[str] | None) -> str | list[str] | None:
+    if audience is None or isinstance(audience, str):
+        return audience
+
+    names = list(audience)
+    return names[0] if len(names) == 1 else names

@@ -1,0 +1,56 @@
+"""The shapes that cross a door: ASGI's, and the protocols that users implement.
+
+Nothing here runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from asgi_auth._asgi import ASGIApp, Message, Receive, Scope, Send
+from asgi_auth.challenge import Challenge
+from asgi_auth.credentials import Credential, Source
+from asgi_auth.principal import Principal
+
+__all__ = ["ASGIApp", "Backend", "Message", "Receive", "Scope", "Send", "UserLoader"]
+
+UserLoader = Callable[[Principal], Any]
+"""Returns the application's own user, or ``None`` if it is unknown; may be async."""
+
+
+class Backend(Protocol):
+    """Decides who is calling."""
+
+    @property
+    def name(self) -> str:
+        """What ``principal.backend`` and ``requires(backend=...)`` call it."""
+        ...
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """Where its credentials may come from."""
+        ...
+
+    @property
+    def challenges(self) -> Sequence[Challenge]:
+        """What a refusal tells the client to send."""
+        ...
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Answer who sent *credential*.
+
+        Args:
+            credential: What came from one of the sources, or ``None``.
+            scope: For backends that look at something else, such as a client
+                certificate.
+
+        Returns:
+            A principal (mine, and good), or ``None`` (nothing of mine here).
+
+        Raises:
+            AuthError: It is mine, and bad; nobody else is asked.
+        """
+        ...
