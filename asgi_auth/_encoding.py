@@ -60,7 +60,11 @@ def b64url_decode(segment: bytes, *, clean: bool = False) -> bytes:
         msg = "not canonical base64url"
         raise ValueError(msg)
 
-    return a2b_base64(segment.translate(_FROM_URL) + b"==")
+    # The integers of "-" and "_": many times faster to find than the bytes.
+    if 45 in segment or 95 in segment:  # noqa: PLR2004
+        segment = segment.translate(_FROM_URL)
+
+    return a2b_base64(segment + b"==")
 
 
 def compact_json(value: Any) -> bytes:

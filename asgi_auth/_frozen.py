@@ -37,6 +37,9 @@ class FrozenDict(dict[str, Any]):
 
 def freeze(value: Any) -> Any:
     """Return *value* with dictionaries and lists read-only, to the last level."""
+    if type(value) is FrozenDict:
+        return value
+
     if isinstance(value, dict):
         return FrozenDict({name: freeze(member) for name, member in value.items()})
 
@@ -46,21 +49,64 @@ def freeze(value: Any) -> Any:
     return value
 
 
-def parse_object(text: bytes) -> FrozenDict:
+def parse_object(data: bytes) -> FrozenDict:
     """Parse one JSON object, strictly and read-only.
 
     Raises:
         ValueError: It is not UTF-8, not JSON, not an object, has a member twice, a
             number that is not finite, a lone surrogate, or is nested too deeply.
     """
+    text = data.decode("utf-8")
     try:
-        value = _decoder.decode(text.decode("utf-8"))
-        if b"\\u" in text:
-            # An escaped lone surrogate would break every later encode.
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return _parse_plain(text) or _parse_strictly(text)
     except RecursionError:
         msg = "nested too deeply"
         raise ValueError(msg) from None
+
+
+def _parse_plain(text: str) -> FrozenDict | None:
+    """Parse the common case fast; ``None`` sends all else the long way.
+
+    Without escapes each two quotes in the text are one string: the name of a member
+    or a value. If the parsed object has as many, then no member was there twice.
+    """
+    if "\\" in text or not text.startswith("{"):
+        return None
+
+    value, end = _decoder.raw_decode(text)
+    strings = len(value)
+    for name, member in value.items():
+        kind = type(member)
+        if kind is str:
+            strings += 1
+        elif kind is list:
+            strings += _count_flat(member)
+            value[name] = tuple(member)
+        elif kind is dict:
+            return None
+
+    whole = end == len(text) and 2 * strings == text.count('"')
+    return FrozenDict(value) if whole else None
+
+
+def _count_flat(members: list[Any]) -> int:
+    """Count the strings of a list; one too many if it holds more than scalars."""
+    count = 0
+    for member in members:
+        kind = type(member)
+        if kind is str:
+            count += 1
+        elif kind is list or kind is dict:
+            return len(members) + _NEVER
+
+    return count
+
+
+def _parse_strictly(text: str) -> FrozenDict:
+    value = _strict_decoder.decode(text)
+    if "\\u" in text:
+        # An escaped lone surrogate would break every later encode.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
 
     if type(value) is not FrozenDict:
         msg = "not a JSON object"
@@ -70,16 +116,12 @@ def parse_object(text: bytes) -> FrozenDict:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> FrozenDict:
-    frozen = FrozenDict(pairs)
-    if len(frozen) != len(pairs):
+    value = FrozenDict((name, freeze(member)) for name, member in pairs)
+    if len(value) != len(pairs):
         msg = "a member occurs twice"
         raise ValueError(msg)
 
-    for name, value in pairs:
-        if type(value) is list:
-            dict.__setitem__(frozen, name, freeze(value))
-
-    return frozen
+    return value
 
 
 def _constant(name: str) -> NoReturn:
@@ -95,6 +137,8 @@ def _float(text: str) -> float:
     return number
 
 
-_decoder = json.JSONDecoder(
+_NEVER = 1 << 40
+_decoder = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
+_strict_decoder = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
 )

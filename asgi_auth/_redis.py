@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha1
+from traceback import walk_tb
 from typing import Any, Final
 
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
@@ -25,7 +26,6 @@ except ImportError:
     _INSTALLED = False
 else:
     _INSTALLED = True
-    _BAD_URL = (ValueError, TypeError, OSError, exceptions.RedisClusterException)
     _LOST = (OSError, exceptions.ConnectionError, exceptions.TimeoutError)
     _OUTAGES = (
         *_LOST,
@@ -43,12 +43,14 @@ __all__ = ["RedisClient", "RedisLink"]
 RedisClient = Any
 """A ``redis.asyncio.Redis`` or ``redis.asyncio.RedisCluster``."""
 
-# A call takes at most DEADLINE seconds with its repetition: callers are promised 3.
+# Seconds. A call with its repetition keeps the deadline; callers are promised 3.
 _DEADLINE: Final = 2.8
 _CONNECT_TIMEOUT: Final = 1.0
 _ANSWER_TIMEOUT: Final = 1.2
 _PAUSE: Final = 0.05
 _CONCURRENT: Final = 64
+_DEAD_AT_MOST: Final = 8
+_WRITE_ERRORS: Final = (AttributeError, RuntimeError, TypeError)
 
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
@@ -86,11 +88,7 @@ class RedisLink:
     """
 
     def __init__(
-        self,
-        target: str | RedisClient,
-        *,
-        cluster: bool = False,
-        owner: str = "RedisStore",
+        self, target: str | RedisClient, *, cluster: bool = False, owner: str
     ) -> None:
         if not _INSTALLED:
             msg = f'{owner} needs redis: python -m pip install "asgi-auth[redis]"'
@@ -108,10 +106,8 @@ class RedisLink:
 
         self.cluster = isinstance(target, redis.asyncio.RedisCluster)
         if not self.cluster and not isinstance(target, redis.asyncio.Redis):
-            msg = (
-                f"{owner} takes a URL, a redis.asyncio.Redis or a "
-                f"redis.asyncio.RedisCluster, not a {type(target).__name__}"
-            )
+            kind = type(target).__name__
+            msg = f"{owner} takes a URL or a client of redis.asyncio, not a {kind}"
             raise ConfigurationError(msg)
 
         self._given = target
@@ -130,12 +126,8 @@ class RedisLink:
     ) -> Any:
         """Run a script in one round trip; its keys must share one slot.
 
-        Args:
-            script: Its source; the server remembers it by its SHA-1.
-            keys: The keys that it touches.
-            args: Its arguments.
-            again: Arguments for a second try, should the first answer be lost;
-                ``None`` where a second try could do harm.
+        If the answer is lost it runs once more with *again* for its arguments, unless
+        that is ``None`` because a second run could do harm.
 
         Raises:
             UnavailableError: No answer within 3 seconds, or the server cannot serve.
@@ -153,24 +145,29 @@ class RedisLink:
                 return await self._once(script, *head, *again)
 
     async def wait(self, key: str, entry_id: str, seconds: float) -> None:
-        """Return when the stream *key* has entries after *entry_id*, or time is over.
+        """Return when a stream has entries after *entry_id*, or early: it is a hint.
 
-        It waits on a connection of its own, and may return early: it is a hint.
+        It waits on a connection of its own, which no other call needs.
 
         Raises:
             UnavailableError: The server cannot be reached.
         """
         room = await self._room()
-        if not room.waiters:
-            with _outages():
-                connection = await self._waiter(room, key)
+        fresh = not room.waiters
+        with _outages():
+            connection = await self._waiter(room, key) if fresh else room.waiters.pop()
+            try:
                 await _read_stream(connection, key, entry_id, seconds)
-        else:
-            connection = room.waiters.pop()
-            # It may have ended long ago; if the server is down, the caller's next
-            # question says so.
-            with suppress(UnavailableError), _outages():
-                await _read_stream(connection, key, entry_id, seconds)
+            except exceptions.AskError:
+                # The stream has moved: the caller's next question finds it.
+                await asyncio.sleep(_PAUSE)
+            except _LOST as error:
+                # An old connection may have ended long ago, but not fallen silent.
+                if fresh or isinstance(error, (TimeoutError, exceptions.TimeoutError)):
+                    raise
+            except _WRITE_ERRORS as error:
+                if not _was_lost(error):
+                    raise
 
         if self._rooms.get(asyncio.get_running_loop()) is not room:
             await connection.disconnect(nowait=True)
@@ -185,16 +182,26 @@ class RedisLink:
 
     async def _once(self, script: str, *args: object) -> Any:
         room = await self._room()
-        client = room.client
         async with room.places:
-            if self.cluster:
-                # Without the map of slots the first node picked is mostly wrong.
-                await client.initialize()
+            for _ in range(_DEAD_AT_MOST):
+                try:
+                    return await self._evaluate(room.client, script, *args)
+                except _WRITE_ERRORS as error:
+                    # Nothing was sent, and the next connection may be better.
+                    if not _was_lost(error):
+                        raise
 
-            try:
-                return await client.execute_command("EVALSHA", _sha1(script), *args)
-            except exceptions.NoScriptError:
-                return await client.execute_command("EVAL", script, *args)
+        raise ConnectionResetError
+
+    async def _evaluate(self, client: RedisClient, script: str, *args: object) -> Any:
+        if self.cluster:
+            # Without the map of slots the first node picked is mostly wrong.
+            await client.initialize()
+
+        try:
+            return await client.execute_command("EVALSHA", _sha1(script), *args)
+        except exceptions.NoScriptError:
+            return await client.execute_command("EVAL", script, *args)
 
     async def _waiter(self, room: _Room, key: str) -> Any:
         """Make a connection outside the pool, to the node that has *key*."""
@@ -210,15 +217,17 @@ class RedisLink:
 
     async def _room(self) -> _Room:
         loop = asyncio.get_running_loop()
-        room = self._rooms.get(loop)
-        if room is not None:
-            return room
+        if loop in self._rooms:
+            return self._rooms[loop]
 
         for other in [other for other in self._rooms if other.is_closed()]:
             del self._rooms[other]
 
-        client = self._given if self._given is not None else self._client()
-        room = self._rooms[loop] = _Room(client, asyncio.Semaphore(self._places()))
+        client = self._client() if self._given is None else self._given
+        # Callers queue for a pool that would refuse them when it is empty.
+        pool = getattr(client, "connection_pool", None)
+        places = getattr(pool, "max_connections", _CONCURRENT)
+        room = self._rooms[loop] = _Room(client, asyncio.Semaphore(places))
         room.keeper = self._keep(loop, room)
         await anext(room.keeper)
         return room
@@ -252,32 +261,20 @@ class RedisLink:
             retry=Retry(NoBackoff(), 0),
         )
 
-    def _places(self) -> int:
-        """Queue callers where redis-py would refuse them, its pool being empty."""
-        if self._given is None:
-            most = redis.asyncio.connection.parse_url(self._url).get("max_connections")
-        else:
-            pool = getattr(self._given, "connection_pool", None)
-            most = getattr(pool, "max_connections", None)
-
-        return most if isinstance(most, int) else _CONCURRENT
-
     def _check_url(self, owner: str) -> None:
-        valid = False
-        with suppress(*_BAD_URL):
+        with suppress(ValueError, TypeError, OSError, exceptions.RedisClusterException):
             client = self._client()
             if not self.cluster:
                 client.connection_pool.make_connection()
-            valid = True
+            return
 
         # Raised out here, because what redis-py says may quote the password.
-        if not valid:
-            msg = (
-                f"the URL given to {owner} is not valid: write "
-                "redis://[user:password@]host[:port][/db], rediss:// for TLS, or "
-                "unix:///path; a cluster has neither a db nor a path"
-            )
-            raise ConfigurationError(msg)
+        msg = (
+            f"the URL given to {owner} is not valid: write redis://[user:password@]"
+            "host[:port][/db], rediss:// for TLS, or unix:///path; a cluster has "
+            "neither a db nor a path"
+        )
+        raise ConfigurationError(msg)
 
 
 @cache
@@ -286,12 +283,11 @@ def _sha1(script: str) -> str:
     return sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-def _is_outage(error: Exception) -> bool:
-    if isinstance(error, _OUTAGES):
-        return True
-
-    word = _OUTAGE_WORD.search(str(error))
-    return isinstance(error, exceptions.ResponseError) and word is not None
+def _was_lost(error: Exception) -> bool:
+    # Since Python 3.12, and with uvloop, a write to a connection that the peer reset
+    # stumbles instead of saying so: https://github.com/python/cpython/issues/136234
+    frames = walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name.endswith("writelines") for frame, _ in frames)
 
 
 @contextmanager
@@ -299,22 +295,22 @@ def _outages() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _is_outage(error):
+        spoken = isinstance(error, exceptions.ResponseError)
+        told = spoken and _OUTAGE_WORD.search(str(error)) is not None
+        if not (told or isinstance(error, _OUTAGES)):
             raise
 
         msg = f"Redis did not answer: {type(error).__name__}"
         raise UnavailableError(msg) from error
 
 
-async def _read_stream(
-    connection: Any, key: str, entry_id: str, seconds: float
-) -> None:
+async def _read_stream(connection: Any, key: str, entry_id: str, wait: float) -> None:
     """Block until the stream has something new; a failed connection is closed."""
-    block = ("BLOCK", max(1, round(seconds * 1000)))
+    block = ("BLOCK", max(1, round(wait * 1000)))
     try:
-        async with asyncio.timeout(seconds + _ANSWER_TIMEOUT):
+        async with asyncio.timeout(wait + _ANSWER_TIMEOUT):
             await connection.send_command("XREAD", *block, "STREAMS", key, entry_id)
-            await connection.read_response(timeout=seconds + _DEADLINE)
+            await connection.read_response(timeout=wait + _DEADLINE)
     except BaseException:
         await connection.disconnect(nowait=True)
         raise

@@ -10,9 +10,9 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
@@ -23,12 +23,12 @@ try:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
     from sqlalchemy.schema import CreateIndex, CreateTable
 except ImportError:
-    sa = JSONB = None  # type: ignore[assignment, misc]
+    sa = JSONB = AsyncConnection = AsyncEngine = None  # type: ignore[assignment, misc]
 
 __all__ = ["JSONB", "AsyncEngine", "Database", "sa"]
 
 _T = TypeVar("_T")
-_Parameters = Mapping[str, Any]
+_Work = Callable[[AsyncConnection], Awaitable[_T]]
 
 # A verb answers within 3 seconds. SQLite and asyncpg give up first and by themselves,
 # which leaves their connection usable; then we cancel; then we no longer wait.
@@ -36,42 +36,31 @@ _DRIVER_TIMEOUT = 2.0
 _VERB_TIMEOUT = 2.4
 _CLEAN_UP = 0.3
 
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-}
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _EXTRAS = {"sqlite": "sql", "postgresql": "postgres"}
 
-# UPDATE ... FROM came with SQLite 3.33, RETURNING with 3.35.
-_SQLITE_NEEDED = (3, 35)
-
-# Any number, the same in every release: who holds it makes tables.
-_SCHEMA_LOCK = 0x617367695F617574
-
-# SQLSTATEs that say "not now": a broken connection, a replica that only reads, no
+_NO_TABLE = "42P01"
+# What says "not now". SQLSTATEs: a broken connection, a replica that only reads, no
 # right to connect, no such database, a deadlock, no resources, no lock in time, an
-# operator's or a system's failure.
-_OUTAGES_POSTGRES = ("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58")
-_NO_TABLE_POSTGRES = "42P01"
-
-# ERROR, TOOBIG, CONSTRAINT, MISMATCH, MISUSE, RANGE: all other codes of SQLite are
-# troubles, as a lock, a full disk, or a file that is not there.
-_MISTAKES_SQLITE = frozenset({1, 18, 19, 20, 21, 25})
+# operator's or a system's failure. SQLite: a lock, a disk, or a file that is not there.
+_OUTAGES = (
+    *("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58"),
+    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_FULL"),
+    *("SQLITE_INTERRUPT", "SQLITE_IOERR", "SQLITE_LOCKED", "SQLITE_NOMEM"),
+    *("SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
+)
 
 
 class Database:
     """A database, by URL or as an engine.
 
-    By URL there is one pool of connections for each running event loop, because
-    connections cannot change loops. It is made at the first use, and closed when the
-    loop shuts down. Statements run by themselves (autocommit): what must be atomic is
-    one statement.
+    By URL each event loop has a pool of connections of its own, made at the first use
+    and closed when the loop shuts down. Statements run by themselves (autocommit):
+    what must be atomic is one statement.
 
     Args:
         source: ``sqlite:///file`` or ``postgresql://...``, or an engine, which is used
             as it is and belongs to one event loop.
-
         owner: Who asks, for the sentences of errors.
 
     Raises:
@@ -92,10 +81,9 @@ class Database:
         _check_dialect(self.dialect, owner)
         if self._given is None:
             _check_driver(self.url)
+
         self._lock = threading.Lock()
-        self._lives: WeakKeyDictionary[asyncio.AbstractEventLoop, _Life] = (
-            WeakKeyDictionary()
-        )
+        self._lives: dict[asyncio.AbstractEventLoop, _Life] = {}
 
     def __repr__(self) -> str:
         """Show where it is, without the password."""
@@ -104,7 +92,7 @@ class Database:
     async def fetch(
         self,
         statement: sa.Executable,
-        parameters: _Parameters | None = None,
+        parameters: Mapping[str, Any] | None = None,
         *,
         write: bool = False,
     ) -> Sequence[sa.Row[Any]]:
@@ -137,7 +125,7 @@ class Database:
                 await _lock_schema(connection)
             for table in metadata.sorted_tables:
                 await connection.execute(CreateTable(table, if_not_exists=True))
-                for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                for index in table.indexes:
                     await connection.execute(CreateIndex(index, if_not_exists=True))
             await connection.commit()
 
@@ -145,14 +133,11 @@ class Database:
 
     async def aclose(self) -> None:
         """Close the running loop's connections; a given engine is its owner's."""
-        with self._lock:
-            life = self._lives.pop(asyncio.get_running_loop(), None)
+        life = self._lives.get(asyncio.get_running_loop())
         if life is not None:
             await life.keeper.aclose()
 
-    async def _run(
-        self, work: Callable[[AsyncConnection], Awaitable[_T]], *, write: bool
-    ) -> _T:
+    async def _run(self, work: _Work[_T], *, write: bool) -> _T:
         # The work has a task of its own. A caller that is cancelled leaves at once, and
         # the statement comes to its end, so that the connection goes back clean; and
         # a driver that cleans up slowly after an outage does not hold anybody up.
@@ -163,25 +148,22 @@ class Database:
         done, _ = await asyncio.wait({task}, timeout=_VERB_TIMEOUT + _CLEAN_UP)
         if done:
             return task.result()
-        task.cancel()
+        if self.dialect != "sqlite":
+            task.cancel()
         msg = "the database did not answer in time"
         raise UnavailableError(msg)
 
-    async def _attempt(
-        self,
-        life: _Life,
-        work: Callable[[AsyncConnection], Awaitable[_T]],
-        *,
-        write: bool,
-    ) -> _T:
-        queue = life.writing if write and self.dialect == "sqlite" else nullcontext()
+    async def _attempt(self, life: _Life, work: _Work[_T], *, write: bool) -> _T:
+        sqlite = self.dialect == "sqlite"
+        queue = life.writing if sqlite and write else nullcontext()
         try:
-            async with (
-                asyncio.timeout(_VERB_TIMEOUT),
-                queue,
-                life.engine.connect() as connection,
-            ):
-                return await work(connection)
+            async with asyncio.timeout(_VERB_TIMEOUT) as limit, queue:
+                if sqlite:
+                    # Its thread cannot be interrupted, and a close that is cancelled
+                    # while the thread works never ends. It gives up by itself.
+                    limit.reschedule(None)
+                async with life.engine.connect() as connection:
+                    return await work(connection)
         except Exception as error:
             fault = _fault_of(error)
             if fault is None:
@@ -194,12 +176,24 @@ class Database:
             life = self._lives.get(loop)
             if life is not None:
                 return life
-            life = self._lives[loop] = _Life(
-                self._engine(), given=self._given is not None
-            )
-        # From here on the loop knows the generator, and closes it when it shuts down.
+            for other in [other for other in self._lives if other.is_closed()]:
+                del self._lives[other]
+            engine = self._engine()
+            life = self._lives[loop] = _Life(engine, self._keep(loop, engine))
         await anext(life.keeper)
         return life
+
+    async def _keep(
+        self, loop: asyncio.AbstractEventLoop, engine: AsyncEngine
+    ) -> AsyncGenerator[None, None]:
+        # A loop closes its asynchronous generators before itself: the one hook by which
+        # connections end with their loop when nobody sends a lifespan.
+        try:
+            yield
+        finally:
+            self._lives.pop(loop, None)
+            if self._given is None:
+                await engine.dispose()
 
     def _engine(self) -> AsyncEngine:
         if self._given is not None:
@@ -209,36 +203,30 @@ class Database:
         return _postgres_engine(self.url)
 
 
+@dataclass(slots=True)
 class _Life:
     """What a database has in one event loop."""
 
-    def __init__(self, engine: AsyncEngine, *, given: bool) -> None:
-        self.engine = engine
-        self.keeper = self._keep(given=given)
-        self.tasks: set[asyncio.Task[Any]] = set()
-        # In one process writers wait for each other here: SQLite itself lets them
-        # poll for the lock, with pauses of up to 100 ms.
-        self.writing: AbstractAsyncContextManager[None] = asyncio.Lock()
+    engine: AsyncEngine
+    keeper: AsyncGenerator[None, None]
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    # In one process writers wait for each other here: SQLite itself lets them poll
+    # for the lock, with pauses of up to 100 ms.
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def forget(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)
         if not task.cancelled():
             task.exception()  # Read, so that nobody warns about an abandoned one.
 
-    async def _keep(self, *, given: bool) -> AsyncGenerator[None, None]:
-        # A loop closes its asynchronous generators before itself: the one hook by which
-        # connections end with their loop when nobody sends a lifespan.
-        try:
-            yield
-        finally:
-            if not given:
-                await self.engine.dispose()
-
 
 async def _lock_schema(connection: AsyncConnection) -> None:
     # CREATE TABLE IF NOT EXISTS in two sessions at once is an error on PostgreSQL.
+    # Any number will do that is the same in every release.
     await connection.execution_options(isolation_level="READ COMMITTED")
-    lock = sa.func.pg_advisory_xact_lock(sa.literal(_SCHEMA_LOCK, sa.BigInteger()))
+    lock = sa.func.pg_advisory_xact_lock(
+        sa.literal(0x617367695F617574, sa.BigInteger())
+    )
     await connection.execute(sa.select(lock))
 
 
@@ -249,15 +237,17 @@ def _read_url(source: str | sa.URL) -> sa.URL:
         # Without the cause: it would quote the URL, which may hold a password.
         msg = "the database URL is not one, like postgresql://user@host/name"
         raise ConfigurationError(msg) from None
-    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    name = "postgresql" if url.drivername == "postgres" else url.drivername
+    return url.set(drivername=_DRIVERS.get(name, name))
 
 
 def _check_dialect(dialect: str, owner: str) -> None:
+    # UPDATE ... FROM came with SQLite 3.33, RETURNING with 3.35.
+    if dialect == "sqlite" and sqlite3.sqlite_version_info < (3, 35):
+        msg = f"{owner} needs SQLite 3.35 or later, not {sqlite3.sqlite_version}"
+        raise ConfigurationError(msg)
     if dialect not in _EXTRAS:
         msg = f"{owner} speaks sqlite:// and postgresql://, not {dialect}://"
-        raise ConfigurationError(msg)
-    if dialect == "sqlite" and sqlite3.sqlite_version_info < _SQLITE_NEEDED:
-        msg = f"SQLite 3.35 or later is needed, not {sqlite3.sqlite_version}"
         raise ConfigurationError(msg)
 
 
@@ -266,13 +256,11 @@ def _check_driver(url: sa.URL) -> None:
         dialect = url.get_dialect(_is_async=True)
         dialect.import_dbapi()
     except (ImportError, sa.exc.NoSuchModuleError) as error:
-        extra = _EXTRAS[url.get_backend_name()]
-        command = f'python -m pip install "asgi-auth[{extra}]"'
-        msg = f"{url.drivername} needs a driver that is not installed: {command}"
+        command = f'pip install "asgi-auth[{_EXTRAS[url.get_backend_name()]}]"'
+        msg = f"the driver of {url.drivername} is missing: python -m {command}"
         raise MissingExtraError(msg) from error
     if not dialect.is_async:
-        wanted = _DRIVERS[url.get_backend_name()]
-        msg = f"the driver of {url.drivername} blocks; use {wanted}"
+        msg = f"{url.drivername} blocks; use {_DRIVERS[url.get_backend_name()]}"
         raise ConfigurationError(msg)
 
 
@@ -281,23 +269,21 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
         url,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
+        max_overflow=0,
+        pool_timeout=_DRIVER_TIMEOUT,
         connect_args={"timeout": _DRIVER_TIMEOUT},
     )
-    sa.event.listen(engine.sync_engine, "connect", _write_ahead)
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def write_ahead(connection: Any, _record: object) -> None:
+        # Readers go on while somebody writes. The file remembers it.
+        connection.execute("PRAGMA journal_mode=WAL").close()
+
     return engine
 
 
-def _write_ahead(connection: Any, _record: object) -> None:
-    # Readers go on while somebody writes. The file remembers it.
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.close()
-
-
 def _postgres_engine(url: sa.URL) -> AsyncEngine:
-    limits: dict[str, float] = {}
-    if url.get_driver_name() == "asyncpg":
-        limits = {"timeout": _DRIVER_TIMEOUT, "command_timeout": _DRIVER_TIMEOUT}
+    limits = {"timeout": _DRIVER_TIMEOUT, "command_timeout": _DRIVER_TIMEOUT}
     return create_async_engine(
         url,
         isolation_level="AUTOCOMMIT",
@@ -305,7 +291,7 @@ def _postgres_engine(url: sa.URL) -> AsyncEngine:
         pool_pre_ping=True,
         pool_use_lifo=True,
         pool_timeout=_DRIVER_TIMEOUT,
-        connect_args=limits,
+        connect_args=limits if url.get_driver_name() == "asyncpg" else {},
     )
 
 
@@ -315,29 +301,20 @@ def _fault_of(error: Exception) -> Exception | None:
         msg = f"the database cannot be reached: {type(error).__name__}"
         return UnavailableError(msg)
     code = _code_of(error)
-    if code == _NO_TABLE_POSTGRES or "no such table" in str(error):
+    if code == _NO_TABLE or "no such table" in str(error):
         msg = "a table is missing: await create_schema() once, before the first use"
         return ConfigurationError(msg)
-    if _is_outage(code) or getattr(error, "connection_invalidated", False):
+    if code.startswith(_OUTAGES) or getattr(error, "connection_invalidated", False):
         msg = f"the database is not available (code {code})"
         return UnavailableError(msg)
     return None
 
 
-def _code_of(error: BaseException | None) -> str | int | None:
-    """Find the SQLSTATE, or the number that SQLite has for it."""
+def _code_of(error: BaseException | None) -> str:
+    """Find the SQLSTATE, or the name that SQLite has for it; ``""`` for neither."""
     while error is not None:
-        sqlstate = getattr(error, "sqlstate", None)
-        if isinstance(sqlstate, str):
-            return sqlstate
-        number = getattr(error, "sqlite_errorcode", None)
-        if isinstance(number, int):
-            return number & 0xFF  # The low byte is the primary code.
+        for word in ("sqlstate", "sqlite_errorname"):
+            if isinstance(code := getattr(error, word, None), str):
+                return code
         error = getattr(error, "orig", None) or error.__cause__
-    return None
-
-
-def _is_outage(code: str | int | None) -> bool:
-    if isinstance(code, str):
-        return code.startswith(_OUTAGES_POSTGRES)
-    return code is not None and code not in _MISTAKES_SQLITE
+    return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from asgi_auth.errors import (
     AuthError,
@@ -24,7 +25,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _QUOTABLE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Challenge:
     """One authentication scheme that the application accepts.
 
@@ -58,12 +59,17 @@ BEARER = Challenge()
 
 def format_challenge(challenge: Challenge, error: AuthError) -> bytes:
     """Write one challenge for *error*; values that cannot be quoted are left out."""
-    params = dict(challenge.params)
-    if error.oauth_error is not None and challenge.scheme == "Bearer":
-        params["error"] = error.oauth_error
-        params["error_description"] = error.public_message
-        params.update(_demands(error))
+    if error.oauth_error is None or challenge.scheme != "Bearer":
+        return _format(challenge, ())
 
+    params = {"error": error.oauth_error, "error_description": error.public_message}
+    return _format(challenge, (*params.items(), *_demands(error).items()))
+
+
+# Refusals come in floods, and are few: each text is made once.
+@lru_cache(maxsize=256)
+def _format(challenge: Challenge, more: tuple[tuple[str, str], ...]) -> bytes:
+    params = {**challenge.params, **dict(more)}
     quoted = ", ".join(
         f'{name}="{value}"'
         for name, value in params.items()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from asgi_auth._asgi import Headers, Scope
+from asgi_auth._asgi import Scope
 from asgi_auth._encoding import b64url_decode
 from asgi_auth.errors import (
     AuthError,
@@ -99,6 +99,9 @@ class Subprotocol:
     """
 
 
+_new = tuple.__new__
+"""Makes a named tuple without a call into Python."""
+
 Source = BearerHeader | Cookie | QueryParam | Subprotocol
 
 
@@ -149,7 +152,14 @@ class CredentialReader:
         ConfigurationError: A source is named twice.
     """
 
-    __slots__ = ("_cookies", "_queries", "_schemes", "_subprotocol")
+    __slots__ = (
+        "_cookies",
+        "_looks_further",
+        "_queries",
+        "_schemes",
+        "_subprotocol",
+        "_takes_bearer",
+    )
 
     def __init__(self, sources: Sequence[Source]) -> None:
         if len(set(sources)) != len(sources):
@@ -161,6 +171,7 @@ class CredentialReader:
             for s in sources
             if isinstance(s, BearerHeader)
         }
+        self._takes_bearer = b"bearer" in self._schemes
         self._cookies = [_cookie_pattern(s) for s in sources if isinstance(s, Cookie)]
         queries = [s for s in sources if isinstance(s, QueryParam)]
         self._queries = {
@@ -168,6 +179,7 @@ class CredentialReader:
             "websocket": [_query_pattern(s) for s in queries],
         }
         self._subprotocol = any(isinstance(s, Subprotocol) for s in sources)
+        self._looks_further = bool(queries) or self._subprotocol
 
     def read(self, scope: Scope) -> Credential | None:
         """Return the credential, or ``None``; blank out the query's in *scope*.
@@ -175,42 +187,69 @@ class CredentialReader:
         Nothing that a client sends makes this raise: what cannot be used comes back
         with its ``error`` set.
         """
-        found: list[Credential] = []
-        authorization, cookies, repeated = _scan(scope["headers"])
-        if authorization is not None and self._schemes:
-            found += self._from_authorization(authorization, repeated=repeated)
+        authorization = cookies = None
+        repeated = False
+        # All the headers are looked at: a second Authorization must not go unseen.
+        for name, value in scope["headers"]:
+            # Comparing lengths first spares most names the change of case.
+            length = len(name)
+            if length == 13 and name.lower() == b"authorization":  # noqa: PLR2004
+                repeated = authorization is not None
+                authorization = value
+            elif length == 6 and name.lower() == b"cookie":  # noqa: PLR2004
+                # HTTP/2 may split cookies over fields (RFC 9113, section 8.2.3).
+                cookies = value if cookies is None else cookies + b"; " + value
 
+        found = None
+        if authorization is not None and self._schemes:
+            token = authorization[7:]
+            if (
+                authorization[:7] == b"Bearer "
+                and b" " < token[:1]
+                and len(token) <= MAX_TOKEN
+                and self._takes_bearer
+                and not repeated
+            ):
+                found = _new(Credential, (token, "header", True, "bearer", None, None))
+            else:
+                found = self._from_authorization(authorization, repeated=repeated)
+
+        if self._looks_further:
+            found = _one_of(found, self._from_elsewhere(scope))
+
+        if found is None and cookies is not None:
+            return self._from_cookies(cookies)
+
+        return found
+
+    def _from_authorization(self, value: bytes, *, repeated: bool) -> Credential | None:
+        """Take apart what is not spelled as nearly everybody spells it."""
+        if repeated:
+            return _malformed("header", "two Authorization headers")
+
+        # The scheme is looked at first, so that a long value is not copied.
+        scheme, _, token = value[: MAX_TOKEN + 64].partition(b" ")
+        name = self._schemes.get(scheme.lower())
+        if name is None:
+            words = scheme.split(None, 1)
+            ours = bool(words) and words[0].lower() in self._schemes
+            return _malformed("header", "no single space") if ours else None
+
+        token = token.lstrip(b" ")
+        if not token or b" " in token:
+            return _malformed("header", "not one token")
+
+        return _checked(Credential(token, "header", scheme=name))
+
+    def _from_elsewhere(self, scope: Scope) -> list[Credential]:
+        found: list[Credential] = []
         if scope.get("query_string") and self._queries[scope["type"]]:
             found += self._from_query(scope)
 
         if self._subprotocol and scope.get("subprotocols"):
             found += _from_subprotocols(scope["subprotocols"])
 
-        if not found and cookies is not None:
-            return self._from_cookies(cookies)
-
-        return _one_of(found)
-
-    def _from_authorization(self, value: bytes, *, repeated: bool) -> list[Credential]:
-        if repeated:
-            return [_malformed("header", "two Authorization headers")]
-
-        # The scheme is looked at first, so that a long value is not copied.
-        scheme, space, token = value[: MAX_TOKEN + 64].partition(b" ")
-        name = self._schemes.get(scheme.lower())
-        if name is None or not space:
-            words = value[:64].split(None, 1)
-            ours = bool(words) and words[0].lower() in self._schemes
-            return [_malformed("header", "no single space")] if ours else []
-
-        token = token.lstrip(b" ")
-        if not token or b" " in token or b"," in token:
-            return [_malformed("header", "not one token")]
-
-        if len(value) > MAX_TOKEN + 64:
-            return [_too_long("header")]
-
-        return [_checked(Credential(token, "header", scheme=name))]
+        return found
 
     def _from_query(self, scope: Scope) -> list[Credential]:
         query = scope["query_string"]
@@ -234,29 +273,10 @@ class CredentialReader:
         return None
 
 
-def _scan(headers: Headers) -> tuple[bytes | None, bytes | None, bool]:
-    """Go through all the headers: a second Authorization must not go unseen."""
-    authorization = cookies = None
-    repeated = False
-    for name, value in headers:
-        # Comparing lengths first spares most names the change of case.
-        length = len(name)
-        if length == 13 and name.lower() == b"authorization":  # noqa: PLR2004
-            repeated = authorization is not None
-            authorization = value
-        elif length == 6 and name.lower() == b"cookie":  # noqa: PLR2004
-            # HTTP/2 may split the cookies over fields (RFC 9113, section 8.2.3).
-            cookies = value if cookies is None else cookies + b"; " + value
-
-    return authorization, cookies, repeated
-
-
-def _one_of(found: list[Credential]) -> Credential | None:
-    if not found:
-        return None
-
-    if len(found) == 1:
-        return found[0]
+def _one_of(first: Credential | None, others: list[Credential]) -> Credential | None:
+    found = others if first is None else [first, *others]
+    if len(found) < 2:  # noqa: PLR2004
+        return found[0] if found else None
 
     # RFC 6750, section 2: clients must not use more than one method.
     offers = [c.offer for c in found if c.offer is not None]

@@ -28,7 +28,7 @@ from asgi_auth.exchange import KEY
 from asgi_auth.principal import ANONYMOUS, Principal, track
 from asgi_auth.public_paths import PublicPaths
 from asgi_auth.reply import Reply, SilentReply, nothing_to_receive
-from asgi_auth.typing import Backend, UserLoader
+from asgi_auth.typing import Backend, Remembers, UserLoader, asks_always
 
 __all__ = ["AuthenticationMiddleware"]
 
@@ -60,6 +60,7 @@ class AuthenticationMiddleware:
 
     __slots__ = (
         "_app",
+        "_asks_always",
         "_backend",
         "_challenges",
         "_check_origin",
@@ -68,9 +69,9 @@ class AuthenticationMiddleware:
         "_pass_preflight",
         "_public",
         "_read",
+        "_remember",
         "_required",
         "_share",
-        "_track",
     )
 
     def __init__(
@@ -96,9 +97,11 @@ class AuthenticationMiddleware:
             )
             raise ConfigurationError(msg)
 
-        self._app = app
+        self._app = _tracking(app) if track_current else app
         self._backend = backend
         self._challenges = tuple(backend.challenges)
+        self._asks_always = required or asks_always(backend)
+        self._remember = backend.recall if isinstance(backend, Remembers) else None
         self._read = CredentialReader(backend.sources).read
         self._load_user = load_user
         self._required = required
@@ -107,7 +110,6 @@ class AuthenticationMiddleware:
         self._pass_preflight = preflight == "pass"
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
         self._share = share_scope
-        self._track = track_current
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Identify the caller, then call the app."""
@@ -115,25 +117,69 @@ class AuthenticationMiddleware:
             await self._app(_without_caller(scope), receive, send)
             return
 
-        if self._pass_preflight and _is_preflight(scope):
-            silent = SilentReply(send)
-            reply = Reply(scope, silent.send, self._challenges, None)
-            await self._call(scope, nothing_to_receive, reply, (ANONYMOUS, ANONYMOUS))
-            return
+        credential = None
+        principal = user = ANONYMOUS
+        if scope.get("method") == "OPTIONS" and self._passes(scope):
+            receive, send = nothing_to_receive, SilentReply(send).send
+        else:
+            credential = self._read(scope)
+            try:
+                if credential is not None or self._asks_always:
+                    principal, user = self._recall(
+                        credential, scope
+                    ) or await self._identify(credential, scope)
+            except AuthError as error:
+                if self._refuses(error, credential, scope):
+                    reply = Reply(scope, send, self._challenges, credential)
+                    await reply.refuse(error)
+                    return
 
-        credential = self._read(scope)
+                principal = user = replace(ANONYMOUS, error=error)
+
+        # A copy, as the ASGI specification asks: what we add must not leak outwards.
+        child = dict(scope)
         reply = Reply(scope, send, self._challenges, credential)
+        if self._share:
+            # The reply keeps the copy: a circle would have to wait for the collector.
+            child, reply.scope = scope, child
+
+        child["auth"] = principal
+        child["user"] = user
+        child[KEY] = reply
+        if credential is not None and credential.offer is not None:
+            child["subprotocols"] = credential.offer.names
+
         try:
-            caller = await self._identify(credential, scope)
-        except AuthError as error:
-            if self._refuses(error, credential, scope):
-                await reply.refuse(error)
-                return
+            await self._app(child, receive, reply.send)
+        except (AuthError, BaseExceptionGroup) as error:
+            refusal = _refusal_in(error)
+            if refusal is None or not await reply.settle(refusal):
+                raise
 
-            nobody = replace(ANONYMOUS, error=error)
-            caller = nobody, nobody
+    def _passes(self, scope: Scope) -> bool:
+        """Recognise a CORS preflight (Fetch standard, section 4.8)."""
+        names = {name.lower() for name, _ in scope["headers"]}
+        asked = b"origin" in names and b"access-control-request-method" in names
+        return asked and self._pass_preflight
 
-        await self._call(scope, receive, reply, caller)
+    def _recall(
+        self, credential: Credential | None, scope: Scope
+    ) -> tuple[Principal, Any] | None:
+        """Return a caller that is known already, where nobody has to be waited for."""
+        if self._remember is None or credential is None:
+            return None
+
+        if credential.error is not None:
+            raise credential.error
+
+        principal = self._remember(credential)
+        if principal is None or self._load_user is not None:
+            return None
+
+        if not credential.explicit:
+            self._check_origin(scope)
+
+        return principal, principal
 
     async def _identify(
         self, credential: Credential | None, scope: Scope
@@ -163,7 +209,7 @@ class AuthenticationMiddleware:
 
     def _nobody(
         self, credential: Credential | None, scope: Scope
-    ) -> tuple[Principal, Principal]:
+    ) -> tuple[Principal, Any]:
         if credential is not None:
             msg = "no backend knows a credential of this shape"
             raise InvalidTokenError(msg)
@@ -171,7 +217,7 @@ class AuthenticationMiddleware:
         if self._required and scope not in self._public:
             raise AuthenticationError
 
-        return ANONYMOUS, ANONYMOUS
+        return _NOBODY
 
     def _refuses(
         self, error: AuthError, credential: Credential | None, scope: Scope
@@ -187,44 +233,21 @@ class AuthenticationMiddleware:
         ambient = credential is not None and not credential.explicit
         return not ambient and not self._lenient
 
-    async def _call(
-        self,
-        scope: Scope,
-        receive: Receive,
-        reply: Reply,
-        caller: tuple[Principal, Any],
-    ) -> None:
-        # A copy, as the ASGI specification asks: what we add must not leak outwards.
-        child = scope if self._share else dict(scope)
-        child["auth"], child["user"] = caller
-        child[KEY] = reply
-        reply.hide_offer(child)
-        try:
-            if self._track:
-                with track(caller[0]):
-                    await self._app(child, receive, reply.send)
-            else:
-                await self._app(child, receive, reply.send)
-        except (AuthError, BaseExceptionGroup) as error:
-            refusal = _refusal_in(error)
-            if refusal is None or not await reply.settle(refusal):
-                raise
 
-
+_NOBODY: tuple[Principal, Any] = (ANONYMOUS, ANONYMOUS)
 _NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
+
+
+def _tracking(app: ASGIApp) -> ASGIApp:
+    async def tracked(scope: Scope, receive: Receive, send: Send) -> None:
+        with track(scope.get("auth", ANONYMOUS)):
+            await app(scope, receive, send)
+
+    return tracked
 
 
 def _issuers(backend: Backend) -> int:
     return len(getattr(backend, "issuers", ()))
-
-
-def _is_preflight(scope: Scope) -> bool:
-    """Recognise a CORS preflight (Fetch standard, section 4.8)."""
-    if scope.get("method") != "OPTIONS":
-        return False
-
-    names = {name.lower() for name, _ in scope["headers"]}
-    return b"origin" in names and b"access-control-request-method" in names
 
 
 def _without_caller(scope: Scope) -> Scope:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
+from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import AuthError, ConfigurationError
 
 __all__ = [
@@ -29,7 +29,7 @@ AUTHENTICATED = "authenticated"
 It is never issued, and never named in a challenge.
 """
 
-_NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+_NO_CLAIMS = FrozenDict()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ WebSocket gets the same before it is accepted, and a close code after it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
 
 from asgi_auth._asgi import Headers, Receive, Scope, Send
 from asgi_auth._encoding import compact_json
@@ -52,7 +52,8 @@ def close_code(error: AuthError) -> int:
 
 
 async def _respond(prefix: str, error: AuthError, scope: Scope, send: Send) -> None:
-    body = compact_json(_problem(error))
+    roles = error.roles if isinstance(error, InsufficientScopeError) else ()
+    body = _problem(error.code, error.status, error.public_message, roles)
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
@@ -65,18 +66,17 @@ async def _respond(prefix: str, error: AuthError, scope: Scope, send: Send) -> N
     await send({"type": f"{prefix}.body", "body": shown})
 
 
-def _problem(error: AuthError) -> dict[str, Any]:
-    problem: dict[str, Any] = {
-        "type": f"urn:asgi-auth:error:{error.code}",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "detail": error.public_message,
-        "code": error.code,
+@lru_cache(maxsize=256)
+def _problem(code: str, status: int, detail: str, roles: tuple[str, ...]) -> bytes:
+    """Write the problem document (RFC 9457, section 3); floods share one."""
+    problem = {
+        "type": f"urn:asgi-auth:error:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
     }
-    if isinstance(error, InsufficientScopeError) and error.roles:
-        problem["roles"] = list(error.roles)
-
-    return problem
+    return compact_json({**problem, "roles": roles} if roles else problem)
 
 
 def _extra_headers(error: AuthError, scope: Scope) -> Headers:

@@ -78,6 +78,7 @@ class RevocationList:
     """
 
     __slots__ = (
+        "__weakref__",
         "_accept_stale",
         "_by_issuer",
         "_catching_up",

@@ -6,14 +6,14 @@ Nothing here runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from asgi_auth._asgi import ASGIApp, Message, Receive, Scope, Send
 from asgi_auth.challenge import Challenge
 from asgi_auth.credentials import Credential, Source
 from asgi_auth.principal import Principal
 
-__all__ = ["ASGIApp", "Backend", "Message", "Receive", "Scope", "Send", "UserLoader"]
+__all__ = ["ASGIApp", "Backend", "Message", "Receive", "Remembers", "Scope", "Send", "UserLoader", "asks_always"]
 
 UserLoader = Callable[[Principal], Any]
 """Returns the application's own user, or ``None`` if it is unknown; may be async."""
@@ -43,7 +43,8 @@ class Backend(Protocol):
         """Answer who sent *credential*.
 
         Args:
-            credential: What came from one of the sources, or ``None``.
+            credential: What came from one of the sources; ``None`` only for a
+                backend that names no source.
             scope: For backends that look at something else, such as a client
                 certificate.
 
@@ -54,3 +55,21 @@ class Backend(Protocol):
             AuthError: It is mine, and bad; nobody else is asked.
         """
         ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A backend that can tell without waiting whom it knows already."""
+
+    def recall(self, credential: Credential) -> Principal | None:
+        """Return the principal, or ``None``: ask :meth:`Backend.authenticate`.
+
+        Raises:
+            AuthError: It is known, and is not good any more.
+        """
+        ...
+
+
+def asks_always(backend: Backend) -> bool:
+    """Tell whether *backend* wants to be asked where no credential came."""
+    return bool(getattr(backend, "asks_always", not backend.sources))

@@ -11,7 +11,7 @@ from asgi_auth.credentials import Credential, Source
 from asgi_auth.challenge import Challenge
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.principal import Principal
-from asgi_auth.typing import Backend
+from asgi_auth.typing import Backend, Remembers, asks_always
 
 __all__ = ["BackendChain"]
 
@@ -29,7 +29,7 @@ class BackendChain:
         ConfigurationError: There is none, or two share a name.
     """
 
-    __slots__ = ("_backends", "challenges", "issuers", "name", "sources")
+    __slots__ = ("_backends", "_recalls", "asks_always", "challenges", "issuers", "name", "sources")
 
     def __init__(self, *backends: Backend) -> None:
         names = [backend.name for backend in backends]
@@ -38,6 +38,8 @@ class BackendChain:
             raise ConfigurationError(msg)
 
         self._backends = backends
+        self._recalls = [b.recall for b in backends if isinstance(b, Remembers)]
+        self.asks_always = any(asks_always(backend) for backend in backends)
         self.name = "+".join(names)
         sources: dict[Source, None] = {}
         challenges: dict[str, Challenge] = {}
@@ -71,6 +73,19 @@ class BackendChain:
             else:
                 if principal is not None:
                     return principal
+
+        return None
+
+    def recall(self, credential: Credential) -> Principal | None:
+        """Return what a backend remembers of *credential*, if it still holds.
+
+        Raises:
+            AuthError: It does not hold any more.
+        """
+        for recall in self._recalls:
+            principal = recall(credential)
+            if principal is not None:
+                return principal
 
         return None
 

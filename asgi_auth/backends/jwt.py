@@ -78,6 +78,15 @@ class JWTBackend:
         token = await self._verifier.admit(credential.token)
         return token.principal(credential.source, self.name)
 
+    def recall(self, credential: Credential) -> Principal | None:
+        """Return the principal of a token that was good before and still is.
+
+        Raises:
+            RevokedTokenError: It, its session or its subject was revoked.
+        """
+        token = self._verifier.recall(credential.token)
+        return None if token is None else token.principal(credential.source, self.name)
+
     def claims(self, credential: Credential) -> bool:
         """Tell by its mere shape whether the token would be one of ours.
 

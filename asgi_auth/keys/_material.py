@@ -5,6 +5,7 @@ Weak material does not get past this room. Nothing here knows PEM or JSON.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from asgi_auth._encoding import b64url_encode
+from asgi_auth._encoding import b64url_encode, compact_json
 from asgi_auth._strength import check_secret
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys._algorithms import ALGORITHMS, Algorithm, find_algorithm
@@ -99,6 +100,11 @@ class Material:
         """Return the private members of a JWK."""
         return self._members(PRIVATE_MEMBERS[self.algorithm.kty], private=True)
 
+    def thumbprint(self) -> str:
+        """Return the base64url SHA-256 of the required members (RFC 7638)."""
+        digest = hashlib.sha256(compact_json(self.public_members())).digest()
+        return b64url_encode(digest).decode()
+
     def _members(self, names: tuple[str, ...], *, private: bool) -> dict[str, str]:
         if self.secret is not None:
             jwk = {"kty": "oct", "k": b64url_encode(self.secret).decode()}
@@ -108,8 +114,8 @@ class Material:
         return {name: jwk[name] for name in names}
 
 
-def secret_material(algorithm: Algorithm, secret: bytes) -> Material:
-    """Take an HMAC secret.
+def secret_material(algorithm: Algorithm, secret: str | bytes) -> Material:
+    """Take an HMAC secret; of a text, its UTF-8 bytes.
 
     Raises:
         ConfigurationError: The secret is weak, or the algorithm wants a key pair.
@@ -121,8 +127,9 @@ def secret_material(algorithm: Algorithm, secret: bytes) -> Material:
         )
         raise ConfigurationError(msg)
 
-    check_secret(secret, minimum=algorithm.size)
-    return Material(algorithm, secret=secret)
+    data = _as_bytes(secret)
+    check_secret(data, minimum=algorithm.size)
+    return Material(algorithm, secret=data)
 
 
 def pair_material(key: object, name: str | None) -> Material:
@@ -149,6 +156,16 @@ def pair_material(key: object, name: str | None) -> Material:
         )
         raise ConfigurationError(msg)
     return Material(algorithm, public=public, private=private)
+
+
+def _as_bytes(secret: str | bytes) -> bytes:
+    if isinstance(secret, bytes):
+        return secret
+    try:
+        return secret.encode("utf-8")
+    except (AttributeError, UnicodeEncodeError):
+        msg = "The secret must be bytes, or a text that has a UTF-8 form."
+    raise ConfigurationError(msg)
 
 
 def _sort(key: object) -> tuple[Algorithm, PrivateKey | None, PublicKey]:

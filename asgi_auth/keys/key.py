@@ -5,17 +5,16 @@ It never tells its private half, unless asked by a keyword that reads badly.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any, NoReturn, Self
 
 from jwt.algorithms import Algorithm as Engine
 
-from asgi_auth._encoding import b64url_encode, compact_json
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys._algorithms import find_algorithm
 from asgi_auth.keys._jwk import can_sign, load_jwk, load_object
+from asgi_auth.keys._mac import PreparedMAC
 from asgi_auth.keys._material import (
     Material,
     PublicKey,
@@ -30,7 +29,6 @@ __all__ = ["Key"]
 _MAX_KID = 256
 
 _compare = hmac.compare_digest
-_mac = hmac.digest
 
 
 class Key:
@@ -52,11 +50,10 @@ class Key:
 
     __slots__ = (
         "__weakref__",
-        "_digest",
         "_engine",
+        "_mac",
         "_material",
         "_public",
-        "_secret",
         "_size",
         "_thumbprint",
         "algorithm",
@@ -72,11 +69,10 @@ class Key:
     is_private: bool
     is_symmetric: bool
 
-    _digest: str
     _engine: Engine
+    _mac: PreparedMAC | None
     _material: Material
     _public: PublicKey | None
-    _secret: bytes | None
     _size: int
     _thumbprint: str
 
@@ -93,14 +89,14 @@ class Key:
         Raises:
             ConfigurationError: The kid is not usable.
         """
-        thumbprint = _thumbprint(material)
+        thumbprint = material.thumbprint()
+        secret, digest = material.secret, material.algorithm.digest
         has_half = material.private is not None or material.secret is not None
         values = {
-            "_digest": material.algorithm.digest,
             "_engine": material.algorithm.engine,
+            "_mac": None if secret is None else PreparedMAC(secret, digest),
             "_material": material,
             "_public": material.public,
-            "_secret": material.secret,
             "_size": material.signature_size,
             "_thumbprint": thumbprint,
             "algorithm": material.algorithm.name,
@@ -148,7 +144,7 @@ class Key:
             ConfigurationError: The secret is weak, famous or a key of another kind.
         """
         found = find_algorithm(algorithm)
-        return cls(secret_material(found, _as_bytes(secret)), kid=kid)
+        return cls(secret_material(found, secret), kid=kid)
 
     @classmethod
     def from_pem(
@@ -202,8 +198,8 @@ class Key:
             msg = f"The key {self.kid!r} can only verify: sign with a private key."
             raise ConfigurationError(msg)
 
-        if self._secret is not None:
-            return _mac(self._secret, message, self._digest)
+        if self._mac is not None:
+            return self._mac(message)
         signature: bytes = self._engine.sign(message, self._material.private)
         return signature
 
@@ -215,15 +211,15 @@ class Key:
         Raises:
             ConfigurationError: The key is a key pair, which has no MAC.
         """
-        if self._secret is None:
+        if self._mac is None:
             msg = f"The key {self.kid!r} is not an HMAC key: call verify() instead."
             raise ConfigurationError(msg)
-        return _mac(self._secret, message, self._digest)
+        return self._mac(message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Tell whether *signature* is this key's for *message*; never raise over it."""
-        if self._secret is not None:
-            return _compare(_mac(self._secret, message, self._digest), signature)
+        if self._mac is not None:
+            return _compare(self._mac(message), signature)
         return len(signature) == self._size and self._engine.verify(
             message, self._public, signature
         )
@@ -314,23 +310,8 @@ class Key:
         raise TypeError(msg)
 
 
-def _as_bytes(secret: str | bytes) -> bytes:
-    if isinstance(secret, bytes):
-        return secret
-    try:
-        return secret.encode("utf-8")
-    except (AttributeError, UnicodeEncodeError):
-        msg = "The secret must be bytes, or a text that has a UTF-8 form."
-    raise ConfigurationError(msg)
-
-
 def _checked_kid(kid: object) -> str:
     if isinstance(kid, str) and 0 < len(kid) <= _MAX_KID and kid.isprintable():
         return kid
     msg = f"A kid must be a text of 1 to {_MAX_KID} printable characters."
     raise ConfigurationError(msg)
-
-
-def _thumbprint(material: Material) -> str:
-    digest = hashlib.sha256(compact_json(material.public_members())).digest()
-    return b64url_encode(digest).decode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -168,6 +168,16 @@ class MemoryStore:
         for entry in entries:
             check_storable(issuer=entry.issuer, value=entry.value)
         self._feed.publish(entries, ttl=ttl, now=self._time(now))
+
+    def subscribe(
+        self, listener: Callable[[Sequence[Revocation], float], None]
+    ) -> None:
+        """Tell *listener* of entries as they are published, the living ones first.
+
+        Within one process nobody has to wait in :meth:`feed`. The listener must be
+        the method of an object; it is held weakly.
+        """
+        self._feed.subscribe(listener, now=self._clock())
 
     async def feed(
         self, cursor: str | None, *, wait: float, now: float | None = None

@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import takewhile
+from weakref import WeakMethod
 
 from asgi_auth.stores.records import Feed, Revocation
 
 __all__ = ["MemoryFeed"]
 
 _Key = tuple[str, str, str]
+_Listener = Callable[[Sequence[Revocation], float], None]
 
 
 class MemoryFeed:
@@ -34,6 +36,7 @@ class MemoryFeed:
         # (when it expires, key), one for each; too early where it was published again.
         self._ends: list[tuple[float, _Key]] = []
         self._waiters: set[asyncio.Future[None]] = set()
+        self._listeners: list[WeakMethod[_Listener]] = []
 
     def publish(self, entries: Sequence[Revocation], *, ttl: float, now: float) -> None:
         """Stamp the entries, add them, and wake who waits."""
@@ -41,13 +44,27 @@ class MemoryFeed:
             return
         with self._lock:
             self._sweep(now)
-            for entry in entries:
-                self._add(replace(entry, at=now, expires_at=now + ttl))
+            stamped = [replace(e, at=now, expires_at=now + ttl) for e in entries]
+            for entry in stamped:
+                self._add(entry)
             waiters, self._waiters = self._waiters, set()
+        for listener in self._living():
+            listener(stamped, now)
         for waiter in waiters:
             # A loop that was closed has nobody left who waits.
             with suppress(RuntimeError):
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
+
+    def subscribe(self, listener: _Listener, *, now: float) -> None:
+        """Tell *listener*, a method held weakly, of all entries at once."""
+        with self._lock:
+            self._listeners = [ref for ref in self._listeners if ref() is not None]
+            self._listeners.append(WeakMethod(listener))
+        listener(self.read(None, now=now).entries, now)
+
+    def _living(self) -> list[_Listener]:
+        found = [ref() for ref in self._listeners]
+        return [listener for listener in found if listener is not None]
 
     def read(self, cursor: str | None, *, now: float) -> Feed:
         """Return what came after *cursor*, or all for ``None`` or a foreign one."""

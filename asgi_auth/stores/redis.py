@@ -94,7 +94,7 @@ class RedisStore:
             msg = "retention must be a number of seconds above 0"
             raise ConfigurationError(msg)
 
-        self._link = RedisLink(url_or_client, cluster=cluster)
+        self._link = RedisLink(url_or_client, cluster=cluster, owner="RedisStore")
         self._prefix = prefix
         self._retention = retention
         self._stream = f"{prefix}:{{revocations}}"

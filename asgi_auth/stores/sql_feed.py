@@ -63,29 +63,41 @@ class SQLFeed:
         deadline = time.monotonic() + wait
         place = None if cursor is None else Cursor.parse(cursor)
         if place is None:
-            rows = await self._database.fetch(self._window, {"now": now})
-            return _feed(rows, Cursor(rows[0].before or 0))[0]
+            return await self._read_window(now)
         while True:
-            values = {"low": place.low, "now": now}
-            rows = await self._database.fetch(self._since, values)
-            feed, place = _feed(rows, place)
+            feed, place = await self._read_since(place, now)
             left = deadline - time.monotonic()
             if feed.entries or left <= 0:
                 return feed
             await asyncio.sleep(min(self._poll, left))
 
+    async def _read_window(self, now: float | None) -> Feed:
+        rows = await self._database.fetch(self._window, {"now": now})
+        # Numbers up to this one are settled; above it there may be holes.
+        settled = Cursor(rows[0].before or 0)
+        found = _found(rows)
+        place = settled.advance((row.id for row in found), now=rows[0].now)
+        return _feed(found, place, rows[0].now)
 
-def _feed(rows: Sequence[sa.Row[Any]], place: Cursor) -> tuple[Feed, Cursor]:
+    async def _read_since(
+        self, place: Cursor, now: float | None
+    ) -> tuple[Feed, Cursor]:
+        values = {"low": place.low, "now": now}
+        rows = await self._database.fetch(self._since, values)
+        found = _found(rows)
+        new = [row for row in found if place.is_new(row.id)]
+        place = place.advance((row.id for row in found), now=rows[0].now)
+        return _feed(new, place, rows[0].now), place
+
+
+def _found(rows: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:
     # The time stands in each row; a row with nothing else says that there is none.
-    now = rows[0].now
-    found = [row for row in rows if row.id is not None]
-    entries = tuple(
-        _revocation(row)
-        for row in found
-        if place.is_new(row.id) and now < row.expires_at
-    )
-    place = place.advance((row.id for row in found), now=now)
-    return Feed(entries, str(place), now), place
+    return [row for row in rows if row.id is not None]
+
+
+def _feed(rows: Sequence[sa.Row[Any]], place: Cursor, now: float) -> Feed:
+    live = (row for row in rows if now < row.expires_at)
+    return Feed(tuple(map(_revocation, live)), str(place), now)
 
 
 def _revocation(row: sa.Row[Any]) -> Revocation:

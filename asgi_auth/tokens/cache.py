@@ -71,11 +71,6 @@ class VerifiedCache(Generic[V]):
         self._hits = self._misses = 0
         self._lock = Lock()
 
-    @staticmethod
-    def key(token: bytes) -> bytes:
-        """Return the digest of the whole token."""
-        return sha256(token).digest()
-
     def get(self, key: bytes) -> V | None:
         """Return the entry of *key* and mark it as used."""
         node = self._table.get(key)
@@ -91,7 +86,7 @@ class VerifiedCache(Generic[V]):
         """Add an entry, unless its token has more than 4096 bytes.
 
         Args:
-            key: From :meth:`key`.
+            key: The SHA-256 of the whole token.
             value: What is known of the token.
             length: The token's length in bytes.
         """

@@ -9,26 +9,41 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgi_auth.errors import ConfigurationError, ExpiredTokenError, InvalidTokenError
 
-__all__ = ["DAY", "ClaimsRules", "is_plain_text", "names_of", "number"]
+__all__ = ["DAY", "ClaimsRules", "Window", "is_plain_text", "names_of"]
 
 DAY = 86400
 _LONGEST = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# Members that name a token's kind in one issuer's dialect or another's; what an
+# Members that name a token's kind in one issuer's dialect or another's, and what an
 # access token may say there. Anything else is another kind of token.
 _KINDS = {
-    "type": {"access"},
     "token_use": {"access"},
     "token_type": {"access", "Bearer", "bearer"},
     "typ": {"access", "Bearer", "bearer", "at+jwt", "JWT"},
 }
 # ID tokens (OpenID Connect Core, section 2) and log-out tokens (Back-Channel, 2.4).
-_FOREIGN = ("nonce", "at_hash", "c_hash", "events")
+_FOREIGN = frozenset({"nonce", "at_hash", "c_hash", "events"})
+_TELLING = _FOREIGN | _KINDS.keys()
+_TEXTS = ("jti", "sid", "acr", "client_id")
+
+
+class Window(NamedTuple):
+    """When a token may be used.
+
+    Attributes:
+        starts_at: Unix seconds before which it must not be used.
+        expires_at: Unix seconds from which on it must not be used.
+        issued_at: The ``iat``, or 0.
+    """
+
+    starts_at: float
+    expires_at: float
+    issued_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +74,8 @@ class ClaimsRules:
                 msg = f"{name} must be 0 to 300 seconds."
                 raise ConfigurationError(msg)
 
-    def check(self, claims: Mapping[str, Any], now: float) -> None:
-        """Pass, or raise.
+    def check(self, claims: Mapping[str, Any], now: float) -> Window:
+        """Return when the token may be used, or raise.
 
         Args:
             claims: The payload of a token whose signature is good.
@@ -72,59 +87,75 @@ class ClaimsRules:
         """
         self._check_parties(claims)
         self._check_kind(claims)
-        _check_text(claims.get("sub"), "sub")
-        for name in ("jti", "sid", "acr", "client_id"):
-            if name in claims:
-                _check_text(claims[name], name)
+        if not is_plain_text(claims.get("sub")):
+            msg = "sub is no short, plain text"
+            raise InvalidTokenError(msg)
 
-        self._check_times(claims, now)
+        for name in _TEXTS:
+            if name in claims and not is_plain_text(claims[name]):
+                msg = f"{name} is no short, plain text"
+                raise InvalidTokenError(msg)
+
+        return self._check_times(claims, now)
 
     def _check_parties(self, claims: Mapping[str, Any]) -> None:
-        if claims.get("iss") != self.issuer:
+        issuer = claims.get("iss")
+        if issuer != self.issuer or (issuer is None and "iss" in claims):
             msg = "the issuer is another"
             raise InvalidTokenError(msg)
 
-        audience = names_of(claims, "aud", split=False)
-        if not (audience & self.audience if self.audience else "aud" not in claims):
+        audience = claims.get("aud")
+        if type(audience) is str:
+            ours = audience in self.audience
+        elif "aud" in claims:
+            ours = not self.audience.isdisjoint(names_of(claims, "aud"))
+        else:
+            ours = not self.audience
+
+        if not ours:
             msg = "the audience is another"
             raise InvalidTokenError(msg)
 
     def _check_kind(self, claims: Mapping[str, Any]) -> None:
-        if self.kind != "access":
-            wrong = claims.get("type") != self.kind
+        if claims.get("type", "access") != self.kind:
+            wrong = True
+        elif self.kind != "access" or _TELLING.isdisjoint(claims):
+            wrong = False
         else:
-            wrong = any(name in claims for name in _FOREIGN) or any(
-                name in claims and not _is_one_of(claims[name], allowed)
-                for name, allowed in _KINDS.items()
+            wrong = not all(
+                _speaks_of_access(name, claims[name]) for name in _TELLING & {*claims}
             )
 
         if wrong:
             msg = "the token is of another kind"
             raise InvalidTokenError(msg)
 
-    def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
-        expires_at = number(claims, "exp")
-        if expires_at is None or expires_at > now + self.max_lifetime:
+    def _check_times(self, claims: Mapping[str, Any], now: float) -> Window:
+        exp = _number(claims, "exp")
+        if exp is None or exp > now + self.max_lifetime:
             msg = "exp is missing, or too far ahead"
             raise InvalidTokenError(msg)
 
-        for name in ("nbf", "iat"):
-            start = number(claims, name)
-            if start is not None and start > now + self.skew:
-                msg = f"{name} lies ahead"
-                raise InvalidTokenError(msg)
+        issued_at = _number(claims, "iat") or 0
+        start = max(_number(claims, "nbf") or 0, issued_at) - self.skew
+        if start > now:
+            msg = "nbf or iat lies ahead"
+            raise InvalidTokenError(msg)
 
-        number(claims, "auth_time")
-        if expires_at + self.leeway <= now:
+        _number(claims, "auth_time")
+        if exp + self.leeway <= now:
             raise ExpiredTokenError
 
+        starts_at = max(start, exp - self.max_lifetime)
+        return Window(starts_at, exp + self.leeway, issued_at)
 
-def number(claims: Mapping[str, Any], name: str) -> int | None:
-    """Return a NumericDate (RFC 7519, section 2) in whole seconds, rounded down.
 
-    Raises:
-        InvalidTokenError: It is no number.
-    """
+def _speaks_of_access(name: str, value: object) -> bool:
+    return type(value) is str and value in _KINDS.get(name, ())
+
+
+def _number(claims: Mapping[str, Any], name: str) -> int | None:
+    """Return a NumericDate (RFC 7519, section 2) in whole seconds, rounded down."""
     value = claims.get(name)
     if type(value) is int:
         return value
@@ -139,22 +170,19 @@ def number(claims: Mapping[str, Any], name: str) -> int | None:
     return None
 
 
-def names_of(
-    claims: Mapping[str, Any], name: str, *, split: bool = True
-) -> frozenset[str]:
-    """Return a claim that is a text or a list of texts, as a set.
+def names_of(claims: Mapping[str, Any], name: str) -> frozenset[str]:
+    """Return a claim that is a text with spaces or a list of texts, as a set.
 
     Args:
         claims: The payload.
-        name: For instance ``scope``.
-        split: A text is a list with spaces in between (RFC 8693, section 4.2).
+        name: For instance ``scope`` (RFC 8693, section 4.2).
 
     Raises:
         InvalidTokenError: It is of another shape.
     """
     value = claims.get(name)
     if type(value) is str:
-        return frozenset(value.split() if split else (value,))
+        return frozenset(value.split())
 
     if type(value) is tuple and all(type(member) is str for member in value):
         return frozenset(value)
@@ -166,20 +194,9 @@ def names_of(
     return frozenset()
 
 
-def _is_one_of(value: object, allowed: set[str]) -> bool:
-    return type(value) is str and value in allowed
-
-
 def is_plain_text(value: object) -> bool:
     """Tell a non-empty text of at most 255 characters, none of them for control."""
-    return (
-        type(value) is str
-        and 0 < len(value) <= _LONGEST
-        and _CONTROL.search(value) is None
-    )
+    if type(value) is not str or not 0 < len(value) <= _LONGEST:
+        return False
 
-
-def _check_text(value: object, name: str) -> None:
-    if not is_plain_text(value):
-        msg = f"{name} is no short, plain text"
-        raise InvalidTokenError(msg)
+    return value.isprintable() or _CONTROL.search(value) is None

@@ -25,7 +25,7 @@ from asgi_auth.keys import Key, KeySet
 __all__ = ["Codec", "Decoded", "UnknownKeyError", "peek"]
 
 _HEADERS = 64
-_LONGEST_HEADER = 1024
+_LONGEST_HEADER = 2048
 _LONGEST_KID = 256
 
 # Extensions change what the signature covers (RFC 7797), what the payload is
@@ -165,7 +165,7 @@ def peek(token: bytes) -> tuple[FrozenDict, FrozenDict] | None:
 def _is_good(key: Key, signed: bytes, signature: bytes) -> bool:
     if key.is_symmetric:
         # Our own MAC is encoded, not theirs decoded: one text, one value.
-        return constant_time_equal(b64url_encode(key.sign(signed)), signature)
+        return constant_time_equal(b64url_encode(key.mac(signed)), signature)
 
     try:
         return key.verify(signed, b64url_decode(signature, clean=True))

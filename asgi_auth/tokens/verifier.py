@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from hashlib import sha256
 from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
@@ -15,7 +16,7 @@ from asgi_auth.keys import KeySet
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.revocation import RevocationList, uptime
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
-from asgi_auth.tokens.claims import ClaimsRules, names_of, number
+from asgi_auth.tokens.claims import ClaimsRules, Window, names_of
 from asgi_auth.tokens.codec import Codec, Decoded
 
 __all__ = ["TokenVerifier", "VerifiedToken"]
@@ -61,18 +62,14 @@ class VerifiedToken:
         "token_id",
     )
 
-    def __init__(self, decoded: Decoded, rules: ClaimsRules) -> None:
+    def __init__(self, decoded: Decoded, window: Window) -> None:
         claims = self.claims = decoded.claims
         self.generation = decoded.generation
+        self.starts_at, self.expires_at, self.issued_at = window
         self.issuer: str | None = claims.get("iss")
         self.subject: str = claims["sub"]
         self.session_id: str | None = claims.get("sid")
         self.token_id: str | None = claims.get("jti")
-        self.issued_at = number(claims, "iat") or 0
-        exp = number(claims, "exp") or 0
-        self.expires_at = exp + rules.leeway
-        start = max(number(claims, "nbf") or 0, self.issued_at) - rules.skew
-        self.starts_at = max(start, exp - rules.max_lifetime)
         self.scopes = _with_authenticated(names_of(claims, "scope"))
         self.roles = _shared(names_of(claims, "roles"))
         self.cleared_at = -1
@@ -205,60 +202,71 @@ class TokenVerifier:
         """
         verified = self.verify(token)
         revocations = self._revocations
-        if revocations is None:
-            return verified
+        if revocations is not None:
+            if uptime() > revocations.fresh_until:
+                await revocations.ensure_fresh()
 
-        if uptime() > revocations.fresh_until:
-            await revocations.ensure_fresh()
-
-        if verified.cleared_at != revocations.version:
             _clear(verified, revocations)
 
         return verified
 
+    def recall(self, token: bytes) -> VerifiedToken | None:
+        """Return a token that was admitted before, if nothing has changed since.
+
+        Time, the keys and the revocations are looked at each time; ``None`` means
+        that :meth:`admit` has to find out, not that the token is bad.
+
+        Raises:
+            RevokedTokenError: It, its session or its subject was revoked.
+        """
+        cache = self._cache
+        if cache is None:
+            return None
+
+        known = cache.get(sha256(token).digest())
+        if (
+            known is None
+            or not known.starts_at <= self._clock() < known.expires_at
+            or known.generation != self._keys.generation
+        ):
+            return None
+
+        revocations = self._revocations
+        if revocations is not None:
+            if uptime() > revocations.fresh_until:
+                return None
+
+            if known.cleared_at != revocations.version:
+                _clear(known, revocations)
+
+        return known
+
     def verify(self, token: bytes) -> VerifiedToken:
-        """Verify one compact JWS, without asking whether it is revoked.
+        """Verify one compact JWS anew, without asking whether it is revoked.
 
         Raises:
             ExpiredTokenError: It was good once.
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
-        cache = self._cache
-        if cache is None:
-            return self._verify(token)
-
-        key = cache.key(token)
-        known = cache.get(key)
-        if known is None:
-            known = self._verify(token)
-            cache.put(key, known, length=len(token))
-            return known
-
-        if (
-            known.starts_at <= self._clock() < known.expires_at
-            and known.generation == self._keys.generation
-        ):
-            return known
-
-        # Time or the keys have moved on: the long way finds out what is wrong.
-        cache.drop(key)
-        return self._verify(token)
-
-    def cache_stats(self) -> CacheStats:
-        """Return hits, misses and size of the table of verified tokens."""
-        return CacheStats(0, 0, 0) if self._cache is None else self._cache.stats()
-
-    def _verify(self, token: bytes) -> VerifiedToken:
         decoded = self._codec.decode(token)
         if decoded.typ not in self._types:
             msg = "the token is of another type"
             raise InvalidTokenError(msg)
 
-        self._rules.check(decoded.claims, self._clock())
-        return VerifiedToken(decoded, self._rules)
+        window = self._rules.check(decoded.claims, self._clock())
+        verified = VerifiedToken(decoded, window)
+        if self._cache is not None:
+            self._cache.put(sha256(token).digest(), verified, length=len(token))
+
+        return verified
+
+    def cache_stats(self) -> CacheStats:
+        """Return hits, misses and size of the table of verified tokens."""
+        return CacheStats(0, 0, 0) if self._cache is None else self._cache.stats()
 
 
 def _clear(token: VerifiedToken, revocations: RevocationList) -> None:
+    """Look *token* up among what is revoked."""
     version = revocations.version
     revocations.check(
         token.issuer,

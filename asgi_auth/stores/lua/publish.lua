@@ -7,7 +7,8 @@
 -- KEYS: the stream, the kept ones
 -- ARGV: ttl, retention, slack, time or '', entries as opaque JSON
 local time = redis.call('TIME')
-local now = tonumber(ARGV[4]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
+local real = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = tonumber(ARGV[4]) or real
 local ttl = tonumber(ARGV[1])
 local retention = tonumber(ARGV[2])
 local slack = tonumber(ARGV[3])
@@ -18,8 +19,8 @@ for i = 5, #ARGV do
     redis.call('XADD', KEYS[1], '*', 'e', stamp .. ARGV[i])
 end
 
-local oldest = tonumber(time[1]) * 1000 - math.ceil(retention / 1000)
-redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', math.max(oldest, 0)))
+local oldest = math.max(math.floor((real - retention) / 1000), 0)
+redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', oldest))
 redis.call('PEXPIRE', KEYS[1], math.ceil((retention + slack) / 1000))
 
 if ttl > retention then

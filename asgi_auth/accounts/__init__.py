@@ -1,0 +1,51 @@
+"""Accounts: who may log in, where that is kept, and how it changes.
+
+What needs an extra is imported by its own name: ``asgi_auth.accounts.sql`` and
+``asgi_auth.accounts.smtp``.
+"""
+
+from __future__ import annotations
+
+from asgi_auth.accounts.address import normalise_email
+from asgi_auth.accounts.base import (
+    Account,
+    AccountStore,
+    AccountTokens,
+    MessageKind,
+    SendMessage,
+)
+from asgi_auth.accounts.console import ConsoleSender
+from asgi_auth.accounts.errors import (
+    AccountDisabledError,
+    DuplicateAccountError,
+    EmailNotVerifiedError,
+    InvalidEmailError,
+    StaleAccountError,
+    UnknownAccountError,
+)
+from asgi_auth.accounts.grants import grants_of
+from asgi_auth.accounts.manager import AuthManager
+from asgi_auth.accounts.memory import MemoryAccounts
+from asgi_auth.accounts.outbox import Outbox
+from asgi_auth.accounts.service import AccountService
+
+__all__ = [
+    "Account",
+    "AccountDisabledError",
+    "AccountService",
+    "AccountStore",
+    "AccountTokens",
+    "AuthManager",
+    "ConsoleSender",
+    "DuplicateAccountError",
+    "EmailNotVerifiedError",
+    "InvalidEmailError",
+    "MemoryAccounts",
+    "MessageKind",
+    "Outbox",
+    "SendMessage",
+    "StaleAccountError",
+    "UnknownAccountError",
+    "grants_of",
+    "normalise_email",
+]

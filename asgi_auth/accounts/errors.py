@@ -1,0 +1,72 @@
+"""What can go wrong with an account, as branches of the one tree.
+
+.. code-block:: text
+
+    AuthError
+    ├── InvalidEmailError          400  not an address that we deliver to
+    ├── UnknownAccountError        404  no account has this id
+    ├── DuplicateAccountError      409  another account has this address
+    ├── StaleAccountError          409  the account was changed in between
+    └── AuthorizationError
+        ├── AccountDisabledError   403  told only after the right password
+        └── EmailNotVerifiedError  403  told only after the right password
+"""
+
+from __future__ import annotations
+
+from asgi_auth.errors import AuthError, AuthorizationError
+
+__all__ = [
+    "AccountDisabledError",
+    "DuplicateAccountError",
+    "EmailNotVerifiedError",
+    "InvalidEmailError",
+    "StaleAccountError",
+    "UnknownAccountError",
+]
+
+
+class InvalidEmailError(AuthError):
+    """The text is not an e-mail address that we deliver to."""
+
+    code = "invalid_email"
+    status = 400
+    public_message = "This is not a valid e-mail address."
+
+
+class UnknownAccountError(AuthError):
+    """No account has this id."""
+
+    code = "unknown_account"
+    status = 404
+    public_message = "There is no such account."
+
+
+class DuplicateAccountError(AuthError):
+    """Another account has this e-mail address."""
+
+    code = "account_exists"
+    status = 409
+    public_message = "An account with this e-mail address exists."
+
+
+class StaleAccountError(AuthError):
+    """The account was changed since it was read."""
+
+    code = "account_changed"
+    status = 409
+    public_message = "The account was changed in between; try again."
+
+
+class AccountDisabledError(AuthorizationError):
+    """The password is right, and the account is disabled."""
+
+    code = "account_disabled"
+    public_message = "This account is disabled."
+
+
+class EmailNotVerifiedError(AuthorizationError):
+    """The password is right, and the e-mail address is not verified yet."""
+
+    code = "email_not_verified"
+    public_message = "The e-mail address has not been verified yet."

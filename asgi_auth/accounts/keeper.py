@@ -1,0 +1,228 @@
+"""Checks the password of an account, and changes accounts without losing a change.
+
+It never tells an unknown account from a wrong password, neither by word nor by time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
+
+from asgi_auth._clock import Clock
+from asgi_auth.accounts.base import Account, AccountStore, AccountTokens
+from asgi_auth.accounts.errors import (
+    AccountDisabledError,
+    EmailNotVerifiedError,
+    StaleAccountError,
+    UnknownAccountError,
+)
+from asgi_auth.accounts.tickets import Ticket
+from asgi_auth.errors import (
+    InvalidCredentialsError,
+    InvalidTokenError,
+    UnavailableError,
+)
+from asgi_auth.passwords import PasswordHasher
+
+__all__ = ["Keeper"]
+
+_log = logging.getLogger("asgi_auth.accounts")
+
+# Each failed try means that somebody else's change went through.
+_TRIES = 4
+
+_GONE = "the token is about an account that is gone"
+
+
+class Keeper:
+    """What all the changes of an account go through.
+
+    Args:
+        accounts: Keeps the accounts.
+        tokens: Ends sessions.
+        hasher: Checks passwords.
+        require_verified: Only accounts with a verified address pass.
+        clock: Returns the present.
+    """
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        tokens: AccountTokens,
+        hasher: PasswordHasher,
+        *,
+        require_verified: bool,
+        clock: Clock,
+    ) -> None:
+        self._accounts = accounts
+        self._tokens = tokens
+        self._hasher = hasher
+        self._require_verified = require_verified
+        self._clock = clock
+
+    async def confirm(self, account: Account | None, password: str) -> Account:
+        """Return the account if the password is right and it may log in.
+
+        Raises:
+            InvalidCredentialsError: There is no such account, or it has another one.
+            AccountDisabledError: The password is right, and the account disabled.
+            EmailNotVerifiedError: The password is right, and the address unverified.
+        """
+        if account is None:
+            await self._hasher.verify_dummy(password)
+            raise InvalidCredentialsError
+
+        replacement = await self._hasher.verify(password, account.password_hash)
+        if account.disabled:
+            raise AccountDisabledError
+        if self._require_verified and account.verified_at is None:
+            raise EmailNotVerifiedError
+        if replacement is None:
+            return account
+        return await self._upgrade(account, replacement)
+
+    async def admit(self, ticket: Ticket) -> Account:
+        """Return the account of a ticket, if the ticket still fits it.
+
+        Raises:
+            InvalidTokenError: It does not, or the account is gone.
+        """
+        account = await self._accounts.find_by_id(ticket.account_id)
+        if account is None:
+            raise InvalidTokenError(_GONE)
+        ticket.admit(account)
+        return account
+
+    async def verify_email(self, ticket: Ticket) -> Account:
+        """Mark the address as verified that a ticket is about.
+
+        Raises:
+            InvalidTokenError: The account has another address by now.
+        """
+
+        def edit(account: Account) -> Account:
+            if account.email != ticket.email:
+                msg = "the token is about another address"
+                raise InvalidTokenError(msg)
+            return replace(account, verified_at=self._verified_at(account))
+
+        return await self._redeem(ticket, edit)
+
+    async def change_email(self, ticket: Ticket) -> Account:
+        """Give an account the address that a ticket is about.
+
+        Raises:
+            InvalidTokenError: The ticket does not fit the account any more.
+            DuplicateAccountError: The address is taken.
+        """
+
+        def edit(account: Account) -> Account:
+            return replace(account, email=ticket.email, verified_at=self._clock())
+
+        return await self._redeem(ticket, edit)
+
+    async def change_password(
+        self, account: Account, password_hash: str, *, keep: str | None
+    ) -> Account:
+        """Set a new password, and end the sessions but for one.
+
+        Raises:
+            StaleAccountError: The password was changed in between.
+            UnavailableError: Sessions cannot be ended at the moment.
+        """
+
+        def edit(present: Account) -> Account:
+            if present.password_hash != account.password_hash:
+                raise StaleAccountError
+            return replace(present, password_hash=password_hash)
+
+        async with self._sessions_ended(account.id, keep=keep):
+            return await self._change(account.id, edit)
+
+    async def reset_password(self, ticket: Ticket, password_hash: str) -> Account:
+        """Set the password that a ticket allows, and end all sessions.
+
+        Raises:
+            InvalidTokenError: The ticket does not fit the account any more.
+            UnavailableError: Sessions cannot be ended at the moment.
+        """
+
+        def edit(account: Account) -> Account:
+            # Whoever has the token reads mail at the address.
+            verified_at = self._verified_at(account)
+            return replace(
+                account, password_hash=password_hash, verified_at=verified_at
+            )
+
+        async with self._sessions_ended(ticket.account_id):
+            return await self._redeem(ticket, edit)
+
+    async def disable(self, account_id: str) -> Account:
+        """Refuse an account from now on, and end all its sessions.
+
+        Raises:
+            UnknownAccountError: There is no such account.
+        """
+        account = await self._change(account_id, partial(replace, disabled=True))
+        await self._tokens.revoke_subject(account_id)
+        return account
+
+    async def enable(self, account_id: str) -> Account:
+        """Let an account in again.
+
+        Raises:
+            UnknownAccountError: There is no such account.
+        """
+        return await self._change(account_id, partial(replace, disabled=False))
+
+    @asynccontextmanager
+    async def _sessions_ended(
+        self, account_id: str, *, keep: str | None = None
+    ) -> AsyncGenerator[None]:
+        # Before, so that nothing is changed when it fails; and after, for the sessions
+        # that were opened with the old password in between.
+        await self._tokens.revoke_subject(account_id, keep=keep)
+        yield
+        await self._tokens.revoke_subject(account_id, keep=keep)
+
+    async def _redeem(
+        self, ticket: Ticket, edit: Callable[[Account], Account]
+    ) -> Account:
+        def admitted(account: Account) -> Account:
+            ticket.admit(account)
+            return edit(account)
+
+        try:
+            return await self._change(ticket.account_id, admitted)
+        except UnknownAccountError:
+            raise InvalidTokenError(_GONE) from None
+
+    async def _change(
+        self, account_id: str, edit: Callable[[Account], Account]
+    ) -> Account:
+        """Apply an edit to the account as it is now, and again if it has moved on."""
+        for _ in range(_TRIES):
+            account = await self._accounts.find_by_id(account_id)
+            if account is None:
+                raise UnknownAccountError
+            edited = edit(account)
+            with suppress(StaleAccountError):
+                return await self._accounts.update(edited)
+        raise StaleAccountError
+
+    def _verified_at(self, account: Account) -> float:
+        return self._clock() if account.verified_at is None else account.verified_at
+
+    async def _upgrade(self, account: Account, password_hash: str) -> Account:
+        try:
+            return await self._accounts.update(
+                replace(account, password_hash=password_hash)
+            )
+        except (StaleAccountError, UnavailableError) as error:
+            # The next log-in tries again: a right password is not refused for this.
+            name = type(error).__name__
+            _log.warning("a password hash could not be replaced (%s)", name)
+            return account

@@ -1,0 +1,304 @@
+"""The life of an account: register, verify, log in, change, reset, disable.
+
+It opens no session and sets no cookie; whoever logs a user in does that. It never
+says whether an account exists, nor that one is disabled, before the right password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth.accounts.address import email_words, normalise_email
+from asgi_auth.accounts.base import Account, AccountStore, AccountTokens, SendMessage
+from asgi_auth.accounts.errors import (
+    DuplicateAccountError,
+    InvalidEmailError,
+)
+from asgi_auth.accounts.keeper import Keeper
+from asgi_auth.accounts.outbox import Outbox
+from asgi_auth.accounts.postman import Postman
+from asgi_auth.accounts.tickets import Tickets
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.passwords import PasswordHasher, PasswordPolicy
+
+__all__ = ["AccountService"]
+
+
+class AccountService:
+    """Everything that users do with their accounts.
+
+    Args:
+        accounts: Keeps the accounts.
+        tokens: Signs what goes out by mail, and ends sessions.
+        hasher: Hashes passwords.
+        policy: Says which new passwords are good enough.
+        send_message: Sends mail; it runs after the answer, and may be slow or fail.
+        require_verified:
+            Log-ins need a verified address, and registering does not tell whether an
+            account exists. Without it, registering has to tell.
+        verify_ttl: Seconds that an address may be confirmed.
+        reset_ttl: Seconds that a password may be reset, 900 at most.
+        unicode_local: Accept other letters than ASCII before the @-sign.
+        outbox: Where messages wait to be sent.
+        clock: Returns the present.
+
+    Raises:
+        ConfigurationError: Verified addresses are required, and nothing sends mail.
+    """
+
+    def __init__(
+        self,
+        accounts: AccountStore,
+        tokens: AccountTokens,
+        *,
+        hasher: PasswordHasher | None = None,
+        policy: PasswordPolicy | None = None,
+        send_message: SendMessage | None = None,
+        require_verified: bool = True,
+        verify_ttl: float = 86_400,
+        reset_ttl: float = 900,
+        unicode_local: bool = False,
+        outbox: Outbox | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        if require_verified and send_message is None:
+            msg = (
+                "AccountService cannot verify addresses without mail: give it "
+                "send_message=..., or require_verified=False."
+            )
+            raise ConfigurationError(msg)
+
+        hasher = PasswordHasher() if hasher is None else hasher
+        outbox = Outbox() if outbox is None else outbox
+        self._accounts = accounts
+        self._hasher = hasher
+        self._policy = PasswordPolicy() if policy is None else policy
+        self._require_verified = require_verified
+        self._unicode_local = unicode_local
+        self._clock = clock
+        self._tickets = Tickets(tokens, verify_ttl=verify_ttl, reset_ttl=reset_ttl)
+        self._postman = Postman(accounts, send_message, outbox)
+        self._keeper = Keeper(
+            accounts, tokens, hasher, require_verified=require_verified, clock=clock
+        )
+
+    async def register(
+        self,
+        email: str,
+        password: str,
+        *,
+        roles: Iterable[str] = (),
+        scopes: Iterable[str] = (),
+        data: Mapping[str, Any] | None = None,
+    ) -> Account | None:
+        """Make an account, and ask its owner to verify the address.
+
+        Args:
+            email: As the caller sent it.
+            password: As the caller sent it.
+            roles: Never take them from the caller.
+            scopes: Never take them from the caller.
+            data: Whatever else the application keeps, as JSON.
+
+        Returns:
+            The account; ``None`` where verified addresses are required, whether or not
+            there was one before: its owner learns that by mail.
+
+        Raises:
+            InvalidEmailError: It is not an address.
+            PasswordRefusedError: The password is not good enough.
+            DuplicateAccountError:
+                The address is taken; only if verified addresses are not required.
+        """
+        address = self._normalise(email)
+        self._policy.check(password, words=email_words(address))
+        account = Account(
+            id=str(uuid4()),
+            email=address,
+            # Also for a taken address, so that both cost the same.
+            password_hash=await self._hasher.hash(password),
+            roles=tuple(roles),
+            scopes=tuple(scopes),
+            created_at=self._clock(),
+            data={} if data is None else data,
+        )
+        try:
+            account = await self._accounts.add(account)
+        except DuplicateAccountError:
+            if not self._require_verified:
+                raise
+            self._postman.write_to_owner("exists", address, self._tickets.for_reset)
+            return None
+
+        make_token = self._tickets.for_verification
+        self._postman.write_to_owner("verify", address, make_token)
+        return None if self._require_verified else account
+
+    async def resend_verification(self, email: str) -> None:
+        """Send the mail with the verification token again, if there is reason to.
+
+        Raises:
+            InvalidEmailError: It is not an address.
+            ConfigurationError: Nothing sends mail.
+        """
+        self._postman.require()
+        address = self._normalise(email)
+        make_token = self._tickets.for_verification
+        self._postman.write_to_owner(
+            "verify", address, make_token, only_unverified=True
+        )
+
+    async def verify_email(self, token: str) -> Account:
+        """Mark an address as verified.
+
+        Raises:
+            InvalidTokenError: The token is not good, or the address is another by now.
+        """
+        ticket = await self._tickets.read_verification(token)
+        return await self._keeper.verify_email(ticket)
+
+    async def authenticate(self, email: str, password: str) -> Account:
+        """Return the account if the password is right.
+
+        An unknown address costs the time of a wrong password. A hash that is out of
+        date is replaced.
+
+        Raises:
+            InvalidCredentialsError: The address or the password is wrong.
+            AccountDisabledError: The password is right, and the account disabled.
+            EmailNotVerifiedError: The password is right, and the address unverified.
+            UnavailableError: No verdict is possible at the moment.
+        """
+        try:
+            address = self._normalise(email)
+        except InvalidEmailError:
+            account = None
+        else:
+            account = await self._accounts.find_by_email(address)
+        return await self._keeper.confirm(account, password)
+
+    async def confirm_password(self, account_id: str, password: str) -> Account:
+        """Check the password of a user who is logged in, before something serious.
+
+        Raises:
+            InvalidCredentialsError: The password is wrong.
+            AccountDisabledError: The password is right, and the account disabled.
+            EmailNotVerifiedError: The password is right, and the address unverified.
+        """
+        account = await self._accounts.find_by_id(account_id)
+        return await self._keeper.confirm(account, password)
+
+    async def change_password(
+        self, account_id: str, current: str, new: str, *, keep: str | None = None
+    ) -> Account:
+        """Set a new password, and end the user's other sessions.
+
+        Args:
+            account_id: Whose.
+            current: The password until now.
+            new: The password from now on.
+            keep: The ``sid`` of the session that goes on.
+
+        Raises:
+            InvalidCredentialsError: *current* is wrong.
+            PasswordRefusedError: *new* is not good enough.
+            UnavailableError: Sessions cannot be ended at the moment.
+        """
+        account = await self.confirm_password(account_id, current)
+        self._policy.check(new, words=email_words(account.email))
+        password_hash = await self._hasher.hash(new)
+        changed = await self._keeper.change_password(account, password_hash, keep=keep)
+        self._postman.write("password_changed", changed)
+        return changed
+
+    async def forgot_password(self, email: str) -> None:
+        """Send a token for a new password, if there is such an account.
+
+        Raises:
+            InvalidEmailError: It is not an address.
+            ConfigurationError: Nothing sends mail.
+        """
+        self._postman.require()
+        address = self._normalise(email)
+        self._postman.write_to_owner("reset", address, self._tickets.for_reset)
+
+    async def reset_password(self, token: str, new: str) -> Account:
+        """Set a new password with a token from the mail, and end all sessions.
+
+        The token is good once, and only until the password or the address changes. It
+        proves to read mail at the address, so that is verified too.
+
+        Raises:
+            InvalidTokenError: The token is not good, or was used.
+            PasswordRefusedError: *new* is not good enough; the token stays good.
+        """
+        ticket = await self._tickets.read_reset(token)
+        account = await self._keeper.admit(ticket)
+        self._policy.check(new, words=email_words(account.email))
+        password_hash = await self._hasher.hash(new)
+        changed = await self._keeper.reset_password(ticket, password_hash)
+        self._postman.write("password_changed", changed)
+        return changed
+
+    async def change_email(self, account_id: str, password: str, email: str) -> None:
+        """Send a token to a new address; until it comes back, the old one counts.
+
+        The answer is the same whether the new address is free or taken.
+
+        Raises:
+            InvalidEmailError: It is not an address.
+            InvalidCredentialsError: The password is wrong.
+            ConfigurationError: Nothing sends mail.
+        """
+        self._postman.require()
+        address = self._normalise(email)
+        account = await self.confirm_password(account_id, password)
+        self._postman.write_to_new(
+            address,
+            replace(account, email=address),
+            partial(self._tickets.for_new_email, account, address),
+        )
+
+    async def confirm_email(self, token: str) -> Account:
+        """Change the address with a token from the mail, and tell the old one.
+
+        Raises:
+            InvalidTokenError:
+                The token is not good, or the address or the password has changed.
+            DuplicateAccountError: The address was taken in between.
+        """
+        ticket = await self._tickets.read_new_email(token)
+        before = await self._accounts.find_by_id(ticket.account_id)
+        account = await self._keeper.change_email(ticket)
+        if before is not None:
+            self._postman.write("email_changed", before)
+        return account
+
+    async def disable(self, account_id: str) -> Account:
+        """Refuse the user from now on, and end all sessions; repeat it if it fails.
+
+        Raises:
+            UnknownAccountError: There is no such account.
+        """
+        return await self._keeper.disable(account_id)
+
+    async def enable(self, account_id: str) -> Account:
+        """Let the user log in again.
+
+        Raises:
+            UnknownAccountError: There is no such account.
+        """
+        return await self._keeper.enable(account_id)
+
+    async def find(self, account_id: str) -> Account | None:
+        """Return the account of a subject, or ``None`` if it is gone or disabled."""
+        account = await self._accounts.find_by_id(account_id)
+        return None if account is None or account.disabled else account
+
+    def _normalise(self, email: str) -> str:
+        return normalise_email(email, unicode_local=self._unicode_local)

@@ -1,0 +1,185 @@
+"""What every store must do when a refresh token comes.
+
+A part of the store contract; it does not test outages.
+"""
+
+# ruff: noqa: D102, PLR2004, S101  (These are tests: their names are sentences.)
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from asgi_auth.stores.base import Store
+from asgi_auth.testing._samples import (
+    GRACE,
+    HOSTILE,
+    IDLE,
+    TTL,
+    T,
+    open_session,
+    unique,
+)
+
+__all__ = ["RotationContract"]
+
+
+@pytest.mark.anyio
+class RotationContract:
+    """Rotation, retry, reuse and refusal."""
+
+    async def test_rotate_advances_the_current_counter(self, store: Store) -> None:
+        made = await open_session(store, claims={"a": 1})
+        rotation = await store.rotate(
+            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60
+        )
+        assert rotation.outcome == "rotated"
+        assert rotation.session == replace(
+            made, seq=1, rotated_at=T + 60, idle_expires_at=T + 60 + IDLE
+        )
+
+    async def test_rotate_goes_on_and_on(self, store: Store) -> None:
+        made = await open_session(store)
+        for seq in range(20):
+            rotation = await store.rotate(
+                made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + seq
+            )
+            assert rotation.outcome == "rotated"
+            assert rotation.session is not None
+            assert rotation.session.seq == seq + 1
+
+    async def test_rotate_within_grace_is_a_retry_that_changes_nothing(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store)
+        first = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60)
+        for later in (60, 75, 60 + GRACE):
+            again = await store.rotate(
+                made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + later
+            )
+            assert again.outcome == "retried"
+            assert again.session == first.session
+
+    async def test_rotate_after_grace_is_reuse_that_changes_nothing(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store)
+        first = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60)
+        late = await store.rotate(
+            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60 + GRACE + 0.5
+        )
+        assert late.outcome == "reused"
+        assert late.session == first.session
+        after = await store.rotate(made.sid, 1, idle_ttl=IDLE, grace=GRACE, now=T + 95)
+        assert after.outcome == "rotated"
+
+    async def test_rotate_with_no_grace_retries_in_the_same_moment_only(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store)
+        await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60)
+        same = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60)
+        later = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60.5)
+        assert (same.outcome, later.outcome) == ("retried", "reused")
+
+    async def test_rotate_of_an_older_counter_is_reuse_even_within_grace(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store)
+        for seq in range(3):
+            await store.rotate(made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+        old = await store.rotate(made.sid, 1, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+        assert old.outcome == "reused"
+        assert old.session is not None
+        assert old.session.seq == 3
+
+    @pytest.mark.parametrize("seq", [-1, 1, 2, 2**31, 2**63, 2**80])
+    async def test_rotate_of_a_counter_that_never_was_is_refused(
+        self, store: Store, seq: int
+    ) -> None:
+        made = await open_session(store)
+        rotation = await store.rotate(made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T)
+        assert rotation.outcome == "refused"
+        after = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T)
+        assert after.outcome == "rotated"
+
+    async def test_rotate_of_an_unknown_session_is_refused(self, store: Store) -> None:
+        rotation = await store.rotate(
+            unique("sid"), 0, idle_ttl=IDLE, grace=GRACE, now=T
+        )
+        assert rotation.outcome == "refused"
+        assert rotation.session is None
+
+    @pytest.mark.parametrize("sid", HOSTILE)
+    async def test_rotate_of_a_weird_sid_is_refused(
+        self, store: Store, sid: str
+    ) -> None:
+        rotation = await store.rotate(sid, 0, idle_ttl=IDLE, grace=GRACE, now=T)
+        assert rotation.outcome == "refused"
+        assert rotation.session is None
+
+    async def test_an_idle_session_ends_on_the_second(self, store: Store) -> None:
+        made = await open_session(store)
+        ended = await store.rotate(
+            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + IDLE
+        )
+        assert ended.outcome == "refused"
+        last = await store.rotate(
+            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + IDLE - 1
+        )
+        assert last.outcome == "rotated"
+
+    async def test_a_refreshed_session_ends_at_its_absolute_end(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store)
+        seq, now = 0, T
+        while now + IDLE - 1 < T + TTL:
+            now += IDLE - 1
+            rotation = await store.rotate(
+                made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=now
+            )
+            assert rotation.outcome == "rotated"
+            assert rotation.session is not None
+            assert rotation.session.idle_expires_at == min(now + IDLE, T + TTL)
+            seq += 1
+        ended = await store.rotate(
+            made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + TTL
+        )
+        assert ended.outcome == "refused"
+
+    async def test_retry_and_reuse_of_an_expired_session_are_refused(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store, idle_ttl=10, ttl=20)
+        await store.rotate(made.sid, 0, idle_ttl=10, grace=60, now=T + 5)
+        for seq in (0, 1):
+            ended = await store.rotate(made.sid, seq, idle_ttl=10, grace=60, now=T + 15)
+            assert ended.outcome == "refused"
+
+    async def test_fifty_racing_refreshes_have_one_successor(
+        self, store: Store, peer: Store
+    ) -> None:
+        made = await open_session(store)
+        rotations = await asyncio.gather(
+            *(
+                one.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+                for one in [store, peer] * 25
+            )
+        )
+        outcomes = sorted(rotation.outcome for rotation in rotations)
+        assert outcomes == ["retried"] * 49 + ["rotated"]
+        first = rotations[0].session
+        assert first is not None
+        assert first.seq == 1
+        assert all(rotation.session == first for rotation in rotations)
+
+    async def test_the_store_ends_sessions_by_its_own_time(self, store: Store) -> None:
+        made = await open_session(store, idle_ttl=0.3, now=None)
+        assert len(await store.sessions(made.issuer, made.subject)) == 1
+        await asyncio.sleep(0.4)
+        assert len(await store.sessions(made.issuer, made.subject)) == 0
+        rotation = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE)
+        assert rotation.outcome == "refused"

@@ -1,0 +1,81 @@
+"""Run benchmarks: ``python -m benchmarks [suite] [--rounds N] [--json FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+from benchmarks.report import save
+
+SUITES = {
+    "library": "verify one token, library against library",
+    "asgi": "what authentication adds to a request, middleware against middleware",
+    "stack": "behind uvicorn and granian, under load",
+    "cache": "hit rates, memory, and an attack on the table of verified tokens",
+    "sessions": "rotate, verify and revoke, store against store",
+    "passwords": "what hashing does to the event loop",
+    "steps": "where a request spends its time",
+    "goals": "each goal of the design: measured, passed or failed",
+    "chart": "draw the last results of asgi",
+}
+_ROOMS = {"passwords": "bench_passwords"}
+_LEFT_OUT_OF_ALL = {"steps"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is asked for; return the exit status."""
+    warnings.simplefilter("ignore")  # What peers deprecate is not our news.
+    options = _parser().parse_args(arguments)
+    if options.suite == "all":
+        return _run_all(options.rounds)
+
+    name = f"benchmarks.{_ROOMS.get(options.suite, options.suite)}"
+    if importlib.util.find_spec(name) is None:
+        print(f"{options.suite}: skipped, there is no {name}")
+        return 0
+
+    suite = importlib.import_module(name)
+    result = suite.run(options.rounds)
+    for reason in result.get("skipped", ()):
+        print(f"skipped: {reason}")
+
+    print(suite.show(result))
+    if options.suite != "chart":
+        save(options.suite, result, options.json)
+
+    return int(result.get("failed", 0) > 0)
+
+
+def _run_all(rounds: int) -> int:
+    """Run each suite in a process of its own, so that none inherits a full heap."""
+    status = 0
+    for suite, title in SUITES.items():
+        if suite in _LEFT_OUT_OF_ALL:
+            continue
+
+        print(f"\n== {suite}: {title}", flush=True)
+        command = [sys.executable, "-m", "benchmarks", suite, "--rounds", str(rounds)]
+        status |= subprocess.run(command, check=False).returncode
+
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"  {name:10} {title}" for name, title in SUITES.items()),
+    )
+    parser.add_argument("suite", nargs="?", default="all", choices=["all", *SUITES])
+    parser.add_argument("--rounds", type=int, default=25, help="25 unless told")
+    parser.add_argument("--json", type=Path, help="instead of benchmarks/results")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

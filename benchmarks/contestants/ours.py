@@ -1,0 +1,34 @@
+"""This library, as the first page of its documentation sets it up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from asgi_auth import (
+    AuthenticationMiddleware,
+    BearerHeader,
+    JWTBackend,
+    QueryParam,
+    TokenService,
+)
+from benchmarks.contestants import Kind, Pair
+from benchmarks.contestants.plain import application
+from benchmarks.material import AUDIENCE, ISSUER, Material
+
+__all__ = ["build", "make"]
+
+
+def build(material: Material, kind: Kind) -> Pair:
+    """With the table of verified tokens, and revocation."""
+    return make(material, kind, "memory")
+
+
+def make(material: Material, kind: Kind, cache: Literal["memory"] | None) -> Pair:
+    """Wrap the plain application."""
+    tokens = TokenService(
+        material.keys, issuer=ISSUER, audience=AUDIENCE, cache=cache
+    )
+    source = BearerHeader() if kind == "http" else QueryParam("token")
+    bare = application(kind)
+    backend = JWTBackend(tokens, sources=(source,))
+    return Pair(bare, AuthenticationMiddleware(bare, backend))

@@ -1,0 +1,63 @@
+"""What every test shares: the event loop, a free port, and no silent skips."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+ON_CI = os.environ.get("CI", "").lower() == "true"
+PLATFORM = "platform:"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run async tests on asyncio; what must run on trio parametrises this."""
+    return "asyncio"
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Find a TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _fault_of(longrepr: object) -> str | None:
+    """Say what is wrong with a skip, if anything is."""
+    reason = str(longrepr[2] if isinstance(longrepr, tuple) else longrepr)
+    reason = reason.removeprefix("Skipped: ").strip()
+    if reason in {"", "unconditional skip", "Skipped"}:
+        return "a skip must state its reason"
+
+    if ON_CI and not reason.startswith(PLATFORM):
+        return f"skipped where everything must run: {reason}"
+
+    return None
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Make a failure of a skip that nobody could explain on this machine."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+
+    fault = _fault_of(report.longrepr)
+    if fault is not None:
+        report.outcome = "failed"
+        report.longrepr = fault
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    report = yield
+    _refuse_skip(report)
+    return report

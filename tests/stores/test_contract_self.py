@@ -1,0 +1,131 @@
+"""The contract must see through stores that break it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from asgi_auth.stores.memory import MemoryStore
+from asgi_auth.stores.records import Feed, Rotation
+from asgi_auth.testing import FakeClock, StoreContract
+
+
+class TwoSteps(MemoryStore):
+    """Looks, and then writes: racing clients each get a successor."""
+
+    async def rotate(self, sid, seq, **rest):
+        row = self._rows[sid]
+        current = row.session.seq == seq
+        await asyncio.sleep(0)
+        if current:
+            row.advance(rest["now"], rest["idle_ttl"])
+            return Rotation("rotated", row.copy())
+        return await super().rotate(sid, seq, **rest)
+
+
+class EndlessGrace(MemoryStore):
+    async def rotate(self, sid, seq, *, grace, **rest):
+        return await super().rotate(sid, seq, grace=1e9, **rest)
+
+
+class RetryThatRenews(MemoryStore):
+    async def rotate(self, sid, seq, **rest):
+        found = await super().rotate(sid, seq, **rest)
+        if found.outcome == "retried":
+            row = self._rows[sid]
+            row.session = replace(row.session, rotated_at=rest["now"])
+            return Rotation("retried", row.copy())
+        return found
+
+
+class NoAbsoluteEnd(MemoryStore):
+    async def create(self, *, ttl, idle_ttl, **rest):
+        return await super().create(ttl=1e9, idle_ttl=idle_ttl, **rest)
+
+
+class Reviver(MemoryStore):
+    async def close(self, sids, *, now=None):
+        """Forget to."""
+
+
+class OneIssuer(MemoryStore):
+    async def sessions(self, issuer, subject, *, now=None):
+        return [
+            row.copy()
+            for row in self._rows.values()
+            if row.session.subject == subject and row.ends_at > now
+        ]
+
+
+class Forgetful(MemoryStore):
+    async def feed(self, cursor, *, wait, now=None):
+        feed = await super().feed(cursor, wait=wait, now=now)
+        return Feed(feed.entries[1:], feed.cursor, feed.now)
+
+
+class Immortal(MemoryStore):
+    async def publish(self, entries, *, ttl, now=None):
+        await super().publish(entries, ttl=1e9, now=now)
+
+
+class Deaf(MemoryStore):
+    async def feed(self, cursor, *, wait, now=None):
+        await asyncio.sleep(min(wait, 1.5))
+        return await super().feed(cursor, wait=0, now=now)
+
+
+class ShortSighted(MemoryStore):
+    async def feed(self, cursor, *, wait, now=None):
+        feed = await super().feed(cursor, wait=wait, now=now)
+        recent = tuple(one for one in feed.entries if one.at > feed.now - 300)
+        return Feed(recent, feed.cursor, feed.now)
+
+
+class Crashing(MemoryStore):
+    async def rotate(self, sid, seq, **rest):
+        sid.encode()
+        seq.to_bytes(8, signed=True)
+        return await super().rotate(sid, seq, **rest)
+
+
+BROKEN = [
+    (TwoSteps, "test_fifty_racing_refreshes_have_one_successor", {}),
+    (EndlessGrace, "test_rotate_after_grace_is_reuse_that_changes_nothing", {}),
+    (RetryThatRenews, "test_rotate_within_grace_is_a_retry_that_changes_nothing", {}),
+    (NoAbsoluteEnd, "test_a_refreshed_session_ends_at_its_absolute_end", {}),
+    (Reviver, "test_a_closed_session_is_refused", {}),
+    (Reviver, "test_sessions_are_the_live_ones", {}),
+    (OneIssuer, "test_sessions_of_two_issuers_stay_apart", {}),
+    (Forgetful, "test_feed_goes_on_from_its_cursor", {}),
+    (Immortal, "test_feed_leaves_out_what_expired", {}),
+    (Deaf, "test_feed_wakes_within_a_second", {}),
+    (ShortSighted, "test_the_window_reaches_back_as_far_as_entries_live", {}),
+    (Crashing, "test_rotate_of_a_weird_sid_is_refused", {"sid": "\ud800"}),
+    (Crashing, "test_rotate_of_a_counter_that_never_was_is_refused", {"seq": 2**80}),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "arguments"), BROKEN)
+def test_a_broken_store_does_not_pass(kind, name, arguments):
+    test = getattr(StoreContract(), name)
+    store = kind()
+    if "peer" in test.__code__.co_varnames:
+        arguments = arguments | {"peer": store}
+    with pytest.raises((AssertionError, OverflowError, UnicodeEncodeError)):
+        asyncio.run(test(store=store, **arguments))
+
+
+def test_the_contract_is_not_collected_by_itself():
+    assert not StoreContract.__name__.startswith("Test")
+    assert len([name for name in dir(StoreContract) if name.startswith("test_")]) >= 40
+
+
+def test_a_fake_clock_goes_only_when_it_is_told():
+    clock = FakeClock()
+    assert clock() == clock() == 1_700_000_000.0
+    assert clock.advance(1.5) == clock() == 1_700_000_001.5
+    clock.set(5.0)
+    assert clock() == 5.0
+    assert repr(FakeClock(1.0)) == "FakeClock(1.0)"

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from asgi_auth import Challenge, ExpiredTokenError
+from asgi_auth.exchange import KEY, Exchange, exchange_of
+
+
+def test_guards_of_one_request_share_its_exchange():
+    scope = {KEY: Exchange()}
+    exchange_of(scope).refusal = error = ExpiredTokenError()
+    assert exchange_of(scope).refusal is error
+
+
+def test_without_the_middleware_each_look_gives_a_new_one():
+    scope = {}
+    exchange_of(scope).refusal = ExpiredTokenError()
+    assert exchange_of(scope).refusal is None
+    assert not exchange_of(scope).started
+    assert scope == {}
+
+
+def test_a_strangers_value_under_our_name_is_not_taken_for_ours():
+    assert exchange_of({KEY: {"refusal": None}}).refusal is None
+
+
+def test_the_challenge_is_bearer_unless_somebody_says_otherwise():
+    assert [c.scheme for c in Exchange().challenges] == ["Bearer"]
+    challenge = Challenge("ApiKey")
+    assert Exchange((challenge,)).challenges == (challenge,)

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import threading
+from hashlib import sha256
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asgi_auth import ConfigurationError
+from asgi_auth.tokens.cache import CacheStats, VerifiedCache
+
+
+def key(name: object) -> bytes:
+    return sha256(str(name).encode()).digest()
+
+
+def put(cache, *names):
+    for name in names:
+        cache.put(key(name), name, length=100)
+
+
+def held(cache, names):
+    """Name what is in the table, without marking it as used."""
+    return {name for name in names if key(name) in cache._table}
+
+
+class Sieve:
+    """SIEVE as its paper tells it, on a plain list: slow, and easy to believe."""
+
+    def __init__(self, size):
+        self.size = size
+        self.names: list[int] = []  # the oldest first
+        self.visited: set[int] = set()
+        self.hand: int | None = None
+
+    def get(self, name):
+        if name in self.names:
+            self.visited.add(name)
+            return name
+
+        return None
+
+    def put(self, name):
+        if name in self.names:
+            self.remove(name)
+        elif len(self.names) == self.size:
+            self.evict()
+
+        self.names.append(name)
+
+    def evict(self):
+        at = 0 if self.hand is None else self.names.index(self.hand)
+        while self.names[at] in self.visited:
+            self.visited.remove(self.names[at])
+            at = (at + 1) % len(self.names)
+
+        self.hand = self.names[at]
+        self.remove(self.names[at])
+
+    def remove(self, name):
+        if name not in self.names:
+            return
+
+        at = self.names.index(name)
+        if self.hand == name:
+            self.hand = self.names[at + 1] if at + 1 < len(self.names) else None
+
+        self.names.remove(name)
+        self.visited.discard(name)
+
+
+OPERATIONS = st.lists(
+    st.tuples(st.sampled_from(["get", "put", "put", "drop"]), st.integers(0, 9)),
+    max_size=120,
+)
+
+
+@settings(max_examples=300)
+@given(st.integers(1, 6), OPERATIONS)
+def test_it_does_what_the_paper_says(size, operations):
+    cache, model = VerifiedCache(size), Sieve(size)
+    for verb, name in operations:
+        if verb == "get":
+            assert cache.get(key(name)) == model.get(name)
+        elif verb == "put":
+            put(cache, name)
+            model.put(name)
+        else:
+            cache.drop(key(name))
+            model.remove(name)
+
+        assert held(cache, range(10)) == set(model.names)
+        assert cache.stats().size == len(model.names) <= size
+
+
+def test_it_never_holds_more_than_its_size():
+    cache = VerifiedCache(10)
+    put(cache, *range(1000))
+    assert cache.stats().size == 10
+
+
+def test_used_entries_survive_a_scan_of_one_shots():
+    cache = VerifiedCache(10)
+    regulars = ["ada", "bob", "cy"]
+    put(cache, *regulars)
+    for number in range(500):
+        for name in regulars:
+            assert cache.get(key(name)) == name
+
+        put(cache, number)
+
+
+def test_one_shots_leave_first_and_the_used_are_spared_once():
+    cache = VerifiedCache(3)
+    put(cache, "a", "b", "c")
+    cache.get(key("a"))
+    put(cache, "d")
+    assert held(cache, "abcd") == {"a", "c", "d"}
+    put(cache, "e", "f")
+    assert "a" in held(cache, "acdef")
+    put(cache, "g")
+    assert "a" not in held(cache, "adefg")
+
+
+def test_where_all_were_used_the_oldest_goes():
+    cache = VerifiedCache(3)
+    put(cache, "a", "b", "c")
+    for name in "abc":
+        cache.get(key(name))
+
+    put(cache, "d")
+    assert held(cache, "abcd") == {"b", "c", "d"}
+
+
+def test_the_entry_under_the_hand_can_be_dropped():
+    cache = VerifiedCache(3)
+    put(cache, "a", "b", "c", "d")  # the hand is at b
+    cache.drop(key("b"))
+    put(cache, "e", "f")
+    assert held(cache, "acdef") == {"d", "e", "f"}
+
+
+def test_a_dropped_entry_is_gone_and_an_unknown_one_is_passed_over():
+    cache = VerifiedCache(3)
+    put(cache, "a")
+    cache.drop(key("a"))
+    cache.drop(key("never there"))
+    assert cache.get(key("a")) is None
+    assert cache.stats().size == 0
+
+
+def test_an_entry_that_comes_again_replaces_the_old_one():
+    cache = VerifiedCache(3)
+    cache.put(key("a"), "old", length=10)
+    cache.put(key("a"), "new", length=10)
+    assert cache.get(key("a")) == "new"
+    assert cache.stats().size == 1
+
+
+def test_long_tokens_are_not_kept():
+    cache = VerifiedCache(3)
+    cache.put(key("a"), "a", length=4096)
+    cache.put(key("b"), "b", length=4097)
+    assert held(cache, "ab") == {"a"}
+
+
+def test_hits_and_misses_are_counted():
+    cache = VerifiedCache(3)
+    put(cache, "a")
+    cache.get(key("a"))
+    cache.get(key("a"))
+    cache.get(key("b"))
+    assert cache.stats() == CacheStats(hits=2, misses=1, size=1)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_table_for_nothing_is_a_mistake(size):
+    with pytest.raises(ConfigurationError, match="cache=None"):
+        VerifiedCache(size)
+
+
+def test_threads_may_share_a_table():
+    cache = VerifiedCache(8)
+    errors = []
+
+    def work(seed):
+        try:
+            for number in range(3000):
+                name = (number * seed) % 23
+                put(cache, name)
+                found = cache.get(key((number + seed) % 23))
+                assert found is None or found == (number + seed) % 23
+                if number % 5 == 0:
+                    cache.drop(key(name))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 3, 7, 11)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not errors
+    # The chain is whole: it holds what the table holds, in both directions.
+    forwards, node = [], cache._oldest
+    while node is not None:
+        forwards.append(node.key)
+        node = node.newer
+
+    backwards, node = [], cache._newest
+    while node is not None:
+        backwards.append(node.key)
+        node = node.older
+
+    assert forwards == backwards[::-1]
+    assert set(forwards) == set(cache._table)
+    assert len(forwards) == len(cache._table) <= 8
