@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
+from asgi_auth._per_loop import PerLoop
+from asgi_auth._sqlite import open_connection
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:
@@ -82,8 +84,7 @@ class Database:
         if self._given is None:
             _check_driver(self.url)
 
-        self._lock = threading.Lock()
-        self._lives: dict[asyncio.AbstractEventLoop, _Life] = {}
+        self._lives = PerLoop(self._live, self._end)
 
     def __repr__(self) -> str:
         """Show where it is, without the password."""
@@ -133,15 +134,13 @@ class Database:
 
     async def aclose(self) -> None:
         """Close the running loop's connections; a given engine is its owner's."""
-        life = self._lives.get(asyncio.get_running_loop())
-        if life is not None:
-            await life.keeper.aclose()
+        await self._lives.aclose()
 
     async def _run(self, work: _Work[_T], *, write: bool) -> _T:
         # The work has a task of its own. A caller that is cancelled leaves at once, and
         # the statement comes to its end, so that the connection goes back clean; and
         # a driver that cleans up slowly after an outage does not hold anybody up.
-        life = await self._life()
+        life = await self._lives.get()
         task = asyncio.create_task(self._attempt(life, work, write=write))
         life.tasks.add(task)
         task.add_done_callback(life.forget)
@@ -170,37 +169,16 @@ class Database:
                 raise
             raise fault from error
 
-    async def _life(self) -> _Life:
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            life = self._lives.get(loop)
-            if life is not None:
-                return life
-            for other in [other for other in self._lives if other.is_closed()]:
-                del self._lives[other]
-            engine = self._engine()
-            life = self._lives[loop] = _Life(engine, self._keep(loop, engine))
-        await anext(life.keeper)
-        return life
-
-    async def _keep(
-        self, loop: asyncio.AbstractEventLoop, engine: AsyncEngine
-    ) -> AsyncGenerator[None, None]:
-        # A loop closes its asynchronous generators before itself: the one hook by which
-        # connections end with their loop when nobody sends a lifespan.
-        try:
-            yield
-        finally:
-            self._lives.pop(loop, None)
-            if self._given is None:
-                await engine.dispose()
-
-    def _engine(self) -> AsyncEngine:
+    def _live(self) -> _Life:
         if self._given is not None:
-            return self._given.execution_options(isolation_level="AUTOCOMMIT")
+            return _Life(self._given.execution_options(isolation_level="AUTOCOMMIT"))
         if self.dialect == "sqlite":
-            return _sqlite_engine(self.url)
-        return _postgres_engine(self.url)
+            return _Life(_sqlite_engine(self.url))
+        return _Life(_postgres_engine(self.url))
+
+    async def _end(self, life: _Life) -> None:
+        if self._given is None:
+            await life.engine.dispose()
 
 
 @dataclass(slots=True)
@@ -208,7 +186,6 @@ class _Life:
     """What a database has in one event loop."""
 
     engine: AsyncEngine
-    keeper: AsyncGenerator[None, None]
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     # In one process writers wait for each other here: SQLite itself lets them poll
     # for the lock, with pauses of up to 100 ms.
@@ -265,21 +242,14 @@ def _check_driver(url: sa.URL) -> None:
 
 
 def _sqlite_engine(url: sa.URL) -> AsyncEngine:
-    engine = create_async_engine(
+    driver: Any = url.get_dialect(_is_async=True).import_dbapi()
+    connect = partial(open_connection, driver.aiosqlite.connect, _DRIVER_TIMEOUT)
+    return create_async_engine(
         url,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
-        max_overflow=0,
-        pool_timeout=_DRIVER_TIMEOUT,
-        connect_args={"timeout": _DRIVER_TIMEOUT},
+        connect_args={"async_creator_fn": connect},
     )
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def write_ahead(connection: Any, _record: object) -> None:
-        # Readers go on while somebody writes. The file remembers it.
-        connection.execute("PRAGMA journal_mode=WAL").close()
-
-    return engine
 
 
 def _postgres_engine(url: sa.URL) -> AsyncEngine:

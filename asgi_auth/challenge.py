@@ -50,7 +50,9 @@ class Challenge:
 
         for name, value in self.params.items():
             if _QUOTABLE.fullmatch(value) is None:
-                msg = f"The challenge's {name!r} may hold printable ASCII only, no quote."
+                msg = (
+                    f"The challenge's {name!r} may hold printable ASCII only, no quote."
+                )
                 raise ConfigurationError(msg)
 
 

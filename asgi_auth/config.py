@@ -69,6 +69,17 @@ class AuthConfig:
         """Return the secret as a set of one key."""
         return KeySet.from_secret(self.secret_key, self.algorithm)
 
+    def service_options(self) -> dict[str, Any]:
+        """Return what a token service wants to know beside the keys."""
+        idle = self.refresh_token_expire_days * 86400
+        return {
+            "issuer": self.issuer,
+            "audience": self.audience,
+            "access_ttl": self.access_token_expire_minutes * 60,
+            "refresh_ttl": idle,
+            "session_ttl": max(30 * 86400, idle),
+        }
+
     @classmethod
     def from_env(
         cls, prefix: str = "ASGI_AUTH_", *, environ: Mapping[str, str] | None = None

@@ -148,7 +148,7 @@ class RevokedTokenError(InvalidTokenError):
 
 
 class ReusedTokenError(InvalidTokenError):
-    """A refresh token came back after its successor was in use (RFC 9700, 4.14.2)."""
+    """A replaced refresh token came back (RFC 9700, section 4.14.2)."""
 
     code = "token_reused"
     public_message = "The token has been used before; the session has ended."
@@ -201,7 +201,11 @@ class InsufficientScopeError(AuthorizationError):
     oauth_error = "insufficient_scope"
 
     def __init__(
-        self, message: str = "", *, scopes: Iterable[str] = (), roles: Iterable[str] = ()
+        self,
+        message: str = "",
+        *,
+        scopes: Iterable[str] = (),
+        roles: Iterable[str] = (),
     ) -> None:
         super().__init__(message)
         self.scopes = tuple(scopes)

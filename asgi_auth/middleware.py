@@ -27,7 +27,7 @@ from asgi_auth.errors import (
 from asgi_auth.exchange import KEY
 from asgi_auth.principal import ANONYMOUS, Principal, track
 from asgi_auth.public_paths import PublicPaths
-from asgi_auth.reply import Reply, SilentReply, nothing_to_receive
+from asgi_auth.reply import Reply, SilentReply, nothing_to_receive, refusal_in
 from asgi_auth.typing import Backend, Remembers, UserLoader, asks_always
 
 __all__ = ["AuthenticationMiddleware"]
@@ -117,12 +117,13 @@ class AuthenticationMiddleware:
             await self._app(_without_caller(scope), receive, send)
             return
 
-        credential = None
+        # A preflight is read as well: the token in its query must not reach a log.
+        credential = self._read(scope)
         principal = user = ANONYMOUS
         if scope.get("method") == "OPTIONS" and self._passes(scope):
+            credential = None
             receive, send = nothing_to_receive, SilentReply(send).send
         else:
-            credential = self._read(scope)
             try:
                 if credential is not None or self._asks_always:
                     principal, user = self._recall(
@@ -137,11 +138,12 @@ class AuthenticationMiddleware:
                 principal = user = replace(ANONYMOUS, error=error)
 
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
-        child = dict(scope)
+        child: Scope = dict(scope)
         reply = Reply(scope, send, self._challenges, credential)
         if self._share:
             # The reply keeps the copy: a circle would have to wait for the collector.
-            child, reply.scope = scope, child
+            reply.scope = child
+            child = scope
 
         child["auth"] = principal
         child["user"] = user
@@ -152,7 +154,7 @@ class AuthenticationMiddleware:
         try:
             await self._app(child, receive, reply.send)
         except (AuthError, BaseExceptionGroup) as error:
-            refusal = _refusal_in(error)
+            refusal = refusal_in(error)
             if refusal is None or not await reply.settle(refusal):
                 raise
 
@@ -256,15 +258,3 @@ def _without_caller(scope: Scope) -> Scope:
         return scope
 
     return {key: scope[key] for key in scope if key not in {"user", "auth"}}
-
-
-def _refusal_in(error: BaseException) -> AuthError | None:
-    """Find the refusal in *error*, a group of nothing else included."""
-    if isinstance(error, AuthError):
-        return error
-
-    if not isinstance(error, BaseExceptionGroup):
-        return None
-
-    found = [_refusal_in(member) for member in error.exceptions]
-    return None if None in found else found[0]

@@ -16,7 +16,9 @@ __all__ = ["PublicPaths"]
 
 # Empty and dotted segments, backslashes, control characters, and what a second
 # decoding would turn into one of these.
-_AMBIGUOUS = re.compile(r"//|/\.{1,2}(?:/|$)|[\\\x00-\x1f\x7f]|%(?:2[eEfF]|5[cC]|25|00)")
+_AMBIGUOUS = re.compile(
+    r"//|/\.{1,2}(?:/|$)|[\\\x00-\x1f\x7f]|%(?:2[eEfF]|5[cC]|25|00)"
+)
 
 
 class PublicPaths:

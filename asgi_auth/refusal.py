@@ -63,7 +63,7 @@ async def _respond(prefix: str, error: AuthError, scope: Scope, send: Send) -> N
     start = {"type": f"{prefix}.start", "status": error.status, "headers": headers}
     await send(start)
     shown = b"" if scope.get("method") == "HEAD" else body
-    await send({"type": f"{prefix}.body", "body": shown})
+    await send({"type": f"{prefix}.body", "body": shown, "more_body": False})
 
 
 @lru_cache(maxsize=256)

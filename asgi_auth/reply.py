@@ -6,9 +6,9 @@ what it refused, the proper answer goes out in its place. Nothing is decided her
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable
 from contextlib import suppress
-from http import HTTPStatus
 
 from asgi_auth._asgi import Headers, Message, Scope, Send
 from asgi_auth.challenge import Challenge
@@ -17,9 +17,9 @@ from asgi_auth.errors import AuthError
 from asgi_auth.exchange import KEY, Exchange
 from asgi_auth.refusal import close_code, deny
 
-__all__ = ["Reply", "SilentReply", "nothing_to_receive"]
+__all__ = ["Reply", "SilentReply", "nothing_to_receive", "refusal_in"]
 
-_CRASH_CODES = frozenset({1011, 4500})
+_CRASH_CODES = frozenset({None, 1000, 1011, 4500})
 """What servers and frameworks close a WebSocket with after an exception."""
 
 
@@ -58,8 +58,8 @@ class Reply(Exchange):
 
         kind = message["type"]
         if kind == "http.response.start":
-            if self.refusal is not None and message["status"] == _CRASH:
-                return self.refuse(self.refusal)
+            if message["status"] == _CRASH and (error := self._behind_crash()):
+                return self.refuse(error)
 
             self.started = True
             if self._credential is not None and self._credential.source in _CACHE_RULES:
@@ -95,7 +95,9 @@ class Reply(Exchange):
 
     async def _send_to_socket(self, message: Message) -> None:
         kind = message["type"]
-        if kind == "websocket.accept":
+        if kind == "websocket.send":
+            self.refusal = None  # The app has caught it, and goes on.
+        elif kind == "websocket.accept":
             self.started = True
             message = self._with_subprotocol(message)
         elif kind == "websocket.close":
@@ -105,12 +107,21 @@ class Reply(Exchange):
 
             self._done = True
             message = self._with_close_code(message)
-        elif kind == "websocket.http.response.start":
-            if self.refusal is not None and message["status"] == _CRASH:
-                await self.refuse(self.refusal)
+        elif kind == "websocket.http.response.start" and message["status"] == _CRASH:
+            error = self._behind_crash()
+            if error is not None:
+                await self.refuse(error)
                 return
 
         await self._send(message)
+
+    def _behind_crash(self) -> AuthError | None:
+        """Find the refusal that a framework makes a 500 of."""
+        # Most frameworks answer while they handle the exception: then it shows whether
+        # that is a refusal, or a bug that came after one was caught. The others are
+        # taken to mean what a guard has recorded.
+        raised = sys.exception()
+        return self.refusal if raised is None else refusal_in(raised)
 
     def _with_subprotocol(self, message: Message) -> Message:
         """Answer the offer that held the token; the token is never echoed."""
@@ -128,7 +139,7 @@ class Reply(Exchange):
         return {**message, "code": code, "reason": reason}
 
 
-_CRASH = HTTPStatus.INTERNAL_SERVER_ERROR
+_CRASH = 500
 
 _CACHE_RULES = {"cookie": (b"vary", b"Cookie"), "query": (b"cache-control", b"private")}
 
@@ -154,8 +165,23 @@ class SilentReply:
             ]
             headers.append((b"content-length", b"0"))
             await self._send({**message, "headers": headers, "trailers": False})
-        elif message["type"].startswith("http.response.") and not message.get("more_body"):
-            await self._send({"type": "http.response.body", "body": b""})
+        elif message["type"].startswith("http.response.") and not message.get(
+            "more_body"
+        ):
+            empty = {"type": "http.response.body", "body": b"", "more_body": False}
+            await self._send(empty)
+
+
+def refusal_in(error: BaseException) -> AuthError | None:
+    """Find the refusal in *error*, a group of nothing else included."""
+    if isinstance(error, AuthError):
+        return error
+
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+
+    found = [refusal_in(member) for member in error.exceptions]
+    return None if None in found else found[0]
 
 
 async def nothing_to_receive() -> Message:

@@ -182,10 +182,10 @@ class RevocationList:
             raise RevokedTokenError
 
     def all_before(self, issuer: str | None) -> float:
-        """Return the time up to which everything of *issuer* is revoked, or 0."""
+        """Return the time up to which all of *issuer* is revoked, or minus infinity."""
         revoked = self._by_issuer.get(issuer or "")
         entry = None if revoked is None else revoked.all.get("")
-        return 0 if entry is None else entry.at
+        return float("-inf") if entry is None else entry.at
 
     def subscribe(self, listener: Callable[[Revocation], None]) -> Callable[[], None]:
         """Call *listener* with each new entry; return how to stop that."""

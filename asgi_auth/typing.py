@@ -10,10 +10,21 @@ from typing import Any, Protocol, runtime_checkable
 
 from asgi_auth._asgi import ASGIApp, Message, Receive, Scope, Send
 from asgi_auth.challenge import Challenge
-from asgi_auth.credentials import Credential, Source
+from asgi_auth.credentials import Credential
 from asgi_auth.principal import Principal
+from asgi_auth.sources import Source
 
-__all__ = ["ASGIApp", "Backend", "Message", "Receive", "Remembers", "Scope", "Send", "UserLoader", "asks_always"]
+__all__ = [
+    "ASGIApp",
+    "Backend",
+    "Message",
+    "Receive",
+    "Remembers",
+    "Scope",
+    "Send",
+    "UserLoader",
+    "asks_always",
+]
 
 UserLoader = Callable[[Principal], Any]
 """Returns the application's own user, or ``None`` if it is unknown; may be async."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import subprocess
 import sys
 import warnings
@@ -19,12 +18,10 @@ SUITES = {
     "cache": "hit rates, memory, and an attack on the table of verified tokens",
     "sessions": "rotate, verify and revoke, store against store",
     "passwords": "what hashing does to the event loop",
-    "steps": "where a request spends its time",
+    "instructions": "what a request executes, function by function",
     "goals": "each goal of the design: measured, passed or failed",
     "chart": "draw the last results of asgi",
 }
-_ROOMS = {"passwords": "bench_passwords"}
-_LEFT_OUT_OF_ALL = {"steps"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,12 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.suite == "all":
         return _run_all(options.rounds)
 
-    name = f"benchmarks.{_ROOMS.get(options.suite, options.suite)}"
-    if importlib.util.find_spec(name) is None:
-        print(f"{options.suite}: skipped, there is no {name}")
-        return 0
-
-    suite = importlib.import_module(name)
+    suite = importlib.import_module(f"benchmarks.{options.suite}")
     result = suite.run(options.rounds)
     for reason in result.get("skipped", ()):
         print(f"skipped: {reason}")
@@ -55,9 +47,6 @@ def _run_all(rounds: int) -> int:
     """Run each suite in a process of its own, so that none inherits a full heap."""
     status = 0
     for suite, title in SUITES.items():
-        if suite in _LEFT_OUT_OF_ALL:
-            continue
-
         print(f"\n== {suite}: {title}", flush=True)
         command = [sys.executable, "-m", "benchmarks", suite, "--rounds", str(rounds)]
         status |= subprocess.run(command, check=False).returncode

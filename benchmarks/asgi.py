@@ -10,16 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from typing import Any
 
 from asgi_auth._asgi import ASGIApp, Message, Scope
-from benchmarks.contestants import CONTESTANTS, Kind, NotThere, Pair, load
-from benchmarks.material import Material, forge, headers
+from benchmarks.contestants import CONTESTANTS, Kind, NotThereError, Pair, load
+from benchmarks.material import Material, claims, forge, headers
 from benchmarks.measure import Probe, interleave, of_function
 from benchmarks.report import number, table
 
-__all__ = ["CASES", "REFERENCE", "calls", "measure", "requests", "run", "show"]
+__all__ = [
+    "CASES",
+    "REFERENCE",
+    "calls",
+    "measure",
+    "requests",
+    "run",
+    "show",
+    "sockets",
+]
 
 REFERENCE = "Starlette + PyJWT"
 
@@ -155,19 +164,19 @@ class _Stage:
         kind: Kind = "websocket" if case == "websocket" else "http"
         try:
             pair = build(self._materials[algorithm], kind)
-        except NotThere as reason:
+        except NotThereError as reason:
             self.skipped.append(f"{name}, {algorithm}, {kind}: {reason}")
             return
 
         tokens = self._tokens(algorithm, case, pair)
-        make = _sockets if kind == "websocket" else requests
+        make = sockets if kind == "websocket" else requests
         items = make(tokens)
         bare, answer = [
             await _answer(app, items(1)[0]) for app in (pair.bare, pair.guarded)
         ]
         good = case in {"repeated", "unique", "websocket"}
         if bare not in _GOOD or (good and answer not in _GOOD):
-            msg = f"{name} answers a {case} {algorithm} token with {answer}, bare {bare}"
+            msg = f"{name}, {algorithm}, {case}: answers {answer}, and {bare} bare"
             raise RuntimeError(msg)
 
         self._entries.append(
@@ -204,32 +213,26 @@ class _Stage:
 
     def _tokens(self, algorithm: str, case: str, pair: Pair) -> list[str | None]:
         material = self._materials[algorithm]
-        if case == "none":
-            return [None]
-        if case == "garbage":
-            return ["this-is-not-a-token"]
-        if case == "expired":
-            said = pair.adapt(_expired())
-            return [material.token(said)]
-        if case in {"repeated", "websocket"}:
-            return [*material.tokens(1, pair.adapt)]
-        if case.endswith(" KB"):
-            head, _, rest = material.token().partition(".")
-            size = int(case.removesuffix(" KB")) * 1000
-            tail = rest.rpartition(".")[2]
-            return [f"{head}.{'eyJ4' * (size // 4)}"[: size - len(tail) - 1] + f".{tail}"]
+        alone = {
+            "none": lambda: None,
+            "garbage": lambda: "this-is-not-a-token",
+            "expired": lambda: material.token(pair.adapt(claims(age=7200))),
+            "repeated": lambda: material.token(pair.adapt(claims())),
+            "websocket": lambda: material.token(pair.adapt(claims())),
+            "8 KB": lambda: _long(material.token(), 8000),
+            "100 KB": lambda: _long(material.token(), 100_000),
+        }
+        if case in alone:
+            return [alone[case]()]
 
         users = self._users_for(material, pair)
         if case == "unique":
             return [*users]
 
-        return [
-            forge(token, other)
-            for token, other in zip(users[:_FORGED], users[1:], strict=False)
-        ]
+        return [forge(token, other) for token, other in pairwise(users[: _FORGED + 1])]
 
     def _users_for(self, material: Material, pair: Pair) -> list[str]:
-        shape = tuple(pair.adapt(_expired()))
+        shape = tuple(pair.adapt(claims()))
         key = (material.algorithm, shape)
         if key not in self._users:
             count = _USERS if material.is_symmetric else _USERS_ASYMMETRIC
@@ -238,10 +241,10 @@ class _Stage:
         return self._users[key]
 
 
-def _expired() -> dict[str, Any]:
-    from benchmarks.material import claims
-
-    return claims(age=7200)
+def _long(token: str, size: int) -> str:
+    """Return a token of *size* bytes, whose signature matches nothing."""
+    head, _, tail = token.split(".")
+    return f"{head}.{'e' * (size - len(head) - len(tail) - 2)}.{tail}"
 
 
 def requests(tokens: Sequence[str | None]) -> Callable[[int], list[Scope]]:
@@ -271,7 +274,7 @@ def requests(tokens: Sequence[str | None]) -> Callable[[int], list[Scope]]:
     return make
 
 
-def _sockets(tokens: Sequence[str | None]) -> Callable[[int], list[Scope]]:
+def sockets(tokens: Sequence[str | None]) -> Callable[[int], list[Scope]]:
     endless = cycle((token or "").encode() for token in tokens)
 
     def make(count: int) -> list[Scope]:

@@ -74,6 +74,9 @@ class RoundTrips:
                 waiting = asks
                 target.write(data)
 
+            # A peer that waits for the end must hear of it.
+            target.close()
+
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(pump(reader, upstream, asks=True))

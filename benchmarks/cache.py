@@ -8,7 +8,7 @@ import tracemalloc
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -90,11 +90,11 @@ class _LRU:
 
 class _Ours:
     def __init__(self) -> None:
-        self._table: VerifiedCache[bool] = VerifiedCache(_SIZE)
+        self._table: VerifiedCache[str] = VerifiedCache(_SIZE)
         self.get = self._table.get
 
     def put(self, key: bytes) -> None:
-        self._table.put(key, True, length=400)
+        self._table.put(key, "good", length=400)
 
 
 def _hit_rates() -> Iterator[dict[str, Any]]:
@@ -106,7 +106,7 @@ def _hit_rates() -> Iterator[dict[str, Any]]:
 
 def _load(exponent: float, one_shot: float) -> list[bytes]:
     """Return the keys of requests: few users come often, many seldom."""
-    chance = random.Random(20_000)  # noqa: S311 - the same load each time
+    chance = random.Random(20_000)  # The same load each time.
     users = [chance.randbytes(32) for _ in range(_USERS)]
     weights = [*accumulate((rank + 1) ** -exponent for rank in range(_USERS))]
     keys = chance.choices(users, cum_weights=weights, k=_REQUESTS)
@@ -157,7 +157,7 @@ def _attack(name: str, rounds: int) -> dict[str, Any]:
     active = [t.encode() for t in material.tokens(_ACTIVE, dict)]
     others = material.tokens(_ATTACK + 1, dict)
     if name == "forged":
-        others = [forge(a, b) for a, b in zip(others, others[1:], strict=False)]
+        others = [forge(one, other) for one, other in pairwise(others)]
 
     storm = [t.encode() for t in others[:_ATTACK]]
     verifier = _verifier(material.keys)

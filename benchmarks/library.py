@@ -34,7 +34,7 @@ def run(rounds: int) -> dict[str, Any]:
                 verify(item)
             except ImportError as error:
                 skipped.append(f"{name}: {error}")
-            except _Unsupported as error:
+            except _UnsupportedError as error:
                 skipped.append(f"{name}, {algorithm}: {error}")
             else:
                 probes.append(of_function((name, algorithm), verify, item))
@@ -76,7 +76,7 @@ def _rows(probes: list[Probe]) -> Iterator[dict[str, Any]]:
         }
 
 
-class _Unsupported(Exception):
+class _UnsupportedError(Exception):
     pass
 
 
@@ -158,7 +158,7 @@ def _python_jose(material: Material, token: str) -> tuple[Verify, Any]:
 
     if material.algorithm == "EdDSA":
         msg = "has no EdDSA"
-        raise _Unsupported(msg)
+        raise _UnsupportedError(msg)
 
     return lambda text: theirs.decode(
         text,

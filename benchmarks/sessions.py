@@ -160,9 +160,7 @@ async def _latencies(backing: Backing, count: int) -> list[int]:
             return await _latencies_elsewhere(service, backing.url, count)
 
         verifier = verifier_on(backing.store, service.keys)
-        return [
-            await _latency(service, verifier_waits(verifier)) for _ in range(count)
-        ]
+        return [await _latency(service, verifier_waits(verifier)) for _ in range(count)]
     finally:
         await service.aclose()
 

@@ -6,6 +6,7 @@ another. All are started first and loaded in turns.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -32,10 +33,8 @@ _CONNECTIONS = 32
 _ROOT = Path(__file__).parent.parent
 
 SERVERS = {
-    "uvicorn": ["uvicorn", "--no-access-log", "--log-level", "warning", "--lifespan"]
-    + ["off", "--host", "127.0.0.1", "--port"],
-    "granian": ["granian", "--no-access-log", "--log-level", "warning", "--interface"]
-    + ["asginl", "--workers", "1", "--host", "127.0.0.1", "--port"],
+    "uvicorn": ["--lifespan", "off"],
+    "granian": ["--interface", "asginl", "--workers", "1"],
 }
 
 
@@ -79,7 +78,7 @@ def run(rounds: int) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> str:
     """Lay out one line for each server and application."""
-    head = ["server, application", "requests/s", "share", "CPU µs", "CPU ratio", "p99 ms"]
+    head = ["server, application", "requests/s", "share", "CPU µs", "ratio", "p99 ms"]
     rows = [
         [
             f"{row['server']}, {row['contestant']}",
@@ -144,7 +143,8 @@ def _served(server: str, app: str) -> Iterator[tuple[int, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
 
-    command = [sys.executable, "-m", *SERVERS[server], str(port)]
+    command = [sys.executable, "-m", server, *SERVERS[server], "--no-access-log"]
+    command += ["--log-level", "warning", "--host", "127.0.0.1", "--port", str(port)]
     with _on_core(0):
         process = subprocess.Popen(
             [*command, f"benchmarks.stack_apps:{app}"],
@@ -218,8 +218,6 @@ def _generate(port: int, sent: list[str], seconds: float) -> tuple[int, float, f
 def _generate_by_hand(
     port: int, sent: list[str], seconds: float
 ) -> tuple[int, float, float]:
-    import json
-
     command = [sys.executable, "-m", "benchmarks.loadgen", str(port)]
     command += ["--seconds", str(seconds), "--connections", str(_CONNECTIONS)]
     found = json.loads(_output([*command, *(f"--header={header}" for header in sent)]))

@@ -7,10 +7,11 @@ forged token cannot look for a more lenient judge.
 from __future__ import annotations
 
 from asgi_auth._asgi import Scope
-from asgi_auth.credentials import Credential, Source
 from asgi_auth.challenge import Challenge
+from asgi_auth.credentials import Credential
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.principal import Principal
+from asgi_auth.sources import Source
 from asgi_auth.typing import Backend, Remembers, asks_always
 
 __all__ = ["BackendChain"]
@@ -29,7 +30,15 @@ class BackendChain:
         ConfigurationError: There is none, or two share a name.
     """
 
-    __slots__ = ("_backends", "_recalls", "asks_always", "challenges", "issuers", "name", "sources")
+    __slots__ = (
+        "_backends",
+        "_recalls",
+        "asks_always",
+        "challenges",
+        "issuers",
+        "name",
+        "sources",
+    )
 
     def __init__(self, *backends: Backend) -> None:
         names = [backend.name for backend in backends]

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from asgi_auth._asgi import Scope
 from asgi_auth.challenge import BEARER, Challenge
-from asgi_auth.credentials import BearerHeader, Credential, Source
+from asgi_auth.credentials import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal
+from asgi_auth.sources import BearerHeader, Source
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.verifier import TokenVerifier
 

@@ -34,7 +34,7 @@ _CONNECTIONS = frozenset({"http", "websocket"})
 def requires(
     *scopes: str,
     roles: str | Iterable[str] = (),
-    any: bool = False,  # noqa: A002, FBT001, FBT002  (reads well at the call)
+    any: bool = False,  # noqa: A002  (reads well at the call)
     backend: str | Iterable[str] = (),
 ) -> Requirement:
     """Make a guard: for a plain ASGI app, a mount, a WebSocket app or a handler.

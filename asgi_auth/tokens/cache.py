@@ -9,7 +9,6 @@ revocation are checked at every hit by :mod:`asgi_auth.tokens.verifier`.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
@@ -56,7 +55,16 @@ class VerifiedCache(Generic[V]):
         size: Greatest number of entries, at least 1.
     """
 
-    __slots__ = ("_hand", "_hits", "_lock", "_misses", "_newest", "_oldest", "_table", "size")
+    __slots__ = (
+        "_hand",
+        "_hits",
+        "_lock",
+        "_misses",
+        "_newest",
+        "_oldest",
+        "_table",
+        "size",
+    )
 
     def __init__(self, size: int = 4096) -> None:
         if size < 1:

@@ -29,6 +29,9 @@ _KINDS = {
 # ID tokens (OpenID Connect Core, section 2) and log-out tokens (Back-Channel, 2.4).
 _FOREIGN = frozenset({"nonce", "at_hash", "c_hash", "events"})
 _TELLING = _FOREIGN | _KINDS.keys()
+_NUMBERS = (int, float)
+# Larger numbers are no times, and would break the arithmetic with floats.
+_FARTHEST = 2**53
 _TEXTS = ("jti", "sid", "acr", "client_id")
 
 
@@ -156,15 +159,12 @@ def _speaks_of_access(name: str, value: object) -> bool:
 
 def _number(claims: Mapping[str, Any], name: str) -> int | None:
     """Return a NumericDate (RFC 7519, section 2) in whole seconds, rounded down."""
-    value = claims.get(name)
-    if type(value) is int:
-        return value
-
-    if type(value) is float:
+    value: Any = claims.get(name)
+    if type(value) in _NUMBERS and -_FARTHEST < value < _FARTHEST:
         return int(value // 1)
 
     if name in claims:
-        msg = f"{name} is no number"
+        msg = f"{name} is no time"
         raise InvalidTokenError(msg)
 
     return None

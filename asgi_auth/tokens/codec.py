@@ -19,10 +19,10 @@ from asgi_auth._encoding import (
 )
 from asgi_auth._frozen import FrozenDict, parse_object
 from asgi_auth.credentials import MAX_TOKEN
-from asgi_auth.errors import InvalidTokenError
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import Key, KeySet
 
-__all__ = ["Codec", "Decoded", "UnknownKeyError", "peek"]
+__all__ = ["Codec", "Decoded", "UnknownKeyError", "as_bytes", "peek"]
 
 _HEADERS = 64
 _LONGEST_HEADER = 2048
@@ -77,14 +77,20 @@ class Codec:
             typ: The media type for the header (RFC 8725, section 3.11).
 
         Raises:
-            ConfigurationError: The set has no key that signs.
+            ConfigurationError: The set has no key that signs, or the token is too
+                long to be accepted anywhere.
             ValueError, TypeError: A claim has no strict JSON form.
         """
         key = self.keys.signing_key
         header = {"alg": key.algorithm, "typ": typ, "kid": key.kid}
         signed = b64url_encode(compact_json(header)) + b"."
         signed += b64url_encode(compact_json(claims))
-        return (signed + b"." + b64url_encode(key.sign(signed))).decode("ascii")
+        token = signed + b"." + b64url_encode(key.sign(signed))
+        if len(token) > MAX_TOKEN:
+            msg = f"The token has over {MAX_TOKEN} bytes, and nobody would take it."
+            raise ConfigurationError(msg)
+
+        return token.decode("ascii")
 
     def decode(self, token: bytes) -> Decoded:
         """Check the form and the signature of *token*, then parse its claims.
@@ -145,6 +151,19 @@ class Codec:
             raise UnknownKeyError(msg)
 
         return key, (typ or "").lower().removeprefix("application/")
+
+
+def as_bytes(token: str) -> bytes:
+    """Return the bytes of a token that came as text.
+
+    Raises:
+        InvalidTokenError: It is not ASCII.
+    """
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        msg = "a token is ASCII"
+        raise InvalidTokenError(msg) from None
 
 
 def peek(token: bytes) -> tuple[FrozenDict, FrozenDict] | None:

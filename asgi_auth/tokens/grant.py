@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from asgi_auth._encoding import compact_json
 from asgi_auth._frozen import freeze
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED
@@ -22,8 +23,33 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 # Claims that say who, when and of which kind; and those by which a token of
 # another kind is told, which would make ours be refused.
 _RESERVED = frozenset(
-    "iss sub aud exp nbf iat jti sid seq client_id auth_time acr amr scope roles type "
-    "typ token_use token_type nonce at_hash c_hash events cnf act".split()
+    [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "sid",
+        "seq",
+        "client_id",
+        "auth_time",
+        "acr",
+        "amr",
+        "scope",
+        "roles",
+        "type",
+        "typ",
+        "token_use",
+        "token_type",
+        "nonce",
+        "at_hash",
+        "c_hash",
+        "events",
+        "cnf",
+        "act",
+    ]
 )
 
 
@@ -38,7 +64,8 @@ class Grant:
 
     Raises:
         ConfigurationError: A scope has a forbidden character or is
-            ``authenticated``, or a claim has a reserved name.
+            ``authenticated``, a role is no text, or a claim has a reserved name or
+            no JSON form.
     """
 
     scopes: Iterable[str] = ()
@@ -49,7 +76,7 @@ class Grant:
         """Refuse what no verifier would take."""
         object.__setattr__(self, "scopes", _in_order(self.scopes, "scopes"))
         object.__setattr__(self, "roles", _in_order(self.roles, "roles"))
-        object.__setattr__(self, "claims", freeze(dict(self.claims)))
+        object.__setattr__(self, "claims", _frozen_json(self.claims))
         for scope in self.scopes:
             if _SCOPE.fullmatch(scope) is None or scope == AUTHENTICATED:
                 msg = f"{scope!r} cannot be a scope (RFC 6749, section 3.3)."
@@ -77,4 +104,22 @@ def _in_order(names: Iterable[str], what: str) -> tuple[str, ...]:
         msg = f"{what} is a list of texts, not one text."
         raise ConfigurationError(msg)
 
-    return tuple(dict.fromkeys(names))
+    ordered = tuple(dict.fromkeys(names))
+    if not all(type(name) is str for name in ordered):
+        msg = f"{what} must all be texts."
+        raise ConfigurationError(msg)
+
+    return ordered
+
+
+def _frozen_json(claims: Mapping[str, Any]) -> Any:
+    copied = dict(claims)
+    try:
+        compact_json(copied)
+    except (TypeError, ValueError, RecursionError):
+        msg = (
+            "Claims must be JSON: texts, finite numbers, booleans, None, lists, dicts."
+        )
+        raise ConfigurationError(msg) from None
+
+    return freeze(copied)

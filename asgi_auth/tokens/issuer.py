@@ -16,6 +16,7 @@ from asgi_auth.keys import KeySet
 from asgi_auth.stores.records import Session
 from asgi_auth.tokens.claims import is_plain_text
 from asgi_auth.tokens.codec import Codec
+from asgi_auth.tokens.pair import TokenPair
 
 __all__ = ["KINDS", "Kind", "TokenIssuer"]
 
@@ -73,7 +74,9 @@ class TokenIssuer:
         self._issuer = issuer
         self._audience = _claim_of(audience)
         # RFC 9068 demands a client_id; without clients it is the service itself.
-        first = self._audience[0] if isinstance(self._audience, list) else self._audience
+        first = (
+            self._audience[0] if isinstance(self._audience, list) else self._audience
+        )
         self._client_id = client_id or first
 
     def write(
@@ -163,10 +166,33 @@ class TokenIssuer:
             },
         )
 
+    def pair(
+        self, session: Session, grant: Mapping[str, Any], *, ttl: float
+    ) -> TokenPair:
+        """Write both tokens of a session.
+
+        Args:
+            session: As it is now.
+            grant: The claims of the access token.
+            ttl: Seconds that an access token lives.
+        """
+        began = session.rotated_at
+        return TokenPair(
+            access_token=self.access(session, grant, ttl=ttl),
+            refresh_token=self.refresh(session),
+            expires_in=int(min(ttl, session.expires_at - began)),
+            refresh_expires_in=int(session.idle_expires_at - began),
+            scope=grant.get("scope", ""),
+        )
+
 
 def _claim_of(audience: str | Iterable[str] | None) -> str | list[str] | None:
     if audience is None or isinstance(audience, str):
         return audience
 
     names = list(audience)
+    if not names:
+        msg = "audience must not be empty; None means that tokens have no aud."
+        raise ConfigurationError(msg)
+
     return names[0] if len(names) == 1 else names

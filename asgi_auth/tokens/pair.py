@@ -25,4 +25,4 @@ class TokenPair:
     expires_in: int
     refresh_expires_in: int
     scope: str = ""
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105

@@ -299,5 +299,3 @@ def _with_authenticated(scopes: frozenset[str]) -> frozenset[str]:
 @lru_cache(maxsize=512)
 def _shared(names: frozenset[str]) -> frozenset[str]:
     return names
-
-

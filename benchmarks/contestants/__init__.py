@@ -1,6 +1,6 @@
 """Who competes: one file each, with the same application bare and guarded.
 
-Each file has ``build(material, kind)``; what it cannot do it says with ``NotThere``.
+Each file has ``build(material, kind)``; what it cannot do it says with ``NotThereError``.
 A contestant that is not installed is left out, and the reason is told.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from asgi_auth._asgi import ASGIApp
 from benchmarks.material import Material
 
-__all__ = ["CONTESTANTS", "Kind", "NotThere", "Pair", "load"]
+__all__ = ["CONTESTANTS", "Kind", "NotThereError", "Pair", "load"]
 
 Kind = Literal["http", "websocket"]
 
@@ -30,7 +30,7 @@ CONTESTANTS = {
 }
 
 
-class NotThere(Exception):
+class NotThereError(Exception):
     """The contestant has no such thing; the text says what."""
 
 

@@ -43,7 +43,7 @@ def build(material: Material, kind: Kind) -> Pair:
     bearer = HTTPBearer()
 
     async def from_header(
-        sent: HTTPAuthorizationCredentials = Depends(bearer),  # noqa: B008, FAST002
+        sent: HTTPAuthorizationCredentials = Depends(bearer),  # noqa: B008
     ) -> dict[str, Any]:
         try:
             return material.decode(sent.credentials)

@@ -15,7 +15,7 @@ from fastapi_users.authentication import (
 )
 from fastapi_users.db import BaseUserDatabase
 
-from benchmarks.contestants import Kind, NotThere, Pair
+from benchmarks.contestants import Kind, NotThereError, Pair
 from benchmarks.contestants.fastapi_by_hand import application
 from benchmarks.material import AUDIENCE, Material
 
@@ -49,7 +49,7 @@ def build(material: Material, kind: Kind) -> Pair:
     """Make the application without and with the dependency."""
     if kind == "websocket":
         msg = "has no dependency for sockets"
-        raise NotThere(msg)
+        raise NotThereError(msg)
 
     users = _Users()
 
@@ -57,7 +57,7 @@ def build(material: Material, kind: Kind) -> Pair:
         yield users
 
     async def manager(
-        users: _Users = Depends(database),  # noqa: B008, FAST002
+        users: _Users = Depends(database),  # noqa: B008
     ) -> AsyncIterator[_Manager]:
         yield _Manager(users)
 

@@ -8,7 +8,7 @@ from litestar import Litestar, get
 from litestar.connection import ASGIConnection
 from litestar.security.jwt import JWTAuth, Token
 
-from benchmarks.contestants import Kind, NotThere, Pair
+from benchmarks.contestants import Kind, NotThereError, Pair
 from benchmarks.material import AUDIENCE, ISSUER, Material
 
 __all__ = ["build"]
@@ -28,7 +28,7 @@ def build(material: Material, kind: Kind) -> Pair:
     """Make the application without and with ``JWTAuth``."""
     if kind == "websocket":
         msg = "reads tokens from headers and cookies only"
-        raise NotThere(msg)
+        raise NotThereError(msg)
 
     auth = JWTAuth[str](
         retrieve_user_handler=_user,

@@ -8,7 +8,7 @@ from nexios import NexiosApp
 from nexios.auth import AuthenticationMiddleware
 from nexios.auth.backends.jwt import JWTAuthBackend
 
-from benchmarks.contestants import Kind, NotThere, Pair
+from benchmarks.contestants import Kind, NotThereError, Pair
 from benchmarks.material import Material
 
 __all__ = ["build"]
@@ -18,11 +18,11 @@ def build(material: Material, kind: Kind) -> Pair:
     """Make the application without and with the middleware."""
     if kind == "websocket":
         msg = "its middleware is for requests only"
-        raise NotThere(msg)
+        raise NotThereError(msg)
 
     if not material.is_symmetric:
         msg = "its backend has HS256 only"
-        raise NotThere(msg)
+        raise NotThereError(msg)
 
     guarded = _application()
     backend = JWTAuthBackend(identifier="sub", secret_key=material.secret)

@@ -25,9 +25,7 @@ def build(material: Material, kind: Kind) -> Pair:
 
 def make(material: Material, kind: Kind, cache: Literal["memory"] | None) -> Pair:
     """Wrap the plain application."""
-    tokens = TokenService(
-        material.keys, issuer=ISSUER, audience=AUDIENCE, cache=cache
-    )
+    tokens = TokenService(material.keys, issuer=ISSUER, audience=AUDIENCE, cache=cache)
     source = BearerHeader() if kind == "http" else QueryParam("token")
     bare = application(kind)
     backend = JWTBackend(tokens, sources=(source,))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 
 import anyio
-import pytest
 
 from tests.frameworks.driving import (
     EXPIRED,
@@ -91,13 +90,11 @@ class HTTPAcceptance:
         assert_refused(unknown, 401, "unauthenticated", "Bearer")
         assert_refused(known, 403, "insufficient_scope", TOO_LITTLE)
 
-    @pytest.mark.parametrize("path", ["/crash", "/caught"])
-    async def test_a_crash_stays_a_crash(self, app, path):
-        for headers in ({}, bearer()):
-            response = await fetch(app, path, headers=headers, let_out=False)
+    async def test_a_crash_stays_a_crash(self, app):
+        await assert_crashed(app, "/crash")
 
-            assert response.status_code == 500
-            assert "www-authenticate" not in response.headers
+    async def test_a_crash_after_a_caught_refusal_stays_a_crash(self, app):
+        await assert_crashed(app, "/caught")
 
     async def test_callers_at_the_same_time_are_not_mixed_up(self, app):
         seen = {}
@@ -176,8 +173,33 @@ class SocketAcceptance:
         assert (known[1]["code"], known[1]["reason"]) == (3003, "insufficient_scope")
 
 
+class AnswersLater:
+    """The one difference of frameworks that forget what they make a 500 of.
+
+    They answer once the exception is handled. Then only what a guard has recorded
+    tells a refusal from a bug; their own error handlers know more.
+    """
+
+    async def test_an_error_raised_by_a_handler_is_a_refusal(self, app):
+        for path in ("/raises/401", "/raises/403"):
+            assert (await fetch(app, path, let_out=False)).status_code == 500
+
+    async def test_a_crash_after_a_caught_refusal_stays_a_crash(self, app):
+        response = await fetch(app, "/caught", headers=bearer(), let_out=False)
+
+        assert response.status_code == 403
+
+
 class Acceptance(HTTPAcceptance, SocketAcceptance):
     """All of it."""
+
+
+async def assert_crashed(app, path):
+    for headers in ({}, bearer()):
+        response = await fetch(app, path, headers=headers, let_out=False)
+
+        assert response.status_code == 500
+        assert "www-authenticate" not in response.headers
 
 
 def text_of(message) -> str:

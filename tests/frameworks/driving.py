@@ -110,7 +110,7 @@ def assert_refused(response, status, code, challenge):
     """Check the whole answer: nothing of a framework's own page may be left."""
     assert response.status_code == status
     assert response.headers.get_list("www-authenticate") == [challenge]
-    assert set(response.headers) == {
+    assert set(response.headers) - {"vary"} == {
         "cache-control",
         "content-length",
         "content-type",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -54,10 +55,8 @@ async def crash(scope, receive, send):
 async def crash_politely(scope, receive, send):
     """Be a framework: answer a bug, then tell the server of it."""
     try:
-        try:
+        with contextlib.suppress(AuthenticationError, InsufficientScopeError):
             requires("nobody:has").check(scope)
-        except (AuthenticationError, InsufficientScopeError):
-            pass
 
         await crash(scope, receive, send)
     except ValueError:
@@ -273,6 +272,46 @@ async def test_a_crash_of_a_socket_is_raised_and_not_made_up_for():
 
     sent = await talk(wrap(app), socket_scope("/ws"), let_out=False)
     assert types_of(sent) == ["websocket.accept"]
+
+
+@pytest.mark.parametrize(
+    ("close", "code"),
+    [
+        ({}, 3003),
+        ({"code": 1000}, 3003),
+        ({"code": 1011}, 3003),
+        ({"code": 4001}, 4001),
+    ],
+)
+async def test_a_framework_that_closes_after_a_refusal_says_why(close, code):
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            requires("nobody:has").check(scope)
+        except InsufficientScopeError:
+            await send({"type": "websocket.close", **close})
+
+    sent = await talk(wrap(app), socket_scope("/ws", bearer()))
+
+    assert sent[1]["code"] == code
+
+
+async def test_an_app_that_goes_on_after_a_refusal_closes_as_it_likes():
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        assert requires("nobody:has").allows(scope) is False
+        try:
+            requires("nobody:has").check(scope)
+        except InsufficientScopeError:
+            await send({"type": "websocket.send", "text": "not you"})
+
+        await send({"type": "websocket.close", "code": 1000})
+
+    sent = await talk(wrap(app), socket_scope("/ws", bearer()))
+
+    assert sent[2]["code"] == 1000
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), RuntimeError("already closed")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import anyio
 import pytest
 from starlette.applications import Starlette
@@ -27,6 +29,9 @@ from tests.frameworks.driving import (
     describe,
     fetch,
     options,
+    socket_scope,
+    talk,
+    types_of,
     wrap,
 )
 
@@ -84,10 +89,8 @@ async def crash(request):
 
 
 async def caught(request):
-    try:
+    with contextlib.suppress(AuthError):
         requires("nobody:has").check(request)
-    except AuthError:
-        pass
 
     raise ValueError("a bug of the application")
 
@@ -145,13 +148,7 @@ ROUTES = [
     WebSocketRoute("/ws", chat),
     WebSocketRoute("/ws/guarded", requires()(chat)),
     WebSocketRoute("/ws/late", late),
-    WebSocketRoute(
-        "/ws/starlette",
-        starlette_requires("authenticated")(
-            # Starlette tells sockets from requests by the parameter's name.
-            chat
-        ),
-    ),
+    WebSocketRoute("/ws/starlette", starlette_requires("orders:read")(chat)),
 ]
 
 
@@ -175,6 +172,10 @@ def build(place: str, **changes):
 @pytest.fixture(params=PLACES)
 def app(request):
     return build(request.param)
+
+
+async def say_what_it_is(request, error):
+    return JSONResponse({"own": error.code}, status_code=418)
 
 
 def without_mark(response):
@@ -211,6 +212,14 @@ async def test_starlettes_own_requires_works_on_our_principal(app):
 
     assert known.json() == ["authenticated", "notes"]
     assert (without.status_code, unknown.status_code) == (403, 403)
+
+
+async def test_starlettes_own_requires_works_on_sockets(app):
+    passed = await talk(app, socket_scope("/ws/starlette", bearer("orders:read")))
+    refused = await talk(app, socket_scope("/ws/starlette", bearer()))
+
+    assert types_of(passed) == ["websocket.accept", "websocket.send"]
+    assert types_of(refused) == ["websocket.close"]
 
 
 @pytest.mark.parametrize("order", ["above", "below"])
@@ -259,20 +268,23 @@ async def test_a_refusal_after_the_response_has_begun_is_raised(path):
         assert (await fetch(build(place), path, headers=bearer())).status_code == 200
 
 
-@pytest.mark.parametrize("handled", [AuthError, AuthenticationError, Exception])
-async def test_a_handler_of_the_app_is_respected(handled):
-    async def answer(request, error):
-        return JSONResponse({"own": error.code}, status_code=418)
+@pytest.mark.parametrize("handled", [AuthError, AuthenticationError])
+@pytest.mark.parametrize("place", PLACES[:3])
+async def test_a_handler_of_the_app_is_respected(place, handled):
+    app = build(place, exception_handlers={handled: say_what_it_is})
+    response = await fetch(app, "/guarded")
 
-    for place in PLACES[:3]:
-        app = build(place, exception_handlers={handled: answer})
-        # Starlette gives a handler of Exception the answer, and raises all the same.
-        response = await fetch(app, "/guarded")
+    assert (response.status_code, response.json()) == (418, {"own": "unauthenticated"})
 
-        assert (response.status_code, response.json()) == (
-            418,
-            {"own": "unauthenticated"},
-        )
+
+async def test_a_handler_of_every_exception_is_asked_where_it_is_inside():
+    handlers = {"exception_handlers": {Exception: say_what_it_is}}
+    # Starlette raises what such a handler has answered all the same.
+    around = await fetch(build("around", **handlers), "/guarded", let_out=False)
+    inside = await fetch(build("inside", **handlers), "/guarded")
+
+    assert (around.status_code, around.json()) == (418, {"own": "unauthenticated"})
+    assert_refused(inside, 401, "unauthenticated", "Bearer")
 
 
 async def test_a_handler_of_500_does_not_see_a_refusal_through():

@@ -190,7 +190,7 @@ async def test_idle_connections_that_were_reset_are_not_an_outage(proxy, store):
     await store.feed(cursor, wait=0.05)
     proxy.drop()
     await asyncio.sleep(0.05)
-    assert (await store.rotate(session.sid, 0, idle_ttl=9, grace=0)).session.seq == 1
+    assert (await store.rotate(session.sid, 0, idle_ttl=9, grace=9)).session.seq == 1
     proxy.drop()
     assert (await store.feed(cursor, wait=0.3)).entries == ()
 

@@ -28,6 +28,14 @@ def refused(**more):
 
 
 HUGE = 10**4000
+LARGE = {
+    "huge": HUGE,
+    "-huge": -HUGE,
+    "1e308": 1e308,
+    "-1e308": -1e308,
+    "2**63": 2**63,
+    "-2**63": -(2**63),
+}
 NO_NUMBERS = ["", "1700000600", True, False, None, [1], {"a": 1}, []]
 
 
@@ -52,7 +60,7 @@ def test_a_time_is_a_number(name, value):
         raw(**{name: value})
 
 
-@pytest.mark.parametrize("value", [HUGE, -HUGE, 1e308, -1e308, 2**63, -(2**63)])
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE)
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat", "auth_time"])
 @pytest.mark.parametrize("exact", [True, False])
 def test_no_number_breaks_the_arithmetic(name, value, exact):
@@ -73,18 +81,13 @@ def test_no_number_breaks_the_arithmetic(name, value, exact):
     assert name != "exp"
 
 
-@pytest.mark.parametrize("value", [HUGE, -HUGE])
-@pytest.mark.parametrize("others", [{}, {"iat": -HUGE}, {"nbf": -HUGE}])
-def test_no_pair_of_numbers_breaks_the_arithmetic(value, others):
+@pytest.mark.parametrize("name", ["exp", "iat"])
+def test_no_pair_of_numbers_breaks_the_arithmetic(name):
     rules = ClaimsRules(
         issuer=ISSUER, audience=frozenset({AUDIENCE}), leeway=0.5, skew=5.5
     )
     with pytest.raises(InvalidTokenError):
-        check(rules=rules, exp=value, **others)
-    try:
-        check(rules=rules, nbf=value, **others)
-    except InvalidTokenError:
-        pass
+        check(rules=rules, nbf=-HUGE, **{name: -HUGE})
 
 
 @pytest.mark.parametrize("exp", [0, -1, -NOW, NOW - 1, NOW, NOW + 0.9, -0.5])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import jwt
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError, InvalidTokenError, Key, KeySet
+from asgi_auth._frozen import parse_object
 from asgi_auth.tokens.codec import Codec, UnknownKeyError, peek
 from tests import forge
 
@@ -488,8 +490,6 @@ def test_any_json_that_is_signed_comes_back(value, ascii_only):
 def test_a_payload_is_not_parsed_before_its_signature_is_good(monkeypatch):
     seen = []
     parse = "asgi_auth.tokens.codec.parse_object"
-    from asgi_auth._frozen import parse_object
-
     monkeypatch.setattr(parse, lambda data: seen.append(data) or parse_object(data))
     judge = codec()
     with pytest.raises(InvalidTokenError):
@@ -530,8 +530,6 @@ def test_peeking_into_nested_json_costs_no_more_than_reading_it():
     def count(frame, event, arg):
         nonlocal calls
         calls += event == "call"
-
-    import sys
 
     depth = 700
     payload = b'{"a":[' * depth + b"1" + b"]}" * depth

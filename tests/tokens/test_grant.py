@@ -24,7 +24,7 @@ def test_what_cannot_be_a_scope_is_refused(scope):
         Grant([scope])
 
 
-@pytest.mark.parametrize("names", ["admin", "a b"])
+@pytest.mark.parametrize("names", ["admin", "a b", ""])
 def test_one_text_is_no_list(names):
     with pytest.raises(ConfigurationError, match="scopes"):
         Grant(names)
@@ -51,7 +51,9 @@ def test_what_the_service_says_an_application_cannot(name):
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), object(), {1, 2}, b"x", "\ud800"], ids=repr
+    "value",
+    [float("nan"), float("inf"), object(), {1, 2}, b"x", "\ud800"],
+    ids=["NaN", "infinity", "object", "set", "bytes", "surrogate"],
 )
 def test_claims_that_have_no_json_form_are_refused(value):
     for claims in ({"x": value}, {"x": [{"y": value}]}):

@@ -7,47 +7,33 @@ own: the store does.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from inspect import isawaitable
-from secrets import token_urlsafe
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.config import AuthConfig
-from asgi_auth.errors import (
-    ConfigurationError,
-    ExpiredTokenError,
-    InvalidTokenError,
-    ReusedTokenError,
-    RevokedTokenError,
-    UnknownSubjectError,
-)
-from asgi_auth.events import Event, Events, Listener
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.opener import Opener
+from asgi_auth.sessions.refresher import ClaimsLoader, Refresher
+from asgi_auth.sessions.revoker import Revoker
+from asgi_auth.sessions.verifiers import make_verifiers
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
-from asgi_auth.stores.records import (
-    Device,
-    Revocation,
-    Rotation,
-    Session,
-    subject_tag,
-)
+from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.claims import DAY
+from asgi_auth.tokens.codec import as_bytes
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.issuer import KINDS, TokenIssuer
 from asgi_auth.tokens.pair import TokenPair
-from asgi_auth.tokens.verifier import TokenVerifier, VerifiedToken
+from asgi_auth.tokens.verifier import TokenVerifier
 
-__all__ = ["ClaimsLoader", "TokenKind", "TokenService"]
+__all__ = ["TokenKind", "TokenService"]
 
 TokenKind = Literal["access", "refresh", "verify", "reset"]
-
-ClaimsLoader = Callable[[str], Grant | None | Awaitable[Grant | None]]
-"""Gives what a subject is granted now, or ``None`` if it is gone or disabled."""
-
-_MAX_GRACE = 60
 
 
 class TokenService:
@@ -107,11 +93,7 @@ class TokenService:
         on_event: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
-        _check_lifetimes(access_ttl, refresh_ttl, session_ttl, grace)
-        if max_sessions is not None and max_sessions < 1:
-            msg = "max_sessions must be at least 1, or None."
-            raise ConfigurationError(msg)
-
+        lifetimes = Lifetimes(access_ttl, refresh_ttl, session_ttl, grace)
         audience = audience if isinstance(audience, str | None) else tuple(audience)
         self.keys = keys
         self.issuer = issuer
@@ -122,15 +104,31 @@ class TokenService:
             max_staleness=max_staleness,
             insecure_accept_stale=insecure_accept_stale,
         )
-        self._audience = audience
-        self._refresh_ttl = refresh_ttl
-        self._session_ttl = session_ttl
-        self._grace = grace
-        self._max_sessions = max_sessions
-        self._claims_loader = claims_loader
-        self._leeway = leeway
+        self._lifetimes = lifetimes
         self._clock = clock
-        self._events = Events(on_event)
+        self._revoker = Revoker(
+            self.store,
+            self.revocations,
+            issuer=issuer or "",
+            # What was issued a moment later by a slower clock is covered as well.
+            ttl=access_ttl + leeway + 60,
+            events=Events(on_event),
+            clock=clock,
+        )
+        self._refresher = Refresher(
+            self.store,
+            self.revocations,
+            self._revoker,
+            lifetimes,
+            claims_loader=claims_loader,
+        )
+        self._opener = Opener(
+            self.store,
+            self._revoker,
+            lifetimes,
+            issuer=issuer or "",
+            max_sessions=max_sessions,
+        )
         self._issuer = TokenIssuer(
             keys,
             refresh_keys or keys,
@@ -138,23 +136,18 @@ class TokenService:
             audience=audience,
             client_id=client_id,
         )
-        self._verifiers = {
-            kind.name: TokenVerifier(
-                keys if kind.audience is None else refresh_keys or keys,
-                issuer=issuer,
-                audience=kind.audience or audience,
-                types=(kind.typ,),
-                kind=kind.name,
-                leeway=leeway,
-                skew=skew,
-                # Other kinds come once: remembering them would be of no use.
-                cache=cache if kind.audience is None else None,
-                cache_size=cache_size,
-                revocations=self.revocations,
-                clock=clock or system_clock,
-            )
-            for kind in KINDS.values()
-        }
+        self._verifiers = make_verifiers(
+            keys,
+            refresh_keys or keys,
+            audience=audience,
+            cache=cache,
+            cache_size=cache_size,
+            issuer=issuer,
+            leeway=leeway,
+            skew=skew,
+            revocations=self.revocations,
+            clock=clock or system_clock,
+        )
 
     @classmethod
     def from_config(cls, config: AuthConfig, **options: Any) -> TokenService:
@@ -164,14 +157,7 @@ class TokenService:
             config: Key, lifetimes, issuer and audience.
             options: What the settings do not say, for instance ``store``.
         """
-        chosen: dict[str, Any] = {
-            "issuer": config.issuer,
-            "audience": config.audience,
-            "access_ttl": config.access_token_expire_minutes * 60,
-            "refresh_ttl": config.refresh_token_expire_days * DAY,
-            "session_ttl": max(30, config.refresh_token_expire_days) * DAY,
-        }
-        return cls(config.key_set(), **{**chosen, **options})
+        return cls(config.key_set(), **{**config.service_options(), **options})
 
     @property
     def verifier(self) -> TokenVerifier:
@@ -207,24 +193,15 @@ class TokenService:
             UnavailableError: The store is down.
         """
         self._issuer.check_subject(subject)
-        grant = Grant(scopes, roles, claims or {}).to_claims()
-        issuer = self.issuer or ""
-        session = await self.store.create(
-            sid=f"{subject_tag(issuer, subject)}.{token_urlsafe(16)}",
-            issuer=issuer,
-            subject=subject,
-            idle_ttl=min(self._refresh_ttl, self._session_ttl),
-            ttl=self._session_ttl,
+        session = await self._opener.open(
+            subject,
             auth_time=auth_time,
             acr=acr,
             amr=amr,
-            claims=grant,
+            claims=Grant(scopes, roles, claims or {}).to_claims(),
             device=device,
-            now=self._now(),
         )
-        self._emit("session.created", session)
-        await self._enforce_max_sessions(session)
-        return self._pair(session, session.claims)
+        return self._issuer.pair(session, session.claims, ttl=self.access_ttl)
 
     async def refresh(self, refresh_token: str) -> TokenPair:
         """Replace a refresh token (RFC 6749, section 6).
@@ -240,20 +217,9 @@ class TokenService:
             InvalidTokenError: The token is forged, malformed, or of another kind.
             UnavailableError: The store is down; nothing has changed.
         """
-        token = self._verifiers["refresh"].verify(_bytes(refresh_token))
-        sid, seq = token.session_id, token.claims.get("seq")
-        if sid is None or type(seq) is not int:
-            msg = "a refresh token without sid or seq"
-            raise InvalidTokenError(msg)
-
-        await self._refuse_revoked(token, sid)
-        grant = await self._renewed_grant(token.subject, sid)
-        rotation = await self.store.rotate(
-            sid, seq, idle_ttl=self._refresh_ttl, grace=self._grace, now=self._now()
-        )
-        session = await self._judge(rotation, sid, token)
-        self._emit(f"session.{rotation.outcome}", session)
-        return self._pair(session, session.claims if grant is None else grant)
+        token = self._verifiers["refresh"].verify(as_bytes(refresh_token))
+        session, grant = await self._refresher.refresh(token)
+        return self._issuer.pair(session, grant, ttl=self.access_ttl)
 
     async def verify(
         self, token: str, expected_type: TokenKind = "access"
@@ -266,7 +232,7 @@ class TokenService:
             InvalidTokenError: It is forged, malformed, or of another kind.
             UnavailableError: It cannot be known whether it is revoked.
         """
-        verified = await self._verifiers[expected_type].admit(_bytes(token))
+        verified = await self._verifiers[expected_type].admit(as_bytes(token))
         return verified.claims
 
     def mint(
@@ -311,7 +277,9 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        return await self.store.sessions(self.issuer or "", subject, now=self._now())
+        return await self.store.sessions(
+            self.issuer or "", subject, now=self._revoker.now()
+        )
 
     async def revoke(self, token: str) -> None:
         """Revoke one token (RFC 7009): a refresh token with its whole session.
@@ -323,14 +291,14 @@ class TokenService:
         """
         for kind in ("refresh", "access"):
             try:
-                verified = self._verifiers[kind].verify(_bytes(token))
+                verified = self._verifiers[kind].verify(as_bytes(token))
             except InvalidTokenError:
                 continue
 
             if kind == "refresh" and verified.session_id is not None:
                 await self.revoke_session(verified.session_id)
             elif verified.token_id is not None:
-                await self._publish([("jti", verified.token_id)])
+                await self._revoker.publish([("jti", verified.token_id)])
 
     async def revoke_session(self, sid: str) -> None:
         """End one session; its access tokens are refused within a second everywhere.
@@ -338,7 +306,7 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        await self._end([sid], "session.revoked")
+        await self._revoker.end([sid], "session.revoked")
 
     async def revoke_subject(self, subject: str, *, keep: str | None = None) -> None:
         """Log a subject out everywhere, or everywhere but on one device.
@@ -352,8 +320,8 @@ class TokenService:
         """
         sessions = await self.sessions(subject)
         sids = [session.sid for session in sessions if session.sid != keep]
-        await self._publish([("subject", subject)])
-        await self._end(sids, "session.revoked", subject)
+        await self._revoker.publish([("subject", subject)])
+        await self._revoker.end(sids, "session.revoked", subject)
 
     async def revoke_all(self) -> None:
         """Refuse everything that was issued up to now, for instance after a breach.
@@ -361,140 +329,8 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        await self._publish([("all", "")], ttl=self._session_ttl)
+        await self._revoker.publish([("all", "")], ttl=self._lifetimes.session)
 
     async def aclose(self) -> None:
         """Stop reading revocations along in the running loop."""
         await self.revocations.aclose()
-
-    async def _refuse_revoked(self, token: VerifiedToken, sid: str) -> None:
-        await self.revocations.ensure_fresh()
-        try:
-            self.revocations.check(
-                token.issuer,
-                session_id=sid,
-                token_id=None,
-                subject=token.subject,
-                issued_at=token.issued_at,
-            )
-        except RevokedTokenError:
-            # It was published and perhaps, after a crash, never closed.
-            await self.store.close([sid], now=self._now())
-            raise
-
-    async def _renewed_grant(self, subject: str, sid: str) -> Mapping[str, Any] | None:
-        if self._claims_loader is None:
-            return None
-
-        grant = self._claims_loader(subject)
-        if isawaitable(grant):
-            grant = await grant
-
-        if grant is None:
-            await self.revoke_session(sid)
-            raise UnknownSubjectError
-
-        return grant.to_claims()
-
-    async def _judge(
-        self, rotation: Rotation, sid: str, token: VerifiedToken
-    ) -> Session:
-        """Return the session that goes on, or end it and raise."""
-        session = rotation.session
-        if session is None or session.revoked_at is not None:
-            raise RevokedTokenError
-
-        if (session.issuer, session.subject) != (self.issuer or "", token.subject):
-            msg = "the session is somebody else's"
-            raise InvalidTokenError(msg)
-
-        if rotation.outcome == "reused":
-            await self._end([sid], "session.reused", session.subject)
-            raise ReusedTokenError
-
-        if rotation.outcome == "refused":
-            seq = token.claims["seq"]
-            raise InvalidTokenError if seq > session.seq else ExpiredTokenError
-
-        return session
-
-    async def _enforce_max_sessions(self, newest: Session) -> None:
-        if self._max_sessions is None:
-            return
-
-        sessions = await self.sessions(newest.subject)
-        others = [session.sid for session in sessions if session.sid != newest.sid]
-        surplus = len(others) + 1 - self._max_sessions
-        if surplus > 0:
-            await self._end(others[:surplus], "session.revoked", newest.subject)
-
-    async def _end(
-        self, sids: Sequence[str], event: str, subject: str | None = None
-    ) -> None:
-        """Publish first, then close: a crash in between errs on the safe side."""
-        if not sids:
-            return
-
-        await self._publish([("sid", sid) for sid in sids])
-        await self.store.close(sids, now=self._now())
-        for sid in sids:
-            self._emit_about(event, subject, sid)
-
-    async def _publish(
-        self,
-        entries: Sequence[tuple[Literal["jti", "sid", "subject", "all"], str]],
-        *,
-        ttl: float | None = None,
-    ) -> None:
-        issuer = self.issuer or ""
-        await self.store.publish(
-            [Revocation(kind=k, issuer=issuer, value=v) for k, v in entries],
-            ttl=self.access_ttl + self._leeway + 60 if ttl is None else ttl,
-            now=self._now(),
-        )
-        await self.revocations.read()
-
-    def _pair(self, session: Session, grant: Mapping[str, Any]) -> TokenPair:
-        began = session.rotated_at
-        return TokenPair(
-            access_token=self._issuer.access(session, grant, ttl=self.access_ttl),
-            refresh_token=self._issuer.refresh(session),
-            expires_in=int(min(self.access_ttl, session.expires_at - began)),
-            refresh_expires_in=int(session.idle_expires_at - began),
-            scope=grant.get("scope", ""),
-        )
-
-    def _now(self) -> float | None:
-        return None if self._clock is None else self._clock()
-
-    def _emit(self, name: str, session: Session) -> None:
-        self._emit_about(name, session.subject, session.sid)
-
-    def _emit_about(self, name: str, subject: str | None, sid: str) -> None:
-        at = (self._clock or system_clock)()
-        event = Event(
-            name=name, at=at, issuer=self.issuer, subject=subject, session_id=sid
-        )
-        self._events.emit(event)
-
-
-def _bytes(token: str) -> bytes:
-    try:
-        return token.encode("ascii")
-    except UnicodeEncodeError:
-        msg = "a token is ASCII"
-        raise InvalidTokenError(msg) from None
-
-
-def _check_lifetimes(access: float, idle: float, session: float, grace: float) -> None:
-    if not 0 < access <= DAY:
-        msg = "access_ttl must be more than 0 seconds and at most a day."
-        raise ConfigurationError(msg)
-
-    if not access <= idle <= 366 * DAY or not access <= session <= 366 * DAY:
-        msg = "refresh_ttl and session_ttl must be access_ttl to 366 days."
-        raise ConfigurationError(msg)
-
-    if not 0 <= grace <= _MAX_GRACE:
-        msg = "grace must be 0 to 60 seconds."
-        raise ConfigurationError(msg)

@@ -1,0 +1,73 @@
+"""What belongs to one event loop, and ends with it: connections above all.
+
+It needs asyncio, and no lifespan: an event loop tells by itself when it shuts down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+__all__ = ["PerLoop"]
+
+_T = TypeVar("_T")
+
+
+class PerLoop(Generic[_T]):
+    """Makes one thing for each event loop that asks, and closes it with the loop.
+
+    Args:
+        make: Makes it, in the loop, at the first use.
+        close: Closes it, in the same loop.
+    """
+
+    def __init__(
+        self, make: Callable[[], _T], close: Callable[[_T], Awaitable[None]]
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._lock = threading.Lock()
+        self._found: dict[
+            asyncio.AbstractEventLoop, tuple[_T, AsyncGenerator[None, None]]
+        ] = {}
+
+    def __len__(self) -> int:
+        """Count the loops that have one."""
+        return len(self._found)
+
+    async def get(self) -> _T:
+        """Return what the running loop has, made now if need be."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            found = self._found.get(loop)
+            if found is not None:
+                return found[0]
+
+            for other in [other for other in self._found if other.is_closed()]:
+                del self._found[other]
+
+            thing = self._make()
+            keeper = self._keep(loop, thing)
+            self._found[loop] = (thing, keeper)
+
+        await anext(keeper)
+        return thing
+
+    async def aclose(self) -> None:
+        """Close what the running loop has; the next use makes a new one."""
+        found = self._found.get(asyncio.get_running_loop())
+        if found is not None:
+            await found[1].aclose()
+
+    async def _keep(
+        self, loop: asyncio.AbstractEventLoop, thing: _T
+    ) -> AsyncGenerator[None, None]:
+        # A loop closes its asynchronous generators before itself. That is the one
+        # moment which every way of running a loop passes through.
+        try:
+            yield
+        finally:
+            self._found.pop(loop, None)
+            await self._close(thing)

@@ -1,0 +1,156 @@
+"""Replace a refresh token by its one successor (RFC 9700, section 4.14.2).
+
+The order matters: the signature before any I/O, the user before the counter, and the
+counter in one atomic step. Nothing is signed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
+from typing import Any, NamedTuple
+
+from asgi_auth.errors import (
+    ExpiredTokenError,
+    InvalidTokenError,
+    ReusedTokenError,
+    RevokedTokenError,
+    UnknownSubjectError,
+)
+from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.revoker import Revoker
+from asgi_auth.stores.base import Store
+from asgi_auth.stores.records import Rotation, Session
+from asgi_auth.tokens.grant import Grant
+from asgi_auth.tokens.verifier import VerifiedToken
+
+__all__ = ["ClaimsLoader", "Refreshed", "Refresher"]
+
+ClaimsLoader = Callable[[str], Grant | Awaitable[Grant | None] | None]
+"""Gives what a subject is granted now, or ``None`` if it is gone or disabled."""
+
+
+class Refreshed(NamedTuple):
+    """A session that goes on.
+
+    Attributes:
+        session: As it is after the refresh.
+        grant: The claims of its next access token.
+    """
+
+    session: Session
+    grant: Mapping[str, Any]
+
+
+class Refresher:
+    """Decides about refresh tokens whose signature is good.
+
+    Args:
+        store: Keeps the sessions.
+        revocations: What is revoked.
+        revoker: Ends sessions whose token was stolen.
+        lifetimes: How long a session and a replaced token live.
+        claims_loader: Renews what a subject is granted.
+    """
+
+    __slots__ = (
+        "_claims_loader",
+        "_lifetimes",
+        "_revocations",
+        "_revoker",
+        "_store",
+    )
+
+    def __init__(
+        self,
+        store: Store,
+        revocations: RevocationList,
+        revoker: Revoker,
+        lifetimes: Lifetimes,
+        *,
+        claims_loader: ClaimsLoader | None,
+    ) -> None:
+        self._store = store
+        self._revocations = revocations
+        self._revoker = revoker
+        self._claims_loader = claims_loader
+        self._lifetimes = lifetimes
+
+    async def refresh(self, token: VerifiedToken) -> Refreshed:
+        """Advance the session of *token*, or end it and raise.
+
+        Raises:
+            ExpiredTokenError: The session has ended.
+            RevokedTokenError: The session was revoked, or is unknown.
+            ReusedTokenError: The token was replaced before; the session is revoked.
+            UnknownSubjectError: The user is gone; the session is revoked.
+            InvalidTokenError: The token is not one that this service has given out.
+            UnavailableError: The store is down; nothing has changed.
+        """
+        sid, seq = token.session_id, token.claims.get("seq")
+        if sid is None or type(seq) is not int:
+            msg = "a refresh token without sid or seq"
+            raise InvalidTokenError(msg)
+
+        await self._refuse_revoked(token, sid)
+        grant = await self._renewed_grant(token.subject, sid)
+        rotation = await self._store.rotate(
+            sid,
+            seq,
+            idle_ttl=self._lifetimes.idle,
+            grace=self._lifetimes.grace,
+            now=self._revoker.now(),
+        )
+        session = await self._judge(rotation, token)
+        self._revoker.tell(f"session.{rotation.outcome}", session.subject, sid)
+        return Refreshed(session, session.claims if grant is None else grant)
+
+    async def _refuse_revoked(self, token: VerifiedToken, sid: str) -> None:
+        await self._revocations.ensure_fresh()
+        try:
+            self._revocations.check(
+                token.issuer,
+                session_id=sid,
+                token_id=None,
+                subject=token.subject,
+                issued_at=token.issued_at,
+            )
+        except RevokedTokenError:
+            # It was published and perhaps, after a crash, never closed.
+            await self._store.close([sid], now=self._revoker.now())
+            raise
+
+    async def _renewed_grant(self, subject: str, sid: str) -> Mapping[str, Any] | None:
+        if self._claims_loader is None:
+            return None
+
+        grant = self._claims_loader(subject)
+        if isawaitable(grant):
+            grant = await grant
+
+        if grant is None:
+            await self._revoker.end([sid], "session.revoked", subject)
+            raise UnknownSubjectError
+
+        return grant.to_claims()
+
+    async def _judge(self, rotation: Rotation, token: VerifiedToken) -> Session:
+        """Return the session that goes on, or end it and raise."""
+        session = rotation.session
+        if session is None or session.revoked_at is not None:
+            raise RevokedTokenError
+
+        if (session.issuer, session.subject) != (token.issuer or "", token.subject):
+            msg = "the session is somebody else's"
+            raise InvalidTokenError(msg)
+
+        if rotation.outcome == "reused":
+            await self._revoker.end([session.sid], "session.reused", session.subject)
+            raise ReusedTokenError
+
+        if rotation.outcome == "refused":
+            ahead = token.claims["seq"] > session.seq
+            raise InvalidTokenError if ahead else ExpiredTokenError
+
+        return session

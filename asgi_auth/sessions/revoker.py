@@ -1,0 +1,108 @@
+"""End sessions and tokens, everywhere.
+
+What is revoked is published first and closed then, so that a crash in between errs on
+the safe side. Who may end what is not asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth.events import Event, Events
+from asgi_auth.revocation import RevocationList
+from asgi_auth.stores.base import Store
+from asgi_auth.stores.records import Revocation
+
+__all__ = ["Revoker"]
+
+Entry = tuple[Literal["jti", "sid", "subject", "all"], str]
+
+
+class Revoker:
+    """Publishes revocations of one issuer, closes its sessions and tells of it.
+
+    Args:
+        store: Keeps sessions and passes revocations on.
+        revocations: This process's copy, which learns at once.
+        issuer: Whose tokens; empty where they have no ``iss``.
+        ttl: Seconds after which no token can be left that an entry could hit.
+        events: Whom to tell.
+        clock: Returns Unix seconds, or ``None``: the store's time counts.
+    """
+
+    __slots__ = ("_clock", "_events", "_issuer", "_revocations", "_store", "_ttl")
+
+    def __init__(
+        self,
+        store: Store,
+        revocations: RevocationList,
+        *,
+        issuer: str,
+        ttl: float,
+        events: Events,
+        clock: Clock | None,
+    ) -> None:
+        self._store = store
+        self._revocations = revocations
+        self._issuer = issuer
+        self._ttl = ttl
+        self._events = events
+        self._clock = clock
+
+    async def publish(
+        self, entries: Sequence[Entry], *, ttl: float | None = None
+    ) -> None:
+        """Make entries known to every process.
+
+        Args:
+            entries: Kind and value of each.
+            ttl: Seconds that they are needed, if not the usual ones.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        revoked = [
+            Revocation(kind=kind, issuer=self._issuer, value=value)
+            for kind, value in entries
+        ]
+        lifetime = self._ttl if ttl is None else ttl
+        await self._store.publish(revoked, ttl=lifetime, now=self.now())
+        await self._revocations.read()
+
+    async def end(
+        self, sids: Sequence[str], event: str, subject: str | None = None
+    ) -> None:
+        """End sessions; harmless to repeat.
+
+        Args:
+            sids: Which.
+            event: What to call it to the listener.
+            subject: Whose they are, if that is known.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        if not sids:
+            return
+
+        await self.publish([("sid", sid) for sid in sids])
+        await self._store.close(sids, now=self.now())
+        for sid in sids:
+            self.tell(event, subject, sid)
+
+    def tell(self, name: str, subject: str | None, sid: str | None) -> None:
+        """Emit an event."""
+        event = Event(
+            name=name,
+            at=(self._clock or system_clock)(),
+            issuer=self._issuer or None,
+            subject=subject,
+            session_id=sid,
+        )
+        self._events.emit(event)
+
+    def now(self) -> float | None:
+        """Return what the verbs of a store take as ``now``."""
+        return None if self._clock is None else self._clock()

@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+from weakref import ref
+
+import pytest
+
+from asgi_auth import (
+    JWTBackend,
+    KeySet,
+    MemoryStore,
+    RevocationList,
+    RevokedTokenError,
+    TokenService,
+    TokenVerifier,
+    UnavailableError,
+)
+from asgi_auth.revocation import uptime
+from asgi_auth.stores.records import Revocation
+from asgi_auth.testing import FakeClock
+
+ISSUER = "https://api.example"
+
+
+class RemoteStore:
+    """A store of which only the feed tells, as SQL and Redis do."""
+
+    def __init__(self, clock=None):
+        self.memory = MemoryStore() if clock is None else MemoryStore(clock=clock)
+        self.is_down = False
+        self.is_stalled = False
+        self.reads = []
+
+    async def publish(self, *entries, ttl=900):
+        await self.memory.publish(entries, ttl=ttl)
+
+    async def feed(self, cursor, *, wait, now=None):
+        self.reads.append((cursor, wait))
+        if self.is_stalled:
+            await asyncio.sleep(60)
+        if self.is_down:
+            raise UnavailableError
+        return await self.memory.feed(cursor, wait=wait, now=now)
+
+
+def entry(kind, value="", issuer=ISSUER):
+    return Revocation(kind=kind, issuer=issuer, value=value)
+
+
+def check(revocations, **facts):
+    facts = {
+        "session_id": "s",
+        "token_id": "t",
+        "subject": "42",
+        "issued_at": 0,
+        **facts,
+    }
+    revocations.check(facts.pop("issuer", ISSUER), **facts)
+
+
+@pytest.fixture
+async def store():
+    return RemoteStore()
+
+
+@pytest.fixture
+async def revocations(store):
+    made = RevocationList(store)
+    yield made
+    await made.aclose()
+
+
+async def test_the_first_verdict_waits_for_the_whole_window(store, revocations):
+    await store.publish(entry("sid", "s"))
+    await revocations.ensure_fresh()
+
+    assert store.reads[0][0] is None
+    with pytest.raises(RevokedTokenError):
+        check(revocations)
+
+
+@pytest.mark.parametrize(
+    ("revoked", "hit", "spared"),
+    [
+        (entry("jti", "t"), {}, {"token_id": "other"}),
+        (entry("sid", "s"), {}, {"session_id": "other"}),
+        (entry("subject", "42"), {"session_id": None}, {"session_id": "s"}),
+        (entry("subject", "42"), {"session_id": None}, {"subject": "43"}),
+        (entry("all"), {}, {"issuer": "https://other.example"}),
+        (entry("sid", "s", issuer=""), {"issuer": None}, {}),
+    ],
+)
+async def test_each_kind_hits_what_it_names(store, revocations, revoked, hit, spared):
+    await store.publish(revoked)
+    await revocations.ensure_fresh()
+
+    with pytest.raises(RevokedTokenError):
+        check(revocations, **hit)
+    check(revocations, **{**hit, **spared})
+
+
+@pytest.mark.parametrize("kind", ["subject", "all"])
+async def test_what_is_issued_later_is_spared(kind):
+    clock = FakeClock(1000.0)
+    store = RemoteStore(clock)
+    revocations = RevocationList(store)
+    await store.publish(entry(kind, "42" if kind == "subject" else ""))
+    await revocations.ensure_fresh()
+
+    for issued_at in (0, 999, 1000):
+        with pytest.raises(RevokedTokenError):
+            check(revocations, session_id=None, issued_at=issued_at)
+    check(revocations, session_id=None, issued_at=1001)
+    await revocations.aclose()
+
+
+async def test_news_arrive_without_being_asked_for(store, revocations):
+    await revocations.ensure_fresh()
+    await store.publish(entry("sid", "s"))
+
+    async with asyncio.timeout(1):
+        while revocations.version == 0:
+            await asyncio.sleep(0.001)
+    with pytest.raises(RevokedTokenError):
+        check(revocations)
+
+
+async def test_an_old_copy_is_caught_up_by_one_joint_read(store, revocations):
+    await revocations.ensure_fresh()
+    await revocations.aclose()
+    await store.publish(entry("sid", "s"))
+    store.reads.clear()
+    # As after a minute in which the process was suspended.
+    revocations.fresh_until = uptime() - 60
+
+    await asyncio.gather(*(revocations.ensure_fresh() for _ in range(50)))
+
+    assert [wait for _, wait in store.reads].count(0) == 1
+    with pytest.raises(RevokedTokenError):
+        check(revocations)
+
+
+async def test_a_fresh_copy_is_not_read_again(store, revocations):
+    await revocations.ensure_fresh()
+    await revocations.aclose()
+    store.reads.clear()
+
+    await revocations.ensure_fresh()
+
+    assert store.reads == []
+
+
+async def test_an_answer_is_as_old_as_its_question(store):
+    asked = uptime()
+    revocations = RevocationList(store, max_staleness=5)
+    await revocations.read()
+
+    assert asked + 5 <= revocations.fresh_until <= uptime() + 5
+
+
+async def test_while_the_store_is_down_there_is_no_verdict(store, revocations):
+    store.is_down = True
+    with pytest.raises(UnavailableError):
+        await revocations.ensure_fresh()
+
+    store.is_down = False
+    await revocations.ensure_fresh()
+    check(revocations)
+
+
+async def test_a_store_that_stalls_is_given_up_within_a_second(store, revocations):
+    store.is_stalled = True
+    began = uptime()
+
+    with pytest.raises(UnavailableError):
+        await revocations.ensure_fresh()
+    assert uptime() - began < 3
+
+
+async def test_stale_verdicts_must_be_asked_for_by_a_bad_name(store):
+    lenient = RevocationList(store, insecure_accept_stale=True)
+    await store.publish(entry("sid", "s"))
+    await lenient.ensure_fresh()
+    store.is_down = True
+    lenient.fresh_until = 0
+
+    await lenient.ensure_fresh()
+    with pytest.raises(RevokedTokenError):
+        check(lenient)
+    await lenient.aclose()
+
+
+async def test_after_an_outage_the_whole_window_is_read_again(store, revocations):
+    await revocations.ensure_fresh()
+    store.is_down = True
+    await store.publish(entry("jti", "wakes the reader"))
+    async with asyncio.timeout(2):
+        while revocations._cursor is not None:
+            await asyncio.sleep(0.001)
+    store.reads.clear()
+    store.is_down = False
+
+    async with asyncio.timeout(3):
+        while not store.reads:
+            await asyncio.sleep(0.01)
+    assert store.reads[0][0] is None
+
+
+async def test_a_bug_in_a_store_does_not_end_the_reading(store, revocations, caplog):
+    await revocations.ensure_fresh()
+    feed = store.feed
+
+    async def broken(cursor, **options):
+        raise ZeroDivisionError
+
+    store.feed = broken
+    await store.publish(entry("jti", "wakes the reader"))
+    async with asyncio.timeout(2):
+        while "reading the revocations failed" not in caplog.text:
+            await asyncio.sleep(0.001)
+    store.feed = feed
+
+    await store.publish(entry("sid", "s"))
+    revocations.fresh_until = 0
+    await revocations.ensure_fresh()
+    with pytest.raises(RevokedTokenError):
+        check(revocations)
+
+
+async def test_a_reload_removes_nothing(store, revocations):
+    await store.publish(entry("sid", "s"))
+    await revocations.ensure_fresh()
+    store.memory = MemoryStore()
+    revocations._cursor = None
+
+    await revocations.read()
+    with pytest.raises(RevokedTokenError):
+        check(revocations)
+
+
+async def test_entries_go_when_no_token_can_be_left(monkeypatch):
+    clock = FakeClock(1000.0)
+    store = RemoteStore(clock)
+    revocations = RevocationList(store)
+    await store.publish(entry("sid", "s"), entry("jti", "t"), ttl=900)
+    await revocations.read()
+    clock.advance(900)
+    revocations._swept_at -= 61
+
+    await revocations.read()
+    check(revocations)
+
+
+async def test_the_later_of_two_entries_counts():
+    clock = FakeClock(1000.0)
+    store = RemoteStore(clock)
+    revocations = RevocationList(store)
+    await store.publish(entry("all"))
+    await revocations.read()
+    clock.advance(100)
+    await store.publish(entry("all"))
+    await revocations.read()
+    version = revocations.version
+    revocations._cursor = None
+    await revocations.read()
+
+    assert revocations.all_before(ISSUER) == 1100
+    assert revocations.version == version
+
+
+async def test_listeners_hear_of_each_entry_once(store, revocations):
+    heard = []
+    stop = revocations.subscribe(heard.append)
+    await store.publish(entry("sid", "s"))
+    await revocations.read()
+    revocations._cursor = None
+    await revocations.read()
+    stop()
+    await store.publish(entry("sid", "other"))
+    await revocations.read()
+
+    assert [heard_of.value for heard_of in heard] == ["s"]
+
+
+def test_two_loops_one_after_the_other(monkeypatch):
+    store = RemoteStore()
+    revocations = RevocationList(store)
+
+    async def serve():
+        revocations.fresh_until = 0
+        await revocations.ensure_fresh()
+        await revocations.aclose()
+
+    asyncio.run(serve())
+    asyncio.run(serve())
+    assert len([1 for _, wait in store.reads if wait == 0]) == 2
+
+
+async def test_a_list_that_nobody_holds_is_not_held_by_its_store():
+    store = MemoryStore()
+    gone = ref(RevocationList(store))
+    gc.collect()
+    await store.publish([entry("sid", "s")], ttl=900)
+
+    assert gone() is None
+
+
+class TestThroughTheBackend:
+    KEYS = KeySet.generate("ES256")
+
+    def make(self, store, **options):
+        options = {"issuer": ISSUER, "audience": "api", "store": store, **options}
+        return TokenService(self.KEYS, **options)
+
+    async def test_a_cached_token_learns_of_its_revocation(self):
+        tokens = self.make(MemoryStore())
+        backend = JWTBackend(tokens)
+        pair = await tokens.issue("42")
+        await tokens.verifier.admit(pair.access_token.encode())
+        assert tokens.verifier.recall(pair.access_token.encode()) is not None
+
+        await tokens.revoke(pair.access_token)
+        with pytest.raises(RevokedTokenError):
+            tokens.verifier.recall(pair.access_token.encode())
+        assert backend.name == "jwt"
+
+    async def test_two_services_on_one_store_learn_from_each_other(self):
+        store = MemoryStore()
+        one, two = self.make(store), self.make(store)
+        pair = await one.issue("42")
+        await two.verify(pair.access_token)
+        await one.revoke_subject("42")
+
+        with pytest.raises(RevokedTokenError):
+            await two.verify(pair.access_token)
+
+    async def test_a_service_that_only_verifies_needs_a_list_and_keys_alone(self):
+        store = MemoryStore()
+        tokens = self.make(store)
+        verifier = TokenVerifier(
+            self.KEYS,
+            issuer=ISSUER,
+            audience="api",
+            revocations=RevocationList(store),
+        )
+        pair = await tokens.issue("42")
+        assert (await verifier.admit(pair.access_token.encode())).subject == "42"
+
+        await tokens.revoke(pair.refresh_token)
+        with pytest.raises(RevokedTokenError):
+            await verifier.admit(pair.access_token.encode())
+
+    async def test_an_unrelated_revocation_leaves_a_cached_token_known(self):
+        tokens = self.make(MemoryStore())
+        token = tokens.mint("42").encode()
+        known = await tokens.verifier.admit(token)
+        await tokens.revoke_session("somebody.else")
+
+        assert tokens.verifier.recall(token) is known
+        assert known.cleared_at == tokens.revocations.version
