@@ -20,6 +20,7 @@ This room names faults; it never writes an answer (that is :mod:`asgi_auth.refus
         ├── AuthorizationError           403  known, but not allowed
         │   ├── InsufficientScopeError   403
         │   └── CrossOriginError         403  a cookie came from a foreign page
+        ├── MethodNotAllowedError        405  the path has no such method
         ├── RateLimitedError             429
         └── UnavailableError             503  a store or endpoint is down
 
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidCredentialsError",
     "InvalidRequestError",
     "InvalidTokenError",
+    "MethodNotAllowedError",
     "MissingExtraError",
     "RateLimitedError",
     "ReusedTokenError",
@@ -217,6 +219,22 @@ class CrossOriginError(AuthorizationError):
 
     code = "cross_origin"
     public_message = "Requests with cookies are not accepted from this origin."
+
+
+class MethodNotAllowedError(AuthError):
+    """The path exists, but not for this method (RFC 9110, section 15.5.6).
+
+    Args:
+        allow: The methods that it has.
+    """
+
+    code = "method_not_allowed"
+    status = 405
+    public_message = "This method is not allowed here."
+
+    def __init__(self, message: str = "", *, allow: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.allow = tuple(allow)
 
 
 class RateLimitedError(AuthError):

@@ -15,6 +15,7 @@ from asgi_auth.challenge import format_challenge
 from asgi_auth.errors import (
     AuthError,
     InsufficientScopeError,
+    MethodNotAllowedError,
     RateLimitedError,
     UnavailableError,
 )
@@ -82,6 +83,9 @@ def _problem(code: str, status: int, detail: str, roles: tuple[str, ...]) -> byt
 def _extra_headers(error: AuthError, scope: Scope) -> Headers:
     if isinstance(error, RateLimitedError | UnavailableError):
         return [(b"retry-after", str(error.retry_after).encode())]
+
+    if isinstance(error, MethodNotAllowedError):
+        return [(b"allow", ", ".join(error.allow).encode())]
 
     # A plain 403 has no challenge: other credentials would not help.
     if error.status != HTTPStatus.UNAUTHORIZED and error.oauth_error is None:

@@ -88,7 +88,7 @@ async def test_the_first_verdict_waits_for_the_whole_window(store, revocations):
         (entry("subject", "42"), {"session_id": None}, {"session_id": "s"}),
         (entry("subject", "42"), {"session_id": None}, {"subject": "43"}),
         (entry("all"), {}, {"issuer": "https://other.example"}),
-        (entry("sid", "s", issuer=""), {"issuer": None}, {}),
+        (entry("sid", "s", issuer=""), {"issuer": None}, {"issuer": ISSUER}),
     ],
 )
 async def test_each_kind_hits_what_it_names(store, revocations, revoked, hit, spared):
@@ -245,11 +245,15 @@ async def test_entries_go_when_no_token_can_be_left(monkeypatch):
     revocations = RevocationList(store)
     await store.publish(entry("sid", "s"), entry("jti", "t"), ttl=900)
     await revocations.read()
-    clock.advance(900)
+    clock.advance(899)
+    await store.publish(entry("sid", "later"), ttl=900)
+    clock.advance(1)
     revocations._swept_at -= 61
 
     await revocations.read()
     check(revocations)
+    with pytest.raises(RevokedTokenError):
+        check(revocations, session_id="later")
 
 
 async def test_the_later_of_two_entries_counts():

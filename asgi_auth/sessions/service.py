@@ -33,7 +33,7 @@ from asgi_auth.tokens.verifier import TokenVerifier
 
 __all__ = ["TokenKind", "TokenService"]
 
-TokenKind = Literal["access", "refresh", "verify", "reset"]
+TokenKind = Literal["access", "refresh", "verify", "reset", "device"]
 
 
 class TokenService:
@@ -104,6 +104,7 @@ class TokenService:
             max_staleness=max_staleness,
             insecure_accept_stale=insecure_accept_stale,
         )
+        self.events = Events(on_event)
         self._lifetimes = lifetimes
         self._clock = clock
         self._revoker = Revoker(
@@ -112,7 +113,7 @@ class TokenService:
             issuer=issuer or "",
             # What was issued a moment later by a slower clock is covered as well.
             ttl=access_ttl + leeway + 60,
-            events=Events(on_event),
+            events=self.events,
             clock=clock,
         )
         self._refresher = Refresher(
@@ -239,7 +240,7 @@ class TokenService:
         self,
         subject: str,
         *,
-        kind: Literal["access", "verify", "reset"] = "access",
+        kind: Literal["access", "verify", "reset", "device"] = "access",
         ttl: float | None = None,
         scopes: Iterable[str] = (),
         roles: Iterable[str] = (),

@@ -635,3 +635,33 @@ async def test_a_cancelled_refresh_can_be_repeated(make):
 
         second = await service.refresh(first.refresh_token)
         assert unverified(second.refresh_token)["seq"] == 1
+
+
+async def test_nothing_is_published_where_there_is_nothing_to_end(service, heard):
+    version = service.revocations.version
+    await service.revoke_subject("nobody")
+    await asyncio.sleep(0)
+
+    assert heard.events == []
+    assert service.revocations.version == version + 1
+
+
+async def test_a_token_without_an_id_of_its_own_is_passed_over(service, clock):
+    now = int(clock())
+    claims = {
+        "iss": "https://api.example",
+        "aud": "api",
+        "sub": "42",
+        "iat": now,
+        "exp": now + 60,
+        "type": "access",
+    }
+    token = Codec(KEYS).encode(claims, typ="at+jwt")
+
+    await service.revoke(token)
+    assert await service.verify(token)
+
+
+async def test_closing_twice_is_harmless(service):
+    await service.aclose()
+    await service.aclose()

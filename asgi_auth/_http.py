@@ -1,0 +1,221 @@
+"""The door to httpx2: bounded requests to the few servers that we depend on.
+
+It follows no redirect, inflates nothing, and reads no more than it was told to. What
+an answer means is for the rooms above. It needs asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from asgi_auth._per_loop import PerLoop
+from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
+
+try:
+    import httpx2
+except ImportError:
+    httpx2 = None  # type: ignore[assignment]
+
+__all__ = ["Fetch", "HTTPAnswer", "HTTPClient", "Remote", "check_url", "is_safe_url"]
+
+Fetch = Callable[
+    [str, Mapping[str, str], bytes | None],
+    Awaitable[tuple[int, Mapping[str, str], bytes]],
+]
+"""Takes URL, header fields and body (``None``: GET, else POST); returns status,
+header fields with lower-case names, and body. It must not follow redirects."""
+
+_OK = 200
+_CONNECTIONS = 32
+
+
+class HTTPAnswer(NamedTuple):
+    """What a server said.
+
+    Attributes:
+        status: Its status code.
+        headers: Its header fields, with lower-case names.
+        body: Its content, not encoded.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HTTPClient:
+    """Sends requests with httpx2, through one pool for each event loop.
+
+    Args:
+        owner: Who asks, for the sentence of the error.
+        timeout: Seconds that one step of a request may take.
+        max_bytes: Longest body that is read.
+
+    Raises:
+        MissingExtraError: httpx2 is not installed.
+    """
+
+    def __init__(self, owner: str, *, timeout: float, max_bytes: int) -> None:
+        if httpx2 is None:
+            msg = f'{owner} needs httpx2: python -m pip install "asgi-auth[http]"'
+            raise MissingExtraError(msg)
+
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._context: Any = None
+        self._clients = PerLoop(self._client, _close)
+
+    async def __call__(
+        self, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> HTTPAnswer:
+        """Send one request, and read its answer up to the limit.
+
+        Raises:
+            UnavailableError: The answer is too long, or encoded in spite of us.
+            Exception: Whatever httpx2 raises.
+        """
+        if self._context is None:
+            # Reading the certificates of authorities takes tens of milliseconds.
+            self._context = await asyncio.to_thread(httpx2.create_ssl_context)
+
+        client = await self._clients.get()
+        method = "GET" if body is None else "POST"
+        sent = {**headers, "accept-encoding": "identity"}
+        async with client.stream(method, url, headers=sent, content=body) as answer:
+            content = await self._read(answer)
+            return HTTPAnswer(answer.status_code, dict(answer.headers), content)
+
+    async def _read(self, answer: Any) -> bytes:
+        # A compressed body could be a bomb, and was not asked for.
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            msg = "the answer is compressed"
+            raise UnavailableError(msg)
+
+        content = bytearray()
+        async for chunk in answer.aiter_raw():
+            content += chunk
+            if len(content) > self._max_bytes:
+                msg = "the answer is too long"
+                raise UnavailableError(msg)
+
+        return bytes(content)
+
+    def _client(self) -> Any:
+        return httpx2.AsyncClient(
+            verify=self._context,
+            timeout=self._timeout,
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=_CONNECTIONS),
+        )
+
+
+class Remote:
+    """One server that we ask, with its limits, however requests are sent.
+
+    Args:
+        owner: Who asks, for the sentences of errors.
+        fetch: Sends requests; ``None`` takes httpx2.
+        timeout: Seconds until an answer must be complete.
+        max_bytes: Longest body that is taken.
+
+    Raises:
+        MissingExtraError: httpx2 is needed, and not installed.
+        ConfigurationError: A limit is not positive.
+    """
+
+    def __init__(
+        self, owner: str, *, fetch: Fetch | None, timeout: float, max_bytes: int
+    ) -> None:
+        if timeout <= 0 or max_bytes <= 0:
+            msg = f"{owner} needs a positive timeout and a positive max_bytes."
+            raise ConfigurationError(msg)
+
+        self._fetch = fetch or HTTPClient(owner, timeout=timeout, max_bytes=max_bytes)
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+
+    async def get(self, url: str) -> HTTPAnswer:
+        """Get a JSON document; any status but 200 is an error.
+
+        Raises:
+            UnavailableError: There is no such answer, in time and within the limits.
+        """
+        answer = await self.send(url, {"accept": "application/json"}, None)
+        if answer.status != _OK:
+            msg = f"the server answered {answer.status}"
+            raise UnavailableError(msg)
+
+        return answer
+
+    async def send(
+        self, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> HTTPAnswer:
+        """Send one request.
+
+        Raises:
+            UnavailableError: There is no answer in time and within the limits.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = HTTPAnswer(*await self._fetch(url, headers, body))
+        except UnavailableError:
+            raise
+        except Exception as error:
+            # Whatever a driver, or an injected callable, calls its outages.
+            msg = f"the server cannot be reached: {type(error).__name__}"
+            raise UnavailableError(msg) from error
+
+        if len(answer.body) > self._max_bytes:
+            msg = "the answer is too long"
+            raise UnavailableError(msg)
+
+        return answer
+
+
+def is_safe_url(url: object) -> bool:
+    """Tell whether *url* is https, or http to this machine's loopback interface."""
+    if not isinstance(url, str) or not url.isascii() or not url.isprintable():
+        return False
+
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return False
+
+    if not host or parts.fragment or "@" in parts.netloc or " " in url:
+        return False
+
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def check_url(url: str, what: str) -> str:
+    """Return *url* if it is safe.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if is_safe_url(url):
+        return url
+
+    msg = f"{what} must be an https URL without user and fragment (http: loopback only)."
+    raise ConfigurationError(msg)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _close(client: Any) -> None:
+    await client.aclose()

@@ -1,0 +1,187 @@
+"""The door to limits: counters that start anew after a while.
+
+It knows no rule: what is counted, and how much is too much, is for the room above.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any, Final
+
+from asgi_auth._per_loop import PerLoop
+from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
+
+try:
+    from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
+    from limits.errors import ConfigurationError as LimitsError
+except ImportError:
+    _INSTALLED = False
+else:
+    _INSTALLED = True
+
+__all__ = ["Counters"]
+
+# Seconds. Callers are promised an answer within 3.
+_DEADLINE: Final = 2.8
+_CONNECT_TIMEOUT: Final = 1.0
+_ANSWER_TIMEOUT: Final = 1.2
+
+_SCHEMES: Final = {
+    "redis": "async+redis",
+    "rediss": "async+rediss",
+    "unix": "async+redis+unix",
+    "valkey": "async+redis",
+    "valkeys": "async+rediss",
+}
+
+_SPARE: Final = 1024
+
+
+class Counters:
+    """Counts under keys; each count ends with its window.
+
+    In memory, each event loop counts for itself. Needs asyncio.
+
+    Args:
+        url: ``memory://``, or ``redis://...`` as redis-py takes it.
+        owner: Who asks, for the sentences of errors.
+        max_keys: Keys in memory at one time. What comes beyond shares counters, so
+            that a flood neither takes memory nor makes anything be forgotten.
+        prefix: What all keys on a server begin with.
+        cluster: The URL leads to a Redis or Valkey cluster.
+
+    Raises:
+        MissingExtraError: limits or redis-py is not installed.
+        ConfigurationError: The URL is of another kind.
+    """
+
+    def __init__(
+        self, url: str, *, owner: str, max_keys: int, prefix: str, cluster: bool
+    ) -> None:
+        if not _INSTALLED:
+            msg = f'{owner} needs limits: python -m pip install "asgi-auth[ratelimit]"'
+            raise MissingExtraError(msg)
+
+        self.in_memory = url == "memory://"
+        self._max_keys = max_keys
+        self._secret = secrets.token_bytes(16)
+        make = _maker(url, prefix, cluster=cluster, owner=owner)
+        self._rooms: PerLoop[Any] = PerLoop(make, _close)
+
+    async def add(self, key: str, seconds: int, amount: int = 1) -> int:
+        """Add to a counter in one atomic step, and return what it is at then.
+
+        Args:
+            key: Of the counter.
+            seconds: How long it lives from its first use on.
+            amount: Negative to take back.
+
+        Raises:
+            UnavailableError: The server does not answer.
+        """
+        storage = await self._rooms.get()
+        async with asyncio.timeout(_DEADLINE):
+            with self._outages():
+                return int(await storage.incr(self._kept(storage, key), seconds, amount))
+
+    async def left(self, key: str) -> float:
+        """Return the seconds until a counter starts anew.
+
+        Raises:
+            UnavailableError: The server does not answer.
+        """
+        storage = await self._rooms.get()
+        async with asyncio.timeout(_DEADLINE):
+            with self._outages():
+                ends = await storage.get_expiry(self._kept(storage, key))
+                return max(0.0, float(ends) - time.time())
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self._rooms.aclose()
+
+    def _kept(self, storage: Any, key: str) -> str:
+        """Return the key, or the one of a shared counter where memory is full."""
+        if not self.in_memory:
+            return key
+
+        known = storage.storage
+        if key in known or len(known) < self._max_keys:
+            return key
+
+        # Keyed: nobody can choose whom to share a counter with.
+        digest = blake2b(key.encode(), key=self._secret, digest_size=4).digest()
+        return f"spare/{int.from_bytes(digest) % _SPARE}"
+
+    @contextmanager
+    def _outages(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # A lost connection has many names, with uvloop even TypeError.
+            if self.in_memory:
+                raise
+
+            msg = f"the counters cannot be reached: {type(error).__name__}"
+            raise UnavailableError(msg) from error
+
+
+def _maker(
+    url: str, prefix: str, *, cluster: bool, owner: str
+) -> Callable[[], Any]:
+    if url == "memory://":
+        return MemoryStorage
+
+    scheme, separator, rest = url.partition("://")
+    known = _SCHEMES.get(scheme)
+    if known is None or not separator:
+        msg = f"{owner} counts in memory:// or at a redis:// URL, not at another one."
+        raise ConfigurationError(msg)
+
+    kind = RedisClusterStorage if cluster else RedisStorage
+    target = f"{'async+redis+cluster' if cluster else known}://{rest}"
+
+    def make() -> Any:
+        # limits would otherwise look for another client than redis-py.
+        return kind(
+            target,
+            implementation="redispy",
+            key_prefix=prefix,
+            socket_timeout=_ANSWER_TIMEOUT,
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+        )
+
+    _check(make, owner)
+    return make
+
+
+def _check(make: Callable[[], Any], owner: str) -> None:
+    try:
+        make()
+    except LimitsError:
+        missing = True
+    except (ValueError, TypeError):
+        missing = False
+    else:
+        return
+
+    # Raised out here, because what redis-py says may quote the password.
+    if missing:
+        msg = f'{owner} needs redis: python -m pip install "asgi-auth[redis]"'
+        raise MissingExtraError(msg)
+
+    msg = f"the URL given to {owner} is not valid: write redis://host[:port][/db]."
+    raise ConfigurationError(msg)
+
+
+async def _close(storage: Any) -> None:
+    bridge = getattr(storage, "bridge", None)
+    if bridge is not None:
+        await bridge.storage.aclose()
+    elif storage.timer is not None:
+        storage.timer.cancel()

@@ -1,0 +1,314 @@
+"""Keeps the public keys of another issuer at hand (RFC 7517, section 5).
+
+It asks seldom, never twice at once, and goes on with the last good answer. It reads
+no key from a token, follows no URL that a token names, and never guesses which key is
+meant. It needs asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from asgi_auth._http import Fetch, Remote, check_url
+from asgi_auth._per_loop import PerLoop
+from asgi_auth.errors import ConfigurationError, UnavailableError
+from asgi_auth.keys._bucket import TokenBucket
+from asgi_auth.keys._jwks import ASYMMETRIC, read_jwks
+from asgi_auth.keys.keyset import KeySet
+
+__all__ = ["JWKSClient", "JWKSStats", "Locate"]
+
+Locate = Callable[[], Awaitable[str]]
+"""Finds the URL of a JWK set, or raises ``UnavailableError``."""
+
+_logger = logging.getLogger("asgi_auth.keys")
+
+_BURST = 2
+_SHORTEST_TTL = 60.0
+_LONGEST_TTL = 3600.0
+_NEVER = float("-inf")
+_NUMBER = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE)
+_UNCACHED = re.compile(r"(?:^|,)\s*no-(?:store|cache)\b", re.IGNORECASE)
+
+
+class JWKSStats(NamedTuple):
+    """How the client does, for metrics.
+
+    Attributes:
+        fetches: Requests that were made.
+        failures: Those of them that brought no keys.
+        keys: Keys at hand.
+        skipped: Keys of the last answer that could not be used.
+        age: Seconds since the last good answer, or ``None`` before the first.
+    """
+
+    fetches: int
+    failures: int
+    keys: int
+    skipped: int
+    age: float | None
+
+
+class JWKSClient:
+    """The keys at one URL, kept up to date without making callers wait.
+
+    Args:
+        url: Where the set is: https, or http to the loopback interface; or a callable
+            that finds it out, asked again after a failure.
+        algorithms: The accepted ones, the first that fits for keys without ``alg``.
+        issuer: Keys that name another one in their ``issuer`` are left out.
+        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        ttl: Seconds after which the set is asked for anew, in the background, where
+            the answer says nothing else; its ``Cache-Control`` counts from 1 minute
+            to 1 hour.
+        stale_for: Seconds that the last good answer is used during an outage.
+        cooldown: An unknown ``kid`` has the set fetched at once, twice in a row at
+            most, and then once in so many seconds, failures included.
+        timeout: Seconds until an answer must be complete.
+        max_bytes: Longest answer.
+        max_keys: Most keys in an answer, at most 100.
+        clock: Returns seconds that only go forward.
+        jitter: Returns 0 to 1, so that processes do not ask in step.
+
+    Attributes:
+        fresh_until: Up to this time of the clock nobody has to be asked.
+
+    Raises:
+        ConfigurationError: The URL is unsafe, or a bound is out of bounds.
+        MissingExtraError: httpx2 is needed, and not installed.
+    """
+
+    def __init__(
+        self,
+        url: str | Locate,
+        *,
+        algorithms: Sequence[str] = ASYMMETRIC,
+        issuer: str | None = None,
+        fetch: Fetch | None = None,
+        ttl: float = 600,
+        stale_for: float = 86400,
+        cooldown: float = 30,
+        timeout: float = 5,
+        max_bytes: int = 256 * 1024,
+        max_keys: int = 100,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._check(algorithms, ttl, stale_for, cooldown, max_keys)
+        self._locate = None if isinstance(url, str) else url
+        self._url = check_url(url, "url") if isinstance(url, str) else None
+        self._remote = Remote(
+            "JWKSClient", fetch=fetch, timeout=timeout, max_bytes=max_bytes
+        )
+        self._algorithms = tuple(algorithms)
+        self._issuer = issuer
+        self._ttl, self._stale_for, self._cooldown = ttl, stale_for, cooldown
+        self._max_keys = max_keys
+        self._clock = clock
+        self._jitter = jitter
+        self._bucket = TokenBucket(_BURST, cooldown, clock=clock)
+        self._flights = PerLoop(_Flight, _Flight.aclose)
+        self._keys: KeySet | None = None
+        self._fetched_at = self._usable_until = self.fresh_until = _NEVER
+        self._not_before = _NEVER
+        self._failing = 0
+        self._fetches = self._failures = 0
+        self._skipped: tuple[str, ...] = ()
+
+    async def ready(self) -> KeySet:
+        """Return the keys; wait for them only where there are none of use.
+
+        The set is always the same object: what it holds is replaced.
+
+        Raises:
+            UnavailableError: There are none, or they are too old.
+        """
+        now = self._clock()
+        if self._keys is not None and now < self.fresh_until:
+            return self._keys
+
+        flight = await self._flights.get()
+        if self._keys is not None and now < self._usable_until:
+            if flight.task is None and now >= self._not_before:
+                self._start(flight)
+            return self._keys
+
+        if flight.task is None and now < self._not_before:
+            raise self._outage(self._not_before - now)
+
+        await self._join(flight)
+        if self._keys is None:  # pragma: no cover - a flight brings keys or raises
+            raise self._outage(1)
+        return self._keys
+
+    async def seek(self, kid: str | None, algorithm: str) -> None:
+        """Ask for the set, because a token names a key that it lacks.
+
+        Returns without asking where that was done too often, and went well.
+
+        Raises:
+            UnavailableError: It cannot be known whether there is such a key.
+        """
+        flight = await self._flights.get()
+        if flight.task is not None:
+            # It may have begun before the key was published: good news only.
+            await self._join(flight)
+            if self._keys is not None and self._keys.find(kid, algorithm) is not None:
+                return
+
+        if flight.task is not None or self._bucket.take():
+            await self._join(flight)
+        elif self._failing:
+            raise self._outage(self._bucket.wait())
+
+    def stats(self) -> JWKSStats:
+        """Return the counters, and what there is at the moment."""
+        known = self._keys is not None
+        return JWKSStats(
+            self._fetches,
+            self._failures,
+            0 if self._keys is None else len(self._keys),
+            len(self._skipped),
+            self._clock() - self._fetched_at if known else None,
+        )
+
+    async def aclose(self) -> None:
+        """Stop asking in the running loop."""
+        await self._flights.aclose()
+
+    def __repr__(self) -> str:
+        return f"JWKSClient({self._url!r})"
+
+    async def _join(self, flight: _Flight) -> None:
+        """Wait for the request that is under way, or begin one; one for all."""
+        task = flight.task or self._start(flight)
+        # Who is cancelled leaves alone: others wait for the same answer.
+        await asyncio.shield(task)
+
+    def _start(self, flight: _Flight) -> asyncio.Task[None]:
+        return flight.begin(self._renew())
+
+    async def _renew(self) -> None:
+        self._fetches += 1
+        try:
+            await self._fetch()
+        except (UnavailableError, ConfigurationError) as error:
+            self._failures += 1
+            self._failing += 1
+            now = self._clock()
+            self._not_before = now + self._pause()
+            self.fresh_until = min(self._not_before, self._usable_until)
+            if self._locate is not None:
+                self._url = None
+            _logger.warning("the keys at %s cannot be had: %s", self._url, error)
+            raise self._outage(self._not_before - now) from error
+
+    async def _fetch(self) -> None:
+        asked_at = self._clock()
+        url = self._url or await self._find_url()
+        answer = await self._remote.get(url)
+        # Up to 100 keys are read: in a thread, nobody waits for that.
+        found = await asyncio.to_thread(
+            read_jwks,
+            answer.body,
+            algorithms=self._algorithms,
+            issuer=self._issuer,
+            max_keys=self._max_keys,
+        )
+        if self._keys is None:
+            self._keys = KeySet(found.keys)
+        elif {*self._keys} != {*found.keys}:
+            # Only then, because what is cached of verified tokens goes with it.
+            self._keys.replace(found.keys)
+
+        self._note_skipped(found.skipped)
+        lifetime = _lifetime(answer.headers, self._ttl) * (1 - self._jitter() / 10)
+        self._fetched_at = asked_at
+        self._usable_until = asked_at + self._stale_for
+        self.fresh_until = min(asked_at + lifetime, self._usable_until)
+        self._not_before = _NEVER
+        self._failing = 0
+
+    async def _find_url(self) -> str:
+        if self._locate is None:  # pragma: no cover - one of them is always there
+            msg = "there is no URL"
+            raise UnavailableError(msg)
+
+        self._url = check_url(await self._locate(), "jwks_uri")
+        return self._url
+
+    def _pause(self) -> float:
+        """Return the seconds until the next attempt that nobody has asked for."""
+        longest = min(self._cooldown, 2.0 ** min(self._failing - 1, 16))
+        return float(longest * (1 - self._jitter() / 2))
+
+    def _outage(self, seconds: float) -> UnavailableError:
+        msg = "the keys of the issuer cannot be had"
+        return UnavailableError(msg, retry_after=seconds)
+
+    def _note_skipped(self, skipped: tuple[str, ...]) -> None:
+        for reason in set(skipped) - set(self._skipped):
+            _logger.warning("of the keys at %s one is not used: %s", self._url, reason)
+
+        self._skipped = skipped
+
+    @staticmethod
+    def _check(
+        algorithms: Sequence[str],
+        ttl: float,
+        stale_for: float,
+        cooldown: float,
+        max_keys: int,
+    ) -> None:
+        if not algorithms or not set(algorithms) <= set(ASYMMETRIC):
+            msg = f"algorithms must be some of {', '.join(ASYMMETRIC)}."
+            raise ConfigurationError(msg)
+
+        if not (0 < ttl <= stale_for and cooldown > 0 and 1 <= max_keys <= 100):  # noqa: PLR2004
+            msg = "0 < ttl <= stale_for, 0 < cooldown and 1 <= max_keys <= 100 must hold."
+            raise ConfigurationError(msg)
+
+
+class _Flight:
+    """The one request that may be under way in one event loop."""
+
+    __slots__ = ("task",)
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+
+    def begin(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        self.task = asyncio.ensure_future(work)  # type: ignore[assignment]
+        self.task.add_done_callback(self._land)  # type: ignore[union-attr]
+        return self.task  # type: ignore[return-value]
+
+    def _land(self, task: asyncio.Task[None]) -> None:
+        self.task = None
+        if not task.cancelled():
+            task.exception()  # Read, so that nobody warns where nobody waited.
+
+    async def aclose(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+
+
+def _lifetime(headers: Mapping[str, str], ttl: float) -> float:
+    """Return the seconds that an answer is fresh (RFC 9111, sections 4.2 and 5.2.2)."""
+    control = headers.get("cache-control", "")
+    if _UNCACHED.search(control) is not None:
+        return min(ttl, _SHORTEST_TTL)
+
+    found = _NUMBER.search(control)
+    if found is None:
+        return ttl
+
+    age = headers.get("age", "0")
+    seconds = float(found[1]) - (float(age) if age.isdecimal() else 0.0)
+    return min(max(seconds, _SHORTEST_TTL), max(ttl, _LONGEST_TTL))

@@ -1,0 +1,153 @@
+"""Limits how often something is tried: log-ins, registrations, forgotten passwords.
+
+It counts under keys that it is given, and knows neither requests nor accounts. One
+try is one atomic step; what cannot be counted is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Literal
+
+from asgi_auth._limits import Counters
+from asgi_auth.errors import ConfigurationError, RateLimitedError, UnavailableError
+
+__all__ = ["Limit", "RateLimiter", "Rule"]
+
+_log = logging.getLogger("asgi_auth.ratelimit")
+
+Rule = Literal["log_in", "log_in_address", "failures", "register", "reset"]
+"""What is limited: the names of the arguments of :class:`RateLimiter`."""
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_LONGEST: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How often, in how long a window.
+
+    Attributes:
+        amount: Tries that pass.
+        seconds: Length of the window, which begins with the first try.
+
+    Raises:
+        ConfigurationError: The amount is below 1, or the window not 1 to 86400.
+    """
+
+    amount: int
+    seconds: int
+
+    def __post_init__(self) -> None:
+        """Refuse what would let nobody in, or never end."""
+        if self.amount < 1 or not 1 <= self.seconds <= _LONGEST:
+            msg = "A Limit needs an amount >= 1 and 1 to 86400 seconds."
+            raise ConfigurationError(msg)
+
+
+class RateLimiter:
+    """Counts tries, and refuses what is too much.
+
+    Args:
+        url: ``memory://`` counts for this process alone; ``redis://...`` for all.
+        log_in: Tries to log in for one account from one address.
+        log_in_address: Tries to log in from one address.
+        failures: Failed log-ins of one account; devices that are known have counters
+            of their own, so that nobody can lock a user out.
+        register: Registrations from one address.
+        reset: Messages asked for, and passwords reset, from one address.
+        insecure_pass_when_down: Let everything pass while the counters are down.
+        max_keys: Counters in memory at one time; what comes beyond shares some. On a
+            server, each ends with its window.
+        prefix: What all keys on a server begin with.
+        cluster: The URL leads to a Redis or Valkey cluster.
+
+    Raises:
+        MissingExtraError: limits or redis-py is not installed.
+        ConfigurationError: The URL is of another kind.
+    """
+
+    def __init__(
+        self,
+        url: str = "memory://",
+        *,
+        log_in: Limit = Limit(5, _MINUTE),
+        log_in_address: Limit = Limit(30, _MINUTE),
+        failures: Limit = Limit(100, _HOUR),
+        register: Limit = Limit(3, _MINUTE),
+        reset: Limit = Limit(3, _MINUTE),
+        insecure_pass_when_down: bool = False,
+        max_keys: int = 10_000,
+        prefix: str = "asgi-auth:limits",
+        cluster: bool = False,
+    ) -> None:
+        self._limits: dict[Rule, Limit] = {
+            "log_in": log_in,
+            "log_in_address": log_in_address,
+            "failures": failures,
+            "register": register,
+            "reset": reset,
+        }
+        self._pass_when_down = insecure_pass_when_down
+        self._counters = Counters(
+            url, owner="RateLimiter", max_keys=max_keys, prefix=prefix, cluster=cluster
+        )
+
+    async def consume(self, rule: Rule, *key: str) -> None:
+        """Count one try, or refuse it.
+
+        Args:
+            rule: What is tried.
+            key: By whom: all the texts together make the key.
+
+        Raises:
+            RateLimitedError: That is too much; it says when to come back.
+            UnavailableError: It cannot be counted.
+        """
+        limit, name = self._limits[rule], _key_of(rule, key)
+        try:
+            if await self._counters.add(name, limit.seconds) <= limit.amount:
+                return
+
+            left = await self._counters.left(name)
+        except (UnavailableError, TimeoutError) as error:
+            self._bear(error)
+            return
+
+        msg = f"more than {limit.amount} tries in {limit.seconds} seconds ({rule})"
+        raise RateLimitedError(msg, retry_after=min(left, limit.seconds))
+
+    async def give_back(self, rule: Rule, *key: str) -> None:
+        """Take one try back that turned out to be none, such as a good log-in.
+
+        It never fails: the count is a little too high then.
+        """
+        limit = self._limits[rule]
+        try:
+            await self._counters.add(_key_of(rule, key), limit.seconds, -1)
+        except (UnavailableError, TimeoutError):
+            _log.warning("a try could not be taken back from the counters")
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self._counters.aclose()
+
+    def _bear(self, error: Exception) -> None:
+        if not self._pass_when_down:
+            msg = "tries cannot be counted"
+            raise UnavailableError(msg) from error
+
+        _log.error("tries are not counted: the counters are down")
+
+
+def _key_of(rule: Rule, key: tuple[str, ...]) -> str:
+    """Name a counter: of fixed length, and without anything that identifies anybody."""
+    digest = sha256()
+    for part in key:
+        data = part.encode("utf-8", "surrogatepass")
+        # With its length in front, no two keys read the same.
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return f"{rule}/{digest.hexdigest()[:32]}"
