@@ -82,7 +82,13 @@ class Events:
             _logger.warning("event %s dropped: the listener lags", event.name)
             return
 
-        task = asyncio.get_running_loop().create_task(self._tell(event))
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            _logger.warning("event %s dropped: no asyncio loop runs", event.name)
+            return
+
+        task = loop.create_task(self._tell(event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -94,7 +100,8 @@ class Events:
             _logger.exception("the listener failed at event %s", event.name)
 
     def _emit_to_thread(self, event: Event) -> None:
-        if self._thread is None:
+        # A listener may have ended it, and a fork does not take it along.
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(
                 target=self._work, name="asgi_auth events", daemon=True
             )

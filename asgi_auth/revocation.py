@@ -138,6 +138,11 @@ class RevocationList:
             if not self._accept_stale:
                 raise
 
+    def keep_fresh(self) -> None:
+        """Read along in the running loop, also while nobody asks for a verdict."""
+        if self.fresh_until != float("inf"):
+            self._start_feeder(asyncio.get_running_loop())
+
     async def read(self) -> None:
         """Read at once what is new, for instance what this process has published.
 

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["BearerHeader", "Cookie", "QueryParam", "Source", "Subprotocol"]
+__all__ = [
+    "BearerHeader",
+    "Cookie",
+    "Header",
+    "QueryParam",
+    "Source",
+    "Subprotocol",
+    "unquote",
+]
 
 _TCHAR = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_LONGEST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,17 @@ class BearerHeader:
     """
 
     scheme: str = "Bearer"
+
+    def __post_init__(self) -> None:
+        """Refuse a scheme that no client could send."""
+        if len(self.scheme) > _LONGEST or _TCHAR.fullmatch(self.scheme) is None:
+            msg = f"{self.scheme!r} is no authentication scheme (RFC 9110, 11.1)."
+            raise ConfigurationError(msg)
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """The ``source`` and the ``scheme`` of what comes from here."""
+        return "header", self.scheme.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +61,41 @@ class Cookie:
         if _TCHAR.fullmatch(self.name) is None:
             msg = f"{self.name!r} is no cookie name (RFC 6265, section 4.1.1)."
             raise ConfigurationError(msg)
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """The ``source`` and the ``scheme`` of what comes from here."""
+        return "cookie", "bearer"
+
+    def pattern(self) -> re.Pattern[bytes]:
+        """Return what finds the value in a Cookie header."""
+        name = re.escape(self.name.encode("ascii"))
+        return re.compile(rb"(?:^|;)[ \t]*" + name + rb"[ \t]*=[ \t]*([^;]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header field that holds nothing but the credential: ``X-API-Key: <key>``.
+
+    Args:
+        name: Matched without regard to case.
+    """
+
+    name: str = "X-API-Key"
+
+    def __post_init__(self) -> None:
+        """Refuse names that cannot be sent, or that have a form of their own."""
+        taken = self.name.lower() in {"authorization", "cookie"}
+        if taken or _TCHAR.fullmatch(self.name) is None:
+            msg = (
+                f"{self.name!r} is no header for keys: try BearerHeader."
+            )
+            raise ConfigurationError(msg)
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """The ``source`` and the ``scheme`` of what comes from here."""
+        return "header", self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +118,16 @@ class QueryParam:
             msg = f"{self.name!r} is no plain query parameter name."
             raise ConfigurationError(msg)
 
+    @property
+    def way(self) -> tuple[str, str]:
+        """The ``source`` and the ``scheme`` of what comes from here."""
+        return "query", "bearer"
+
+    def pattern(self) -> re.Pattern[bytes]:
+        """Return what finds the value in a query string."""
+        name = re.escape(self.name.encode("ascii"))
+        return re.compile(rb"(?<![^&])" + name + rb"=([^&]*)")
+
 
 @dataclass(frozen=True, slots=True)
 class Subprotocol:
@@ -72,5 +137,17 @@ class Subprotocol:
     ``base64url.bearer.authorization.<base64url(token)>`` beside another protocol.
     """
 
+    @property
+    def way(self) -> tuple[str, str]:
+        """The ``source`` and the ``scheme`` of what comes from here."""
+        return "subprotocol", "bearer"
 
-Source = BearerHeader | Cookie | QueryParam | Subprotocol
+
+Source = BearerHeader | Cookie | Header | QueryParam | Subprotocol
+
+
+def unquote(value: bytes) -> bytes:
+    """Return a cookie's value without white space behind it, and without quotes."""
+    value = value.rstrip(b" \t")
+    quoted = len(value) > 1 and value[:1] == value[-1:] == b'"'
+    return value[1:-1] if quoted else value

@@ -5,7 +5,7 @@ What cannot be used is left out and told of; nothing of it is mended or guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from asgi_auth.errors import ConfigurationError
@@ -38,7 +38,7 @@ def read_jwks(
     body: bytes,
     *,
     algorithms: Sequence[str] = ASYMMETRIC,
-    issuer: str | None = None,
+    issuers: Collection[str] = (),
     max_keys: int = 100,
 ) -> PublicKeys:
     """Read the keys that verify signatures.
@@ -47,7 +47,7 @@ def read_jwks(
         body: The JSON text.
         algorithms: The accepted ones. A key that does not say its own gets the first
             that fits, so that each has exactly one (RFC 8725, section 3.1).
-        issuer: Keys that name another one are left out; ``None`` takes all.
+        issuers: Keys that name another one are left out; empty: none is.
         max_keys: Most keys that a set may hold.
 
     Raises:
@@ -66,7 +66,7 @@ def read_jwks(
     skipped: list[str] = []
     for index, entry in enumerate(entries):
         try:
-            found.append(_read(entry, algorithms, issuer))
+            found.append(_read(entry, algorithms, issuers))
         except ConfigurationError as error:
             skipped.append(f"key {index}: {error}")
 
@@ -78,7 +78,7 @@ def read_jwks(
     return PublicKeys(keys, tuple(skipped))
 
 
-def _read(entry: object, algorithms: Sequence[str], issuer: str | None) -> Key:
+def _read(entry: object, algorithms: Sequence[str], issuers: Collection[str]) -> Key:
     if not isinstance(entry, Mapping):
         msg = "not a JSON object"
         raise ConfigurationError(msg)
@@ -91,7 +91,7 @@ def _read(entry: object, algorithms: Sequence[str], issuer: str | None) -> Key:
         msg = "a private key: whoever reads the set can sign with it"
         raise ConfigurationError(msg)
 
-    if issuer is not None and entry.get("issuer", issuer) != issuer:
+    if issuers and "issuer" in entry and entry["issuer"] not in [*issuers]:
         msg = "a key of another issuer"
         raise ConfigurationError(msg)
 
@@ -100,6 +100,10 @@ def _read(entry: object, algorithms: Sequence[str], issuer: str | None) -> Key:
 
 def _algorithm_of(entry: Mapping[str, Any], algorithms: Sequence[str]) -> str:
     own = entry.get("alg")
+    if not isinstance(own, str | None):
+        msg = "its alg is no text"
+        raise ConfigurationError(msg)
+
     accepted = [find_algorithm(name) for name in algorithms]
     for algorithm in accepted:
         if own is not None:
@@ -112,7 +116,7 @@ def _algorithm_of(entry: Mapping[str, Any], algorithms: Sequence[str]) -> str:
         if fits:
             return algorithm.name
 
-    msg = f"for an algorithm or of a type that is not accepted: {str(own)[:32]}"
+    msg = f"for an algorithm or of a type that is not accepted: {(own or '')[:32]!r}"
     raise ConfigurationError(msg)
 
 

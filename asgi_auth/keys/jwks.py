@@ -12,8 +12,15 @@ import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
+from typing import Any, NamedTuple
 
 from asgi_auth._http import Fetch, Remote, check_url
 from asgi_auth._per_loop import PerLoop
@@ -22,7 +29,7 @@ from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_jwks
 from asgi_auth.keys.keyset import KeySet
 
-__all__ = ["JWKSClient", "JWKSStats", "Locate"]
+__all__ = ["ASYMMETRIC", "JWKSClient", "JWKSStats", "Locate"]
 
 Locate = Callable[[], Awaitable[str]]
 """Finds the URL of a JWK set, or raises ``UnavailableError``."""
@@ -62,7 +69,7 @@ class JWKSClient:
         url: Where the set is: https, or http to the loopback interface; or a callable
             that finds it out, asked again after a failure.
         algorithms: The accepted ones, the first that fits for keys without ``alg``.
-        issuer: Keys that name another one in their ``issuer`` are left out.
+        issuers: Keys that name another ``issuer`` are left out; empty: none is.
         fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
         ttl: Seconds after which the set is asked for anew, in the background, where
             the answer says nothing else; its ``Cache-Control`` counts from 1 minute
@@ -76,9 +83,6 @@ class JWKSClient:
         clock: Returns seconds that only go forward.
         jitter: Returns 0 to 1, so that processes do not ask in step.
 
-    Attributes:
-        fresh_until: Up to this time of the clock nobody has to be asked.
-
     Raises:
         ConfigurationError: The URL is unsafe, or a bound is out of bounds.
         MissingExtraError: httpx2 is needed, and not installed.
@@ -89,7 +93,7 @@ class JWKSClient:
         url: str | Locate,
         *,
         algorithms: Sequence[str] = ASYMMETRIC,
-        issuer: str | None = None,
+        issuers: Collection[str] = (),
         fetch: Fetch | None = None,
         ttl: float = 600,
         stale_for: float = 86400,
@@ -107,7 +111,7 @@ class JWKSClient:
             "JWKSClient", fetch=fetch, timeout=timeout, max_bytes=max_bytes
         )
         self._algorithms = tuple(algorithms)
-        self._issuer = issuer
+        self._issuers = tuple(issuers)
         self._ttl, self._stale_for, self._cooldown = ttl, stale_for, cooldown
         self._max_keys = max_keys
         self._clock = clock
@@ -115,7 +119,7 @@ class JWKSClient:
         self._bucket = TokenBucket(_BURST, cooldown, clock=clock)
         self._flights = PerLoop(_Flight, _Flight.aclose)
         self._keys: KeySet | None = None
-        self._fetched_at = self._usable_until = self.fresh_until = _NEVER
+        self._fetched_at = self._usable_until = self._fresh_until = _NEVER
         self._not_before = _NEVER
         self._failing = 0
         self._fetches = self._failures = 0
@@ -130,7 +134,7 @@ class JWKSClient:
             UnavailableError: There are none, or they are too old.
         """
         now = self._clock()
-        if self._keys is not None and now < self.fresh_until:
+        if self._keys is not None and now < self._fresh_until:
             return self._keys
 
         flight = await self._flights.get()
@@ -146,6 +150,10 @@ class JWKSClient:
         if self._keys is None:  # pragma: no cover - a flight brings keys or raises
             raise self._outage(1)
         return self._keys
+
+    def is_fresh(self) -> bool:
+        """Tell whether the keys can be used without a look at their age."""
+        return self._clock() < self._fresh_until
 
     async def seek(self, kid: str | None, algorithm: str) -> None:
         """Ask for the set, because a token names a key that it lacks.
@@ -203,7 +211,7 @@ class JWKSClient:
             self._failing += 1
             now = self._clock()
             self._not_before = now + self._pause()
-            self.fresh_until = min(self._not_before, self._usable_until)
+            self._fresh_until = min(self._not_before, self._usable_until)
             if self._locate is not None:
                 self._url = None
             _logger.warning("the keys at %s cannot be had: %s", self._url, error)
@@ -218,7 +226,7 @@ class JWKSClient:
             read_jwks,
             answer.body,
             algorithms=self._algorithms,
-            issuer=self._issuer,
+            issuers=self._issuers,
             max_keys=self._max_keys,
         )
         if self._keys is None:
@@ -231,7 +239,7 @@ class JWKSClient:
         lifetime = _lifetime(answer.headers, self._ttl) * (1 - self._jitter() / 10)
         self._fetched_at = asked_at
         self._usable_until = asked_at + self._stale_for
-        self.fresh_until = min(asked_at + lifetime, self._usable_until)
+        self._fresh_until = min(asked_at + lifetime, self._usable_until)
         self._not_before = _NEVER
         self._failing = 0
 
@@ -271,7 +279,9 @@ class JWKSClient:
             raise ConfigurationError(msg)
 
         if not (0 < ttl <= stale_for and cooldown > 0 and 1 <= max_keys <= 100):  # noqa: PLR2004
-            msg = "0 < ttl <= stale_for, 0 < cooldown and 1 <= max_keys <= 100 must hold."
+            msg = (
+                "0 < ttl <= stale_for, 0 < cooldown and 1 <= max_keys <= 100 must hold."
+            )
             raise ConfigurationError(msg)
 
 
@@ -283,10 +293,10 @@ class _Flight:
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
 
-    def begin(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        self.task = asyncio.ensure_future(work)  # type: ignore[assignment]
-        self.task.add_done_callback(self._land)  # type: ignore[union-attr]
-        return self.task  # type: ignore[return-value]
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self.task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._land)
+        return task
 
     def _land(self, task: asyncio.Task[None]) -> None:
         self.task = None

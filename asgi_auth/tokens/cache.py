@@ -4,29 +4,27 @@ A bounded table with SIEVE eviction (Zhang et al., NSDI 2024): a hit only marks 
 entry, so it needs no lock and no reordering, and one-shot tokens leave first. The key
 is the SHA-256 of the whole token and nothing else, so no live token stays in memory
 and no two tokens can share an entry. Nothing is decided here: time, keys and
-revocation are checked at every hit by :mod:`asgi_auth.tokens.verifier`.
+revocation are checked at every hit by :mod:`asgi_auth.tokens.recall`.
 """
 
 from __future__ import annotations
 
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["CacheStats", "VerifiedCache"]
+__all__ = ["CacheStats", "Entry", "VerifiedCache"]
 
 _LONGEST = 4096
-
-V = TypeVar("V")
 
 
 class CacheStats(NamedTuple):
     """How the table does, for metrics.
 
     Attributes:
-        hits: Look-ups that found an entry.
-        misses: Look-ups that did not.
+        hits: Tokens that were known.
+        misses: Good tokens that were not; bad ones are not counted.
         size: Entries held.
     """
 
@@ -35,35 +33,51 @@ class CacheStats(NamedTuple):
     size: int
 
 
-class _Node(Generic[V]):
-    __slots__ = ("key", "newer", "older", "value", "visited")
+class Entry:
+    """What the table holds: a base, because each object less is time and memory.
 
-    def __init__(self, key: bytes, value: V) -> None:
-        self.key = key
-        self.value = value
-        self.visited = False
-        self.newer: _Node[V] | None = None
-        self.older: _Node[V] | None = None
+    Attributes:
+        key: The digest that it stands under.
+        visited: It was used since the hand last passed.
+        newer: Its neighbour, put in later.
+        older: Its neighbour, put in earlier.
+    """
+
+    __slots__ = ("key", "newer", "older", "visited")
+
+    key: bytes
+    newer: Self | None
+    older: Self | None
+    visited: bool
 
 
-class VerifiedCache(Generic[V]):
+E = TypeVar("E", bound=Entry)
+
+
+class VerifiedCache(Generic[E]):
     """A table of at most *size* verified tokens.
 
     Counters may lose a beat when threads race; the table itself does not.
 
     Args:
         size: Greatest number of entries, at least 1.
+
+    Attributes:
+        size: Greatest number of entries.
+        table: Digest to entry; the same dictionary for as long as the cache lives.
+        hits: Tokens that were known.
+        misses: Good tokens that were not.
     """
 
     __slots__ = (
         "_hand",
-        "_hits",
         "_lock",
-        "_misses",
         "_newest",
         "_oldest",
-        "_table",
+        "hits",
+        "misses",
         "size",
+        "table",
     )
 
     def __init__(self, size: int = 4096) -> None:
@@ -72,90 +86,89 @@ class VerifiedCache(Generic[V]):
             raise ConfigurationError(msg)
 
         self.size = size
-        self._table: dict[bytes, _Node[V]] = {}
-        self._newest: _Node[V] | None = None
-        self._oldest: _Node[V] | None = None
-        self._hand: _Node[V] | None = None
-        self._hits = self._misses = 0
+        self.table: dict[bytes, E] = {}
+        self._newest: E | None = None
+        self._oldest: E | None = None
+        self._hand: E | None = None
+        self.hits = self.misses = 0
         self._lock = Lock()
 
-    def get(self, key: bytes) -> V | None:
-        """Return the entry of *key* and mark it as used."""
-        node = self._table.get(key)
-        if node is None:
-            self._misses += 1
+    def get(self, key: bytes) -> E | None:
+        """Return the entry of *key* and mark it as used.
+
+        :mod:`asgi_auth.tokens.recall` does the same in place, to save the call.
+        """
+        entry = self.table.get(key)
+        if entry is None:
             return None
 
-        self._hits += 1
-        node.visited = True
-        return node.value
+        self.hits += 1
+        entry.visited = True
+        return entry
 
-    def put(self, key: bytes, value: V, *, length: int) -> None:
-        """Add an entry, unless its token has more than 4096 bytes.
+    def put(self, key: bytes, entry: E, *, length: int) -> None:
+        """Add *entry*, which is in no table, unless its token has over 4096 bytes.
 
         Args:
             key: The SHA-256 of the whole token.
-            value: What is known of the token.
+            entry: What is known of the token.
             length: The token's length in bytes.
         """
+        self.misses += 1
         if length > _LONGEST:
             return
 
-        node = _Node(key, value)
         with self._lock:
-            known = self._table.pop(key, None)
+            known = self.table.pop(key, None)
             if known is not None:
                 self._unlink(known)
-            elif len(self._table) >= self.size:
+            elif len(self.table) >= self.size:
                 self._evict()
 
-            self._link(node)
-
-    def drop(self, key: bytes) -> None:
-        """Forget an entry; an unknown key is passed over."""
-        with self._lock:
-            node = self._table.pop(key, None)
-            if node is not None:
-                self._unlink(node)
+            self._link(key, entry)
 
     def stats(self) -> CacheStats:
         """Return the counters and the number of entries."""
-        return CacheStats(self._hits, self._misses, len(self._table))
+        return CacheStats(self.hits, self.misses, len(self.table))
 
-    def _link(self, node: _Node[V]) -> None:
-        self._table[node.key] = node
-        node.older = self._newest
-        if self._newest is not None:
-            self._newest.newer = node
-
-        self._newest = node
-        if self._oldest is None:
-            self._oldest = node
-
-    def _unlink(self, node: _Node[V]) -> None:
-        if self._hand is node:
-            self._hand = node.newer
-
-        if node.newer is not None:
-            node.newer.older = node.older
+    def _link(self, key: bytes, entry: E) -> None:
+        entry.key = key
+        entry.visited = False
+        entry.newer = None
+        entry.older = newest = self._newest
+        if newest is not None:
+            newest.newer = entry
         else:
-            self._newest = node.older
+            self._oldest = entry
 
-        if node.older is not None:
-            node.older.newer = node.newer
+        self._newest = self.table[key] = entry
+
+    def _unlink(self, entry: E) -> None:
+        newer, older = entry.newer, entry.older
+        if self._hand is entry:
+            self._hand = newer
+
+        if newer is not None:
+            newer.older = older
         else:
-            self._oldest = node.newer
+            self._newest = older
 
-        node.newer = node.older = None
+        if older is not None:
+            older.newer = newer
+        else:
+            self._oldest = newer
+
+        # Who still holds it must not keep its neighbours alive.
+        entry.newer = entry.older = None
 
     def _evict(self) -> None:
         """Walk from old to new, spare what was used since, drop the first other."""
-        node = self._hand or self._oldest
-        while node is not None and node.visited:
-            node.visited = False
-            node = node.newer or self._oldest
+        entry = self._hand or self._oldest
+        while entry is not None and entry.visited:
+            entry.visited = False
+            entry = entry.newer or self._oldest
 
-        if node is not None:
-            self._hand = node
-            del self._table[node.key]
-            self._unlink(node)
+        if entry is not None:
+            self._hand = entry
+            del self.table[entry.key]
+            self._unlink(entry)

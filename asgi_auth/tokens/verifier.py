@@ -5,111 +5,25 @@ Revocation is asked last, of a local copy. The application's own users come afte
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
+from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import KeySet
-from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.revocation import RevocationList, uptime
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
-from asgi_auth.tokens.claims import ClaimsRules, Window, names_of
-from asgi_auth.tokens.codec import Codec, Decoded
+from asgi_auth.tokens.claims import ClaimsRules
+from asgi_auth.tokens.codec import Codec
+from asgi_auth.tokens.recall import Recall, make_recall
+from asgi_auth.tokens.verified import VerifiedToken
 
-__all__ = ["TokenVerifier", "VerifiedToken"]
+__all__ = ["TokenVerifier"]
 
 ACCESS_TYPES = ("at+jwt",)
 """The media type of an access token (RFC 9068, section 2.1)."""
-
-
-class VerifiedToken:
-    """A token that was good when it was looked at.
-
-    Attributes:
-        claims: The payload, read-only.
-        starts_at: Unix seconds before which it must not be used.
-        expires_at: Unix seconds from which on it must not be used.
-        issued_at: The ``iat``, or 0.
-        generation: The key set's when its signature was checked.
-        issuer: The ``iss``, or ``None``.
-        subject: The ``sub``.
-        session_id: The ``sid``, or ``None``.
-        token_id: The ``jti``, or ``None``.
-        scopes: The ``scope``, and ``authenticated``.
-        roles: The ``roles``.
-        cleared_at: The version of the revocations at which it was not among them.
-
-    Raises:
-        InvalidTokenError: A claim has a shape that it must not have.
-    """
-
-    __slots__ = (
-        "_principals",
-        "claims",
-        "cleared_at",
-        "expires_at",
-        "generation",
-        "issued_at",
-        "issuer",
-        "roles",
-        "scopes",
-        "session_id",
-        "starts_at",
-        "subject",
-        "token_id",
-    )
-
-    def __init__(self, decoded: Decoded, window: Window) -> None:
-        claims = self.claims = decoded.claims
-        self.generation = decoded.generation
-        self.starts_at, self.expires_at, self.issued_at = window
-        self.issuer: str | None = claims.get("iss")
-        self.subject: str = claims["sub"]
-        self.session_id: str | None = claims.get("sid")
-        self.token_id: str | None = claims.get("jti")
-        self.scopes = _with_authenticated(names_of(claims, "scope"))
-        self.roles = _shared(names_of(claims, "roles"))
-        self.cleared_at = -1
-        self._principals: tuple[Principal, ...] = ()
-
-    def __repr__(self) -> str:
-        """Leave out what identifies the token."""
-        return f"VerifiedToken(subject={self.subject!r}, issuer={self.issuer!r})"
-
-    def principal(self, source: str, backend: str) -> Principal:
-        """Return the one principal for *source* and *backend*.
-
-        A token that was seen in a header never lends its explicitness to the same
-        token in a cookie.
-        """
-        for known in self._principals:
-            if known.source == source and known.backend == backend:
-                return known
-
-        principal = self._make_principal(source, backend)
-        self._principals += (principal,)
-        return principal
-
-    def _make_principal(self, source: str, backend: str) -> Principal:
-        claims = self.claims
-        return Principal(
-            self.subject,
-            self.issuer,
-            claims,
-            self.scopes,
-            self.roles,
-            source,
-            backend,
-            self.session_id,
-            self.token_id,
-            claims.get("auth_time"),
-            claims.get("acr"),
-            self.expires_at,
-            is_authenticated=True,
-        )
 
 
 class TokenVerifier:
@@ -129,6 +43,10 @@ class TokenVerifier:
         cache: ``None`` verifies the same token again each time.
         cache_size: Greatest number of verified tokens to remember.
         revocations: What is revoked, or ``None``: nobody can revoke these tokens.
+        whole_subjects: A revoked subject's tokens are revoked even if they have a
+            ``sid``, as for issuers that do not tell us of their sessions.
+        translate: Puts the issuer's own claims under the names that are read here;
+            the principal's ``claims`` stay as they were.
         clock: Returns Unix seconds.
 
     Raises:
@@ -142,7 +60,9 @@ class TokenVerifier:
         "_keys",
         "_revocations",
         "_rules",
+        "_translate",
         "_types",
+        "_whole_subjects",
     )
 
     def __init__(
@@ -160,9 +80,13 @@ class TokenVerifier:
         cache: Literal["memory"] | None = "memory",
         cache_size: int = 4096,
         revocations: RevocationList | None = None,
+        whole_subjects: bool = False,
+        translate: Callable[[FrozenDict], FrozenDict] | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self._keys = keys
+        self._whole_subjects = whole_subjects
+        self._translate = translate
         self._clock = clock
         self._revocations = revocations
         self._types = frozenset(types)
@@ -183,6 +107,16 @@ class TokenVerifier:
     def issuer(self) -> str | None:
         """Whose tokens are accepted."""
         return self._rules.issuer
+
+    @property
+    def clock(self) -> Clock:
+        """What time bounds are checked with."""
+        return self._clock
+
+    @property
+    def revocations(self) -> RevocationList | None:
+        """What is revoked, or ``None``: nothing can be."""
+        return self._revocations
 
     @property
     def keys(self) -> KeySet:
@@ -206,40 +140,19 @@ class TokenVerifier:
             if uptime() > revocations.fresh_until:
                 await revocations.ensure_fresh()
 
-            _clear(verified, revocations)
+            verified.clear(revocations)
 
         return verified
 
-    def recall(self, token: bytes) -> VerifiedToken | None:
-        """Return a token that was admitted before, if nothing has changed since.
-
-        Time, the keys and the revocations are looked at each time; ``None`` means
-        that :meth:`admit` has to find out, not that the token is bad.
-
-        Raises:
-            RevokedTokenError: It, its session or its subject was revoked.
-        """
-        cache = self._cache
-        if cache is None:
-            return None
-
-        known = cache.get(sha256(token).digest())
-        if (
-            known is None
-            or not known.starts_at <= self._clock() < known.expires_at
-            or known.generation != self._keys.generation
-        ):
-            return None
-
-        revocations = self._revocations
-        if revocations is not None:
-            if uptime() > revocations.fresh_until:
-                return None
-
-            if known.cleared_at != revocations.version:
-                _clear(known, revocations)
-
-        return known
+    def recaller(self, backend: str) -> Recall:
+        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.recall`."""
+        return make_recall(
+            self._cache,
+            self._keys,
+            self._revocations,
+            clock=self._clock,
+            backend=backend,
+        )
 
     def verify(self, token: bytes) -> VerifiedToken:
         """Verify one compact JWS anew, without asking whether it is revoked.
@@ -253,8 +166,13 @@ class TokenVerifier:
             msg = "the token is of another type"
             raise InvalidTokenError(msg)
 
+        claims = decoded.claims
+        if self._translate is not None:
+            decoded = decoded._replace(claims=self._translate(claims))
+
         window = self._rules.check(decoded.claims, self._clock())
-        verified = VerifiedToken(decoded, window)
+        verified = VerifiedToken(decoded, window, whole_subject=self._whole_subjects)
+        verified.claims = claims
         if self._cache is not None:
             self._cache.put(sha256(token).digest(), verified, length=len(token))
 
@@ -263,19 +181,6 @@ class TokenVerifier:
     def cache_stats(self) -> CacheStats:
         """Return hits, misses and size of the table of verified tokens."""
         return CacheStats(0, 0, 0) if self._cache is None else self._cache.stats()
-
-
-def _clear(token: VerifiedToken, revocations: RevocationList) -> None:
-    """Look *token* up among what is revoked."""
-    version = revocations.version
-    revocations.check(
-        token.issuer,
-        session_id=token.session_id,
-        token_id=token.token_id,
-        subject=token.subject,
-        issued_at=token.issued_at,
-    )
-    token.cleared_at = version
 
 
 def _names(audience: str | Iterable[str] | None) -> frozenset[str]:
@@ -287,15 +192,4 @@ def _names(audience: str | Iterable[str] | None) -> frozenset[str]:
         msg = "audience must not be empty; None means that tokens have no aud."
         raise ConfigurationError(msg)
 
-    return names
-
-
-# Users share few sets of scopes: one object for each saves memory in the cache.
-@lru_cache(maxsize=512)
-def _with_authenticated(scopes: frozenset[str]) -> frozenset[str]:
-    return scopes | {AUTHENTICATED}
-
-
-@lru_cache(maxsize=512)
-def _shared(names: frozenset[str]) -> frozenset[str]:
     return names

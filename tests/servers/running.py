@@ -36,6 +36,7 @@ SERVERS = {
     ],
     "uvicorn-wsproto": [*UVICORN, "--ws", "wsproto", "--http", "h11", APP],
     "hypercorn": [*HYPERCORN, APP],
+    "hypercorn-trio": [*HYPERCORN, "--worker-class", "trio", APP],
     "granian": [*GRANIAN, APP],
 }
 

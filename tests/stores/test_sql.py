@@ -342,7 +342,7 @@ async def test_a_store_works_on_after_hundreds_of_cancelled_verbs(store):
         await asyncio.gather(*tasks, return_exceptions=True)
     assert (await store.rotate("one", 0, **IDLE)).session.seq == 1
     life = await store._database._lives.get()
-    await asyncio.gather(*life.tasks, return_exceptions=True)
+    await asyncio.gather(*life.verbs, return_exceptions=True)
     assert life.engine.pool.checkedout() == 0
 
 
