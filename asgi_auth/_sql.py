@@ -33,9 +33,9 @@ _T = TypeVar("_T")
 _Work = Callable[[AsyncConnection], Awaitable[_T]]
 
 # A verb answers within 3 seconds. SQLite and asyncpg give up first and by themselves,
-# which leaves their connection usable; then we cancel; then we no longer wait.
+# which leaves their connection usable; then we give up; then we no longer wait.
 _DRIVER_TIMEOUT = 2.0
-_VERB_TIMEOUT = 2.4
+_VERB_TIMEOUT = 2.2
 _CLEAN_UP = 0.3
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -137,32 +137,37 @@ class Database:
         await self._lives.aclose()
 
     async def _run(self, work: _Work[_T], *, write: bool) -> _T:
-        # The work has a task of its own. A caller that is cancelled leaves at once, and
-        # the statement comes to its end, so that the connection goes back clean; and
-        # a driver that cleans up slowly after an outage does not hold anybody up.
         life = await self._lives.get()
-        task = asyncio.create_task(self._attempt(life, work, write=write))
-        life.tasks.add(task)
-        task.add_done_callback(life.forget)
-        done, _ = await asyncio.wait({task}, timeout=_VERB_TIMEOUT + _CLEAN_UP)
-        if done:
-            return task.result()
+        loop = asyncio.get_running_loop()
+        verb = _Verb(self._attempt(life, work, write=write), loop=loop)
+        life.verbs.add(verb)
+        verb.add_done_callback(life.forget)
         if self.dialect != "sqlite":
-            task.cancel()
+            timer = loop.call_later(_VERB_TIMEOUT, verb.expire)
+            verb.add_done_callback(lambda _: timer.cancel())
+
+        # A driver that cleans up slowly after an outage does not hold anybody up.
+        await asyncio.wait({verb}, timeout=_VERB_TIMEOUT + _CLEAN_UP)
+        if verb.done() and not verb.cancelled():
+            return verb.result()
+
         msg = "the database did not answer in time"
         raise UnavailableError(msg)
 
     async def _attempt(self, life: _Life, work: _Work[_T], *, write: bool) -> _T:
-        sqlite = self.dialect == "sqlite"
-        queue = life.writing if sqlite and write else nullcontext()
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _VERB_TIMEOUT
+        queue = life.writing if write and self.dialect == "sqlite" else nullcontext()
         try:
-            async with asyncio.timeout(_VERB_TIMEOUT) as limit, queue:
-                if sqlite:
-                    # Its thread cannot be interrupted, and a close that is cancelled
-                    # while the thread works never ends. It gives up by itself.
-                    limit.reschedule(None)
-                async with life.engine.connect() as connection:
+            async with queue:
+                if clock() > deadline:
+                    raise TimeoutError  # noqa: TRY301
+                connection = await life.engine.connect()
+                # Not "async with": that closes in a task which can be cancelled.
+                try:
                     return await work(connection)
+                finally:
+                    await connection.close()
         except Exception as error:
             fault = _fault_of(error)
             if fault is None:
@@ -181,20 +186,35 @@ class Database:
             await life.engine.dispose()
 
 
+class _Verb(asyncio.Task[_T]):
+    """A statement on its way, which nobody cancels but its deadline.
+
+    A caller that is cancelled leaves at once, and a loop that shuts down waits: the
+    statement comes to its end, and its connection goes back clean. A SQLite file is
+    never given up on the way: its thread cannot be interrupted, and has a limit.
+    """
+
+    def cancel(self, msg: Any = None) -> bool:
+        return False
+
+    def expire(self) -> None:
+        super().cancel()
+
+
 @dataclass(slots=True)
 class _Life:
     """What a database has in one event loop."""
 
     engine: AsyncEngine
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    verbs: set[_Verb[Any]] = field(default_factory=set)
     # In one process writers wait for each other here: SQLite itself lets them poll
     # for the lock, with pauses of up to 100 ms.
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def forget(self, task: asyncio.Task[Any]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # Read, so that nobody warns about an abandoned one.
+    def forget(self, verb: Any) -> None:
+        self.verbs.discard(verb)
+        if not verb.cancelled():
+            verb.exception()  # Read, so that nobody warns about an abandoned one.
 
 
 async def _lock_schema(connection: AsyncConnection) -> None:

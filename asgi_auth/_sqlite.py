@@ -9,7 +9,8 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 
 __all__ = ["open_connection"]
 
@@ -17,11 +18,34 @@ __all__ = ["open_connection"]
 _LAST_WORDS = 0.3
 
 
+class _Cursor(sqlite3.Cursor):
+    """Runs a statement to its end at once.
+
+    Else an UPDATE that returns rows keeps the file locked until they are fetched; and
+    if the task that was to fetch them is cancelled, until the garbage collector comes.
+    """
+
+    _rows: list[Any]
+
+    def execute(self, *args: Any) -> Self:
+        super().execute(*args)
+        self._rows = super().fetchall()
+        return self
+
+    def fetchall(self) -> list[Any]:
+        rows, self._rows = self._rows, []
+        return rows
+
+
 class _Connection(sqlite3.Connection):
     """Closes itself when nobody has it: a cancelled opening loses it."""
 
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
+
     def __del__(self) -> None:
-        self.close()
+        with suppress(sqlite3.ProgrammingError):  # It was never open.
+            self.close()
 
 
 async def open_connection(

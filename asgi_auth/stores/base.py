@@ -1,4 +1,4 @@
-"""What a store must be able to do. Prove yours with ``asgi_auth.testing.StoreContract``.
+"""What a store must be able to do. Prove yours with ``StoreContract``.
 
 Every verb is atomic, and raises :class:`~asgi_auth.errors.UnavailableError` within
 3 seconds when the store is down. ``now`` is the caller's clock; with ``None`` the
@@ -47,6 +47,9 @@ class SessionStore(Protocol):
             claims: JSON values for each access token.
             device: Where the log-in came from.
             now: The caller's time, or ``None`` for the store's.
+
+        Raises:
+            ValueError: The sid is taken, or a text cannot be stored.
         """
         ...
 

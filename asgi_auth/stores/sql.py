@@ -6,6 +6,7 @@ It makes no table unasked. It needs asyncio and the extra ``asgi-auth[sql]``, or
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,9 @@ from asgi_auth.stores.text import check_storable, is_storable
 __all__ = ["SQLStore"]
 
 _MAX_SEQ = 2**63 - 1
+_ROTATE_TIMEOUT = 2.6  # It may take two statements.
 _SWEEP_EVERY = 3600.0
+_SWEEP_TIMEOUT = 1.0
 
 
 class SQLStore:
@@ -150,25 +153,18 @@ class SQLStore:
         """
         if not is_storable(sid):
             return Rotation("refused")
-        values = {
-            "session": sid,
-            "current": seq if 0 <= seq <= _MAX_SEQ else -1,
-            "idle_ttl": idle_ttl,
-            "now": now,
-        }
-        while True:
-            rows = await self._database.fetch(self._rotate, values, write=True)
-            if rows:
-                return Rotation("rotated", _session(rows[0]))
-            found = await self._database.fetch(self._find, {"session": sid, "now": now})
-            if not found:
-                return Rotation("refused")
-            session = _session(found[0])
-            outcome = judge(session, seq, grace=grace, now=found[0].now)
-            # Only a change between the two statements makes it current here: then
-            # the first statement can do it now.
-            if outcome != "rotated":
-                return Rotation(outcome, session)
+        try:
+            async with asyncio.timeout(_ROTATE_TIMEOUT):
+                while True:
+                    found = await self._advance(sid, seq, idle_ttl=idle_ttl, now=now)
+                    found = found or await self._report(sid, seq, grace=grace, now=now)
+                    # It is current only if it changed between the two statements:
+                    # then the first one can do it now.
+                    if found is not None:
+                        return found
+        except TimeoutError as error:
+            msg = "the database did not answer in time"
+            raise UnavailableError(msg) from error
 
     async def sessions(
         self, issuer: str, subject: str, *, now: float | None = None
@@ -239,12 +235,35 @@ class SQLStore:
                 gone += len(rows)
         return gone
 
+    async def _advance(
+        self, sid: str, seq: int, *, idle_ttl: float, now: float | None
+    ) -> Rotation | None:
+        values = {
+            "session": sid,
+            "current": seq if 0 <= seq <= _MAX_SEQ else -1,
+            "idle_ttl": idle_ttl,
+            "now": now,
+        }
+        rows = await self._database.fetch(self._rotate, values, write=True)
+        return Rotation("rotated", _session(rows[0])) if rows else None
+
+    async def _report(
+        self, sid: str, seq: int, *, grace: float, now: float | None
+    ) -> Rotation | None:
+        rows = await self._database.fetch(self._find, {"session": sid, "now": now})
+        if not rows:
+            return Rotation("refused")
+        session = _session(rows[0])
+        outcome = judge(session, seq, grace=grace, now=rows[0].now)
+        return None if outcome == "rotated" else Rotation(outcome, session)
+
     async def _sweep_sometimes(self, now: float | None) -> None:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + _SWEEP_EVERY
-            # What it did not reach, the next one will.
-            with suppress(UnavailableError):
-                await self.sweep(now=now)
+            # What it does not reach, the next one will.
+            with suppress(UnavailableError, TimeoutError):
+                async with asyncio.timeout(_SWEEP_TIMEOUT):
+                    await self.sweep(now=now)
 
 
 def _json(value: object) -> str:
