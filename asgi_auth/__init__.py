@@ -30,6 +30,7 @@ from asgi_auth.errors import (
 from asgi_auth.events import Event
 from asgi_auth.guards import requires
 from asgi_auth.keys import Key, KeySet
+from asgi_auth.lifetime import extend
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import (
     ANONYMOUS,
@@ -41,7 +42,7 @@ from asgi_auth.principal import (
 from asgi_auth.refusal import deny
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import BearerHeader, Cookie, QueryParam, Subprotocol
+from asgi_auth.sources import BearerHeader, Cookie, Header, QueryParam, Subprotocol
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.grant import Grant
@@ -67,6 +68,7 @@ __all__ = [
     "Event",
     "ExpiredTokenError",
     "Grant",
+    "Header",
     "InsufficientScopeError",
     "InvalidCredentialsError",
     "InvalidRequestError",
@@ -92,6 +94,7 @@ __all__ = [
     "UnknownSubjectError",
     "current_principal",
     "deny",
+    "extend",
     "get_principal",
     "get_user",
     "requires",

@@ -39,12 +39,8 @@ def b64url_encode(data: bytes) -> bytes:
     return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL)
 
 
-def b64url_decode(segment: bytes, *, clean: bool = False) -> bytes:
+def b64url_decode(segment: bytes) -> bytes:
     """Decode canonical, unpadded base64url (RFC 7515, section 2).
-
-    Args:
-        segment: The encoded text.
-        clean: The caller has seen to it that only characters of the alphabet occur.
 
     Raises:
         ValueError: The text is not what :func:`b64url_encode` would have made.
@@ -52,19 +48,23 @@ def b64url_decode(segment: bytes, *, clean: bool = False) -> bytes:
     if not segment:
         return b""
 
-    if not clean and segment.translate(None, ALPHABET):
-        msg = "a character outside the base64url alphabet"
-        raise ValueError(msg)
-
     if segment[-1] not in _LAST[len(segment) % 4]:
         msg = "not canonical base64url"
         raise ValueError(msg)
 
-    # The integers of "-" and "_": many times faster to find than the bytes.
+    # "+", "/", "-" and "_": integers are found many times faster than bytes.
+    foreign = 43 in segment or 47 in segment  # noqa: PLR2004
     if 45 in segment or 95 in segment:  # noqa: PLR2004
         segment = segment.translate(_FROM_URL)
 
-    return a2b_base64(segment + b"==")
+    data = a2b_base64(segment + b"==")
+    # What is outside of the alphabet is skipped, and then bytes are missing. This is
+    # many times faster than a look at each character.
+    if foreign or len(data) != len(segment) * 3 // 4:
+        msg = "a character outside the base64url alphabet"
+        raise ValueError(msg)
+
+    return data
 
 
 def compact_json(value: Any) -> bytes:

@@ -18,7 +18,9 @@ from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableE
 try:
     import httpx2
 except ImportError:
-    httpx2 = None  # type: ignore[assignment]
+    _INSTALLED = False
+else:
+    _INSTALLED = True
 
 __all__ = ["Fetch", "HTTPAnswer", "HTTPClient", "Remote", "check_url", "is_safe_url"]
 
@@ -48,26 +50,29 @@ class HTTPAnswer(NamedTuple):
 
 
 class HTTPClient:
-    """Sends requests with httpx2, through one pool for each event loop.
+    """Sends requests with httpx2.
 
     Args:
         owner: Who asks, for the sentence of the error.
         timeout: Seconds that one step of a request may take.
         max_bytes: Longest body that is read.
+        pooled: Keep connections open, in one pool for each event loop.
 
     Raises:
         MissingExtraError: httpx2 is not installed.
     """
 
-    def __init__(self, owner: str, *, timeout: float, max_bytes: int) -> None:
-        if httpx2 is None:
+    def __init__(
+        self, owner: str, *, timeout: float, max_bytes: int, pooled: bool
+    ) -> None:
+        if not _INSTALLED:
             msg = f'{owner} needs httpx2: python -m pip install "asgi-auth[http]"'
             raise MissingExtraError(msg)
 
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._context: Any = None
-        self._clients = PerLoop(self._client, _close)
+        self._pools = PerLoop(self._client, _close) if pooled else None
 
     async def __call__(
         self, url: str, headers: Mapping[str, str], body: bytes | None
@@ -82,7 +87,20 @@ class HTTPClient:
             # Reading the certificates of authorities takes tens of milliseconds.
             self._context = await asyncio.to_thread(httpx2.create_ssl_context)
 
-        client = await self._clients.get()
+        if self._pools is not None:
+            return await self._send(await self._pools.get(), url, headers, body)
+
+        async with self._client() as client:
+            return await self._send(client, url, headers, body)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        if self._pools is not None:
+            await self._pools.aclose()
+
+    async def _send(
+        self, client: Any, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> HTTPAnswer:
         method = "GET" if body is None else "POST"
         sent = {**headers, "accept-encoding": "identity"}
         async with client.stream(method, url, headers=sent, content=body) as answer:
@@ -121,6 +139,7 @@ class Remote:
         fetch: Sends requests; ``None`` takes httpx2.
         timeout: Seconds until an answer must be complete.
         max_bytes: Longest body that is taken.
+        pooled: Keep connections open between requests.
 
     Raises:
         MissingExtraError: httpx2 is needed, and not installed.
@@ -128,13 +147,21 @@ class Remote:
     """
 
     def __init__(
-        self, owner: str, *, fetch: Fetch | None, timeout: float, max_bytes: int
+        self,
+        owner: str,
+        *,
+        fetch: Fetch | None,
+        timeout: float,
+        max_bytes: int,
+        pooled: bool = False,
     ) -> None:
         if timeout <= 0 or max_bytes <= 0:
             msg = f"{owner} needs a positive timeout and a positive max_bytes."
             raise ConfigurationError(msg)
 
-        self._fetch = fetch or HTTPClient(owner, timeout=timeout, max_bytes=max_bytes)
+        self._fetch = fetch or HTTPClient(
+            owner, timeout=timeout, max_bytes=max_bytes, pooled=pooled
+        )
         self._timeout = timeout
         self._max_bytes = max_bytes
 
@@ -175,6 +202,11 @@ class Remote:
 
         return answer
 
+    async def aclose(self) -> None:
+        """Close the connections of the running loop, if they are ours."""
+        if isinstance(self._fetch, HTTPClient):
+            await self._fetch.aclose()
+
 
 def is_safe_url(url: object) -> bool:
     """Tell whether *url* is https, or http to this machine's loopback interface."""
@@ -203,7 +235,9 @@ def check_url(url: str, what: str) -> str:
     if is_safe_url(url):
         return url
 
-    msg = f"{what} must be an https URL without user and fragment (http: loopback only)."
+    msg = (
+        f"{what} must be an https URL without user and fragment (http: loopback only)."
+    )
     raise ConfigurationError(msg)
 
 

@@ -85,9 +85,11 @@ class Counters:
             UnavailableError: The server does not answer.
         """
         storage = await self._rooms.get()
-        async with asyncio.timeout(_DEADLINE):
-            with self._outages():
-                return int(await storage.incr(self._kept(storage, key), seconds, amount))
+        with self._outages():
+            async with asyncio.timeout(_DEADLINE):
+                return int(
+                    await storage.incr(self._kept(storage, key), seconds, amount)
+                )
 
     async def left(self, key: str) -> float:
         """Return the seconds until a counter starts anew.
@@ -96,8 +98,8 @@ class Counters:
             UnavailableError: The server does not answer.
         """
         storage = await self._rooms.get()
-        async with asyncio.timeout(_DEADLINE):
-            with self._outages():
+        with self._outages():
+            async with asyncio.timeout(_DEADLINE):
                 ends = await storage.get_expiry(self._kept(storage, key))
                 return max(0.0, float(ends) - time.time())
 
@@ -131,9 +133,7 @@ class Counters:
             raise UnavailableError(msg) from error
 
 
-def _maker(
-    url: str, prefix: str, *, cluster: bool, owner: str
-) -> Callable[[], Any]:
+def _maker(url: str, prefix: str, *, cluster: bool, owner: str) -> Callable[[], Any]:
     if url == "memory://":
         return MemoryStorage
 

@@ -38,7 +38,7 @@ else:
         exceptions.TryAgainError,
     )
 
-__all__ = ["RedisClient", "RedisLink"]
+__all__ = ["RedisClient", "RedisLink", "outages"]
 
 RedisClient = Any
 """A ``redis.asyncio.Redis`` or ``redis.asyncio.RedisCluster``."""
@@ -133,7 +133,7 @@ class RedisLink:
             UnavailableError: No answer within 3 seconds, or the server cannot serve.
         """
         head = (len(keys), *keys)
-        with _outages():
+        with outages():
             async with asyncio.timeout(_DEADLINE):
                 try:
                     return await self._once(script, *head, *args)
@@ -154,7 +154,7 @@ class RedisLink:
         """
         room = await self._room()
         fresh = not room.waiters
-        with _outages():
+        with outages():
             connection = await self._waiter(room, key) if fresh else room.waiters.pop()
             try:
                 await _read_stream(connection, key, entry_id, seconds)
@@ -173,6 +173,10 @@ class RedisLink:
             await connection.disconnect(nowait=True)
         elif connection.is_connected:
             room.waiters.append(connection)
+
+    async def client(self) -> RedisClient:
+        """Return the running loop's client, for use within :func:`outages`."""
+        return (await self._room()).client
 
     async def aclose(self) -> None:
         """Close the connections of the running loop; a later call opens new ones."""
@@ -279,7 +283,6 @@ class RedisLink:
 
 @cache
 def _sha1(script: str) -> str:
-    # The name under which EVALSHA finds a script; no secret hangs on it.
     return sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -291,7 +294,8 @@ def _was_lost(error: Exception) -> bool:
 
 
 @contextmanager
-def _outages() -> Iterator[None]:
+def outages() -> Iterator[None]:
+    """Let outages out as :class:`~asgi_auth.errors.UnavailableError`."""
     try:
         yield
     except Exception as error:

@@ -25,7 +25,10 @@ try:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
     from sqlalchemy.schema import CreateIndex, CreateTable
 except ImportError:
+    _INSTALLED = False
     sa = JSONB = AsyncConnection = AsyncEngine = None  # type: ignore[assignment, misc]
+else:
+    _INSTALLED = True
 
 __all__ = ["JSONB", "AsyncEngine", "Database", "sa"]
 
@@ -73,7 +76,7 @@ class Database:
     def __init__(
         self, source: str | sa.URL | AsyncEngine, *, owner: str = "SQLStore"
     ) -> None:
-        if sa is None:
+        if not _INSTALLED:
             msg = f'{owner} needs SQLAlchemy: python -m pip install "asgi-auth[sql]"'
             raise MissingExtraError(msg)
 

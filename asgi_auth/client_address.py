@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
+    IPv4Network,
     IPv6Address,
     IPv6Network,
     ip_address,
@@ -63,7 +64,9 @@ class ClientAddresses:
 
         return str(self._behind_proxies(address, scope) or _UNKNOWN)
 
-    def _behind_proxies(self, nearest: _Address | None, scope: Scope) -> _Address | None:
+    def _behind_proxies(
+        self, nearest: _Address | None, scope: Scope
+    ) -> _Address | None:
         """Walk from our proxies outwards, as long as each hop is one of ours."""
         fields = [
             value
@@ -112,7 +115,7 @@ def _parse(text: str) -> _Address | None:
     return address if mapped is None else mapped
 
 
-def _network(name: str) -> object:
+def _network(name: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(name)
     except ValueError:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from asgi_auth._asgi import Scope
+from asgi_auth._asgi import Headers, Scope
 from asgi_auth._encoding import b64url_decode
 from asgi_auth.errors import (
     AuthError,
@@ -20,23 +20,27 @@ from asgi_auth.errors import (
     InvalidRequestError,
     InvalidTokenError,
 )
-from asgi_auth.sources import BearerHeader, Cookie, QueryParam, Source, Subprotocol
+from asgi_auth.sources import (
+    BearerHeader,
+    Cookie,
+    Header,
+    QueryParam,
+    Source,
+    Subprotocol,
+    unquote,
+)
 
-__all__ = [
-    "MAX_TOKEN",
-    "Credential",
-    "CredentialReader",
-    "Offer",
-]
+__all__ = ["MAX_TOKEN", "Credential", "CredentialReader", "Offer"]
 
 MAX_TOKEN = 8192
 """Longest credential that is looked at, in bytes."""
 
-_KUBERNETES = (
-    "base64url.bearer.authorization.k8s.io.",
-    "base64url.bearer.authorization.",
-)
+_KUBE = "base64url.bearer.authorization."
+_KUBERNETES = (f"{_KUBE}k8s.io.", _KUBE)
 
+_SHORTEST = len(b"Bearer x")
+_LONGEST = len(b"Bearer ") + MAX_TOKEN
+_SPACE = 32
 
 _new = tuple.__new__
 """Makes a named tuple without a call into Python."""
@@ -48,11 +52,11 @@ class Offer(NamedTuple):
     Attributes:
         names: What the app may still choose from.
         answer: What to name if the app names none: browsers fail a socket whose
-            offer gets no answer.
+            offer gets no answer. ``None`` where nothing is left to name.
     """
 
     names: list[str]
-    answer: str
+    answer: str | None
 
 
 class Credential(NamedTuple):
@@ -62,7 +66,8 @@ class Credential(NamedTuple):
         token: The raw bytes; never shown. Empty where *error* is set.
         source: ``header``, ``cookie``, ``query`` or ``subprotocol``.
         explicit: The client chose to send it; a cookie is sent by the browser alone.
-        scheme: The lower-case scheme of an Authorization header, else ``bearer``.
+        scheme: The lower-case scheme of an Authorization header, the lower-case name
+            of a header of its own, else ``bearer``.
         error: Why it cannot even be looked at.
         offer: What is left of the subprotocols, if it came among them.
     """
@@ -91,6 +96,7 @@ class CredentialReader:
 
     __slots__ = (
         "_cookies",
+        "_fields",
         "_looks_further",
         "_queries",
         "_schemes",
@@ -109,14 +115,17 @@ class CredentialReader:
             if isinstance(s, BearerHeader)
         }
         self._takes_bearer = b"bearer" in self._schemes
-        self._cookies = [_cookie_pattern(s) for s in sources if isinstance(s, Cookie)]
+        self._cookies = [s.pattern() for s in sources if isinstance(s, Cookie)]
         queries = [s for s in sources if isinstance(s, QueryParam)]
         self._queries = {
-            "http": [_query_pattern(s) for s in queries if s.http],
-            "websocket": [_query_pattern(s) for s in queries],
+            "http": [s.pattern() for s in queries if s.http],
+            "websocket": [s.pattern() for s in queries],
         }
         self._subprotocol = any(isinstance(s, Subprotocol) for s in sources)
-        self._looks_further = bool(queries) or self._subprotocol
+        self._fields = {
+            s.name.lower().encode("ascii") for s in sources if isinstance(s, Header)
+        }
+        self._looks_further = bool(queries or self._fields) or self._subprotocol
 
     def read(self, scope: Scope) -> Credential | None:
         """Return the credential, or ``None``; blank out the query's in *scope*.
@@ -124,29 +133,24 @@ class CredentialReader:
         Nothing that a client sends makes this raise: what cannot be used comes back
         with its ``error`` set.
         """
-        authorization = cookies = None
+        authorization = found = None
         repeated = False
         # All the headers are looked at: a second Authorization must not go unseen.
         for name, value in scope["headers"]:
             # Comparing lengths first spares most names the change of case.
-            length = len(name)
-            if length == 13 and name.lower() == b"authorization":  # noqa: PLR2004
+            if len(name) == 13 and name.lower() == b"authorization":  # noqa: PLR2004
                 repeated = authorization is not None
                 authorization = value
-            elif length == 6 and name.lower() == b"cookie":  # noqa: PLR2004
-                # HTTP/2 may split cookies over fields (RFC 9113, section 8.2.3).
-                cookies = value if cookies is None else cookies + b"; " + value
 
-        found = None
         if authorization is not None and self._schemes:
-            token = authorization[7:]
             if (
-                authorization[:7] == b"Bearer "
-                and token[:1] > b" "
-                and len(token) <= MAX_TOKEN
+                authorization.startswith(b"Bearer ")
+                and _SHORTEST <= len(authorization) <= _LONGEST
+                and authorization[7] > _SPACE
                 and self._takes_bearer
                 and not repeated
             ):
+                token = authorization[7:]
                 found = _new(Credential, (token, "header", True, "bearer", None, None))
             else:
                 found = self._from_authorization(authorization, repeated=repeated)
@@ -154,8 +158,8 @@ class CredentialReader:
         if self._looks_further:
             found = _one_of(found, self._from_elsewhere(scope))
 
-        if found is None and cookies is not None:
-            return self._from_cookies(cookies)
+        if found is None and self._cookies:
+            return self._from_cookies(_cookies_in(scope["headers"]))
 
         return found
 
@@ -165,14 +169,17 @@ class CredentialReader:
             return _malformed("header", "two Authorization headers")
 
         # The scheme is looked at first, so that a long value is not copied.
-        scheme, _, token = value[: MAX_TOKEN + 64].partition(b" ")
+        scheme = value[:64].partition(b" ")[0]
         name = self._schemes.get(scheme.lower())
         if name is None:
             words = scheme.split(None, 1)
             ours = bool(words) and words[0].lower() in self._schemes
             return _malformed("header", "no single space") if ours else None
 
-        token = token.lstrip(b" ")
+        if len(value) > MAX_TOKEN + 64:
+            return _too_long("header")
+
+        token = value[len(scheme) + 1 :].lstrip(b" ")
         if not token or b" " in token:
             return _malformed("header", "not one token")
 
@@ -185,6 +192,11 @@ class CredentialReader:
 
         if self._subprotocol and scope.get("subprotocols"):
             found += _from_subprotocols(scope["subprotocols"])
+
+        if self._fields:
+            for name, value in scope["headers"]:
+                if name.lower() in self._fields:
+                    found.append(_from_field(name.lower(), value.strip(b" \t")))
 
         return found
 
@@ -200,7 +212,7 @@ class CredentialReader:
 
     def _from_cookies(self, cookies: bytes) -> Credential | None:
         for pattern in self._cookies:
-            values = [v for v in map(_unquote, pattern.findall(cookies)) if v]
+            values = [v for v in map(unquote, pattern.findall(cookies)) if v]
             if len(values) > 1:
                 return _malformed("cookie", "two cookies of one name", explicit=False)
 
@@ -208,6 +220,11 @@ class CredentialReader:
                 return _checked(Credential(values[0], "cookie", explicit=False))
 
         return None
+
+
+def _cookies_in(headers: Headers) -> bytes:
+    # HTTP/2 may split cookies over fields (RFC 9113, section 8.2.3).
+    return b"; ".join([v for name, v in headers if name.lower() == b"cookie"])
 
 
 def _one_of(first: Credential | None, others: list[Credential]) -> Credential | None:
@@ -236,24 +253,15 @@ def _checked(credential: Credential) -> Credential:
     return _too_long(credential.source, explicit=credential.explicit)
 
 
-def _cookie_pattern(cookie: Cookie) -> re.Pattern[bytes]:
-    name = re.escape(cookie.name.encode("ascii"))
-    return re.compile(rb"(?:^|;)[ \t]*" + name + rb"[ \t]*=[ \t]*([^;]*)")
-
-
-def _query_pattern(query: QueryParam) -> re.Pattern[bytes]:
-    name = re.escape(query.name.encode("ascii"))
-    return re.compile(rb"(?<![^&])" + name + rb"=([^&]*)")
-
-
 def _blank(match: re.Match[bytes]) -> bytes:
     return match[0][: match.start(1) - match.start()]
 
 
-def _unquote(value: bytes) -> bytes:
-    value = value.rstrip(b" \t")
-    quoted = len(value) > 1 and value[:1] == value[-1:] == b'"'
-    return value[1:-1] if quoted else value
+def _from_field(name: bytes, value: bytes) -> Credential:
+    if not value or b" " in value:
+        return _malformed("header", "not one key")
+
+    return _checked(Credential(value, "header", scheme=name.decode("ascii")))
 
 
 def _from_query_value(value: bytes) -> Credential:
@@ -271,7 +279,7 @@ def _from_subprotocols(names: Sequence[str]) -> list[Credential]:
     """Take tokens out of *names*; what holds one is never echoed."""
     found: list[Credential] = []
     rest: list[str] = []
-    answer = ""
+    answer: str | None = None
     waiting = iter(names)
     for name in waiting:
         prefix = next((p for p in _KUBERNETES if name.startswith(p)), None)
@@ -286,10 +294,10 @@ def _from_subprotocols(names: Sequence[str]) -> list[Credential]:
     if not found:
         return []
 
-    if not answer and not rest:
-        return [_malformed("subprotocol", "no protocol beside the token")]
+    offer = Offer(rest, answer or next(iter(rest), None))
+    if offer.answer is None:
+        found = [_malformed("subprotocol", "no protocol beside the token")]
 
-    offer = Offer(rest, answer or rest[0])
     return [credential._replace(offer=offer) for credential in found]
 
 

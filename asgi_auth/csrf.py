@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from asgi_auth._asgi import Headers, Scope
 from asgi_auth.errors import ConfigurationError, CrossOriginError
@@ -77,7 +76,10 @@ class CrossOriginCheck:
             msg = "Origin is missing, null, repeated or malformed"
             raise CrossOriginError(msg)
 
-        own = self._own or _host_origin(hosts, origin[0])
+        # A proxy may have ended the encryption; nobody begins it behind our back.
+        encrypted = scope.get("scheme") in {"https", "wss"}
+        scheme = "https" if encrypted else origin[0]
+        own = self._own or _host_origin(hosts, scheme)
         if origin != own:
             msg = "Origin is foreign"
             raise CrossOriginError(msg)
@@ -96,9 +98,8 @@ def _pick(headers: Headers) -> dict[bytes, list[bytes]]:
 
 
 def _configured_origin(text: str) -> _Origin:
-    parts = urlsplit(text)
-    origin = _origin(text.rstrip("/").encode("utf-8"))
-    if origin is None or parts.path not in {"", "/"}:
+    origin = _origin(text.removesuffix("/").encode("utf-8", "replace"))
+    if origin is None:
         msg = f"{text!r} is no origin: write scheme://host[:port]."
         raise ConfigurationError(msg)
 

@@ -27,12 +27,13 @@ class Exchange:
         started: The response has begun, or the socket is accepted.
     """
 
-    __slots__ = ("challenges", "refusal", "started")
+    # No slots: what most requests never change stays with the class, and each request
+    # spares the time to set it.
+    refusal: AuthError | None = None
+    started: bool = False
 
     def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:
         self.challenges = challenges
-        self.refusal: AuthError | None = None
-        self.started = False
 
 
 def exchange_of(scope: Mapping[str, Any]) -> Exchange:

@@ -7,7 +7,7 @@ It guards nothing unless told to with ``required=True``: who may do what is for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from inspect import isawaitable
 from typing import Any, Literal
@@ -25,14 +25,27 @@ from asgi_auth.errors import (
     UnknownSubjectError,
 )
 from asgi_auth.exchange import KEY
+from asgi_auth.lifetime import SocketGuard
 from asgi_auth.principal import ANONYMOUS, Principal, track
 from asgi_auth.public_paths import PublicPaths
-from asgi_auth.reply import Reply, SilentReply, nothing_to_receive, refusal_in
-from asgi_auth.typing import Backend, Remembers, UserLoader, asks_always
+from asgi_auth.reply import (
+    Reply,
+    SilentReply,
+    SocketReply,
+    nothing_to_receive,
+    refusal_in,
+    reply_for,
+)
+from asgi_auth.sources import Cookie
+from asgi_auth.typing import (
+    Backend,
+    DecidesAtOnce,
+    Remembers,
+    UserLoader,
+    asks_always,
+)
 
 __all__ = ["AuthenticationMiddleware"]
-
-_CONNECTIONS = frozenset({"http", "websocket"})
 
 
 class AuthenticationMiddleware:
@@ -53,6 +66,8 @@ class AuthenticationMiddleware:
         public_url: The own origin, where a proxy changes the Host header.
         share_scope: Write into the scope we are given instead of into a copy.
         track_current: Make :func:`~asgi_auth.principal.current_principal` work.
+        websocket_lifetime: What an open WebSocket ends with. ``session`` is for own
+            tokens, whose sessions go on when a token has ended.
 
     Raises:
         ConfigurationError: The parts do not fit together.
@@ -64,14 +79,15 @@ class AuthenticationMiddleware:
         "_backend",
         "_challenges",
         "_check_origin",
+        "_lanes",
         "_lenient",
         "_load_user",
         "_pass_preflight",
         "_public",
         "_read",
-        "_remember",
         "_required",
         "_share",
+        "_tell",
     )
 
     def __init__(
@@ -89,6 +105,7 @@ class AuthenticationMiddleware:
         public_url: str | None = None,
         share_scope: bool = False,
         track_current: bool = False,
+        websocket_lifetime: Literal["token", "session"] = "token",
     ) -> None:
         if load_user is not None and not issuer_aware and _issuers(backend) > 1:
             msg = (
@@ -98,10 +115,15 @@ class AuthenticationMiddleware:
             raise ConfigurationError(msg)
 
         self._app = _tracking(app) if track_current else app
+        guard = SocketGuard(self._app, backend, self._identify, websocket_lifetime)
+        self._lanes: dict[str, tuple[ASGIApp, type[Reply]]] = {
+            "http": (self._app, reply_for(backend.sources)),
+            "websocket": (guard, SocketReply),
+        }
         self._backend = backend
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
-        self._remember = backend.recall if isinstance(backend, Remembers) else None
+        self._tell = self._fast_lane(backend)
         self._read = CredentialReader(backend.sources).read
         self._load_user = load_user
         self._required = required
@@ -111,27 +133,32 @@ class AuthenticationMiddleware:
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
         self._share = share_scope
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(  # noqa: C901  (the way of one request, in one place)
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Identify the caller, then call the app."""
-        if scope["type"] not in _CONNECTIONS:
+        lane = self._lanes.get(scope["type"])
+        if lane is None:
             await self._app(_without_caller(scope), receive, send)
             return
 
         # A preflight is read as well: the token in its query must not reach a log.
+        app, make_reply = lane
         credential = self._read(scope)
         principal = user = ANONYMOUS
         if scope.get("method") == "OPTIONS" and self._passes(scope):
             credential = None
             receive, send = nothing_to_receive, SilentReply(send).send
-        else:
+        elif credential is not None or self._asks_always:
             try:
-                if credential is not None or self._asks_always:
-                    principal, user = self._recall(
-                        credential, scope
-                    ) or await self._identify(credential, scope)
+                known = None if credential is None else self._tell(credential, scope)
+                if known is None or self._load_user is not None:
+                    principal, user = await self._identify(credential, scope, known)
+                else:
+                    principal = user = known
             except AuthError as error:
                 if self._refuses(error, credential, scope):
-                    reply = Reply(scope, send, self._challenges, credential)
+                    reply = make_reply(scope, send, self._challenges, credential)
                     await reply.refuse(error)
                     return
 
@@ -139,7 +166,7 @@ class AuthenticationMiddleware:
 
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
         child: Scope = dict(scope)
-        reply = Reply(scope, send, self._challenges, credential)
+        reply = make_reply(scope, send, self._challenges, credential)
         if self._share:
             # The reply keeps the copy: a circle would have to wait for the collector.
             reply.scope = child
@@ -152,7 +179,7 @@ class AuthenticationMiddleware:
             child["subprotocols"] = credential.offer.names
 
         try:
-            await self._app(child, receive, reply.send)
+            await app(child, receive, reply.send)
         except (AuthError, BaseExceptionGroup) as error:
             refusal = refusal_in(error)
             if refusal is None or not await reply.settle(refusal):
@@ -164,38 +191,44 @@ class AuthenticationMiddleware:
         asked = b"origin" in names and b"access-control-request-method" in names
         return asked and self._pass_preflight
 
-    def _recall(
-        self, credential: Credential | None, scope: Scope
-    ) -> tuple[Principal, Any] | None:
-        """Return a caller that is known already, where nobody has to be waited for."""
-        if self._remember is None or credential is None:
-            return None
+    def _fast_lane(
+        self, backend: Backend
+    ) -> Callable[[Credential, Scope], Principal | None]:
+        """Return what tells who is calling, where nobody has to be waited for."""
+        decide = _decider(backend)
+        ambient = any(isinstance(source, Cookie) for source in backend.sources)
+        if isinstance(backend, DecidesAtOnce) and not ambient:
+            return decide  # Nothing else to look at: one call less.
 
-        if credential.error is not None:
-            raise credential.error
+        def tell(credential: Credential, scope: Scope) -> Principal | None:
+            if credential.error is not None:
+                return None
 
-        principal = self._remember(credential)
-        if principal is None or self._load_user is not None:
-            return None
+            principal = decide(credential, scope)
+            if principal is not None and not credential.explicit:
+                self._check_origin(scope)
 
-        if not credential.explicit:
-            self._check_origin(scope)
+            return principal
 
-        return principal, principal
+        return tell
 
     async def _identify(
-        self, credential: Credential | None, scope: Scope
+        self,
+        credential: Credential | None,
+        scope: Scope,
+        principal: Principal | None = None,
     ) -> tuple[Principal, Any]:
         """Return the principal and the user, or raise what is wrong."""
         if credential is not None and credential.error is not None:
             raise credential.error
 
-        principal = await self._backend.authenticate(credential, scope)
         if principal is None:
-            return self._nobody(credential, scope)
+            principal = await self._backend.authenticate(credential, scope)
+            if principal is None:
+                return self._nobody(credential, scope)
 
-        if credential is not None and not credential.explicit:
-            self._check_origin(scope)
+            if credential is not None and not credential.explicit:
+                self._check_origin(scope)
 
         if self._load_user is None:
             return principal, principal
@@ -238,6 +271,18 @@ class AuthenticationMiddleware:
 
 _NOBODY: tuple[Principal, Any] = (ANONYMOUS, ANONYMOUS)
 _NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
+
+
+def _decider(backend: Backend) -> Callable[[Credential, Scope], Principal | None]:
+    if isinstance(backend, DecidesAtOnce):
+        return backend.decide_at_once
+
+    recall = backend.recall if isinstance(backend, Remembers) else _know_nobody
+    return lambda credential, _: recall(credential)
+
+
+def _know_nobody(_: Credential) -> None:
+    return None
 
 
 def _tracking(app: ASGIApp) -> ASGIApp:

@@ -67,7 +67,7 @@ def _below_root(scope: Scope) -> str:
 
 def _checked(pattern: str) -> str:
     exact = pattern.removesuffix("/*")
-    if not pattern.startswith("/") or "*" in exact or _AMBIGUOUS.search(exact):
+    if not pattern.startswith("/") or "*" in exact or _AMBIGUOUS.search(pattern):
         msg = f"{pattern!r} is no public path: write /exact or /prefix/*."
         raise ConfigurationError(msg)
 

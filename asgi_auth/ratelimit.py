@@ -19,7 +19,7 @@ __all__ = ["Limit", "RateLimiter", "Rule"]
 _log = logging.getLogger("asgi_auth.ratelimit")
 
 Rule = Literal["log_in", "log_in_address", "failures", "register", "reset"]
-"""What is limited: the names of the arguments of :class:`RateLimiter`."""
+"""What is limited, named like the arguments of :class:`RateLimiter`."""
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -113,7 +113,7 @@ class RateLimiter:
                 return
 
             left = await self._counters.left(name)
-        except (UnavailableError, TimeoutError) as error:
+        except UnavailableError as error:
             self._bear(error)
             return
 
@@ -128,14 +128,14 @@ class RateLimiter:
         limit = self._limits[rule]
         try:
             await self._counters.add(_key_of(rule, key), limit.seconds, -1)
-        except (UnavailableError, TimeoutError):
+        except UnavailableError:
             _log.warning("a try could not be taken back from the counters")
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
         await self._counters.aclose()
 
-    def _bear(self, error: Exception) -> None:
+    def _bear(self, error: UnavailableError) -> None:
         if not self._pass_when_down:
             msg = "tries cannot be counted"
             raise UnavailableError(msg) from error

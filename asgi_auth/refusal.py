@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from asgi_auth._asgi import Headers, Receive, Scope, Send
 from asgi_auth._encoding import compact_json
-from asgi_auth.challenge import format_challenge
+from asgi_auth.challenge import Challenge, format_challenge
 from asgi_auth.errors import (
     AuthError,
     InsufficientScopeError,
@@ -19,9 +19,9 @@ from asgi_auth.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from asgi_auth.exchange import exchange_of
+from asgi_auth.exchange import Exchange, exchange_of
 
-__all__ = ["close_code", "deny"]
+__all__ = ["answer", "close_code", "deny"]
 
 # IANA's WebSocket close codes: 3000 unauthorized, 3003 forbidden, 1013 try later.
 _CLOSE_CODES = {403: 3003, 429: 1013, 503: 1013}
@@ -36,15 +36,30 @@ async def deny(error: AuthError, scope: Scope, receive: Receive, send: Send) -> 
         receive: Not read; here so that this is an error handler like any other.
         send: Where the answer goes.
     """
+    await answer(error, scope, send, exchange_of(scope))
+
+
+async def answer(
+    error: AuthError, scope: Scope, send: Send, exchange: Exchange
+) -> None:
+    """Do what :func:`deny` does, for who has the exchange at hand."""
     if scope["type"] == "http":
-        await _respond("http.response", error, scope, send)
-    elif exchange_of(scope).started:
+        prefix = "http.response"
+    elif exchange.started:
         close = {"code": close_code(error), "reason": error.code}
         await send({"type": "websocket.close", **close})
+        return
     elif "websocket.http.response" in (scope.get("extensions") or ()):
-        await _respond("websocket.http.response", error, scope, send)
+        prefix = "websocket.http.response"
     else:
         await send({"type": "websocket.close", "code": close_code(error)})
+        return
+
+    headers, body = _response(error, exchange.challenges)
+    start = {"type": prefix + ".start", "status": error.status, "headers": [*headers]}
+    await send(start)
+    shown = b"" if scope.get("method") == "HEAD" else body
+    await send({"type": prefix + ".body", "body": shown, "more_body": False})
 
 
 def close_code(error: AuthError) -> int:
@@ -52,24 +67,41 @@ def close_code(error: AuthError) -> int:
     return _CLOSE_CODES.get(error.status, 3000)
 
 
-async def _respond(prefix: str, error: AuthError, scope: Scope, send: Send) -> None:
+_Response = tuple[tuple[tuple[bytes, bytes], ...], bytes]
+_FLOODS = 256
+_made: dict[tuple[object, ...], _Response] = {}
+
+
+def _response(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
+    """Return headers and body; refusals come in floods, and floods share one."""
+    if error.__dict__:
+        return _compose(error, challenges)  # It says more than its class does.
+
+    key = type(error), error.code, error.status, error.public_message, challenges
+    made = _made.get(key)
+    if made is None:
+        made = _compose(error, challenges)
+        if len(_made) < _FLOODS:
+            _made[key] = made
+
+    return made
+
+
+def _compose(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
     roles = error.roles if isinstance(error, InsufficientScopeError) else ()
     body = _problem(error.code, error.status, error.public_message, roles)
-    headers = [
+    headers = (
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        *_extra_headers(error, scope),
-    ]
-    start = {"type": f"{prefix}.start", "status": error.status, "headers": headers}
-    await send(start)
-    shown = b"" if scope.get("method") == "HEAD" else body
-    await send({"type": f"{prefix}.body", "body": shown, "more_body": False})
+        *_extra_headers(error, challenges),
+    )
+    return headers, body
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_FLOODS)
 def _problem(code: str, status: int, detail: str, roles: tuple[str, ...]) -> bytes:
-    """Write the problem document (RFC 9457, section 3); floods share one."""
+    """Write the problem document (RFC 9457, section 3)."""
     problem = {
         "type": f"urn:asgi-auth:error:{code}",
         "title": HTTPStatus(status).phrase,
@@ -80,7 +112,7 @@ def _problem(code: str, status: int, detail: str, roles: tuple[str, ...]) -> byt
     return compact_json({**problem, "roles": roles} if roles else problem)
 
 
-def _extra_headers(error: AuthError, scope: Scope) -> Headers:
+def _extra_headers(error: AuthError, challenges: tuple[Challenge, ...]) -> Headers:
     if isinstance(error, RateLimitedError | UnavailableError):
         return [(b"retry-after", str(error.retry_after).encode())]
 
@@ -91,5 +123,4 @@ def _extra_headers(error: AuthError, scope: Scope) -> Headers:
     if error.status != HTTPStatus.UNAUTHORIZED and error.oauth_error is None:
         return []
 
-    challenges = exchange_of(scope).challenges
     return [(b"www-authenticate", format_challenge(c, error)) for c in challenges]

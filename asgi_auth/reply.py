@@ -7,24 +7,37 @@ what it refused, the proper answer goes out in its place. Nothing is decided her
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from http import HTTPStatus
 
 from asgi_auth._asgi import Headers, Message, Scope, Send
 from asgi_auth.challenge import Challenge
 from asgi_auth.credentials import Credential
 from asgi_auth.errors import AuthError
-from asgi_auth.exchange import KEY, Exchange
-from asgi_auth.refusal import close_code, deny
+from asgi_auth.exchange import Exchange
+from asgi_auth.refusal import answer, close_code
+from asgi_auth.sources import Source
 
-__all__ = ["Reply", "SilentReply", "nothing_to_receive", "refusal_in"]
+__all__ = [
+    "GuardedReply",
+    "Reply",
+    "SilentReply",
+    "SocketReply",
+    "nothing_to_receive",
+    "refusal_in",
+    "reply_for",
+]
 
 _CRASH_CODES = frozenset({None, 1000, 1011, 4500})
 """What servers and frameworks close a WebSocket with after an exception."""
 
 
 class Reply(Exchange):
-    """The way out of one request or socket.
+    """The way out of one HTTP request.
+
+    Attributes:
+        scope: Without this reply in it.
 
     Args:
         scope: Without this reply in it.
@@ -33,7 +46,7 @@ class Reply(Exchange):
         credential: What the caller was identified by.
     """
 
-    __slots__ = ("_credential", "_done", "_send", "scope")
+    _done = False
 
     def __init__(
         self,
@@ -43,12 +56,9 @@ class Reply(Exchange):
         credential: Credential | None,
     ) -> None:
         self.challenges = challenges
-        self.refusal = None
-        self.started = False
         self.scope = scope
         self._send = send
         self._credential = credential
-        self._done = False
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
@@ -56,44 +66,65 @@ class Reply(Exchange):
         if self._done:
             return _drop()  # The rest of a framework's own error page, or another.
 
-        kind = message["type"]
-        if kind == "http.response.start":
+        if message["type"] == "http.response.start":
             if message["status"] == _CRASH and (error := self._behind_crash()):
                 return self.refuse(error)
 
             self.started = True
-            if self._credential is not None and self._credential.source in _CACHE_RULES:
-                message = _with_cache_rules(message, self._credential.source)
-        elif kind[:10] == "websocket.":
-            return self._send_to_socket(message)
 
         return self._send(message)
 
-    async def refuse(self, error: AuthError) -> None:
+    def refuse(self, error: AuthError) -> Awaitable[None]:
         """Answer with *error*, and drop whatever the app says from now on."""
         self._done = True
-        scope = {**self.scope, KEY: self}
-        await deny(error, scope, _never, self._send)
+        return answer(error, self.scope, self._send, self)
 
     async def settle(self, error: AuthError) -> bool:
         """Answer an error that the app let out; tell whether that was possible."""
         if self._done:
             return True
 
-        if not self.started:
-            await self.refuse(error)
-            return True
-
-        if self.scope["type"] == "http":
+        if self.started:
             return False
 
-        # Where the client has gone, some servers raise: there is nobody left to tell.
-        with suppress(OSError, RuntimeError):
-            await self.refuse(error)
-
+        await self.refuse(error)
         return True
 
-    async def _send_to_socket(self, message: Message) -> None:
+    def _behind_crash(self) -> AuthError | None:
+        """Find the refusal that a framework makes a 500 of."""
+        # Most frameworks answer while they handle the exception: then it shows whether
+        # that is a refusal, or a bug that came after one was caught. The others are
+        # taken to mean what a guard has recorded.
+        raised = sys.exception()
+        return self.refusal if raised is None else refusal_in(raised)
+
+
+class GuardedReply(Reply):
+    """The way out of an HTTP request whose answer shared caches may have to leave."""
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass *message* on, or the recorded refusal in its place."""
+        credential = self._credential
+        if (
+            credential is not None
+            and credential.source in _CACHE_RULES
+            and message["type"] == "http.response.start"
+        ):
+            message = _with_cache_rules(message, credential.source)
+
+        return super().send(message)
+
+
+class SocketReply(Reply):
+    """The way out of one WebSocket; its response has begun once it is accepted."""
+
+    _answering = False
+
+    async def send(self, message: Message) -> None:
+        """Pass *message* on, or the recorded refusal in its place."""
+        if self._done:
+            return
+
         kind = message["type"]
         if kind == "websocket.send":
             self.refusal = None  # The app has caught it, and goes on.
@@ -107,21 +138,32 @@ class Reply(Exchange):
 
             self._done = True
             message = self._with_close_code(message)
-        elif kind == "websocket.http.response.start" and message["status"] == _CRASH:
-            error = self._behind_crash()
-            if error is not None:
+        elif kind == "websocket.http.response.start":
+            if message["status"] == _CRASH and (error := self._behind_crash()):
                 await self.refuse(error)
                 return
 
+            self._answering = True
+
         await self._send(message)
 
-    def _behind_crash(self) -> AuthError | None:
-        """Find the refusal that a framework makes a 500 of."""
-        # Most frameworks answer while they handle the exception: then it shows whether
-        # that is a refusal, or a bug that came after one was caught. The others are
-        # taken to mean what a guard has recorded.
-        raised = sys.exception()
-        return self.refusal if raised is None else refusal_in(raised)
+    async def settle(self, error: AuthError) -> bool:
+        """Answer an error that the app let out; tell whether that was possible."""
+        if self._done:
+            return True
+
+        if self._answering:
+            return False
+
+        if not self.started:
+            await self.refuse(error)
+            return True
+
+        # Where the client has gone, some servers raise: there is nobody left to tell.
+        with suppress(OSError, RuntimeError):
+            await self.refuse(error)
+
+        return True
 
     def _with_subprotocol(self, message: Message) -> Message:
         """Answer the offer that held the token; the token is never echoed."""
@@ -141,7 +183,20 @@ class Reply(Exchange):
 
 _CRASH = 500
 
+# What ends a response, with ASGI's extensions; hints and trailers do not.
+_BODIES = frozenset(
+    f"http.response.{kind}" for kind in ("body", "pathsend", "zerocopysend")
+)
+
+# What already keeps an answer from those it is not for (RFC 9110, 12.5.5; 9111, 5.2.2).
+_PRIVATE = frozenset({b"no-store", b"private", b"cookie", b"*"})
 _CACHE_RULES = {"cookie": (b"vary", b"Cookie"), "query": (b"cache-control", b"private")}
+
+
+def reply_for(sources: Iterable[Source]) -> type[Reply]:
+    """Return the lightest reply to HTTP requests that will do for *sources*."""
+    ways = {source.way[0] for source in sources}
+    return Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
 
 
 class SilentReply:
@@ -163,11 +218,11 @@ class SilentReply:
                 for name, value in message.get("headers") or ()
                 if name.lower() not in {b"content-length", b"transfer-encoding"}
             ]
-            headers.append((b"content-length", b"0"))
+            if message["status"] != HTTPStatus.NO_CONTENT:  # RFC 9110, section 8.6
+                headers.append((b"content-length", b"0"))
+
             await self._send({**message, "headers": headers, "trailers": False})
-        elif message["type"].startswith("http.response.") and not message.get(
-            "more_body"
-        ):
+        elif message["type"] in _BODIES and not message.get("more_body"):
             empty = {"type": "http.response.body", "body": b"", "more_body": False}
             await self._send(empty)
 
@@ -193,10 +248,6 @@ async def _drop() -> None:
     """Be a message that goes nowhere."""
 
 
-async def _never() -> Message:  # pragma: no cover - deny() does not read
-    return {"type": "http.disconnect"}
-
-
 def _with_cache_rules(message: Message, source: str) -> Message:
     """Keep shared caches from giving one caller's answer to another."""
     name, value = _CACHE_RULES[source]
@@ -205,10 +256,14 @@ def _with_cache_rules(message: Message, source: str) -> Message:
     for header in message.get("headers") or ():
         if header[0].lower() != name:
             headers.append(header)
-        elif name == b"vary":
-            values.insert(0, header[1])
-        elif any(word in header[1].lower() for word in (b"no-store", b"private")):
+        elif not _PRIVATE.isdisjoint(_words(header[1])):
             return message
+        elif name == b"vary":
+            values.insert(-1, header[1])
 
-    headers.append((name, b", ".join(dict.fromkeys(values))))
+    headers.append((name, b", ".join(values)))
     return {**message, "headers": headers}
+
+
+def _words(value: bytes) -> list[bytes]:
+    return [word.strip(b" \t").lower() for word in value.split(b",")]

@@ -87,9 +87,7 @@ class Header:
         """Refuse names that cannot be sent, or that have a form of their own."""
         taken = self.name.lower() in {"authorization", "cookie"}
         if taken or _TCHAR.fullmatch(self.name) is None:
-            msg = (
-                f"{self.name!r} is no header for keys: try BearerHeader."
-            )
+            msg = f"{self.name!r} is no header for keys: try BearerHeader."
             raise ConfigurationError(msg)
 
     @property

@@ -17,6 +17,7 @@ from asgi_auth.sources import Source
 __all__ = [
     "ASGIApp",
     "Backend",
+    "DecidesAtOnce",
     "Message",
     "Receive",
     "Remembers",
@@ -77,6 +78,22 @@ class Remembers(Protocol):
 
         Raises:
             AuthError: It is known, and is not good any more.
+        """
+        ...
+
+
+@runtime_checkable
+class DecidesAtOnce(Protocol):
+    """A backend that seldom has to wait."""
+
+    def decide_at_once(self, credential: Credential, scope: Scope) -> Principal | None:
+        """Return the principal, or ``None``: ask :meth:`Backend.authenticate`.
+
+        It is asked about credentials from the backend's own sources only, never within
+        a chain. One with an error has no token, and the answer to it is ``None``.
+
+        Raises:
+            AuthError: The credential is bad.
         """
         ...
 

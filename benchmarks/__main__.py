@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"  {name:10} {title}" for name, title in SUITES.items()),
+        epilog="\n".join(f"  {name:13} {title}" for name, title in SUITES.items()),
     )
     parser.add_argument("suite", nargs="?", default="all", choices=["all", *SUITES])
     parser.add_argument("--rounds", type=int, default=25, help="25 unless told")

@@ -111,8 +111,7 @@ async def _postgresql() -> AsyncIterator[Backing]:
     with _folder("pg") as folder:
         server = get_server(folder, cleanup_mode=None)
         url = server.get_uri()
-        directory = Path(parse_qs(urlsplit(url).query)["host"][0])
-        socket = str(next(directory.glob(".s.PGSQL.*[0-9]")))
+        socket = _socket_of(url)
         try:
             async with AsyncExitStack() as stack:
                 proxy = RoundTrips(lambda: asyncio.open_unix_connection(socket))
@@ -144,6 +143,11 @@ async def _valkey() -> AsyncIterator[Backing]:
                 yield Backing(store, url, await _open(stack, local), proxy)
         finally:
             server.terminate()
+
+
+def _socket_of(url: str) -> str:
+    folder = Path(parse_qs(urlsplit(url).query)["host"][0])
+    return str(next(folder.glob(".s.PGSQL.*[0-9]")))
 
 
 async def _open(stack: AsyncExitStack, url: str) -> Any:

@@ -6,18 +6,17 @@ import asyncio
 import random
 import tracemalloc
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from time import perf_counter
 from typing import Any, Protocol
 
-from asgi_auth import JWTBackend, KeySet, TokenVerifier
-from asgi_auth.credentials import Credential
-from asgi_auth.errors import InvalidTokenError
-from asgi_auth.tokens.cache import VerifiedCache
+from asgi_auth import AuthenticationMiddleware, JWTBackend, TokenService
+from asgi_auth.tokens.cache import Entry, VerifiedCache
+from benchmarks.asgi import calls, requests
+from benchmarks.contestants.plain import application
 from benchmarks.material import AUDIENCE, ISSUER, Material, forge
-from benchmarks.measure import interleave, of_function
+from benchmarks.measure import Probe, interleave
 from benchmarks.report import number, table
 
 __all__ = ["run", "show"]
@@ -35,8 +34,8 @@ def run(rounds: int) -> dict[str, Any]:
         "rounds": rounds,
         "size": _SIZE,
         "hit_rates": [*_hit_rates()],
-        "bytes_per_entry": _weigh(),
-        "attacks": [_attack(name, rounds) for name in ("forged", "good")],
+        "bytes_per_entry": asyncio.run(_weigh()),
+        "attacks": [asyncio.run(_attack(n, rounds)) for n in ("forged", "good")],
     }
 
 
@@ -58,7 +57,7 @@ def show(result: dict[str, Any]) -> str:
         for row in result["attacks"]
     ]
     head = [f"hit rate, {result['size']} entries for {_USERS} users", "ours", "LRU"]
-    columns = ["attack", "kept", "hit µs", "after", "ratio", "µs each"]
+    columns = ["attack", "kept", "request µs", "after", "ratio", "µs each"]
     weight = f"bytes an entry: {result['bytes_per_entry']:.0f}"
     return "\n\n".join([table(head, rates), weight, table(columns, attacks)])
 
@@ -90,11 +89,11 @@ class _LRU:
 
 class _Ours:
     def __init__(self) -> None:
-        self._table: VerifiedCache[str] = VerifiedCache(_SIZE)
+        self._table: VerifiedCache[Entry] = VerifiedCache(_SIZE)
         self.get = self._table.get
 
     def put(self, key: bytes) -> None:
-        self._table.put(key, "good", length=400)
+        self._table.put(key, Entry(), length=400)
 
 
 def _hit_rates() -> Iterator[dict[str, Any]]:
@@ -125,90 +124,80 @@ def _play(cache: _Table, keys: Sequence[bytes]) -> float:
     return hits / (len(keys) - warm)
 
 
-def _verifier(keys: KeySet, size: int = _SIZE) -> TokenVerifier:
-    return TokenVerifier(keys, issuer=ISSUER, audience=AUDIENCE, cache_size=size)
+class _Guarded:
+    """An application behind the middleware, and what its table does."""
+
+    def __init__(self) -> None:
+        self.material = Material("HS256")
+        tokens = TokenService(self.material.keys, issuer=ISSUER, audience=AUDIENCE)
+        guarded = AuthenticationMiddleware(application("http"), JWTBackend(tokens))
+        self.run = calls(guarded)
+        self._stats = tokens.verifier.cache_stats
+
+    @property
+    def hits(self) -> int:
+        return self._stats().hits
+
+    async def send(self, tokens: Sequence[str]) -> float:
+        """Send a request with each of *tokens*; return the seconds it took."""
+        scopes = requests(tokens)(len(tokens))
+        start = perf_counter()
+        await self.run(scopes)
+        return perf_counter() - start
+
+    async def hit_us(self, token: str, rounds: int) -> float:
+        """Return what a request with a token costs that is known."""
+        probe = Probe(("hit",), self.run, requests([token]))
+        await interleave([probe], rounds)
+        return probe.best
 
 
-def _weigh() -> float:
+async def _weigh() -> float:
     """Return what an entry costs: claims, principal, key and links."""
-    material = Material("HS256")
-    tokens = [t.encode() for t in material.tokens(_SIZE, dict)]
-    backend = JWTBackend(_verifier(material.keys))
-
-    async def fill() -> None:
-        for token in tokens:
-            await backend.authenticate(Credential(token, "header"), {})
-
+    guarded = _Guarded()
+    tokens = guarded.material.tokens(_SIZE, dict)
+    await guarded.send([guarded.material.token()])  # What is made once is there.
     tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    asyncio.run(fill())
-    grown = tracemalloc.get_traced_memory()[0] - before
-    tracemalloc.stop()
-    return grown / _SIZE
+    try:
+        for first in range(0, _SIZE, 64):
+            await guarded.send(tokens[first : first + 64])
+
+        return tracemalloc.get_traced_memory()[0] / _SIZE
+    finally:
+        tracemalloc.stop()
 
 
-def _attack(name: str, rounds: int) -> dict[str, Any]:
+async def _attack(name: str, rounds: int) -> dict[str, Any]:
     """Send tokens that are never seen again, while the users go on working.
 
     ``forged``: with somebody else's signature. ``good``: as if one client asked for
     new tokens all the time.
     """
-    material = Material("HS256")
-    active = [t.encode() for t in material.tokens(_ACTIVE, dict)]
-    others = material.tokens(_ATTACK + 1, dict)
+    guarded = _Guarded()
+    active = guarded.material.tokens(_ACTIVE, dict)
+    storm = guarded.material.tokens(_ATTACK + 1, dict)
     if name == "forged":
-        others = [forge(one, other) for one, other in pairwise(others)]
+        storm = [forge(one, other) for one, other in pairwise(storm)]
 
-    storm = [t.encode() for t in others[:_ATTACK]]
-    verifier = _verifier(material.keys)
-    for token in active:
-        verifier.verify(token)
+    await guarded.send(active)
+    before = await guarded.hit_us(active[0], rounds)
+    taken = 0.0
+    for first in range(0, _ATTACK, 100):
+        taken += await guarded.send(storm[first : first + 100])
+        turn = first % _ACTIVE
+        await guarded.send(active[turn : turn + 100])
 
-    before = _hit_us(verifier.verify, active, rounds)
-    each = _storm(verifier.verify, storm, active)
-    known = verifier.cache_stats().hits
-    for token in active:
-        verifier.verify(token)
-
-    kept = verifier.cache_stats().hits - known
-    after = _hit_us(verifier.verify, active, rounds)
+    known = guarded.hits
+    await guarded.send(active)
+    kept = guarded.hits - known
+    after = await guarded.hit_us(active[0], rounds)
     return {
         "attack": name,
-        "tokens": len(storm),
-        "active": len(active),
+        "tokens": _ATTACK,
+        "active": _ACTIVE,
         "kept": kept,
         "hit_us_before": before,
         "hit_us_after": after,
         "hit_ratio": after / before,
-        "us_each": each,
+        "us_each": taken / _ATTACK * 1e6,
     }
-
-
-def _storm(
-    verify: Callable[[bytes], Any], tokens: Sequence[bytes], active: Sequence[bytes]
-) -> float:
-    """Return the microseconds that one of the *tokens* costs.
-
-    After each hundred of them, a hundred active users come by.
-    """
-    taken = 0.0
-    for first in range(0, len(tokens), 100):
-        start = perf_counter()
-        for token in tokens[first : first + 100]:
-            with suppress(InvalidTokenError):
-                verify(token)
-
-        taken += perf_counter() - start
-        turn = first % len(active)
-        for token in active[turn : turn + 100]:
-            verify(token)
-
-    return taken / len(tokens) * 1e6
-
-
-def _hit_us(
-    verify: Callable[[bytes], Any], tokens: Sequence[bytes], rounds: int
-) -> float:
-    probe = of_function(("hit",), verify, tokens[0])
-    asyncio.run(interleave([probe], rounds))
-    return probe.best

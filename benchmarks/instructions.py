@@ -7,6 +7,7 @@ from growing.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -76,7 +77,10 @@ def show(result: dict[str, Any]) -> str:
 
 def count_path(path: str) -> Counts:
     """Count one request on one of the :data:`PATHS`."""
-    app, scopes = PATHS[path]()
+    return asyncio.run(_count(*PATHS[path]()))
+
+
+async def _count(app: ASGIApp, scopes: Callable[[], Scope]) -> Counts:
     for _ in range(_WARM_UP):
         _drive(app, scopes())
 
@@ -148,7 +152,7 @@ async def _send(message: Any) -> None:
 
 
 def _drive(app: ASGIApp, scope: Scope) -> None:
-    """Run one request without an event loop: nothing on these paths may wait."""
+    """Run one request in one go: nothing on these paths may wait."""
     running: Coroutine[Any, Any, None] = app(scope, _receive, _send)  # type: ignore[assignment]
     try:
         running.send(None)

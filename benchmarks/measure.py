@@ -60,12 +60,16 @@ class Probe:
         """Find how many calls make a batch: long enough to time, short enough to be
         undisturbed sometimes.
         """
-        count, taken = 1, 0.0
-        while taken < _BATCH_SECONDS / 3 and count < _LONGEST_BATCH:
-            taken = await self.time(count)
+        count, each = 1, 1.0
+        while count < _LONGEST_BATCH:
+            # The best of three: one disturbance must not make all batches tiny.
+            each = min([await self.time(count) for _ in range(3)]) / count
+            if each * count > _BATCH_SECONDS / 3:
+                break
+
             count *= 2
 
-        wanted = int(count / 2 * _BATCH_SECONDS / max(taken, 1e-9))
+        wanted = int(_BATCH_SECONDS / max(each, 1e-9))
         self.batch = max(1, min(wanted, _LONGEST_BATCH))
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from asgi_auth import Key, KeySet, TokenVerifier
+from asgi_auth import Credential, Key, KeySet, Principal, TokenVerifier
 
 SECRET = hashlib.sha512(b"the secret of the tests").hexdigest()
 OTHER_SECRET = hashlib.sha512(b"another secret of the tests").hexdigest()
@@ -93,6 +93,11 @@ def token(algorithm: str = "HS256", *, key: Key | None = None, **more: Any) -> b
 def fresh(**more: Any) -> dict[str, Any]:
     """Return claims that are good at the present time of the machine."""
     return claims(time.time(), **more)
+
+
+def recall(verifier: TokenVerifier, token: bytes) -> Principal | None:
+    """Ask a verifier's memory, as a backend does before all else."""
+    return verifier.recaller("jwt")(Credential(token, "header"))
 
 
 def verifier(algorithm: str = "HS256", **options: Any) -> TokenVerifier:

@@ -72,7 +72,8 @@ def test_the_inner_message_stays_inside():
 
 
 @pytest.mark.parametrize(
-    "value", ['say "hi"', "back\\slash", "two\r\nlines", "tab\t", "ümlaut", "\x00", "\x7f"]
+    "value",
+    ['say "hi"', "back\\slash", "two\r\nlines", "tab\t", "ümlaut", "\x00", "\x7f"],
 )
 def test_a_value_that_would_break_the_header_is_refused_at_construction(value):
     with pytest.raises(ConfigurationError, match="realm"):

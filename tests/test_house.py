@@ -32,7 +32,7 @@ DOORS = {
     "greenlet": ("_sql.py",),
     "hiredis": ("_redis.py",),
     "httpx2": ("_http.py", "client/", "cli/"),
-    "limits": ("ratelimit.py",),
+    "limits": ("_limits.py",),
     "litestar": ("integrations/",),
     "nexios": ("integrations/",),
     "pydantic": ("routes/",),

@@ -14,6 +14,7 @@ from asgi_auth import (
     UnavailableError,
     deny,
 )
+from asgi_auth.errors import MethodNotAllowedError
 from asgi_auth.exchange import KEY, Exchange
 from asgi_auth.refusal import close_code
 from tests.asgi import converse, denial_of, run
@@ -86,6 +87,21 @@ async def test_who_may_come_back_is_told_when_and_not_to_log_in(error, status):
     answer = await run(refusing(error(retry_after=7.2)))
     assert (answer.status, answer.header("retry-after")) == (status, "8")
     assert answer.header("www-authenticate") is None
+
+
+async def test_a_method_that_is_not_allowed_is_answered_with_those_that_are():
+    error = MethodNotAllowedError(allow=["GET", "POST"])
+    answer = await run(refusing(error))
+    assert (answer.status, answer.header("allow")) == (405, "GET, POST")
+    assert answer.header("www-authenticate") is None
+
+
+async def test_refusals_of_many_apps_do_not_mix():
+    for _ in range(2):
+        for number in range(300):
+            exchange = Exchange((Challenge(params={"realm": str(number)}),))
+            answer = await run(refusing(AuthenticationError(), exchange))
+            assert answer.header("www-authenticate") == f'Bearer realm="{number}"'
 
 
 async def test_needed_roles_are_listed():

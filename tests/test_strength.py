@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import secrets
 
 import pytest
@@ -85,7 +86,7 @@ def test_seven_different_bytes_are_too_few_and_eight_are_enough():
 
 @pytest.mark.parametrize("period", [8, 16, 31])
 def test_a_short_pattern_is_refused_however_often_it_is_repeated(period):
-    pattern = secrets.token_bytes(period)
+    pattern = bytes(random.sample(range(256), period))
     assert "pattern" in refusal((pattern * 20)[:97])
 
 

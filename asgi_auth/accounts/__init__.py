@@ -24,6 +24,7 @@ from asgi_auth.accounts.errors import (
     UnknownAccountError,
 )
 from asgi_auth.accounts.grants import grants_of
+from asgi_auth.accounts.managed import ManagedAccounts
 from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.accounts.memory import MemoryAccounts
 from asgi_auth.accounts.outbox import Outbox
@@ -40,6 +41,7 @@ __all__ = [
     "DuplicateAccountError",
     "EmailNotVerifiedError",
     "InvalidEmailError",
+    "ManagedAccounts",
     "MemoryAccounts",
     "MessageKind",
     "Outbox",

@@ -47,4 +47,4 @@ WORDS: Final[Mapping[MessageKind, tuple[str, str]]] = {
         "Your password was changed. If that was not you, choose a new one at once.",
     ),
 }
-"""For each kind of message: its subject, and its text without the link."""
+"""The subject of each kind of message, and its text without the link."""

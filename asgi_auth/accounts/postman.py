@@ -33,13 +33,18 @@ class Postman:
         self._send_message = send_message
         self._outbox = outbox
 
+    @property
+    def ready(self) -> bool:
+        """Whether mail can be sent at all."""
+        return self._send_message is not None
+
     def require(self) -> None:
         """Make sure that mail can be sent at all.
 
         Raises:
             ConfigurationError: It cannot.
         """
-        if self._send_message is None:
+        if not self.ready:
             msg = "This needs mail: give AccountService a send_message=..."
             raise ConfigurationError(msg)
 

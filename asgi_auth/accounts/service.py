@@ -87,6 +87,11 @@ class AccountService:
             accounts, tokens, hasher, require_verified=require_verified, clock=clock
         )
 
+    @property
+    def sends_mail(self) -> bool:
+        """Whether anything that needs mail can be asked for."""
+        return self._postman.ready
+
     async def register(
         self,
         email: str,

@@ -20,8 +20,12 @@ __all__ = ["BackendChain"]
 class BackendChain:
     """Several backends as one.
 
-    A backend with a method ``claims(credential) -> bool`` is passed over where a
-    credential that it finds bad was not of its shape; every other one is final.
+    A backend is asked about what came from its own sources only. One with a method
+    ``claims(credential) -> bool`` is passed over where a credential that it finds bad
+    was not of its shape; every other one is final.
+
+    Attributes:
+        backends: As they were given.
 
     Args:
         backends: At least one; the order is that of asking.
@@ -31,9 +35,9 @@ class BackendChain:
     """
 
     __slots__ = (
-        "_backends",
         "_recalls",
         "asks_always",
+        "backends",
         "challenges",
         "issuers",
         "name",
@@ -46,8 +50,8 @@ class BackendChain:
             msg = "BackendChain needs backends, each with a name of its own."
             raise ConfigurationError(msg)
 
-        self._backends = backends
-        self._recalls = [b.recall for b in backends if isinstance(b, Remembers)]
+        self.backends = backends
+        self._recalls = [(b, b.recall) for b in backends if isinstance(b, Remembers)]
         self.asks_always = any(asks_always(backend) for backend in backends)
         self.name = "+".join(names)
         sources: dict[Source, None] = {}
@@ -73,7 +77,10 @@ class BackendChain:
         Raises:
             AuthError: As the backend that claimed the credential raised it.
         """
-        for backend in self._backends:
+        for backend in self.backends:
+            if not _concerns(backend, credential):
+                continue
+
             try:
                 principal = await backend.authenticate(credential, scope)
             except InvalidTokenError:
@@ -91,12 +98,24 @@ class BackendChain:
         Raises:
             AuthError: It does not hold any more.
         """
-        for recall in self._recalls:
+        for backend, recall in self._recalls:
+            if not _concerns(backend, credential):
+                continue
+
             principal = recall(credential)
             if principal is not None:
                 return principal
 
         return None
+
+
+def _concerns(backend: Backend, credential: Credential | None) -> bool:
+    """Tell whether *credential* came in a way that *backend* has asked for."""
+    if credential is None or credential.source == "message" or not backend.sources:
+        return True
+
+    way = credential.source, credential.scheme
+    return any(source.way == way for source in backend.sources)
 
 
 def _claimed(backend: Backend, credential: Credential | None) -> bool:

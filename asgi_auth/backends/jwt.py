@@ -42,7 +42,17 @@ class JWTBackend:
         ConfigurationError: There is no source.
     """
 
-    __slots__ = ("_verifier", "challenges", "issuers", "name", "sources")
+    __slots__ = (
+        "_schemes",
+        "_verifier",
+        "challenges",
+        "decide_at_once",
+        "issuers",
+        "name",
+        "recall",
+        "sources",
+        "tokens",
+    )
 
     def __init__(
         self,
@@ -58,10 +68,21 @@ class JWTBackend:
 
         verifier = tokens if isinstance(tokens, TokenVerifier) else tokens.verifier
         self._verifier = verifier
+        self.tokens = None if tokens is verifier else tokens
         self.name = name
+        # Who writes an authenticate of their own wants it to be asked each time.
+        plain = type(self).authenticate is JWTBackend.authenticate
+        self.recall = verifier.recaller(name) if plain else _leave
+        self.decide_at_once = verifier.decider(name) if plain else _leave
         self.sources = tuple(sources)
+        self._schemes = {"bearer", *(source.way[1] for source in sources)}
         self.challenges = (challenge,)
         self.issuers = frozenset({verifier.issuer})
+
+    @property
+    def verifier(self) -> TokenVerifier:
+        """Verifies what callers bring."""
+        return self._verifier
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope
@@ -73,20 +94,11 @@ class JWTBackend:
             RevokedTokenError: It, its session or its subject was revoked.
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
-        if credential is None or credential.scheme != "bearer":
+        if credential is None or credential.scheme not in self._schemes:
             return None
 
         token = await self._verifier.admit(credential.token)
         return token.principal(credential.source, self.name)
-
-    def recall(self, credential: Credential) -> Principal | None:
-        """Return the principal of a token that was good before and still is.
-
-        Raises:
-            RevokedTokenError: It, its session or its subject was revoked.
-        """
-        token = self._verifier.recall(credential.token)
-        return None if token is None else token.principal(credential.source, self.name)
 
     def claims(self, credential: Credential) -> bool:
         """Tell by its mere shape whether the token would be one of ours.
@@ -102,3 +114,7 @@ class JWTBackend:
             return payload.get("iss") == self._verifier.issuer
 
         return header.get("kid") in {key.kid for key in self._verifier.keys}
+
+
+def _leave(_: Credential, __: Scope | None = None, /) -> None:
+    """Leave it to ``authenticate``."""

@@ -14,11 +14,13 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
+from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import (
     AuthenticationError,
     AuthError,
     ConfigurationError,
     InsufficientScopeError,
+    StepUpRequiredError,
 )
 from asgi_auth.exchange import exchange_of
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
@@ -29,6 +31,7 @@ __all__ = ["Requirement", "requires"]
 T = TypeVar("T", bound=Callable[..., Any])
 
 _CONNECTIONS = frozenset({"http", "websocket"})
+_SKEW = 60
 
 
 def requires(
@@ -36,6 +39,9 @@ def requires(
     roles: str | Iterable[str] = (),
     any: bool = False,  # noqa: A002  (reads well at the call)
     backend: str | Iterable[str] = (),
+    max_age: int | None = None,
+    acr: str | Iterable[str] = (),
+    clock: Clock = system_clock,
 ) -> Requirement:
     """Make a guard: for a plain ASGI app, a mount, a WebSocket app or a handler.
 
@@ -44,8 +50,19 @@ def requires(
         roles: Roles that the caller needs.
         any: One of all these is enough; else all are needed.
         backend: Names of the backends that may have identified the caller.
+        max_age: Greatest age of the log-in, in seconds (RFC 9470).
+        acr: Authentication context classes of which the log-in must have one.
+        clock: Returns Unix seconds.
     """
-    return Requirement(frozenset(scopes), _texts(roles), any, _texts(backend))
+    return Requirement(
+        frozenset(scopes),
+        _texts(roles),
+        any,
+        _texts(backend),
+        max_age,
+        (acr,) if isinstance(acr, str) else tuple(acr),
+        clock,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +76,18 @@ class Requirement:
         roles: The needed roles.
         any: One of all these is enough.
         backends: Who may have identified the caller; empty: anybody.
+        max_age: Greatest age of the log-in, in seconds; ``None``: any.
+        acr: Context classes of which the log-in must have one; empty: any.
+        clock: Returns Unix seconds.
     """
 
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     any: bool = False
     backends: frozenset[str] = frozenset()
+    max_age: int | None = None
+    acr: tuple[str, ...] = ()
+    clock: Clock = system_clock
 
     def __call__(self, target: T) -> T:
         """Wrap an ASGI app or a handler.
@@ -76,8 +99,8 @@ class Requirement:
             msg = f"{target.__name__} is a class: guard its methods instead."
             raise ConfigurationError(msg)
 
-        guarded = _guard_app(self, target) if _is_app(target) else None
-        return guarded or _guard_handler(self, target)  # type: ignore[return-value]
+        guard = _guard_app if _is_app(target) else _guard_handler
+        return guard(self, target)  # type: ignore[return-value]
 
     def check(self, connection: Any) -> Principal:
         """Return the caller, or raise what is wrong and leave a note of it.
@@ -89,6 +112,7 @@ class Requirement:
             AuthenticationError: The caller is unknown; the error that the credential
                 had, if one came.
             InsufficientScopeError: The caller lacks a scope or a role.
+            StepUpRequiredError: The log-in is too old or too weak.
             ConfigurationError: There is no middleware above, or no scope.
         """
         scope = _scope_of((connection,))
@@ -112,7 +136,7 @@ class Requirement:
             return AuthenticationError("identified by another backend")
 
         if self._satisfied(principal):
-            return None
+            return None if self._is_fresh(principal) else self._step_up()
 
         scopes = sorted(self.scopes - {AUTHENTICATED})
         return InsufficientScopeError(scopes=scopes, roles=sorted(self.roles))
@@ -123,6 +147,24 @@ class Requirement:
             return bool(held)
 
         return self.scopes <= principal.scopes and self.roles <= principal.roles
+
+    def _is_fresh(self, principal: Principal) -> bool:
+        if self.acr and principal.acr not in self.acr:
+            return False
+
+        if self.max_age is None:
+            return True
+
+        # Who does not say when the user logged in may mean any time.
+        if principal.auth_time is None:
+            return False
+
+        # A log-in that lies ahead was counted in milliseconds, or made up.
+        age = self.clock() - principal.auth_time
+        return -_SKEW <= age <= self.max_age
+
+    def _step_up(self) -> StepUpRequiredError:
+        return StepUpRequiredError(acr=self.acr, max_age=self.max_age)
 
 
 def _texts(names: str | Iterable[str]) -> frozenset[str]:
@@ -180,10 +222,11 @@ def _is_async(handler: Callable[..., Any]) -> bool:
 
 def _scope_of(arguments: tuple[Any, ...]) -> Mapping[str, Any]:
     """Find the ASGI scope among what a handler is called with."""
-    for argument in arguments:
-        scope = argument if isinstance(argument, Mapping) else _attribute(argument)
-        if isinstance(scope, Mapping) and scope.get("type") in _CONNECTIONS:
-            return scope
+    found = [scope for scope in map(_as_scope, arguments) if scope is not None]
+    # A JSON body may look like a scope; a principal is not in it.
+    known = [scope for scope in found if isinstance(scope.get("auth"), Principal)]
+    for scope in (*known, *found):
+        return scope
 
     msg = (
         "A guarded handler must get an ASGI scope, or a request that has one: "
@@ -192,5 +235,9 @@ def _scope_of(arguments: tuple[Any, ...]) -> Mapping[str, Any]:
     raise ConfigurationError(msg)
 
 
-def _attribute(argument: Any) -> Any:
-    return getattr(argument, "scope", None)
+def _as_scope(argument: Any) -> Mapping[str, Any] | None:
+    scope = getattr(argument, "scope", argument)
+    if isinstance(scope, Mapping) and scope.get("type") in _CONNECTIONS:
+        return scope
+
+    return None

@@ -23,7 +23,7 @@ from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.records import Rotation, Session
 from asgi_auth.tokens.grant import Grant
-from asgi_auth.tokens.verifier import VerifiedToken
+from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["ClaimsLoader", "Refreshed", "Refresher"]
 

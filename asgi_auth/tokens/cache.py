@@ -118,30 +118,28 @@ class VerifiedCache(Generic[E]):
         if length > _LONGEST:
             return
 
+        table = self.table
         with self._lock:
-            known = self.table.pop(key, None)
+            known = table.pop(key, None)
             if known is not None:
                 self._unlink(known)
-            elif len(self.table) >= self.size:
-                self._evict()
+            elif self._oldest is not None and len(table) >= self.size:
+                self._evict(self._oldest)
 
-            self._link(key, entry)
+            entry.key = key
+            entry.visited = False
+            entry.newer = None
+            entry.older = newest = self._newest
+            if newest is not None:
+                newest.newer = entry
+            else:
+                self._oldest = entry
+
+            self._newest = table[key] = entry
 
     def stats(self) -> CacheStats:
         """Return the counters and the number of entries."""
         return CacheStats(self.hits, self.misses, len(self.table))
-
-    def _link(self, key: bytes, entry: E) -> None:
-        entry.key = key
-        entry.visited = False
-        entry.newer = None
-        entry.older = newest = self._newest
-        if newest is not None:
-            newest.newer = entry
-        else:
-            self._oldest = entry
-
-        self._newest = self.table[key] = entry
 
     def _unlink(self, entry: E) -> None:
         newer, older = entry.newer, entry.older
@@ -161,14 +159,13 @@ class VerifiedCache(Generic[E]):
         # Who still holds it must not keep its neighbours alive.
         entry.newer = entry.older = None
 
-    def _evict(self) -> None:
+    def _evict(self, oldest: E) -> None:
         """Walk from old to new, spare what was used since, drop the first other."""
-        entry = self._hand or self._oldest
-        while entry is not None and entry.visited:
+        entry = self._hand or oldest
+        while entry.visited:
             entry.visited = False
-            entry = entry.newer or self._oldest
+            entry = entry.newer or oldest
 
-        if entry is not None:
-            self._hand = entry
-            del self.table[entry.key]
-            self._unlink(entry)
+        self._hand = entry
+        del self.table[entry.key]
+        self._unlink(entry)

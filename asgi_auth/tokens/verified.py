@@ -63,7 +63,10 @@ class VerifiedToken(Entry):
         claims = self.claims = decoded.claims
         self._whole_subject = whole_subject
         self.generation = decoded.generation
-        self.starts_at, self.expires_at, self.issued_at = window
+        starts_at, expires_at, self.issued_at = window
+        # The clock returns floats, and each hit compares: like with like is faster.
+        self.starts_at = float(starts_at)
+        self.expires_at = float(expires_at)
         self.issuer: str | None = claims.get("iss")
         self.subject: str = claims["sub"]
         self.session_id: str | None = claims.get("sid")
@@ -90,16 +93,16 @@ class VerifiedToken(Entry):
         A token that was seen in a header never lends its explicitness to the same
         token in a cookie.
         """
+        if self.first is ANONYMOUS:
+            self.first = self._make_principal(source, backend)
+            return self.first
+
         for known in (self.first, *self._others):
             if known.source == source and known.backend == backend:
                 return known
 
         principal = self._make_principal(source, backend)
-        if self.first is ANONYMOUS:
-            self.first = principal
-        else:
-            self._others += (principal,)
-
+        self._others += (principal,)
         return principal
 
     def _make_principal(self, source: str, backend: str) -> Principal:

@@ -17,7 +17,7 @@ from asgi_auth.revocation import RevocationList, uptime
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import Codec
-from asgi_auth.tokens.recall import Recall, make_recall
+from asgi_auth.tokens.recall import Recall, Verify, make_recall
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["TokenVerifier"]
@@ -146,16 +146,28 @@ class TokenVerifier:
 
     def recaller(self, backend: str) -> Recall:
         """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.recall`."""
+        return self._make_lane(backend, None)
+
+    def decider(self, backend: str) -> Recall:
+        """Return what decides for *backend* on any token, wherever it need not wait."""
+        return self._make_lane(backend, self.verify)
+
+    def _make_lane(self, backend: str, verify: Verify | None) -> Recall:
         return make_recall(
             self._cache,
             self._keys,
             self._revocations,
             clock=self._clock,
             backend=backend,
+            verify=verify,
         )
 
-    def verify(self, token: bytes) -> VerifiedToken:
+    def verify(self, token: bytes, digest: bytes | None = None) -> VerifiedToken:
         """Verify one compact JWS anew, without asking whether it is revoked.
+
+        Args:
+            token: The token.
+            digest: Its SHA-256, where the caller has it already.
 
         Raises:
             ExpiredTokenError: It was good once.
@@ -174,7 +186,8 @@ class TokenVerifier:
         verified = VerifiedToken(decoded, window, whole_subject=self._whole_subjects)
         verified.claims = claims
         if self._cache is not None:
-            self._cache.put(sha256(token).digest(), verified, length=len(token))
+            digest = digest or sha256(token).digest()
+            self._cache.put(digest, verified, length=len(token))
 
         return verified
 

@@ -1,7 +1,7 @@
 """Who competes: one file each, with the same application bare and guarded.
 
-Each file has ``build(material, kind)``; what it cannot do it says with ``NotThereError``.
-A contestant that is not installed is left out, and the reason is told.
+Each file has ``build(material, kind)``; what it cannot do it says with
+``NotThereError``. A contestant that is not installed is left out, which is told.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ class Pair:
         bare: Without authentication.
         guarded: With it.
         adapt: What the contestant demands of the claims.
+        remembers: Good tokens are kept: for new ones, its table is filled first.
     """
 
     bare: ASGIApp
     guarded: ASGIApp
     adapt: Callable[[dict[str, Any]], Mapping[str, Any]] = dict
+    remembers: bool = False
 
 
 Build = Callable[[Material, Kind], Pair]

@@ -29,4 +29,5 @@ def make(material: Material, kind: Kind, cache: Literal["memory"] | None) -> Pai
     source = BearerHeader() if kind == "http" else QueryParam("token")
     bare = application(kind)
     backend = JWTBackend(tokens, sources=(source,))
-    return Pair(bare, AuthenticationMiddleware(bare, backend))
+    guarded = AuthenticationMiddleware(bare, backend)
+    return Pair(bare, guarded, remembers=cache is not None)

@@ -230,7 +230,7 @@ class Slow(Counting):
 async def wait_for(condition) -> None:
     """Poll what worker threads change; there is no event between them and us."""
     with anyio.fail_after(5):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await anyio.sleep(0.01)
 
 

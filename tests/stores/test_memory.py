@@ -194,7 +194,7 @@ def test_readers_in_threads_are_woken_at_once():
             for _ in range(3)
         ]
         here = asyncio.create_task(store.feed(cursor, wait=5))
-        while len(store._feed._waiters) < 4:  # noqa: ASYNC110 (other loops)
+        while len(store._feed._waiters) < 4:
             await asyncio.sleep(0.01)
         started = time.monotonic()
         await store.publish([Revocation(kind="jti", issuer="", value="x")], ttl=9)

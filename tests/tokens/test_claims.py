@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -217,7 +219,19 @@ def test_the_audience_may_be_one_of_several(aud):
 
 @pytest.mark.parametrize(
     "aud",
-    ["", "API", "api other", "ap", [], ["other"], 5, True, {"api": 1}, [AUDIENCE, 5], [[]]],
+    [
+        "",
+        "API",
+        "api other",
+        "ap",
+        [],
+        ["other"],
+        5,
+        True,
+        {"api": 1},
+        [AUDIENCE, 5],
+        [[]],
+    ],
     ids=repr,
 )
 def test_an_audience_that_does_not_name_us_is_refused(aud):
@@ -317,14 +331,13 @@ def test_other_kinds_say_so_or_are_refused(kind):
     ],
 )
 def test_names_come_as_a_text_or_as_a_list(value, names):
-    assert names_of(freeze({"scope": value}), "scope") == names
+    assert names_of(freeze(value)) == names
 
 
-def test_missing_names_are_none_and_others_are_refused():
-    assert names_of({}, "scope") == frozenset()
-    for value in (5, None, True, {"a": 1}, ["a", 5], [["a"]]):
-        with pytest.raises(InvalidTokenError):
-            names_of(freeze({"scope": value}), "scope")
+@pytest.mark.parametrize("value", [5, None, True, {"a": 1}, ["a", 5], [["a"]]])
+def test_names_of_another_shape_are_refused(value):
+    with pytest.raises(InvalidTokenError):
+        names_of(freeze(value))
 
 
 @given(st.text(min_size=1, max_size=255))
@@ -339,14 +352,29 @@ JSON = st.recursive(
     max_leaves=5,
 )
 NAMES = st.sampled_from(
-    "iss sub aud exp nbf iat jti sid type typ token_use token_type nonce events acr "
-    "auth_time client_id".split()
+    [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "sid",
+        "type",
+        "typ",
+        "token_use",
+        "token_type",
+        "nonce",
+        "events",
+        "acr",
+        "auth_time",
+        "client_id",
+    ]
 )
 
 
 @given(st.dictionaries(NAMES, JSON, max_size=4))
 def test_no_claims_at_all_raise_anything_but_a_refusal(changes):
-    try:
+    with suppress(InvalidTokenError):
         RULES.check(freeze({**claims(), **changes}), NOW)
-    except InvalidTokenError:
-        pass

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import jwt
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError, InvalidTokenError, Key, KeySet
 from asgi_auth._frozen import parse_object
-from asgi_auth.tokens.codec import Codec, UnknownKeyError, peek
+from asgi_auth.tokens.codec import Codec, UnknownKeyError, as_bytes, peek
 from tests import forge
 
 VECTORS = [
@@ -111,6 +112,13 @@ def test_what_has_no_strict_json_form_is_not_signed(value):
         codec().encode({"x": value}, typ="at+jwt")
 
 
+def test_a_token_that_came_as_text_is_ascii():
+    assert as_bytes("a.b.c") == b"a.b.c"
+    for text in ("tökén", "\ud800", "a\u2028"):
+        with pytest.raises(InvalidTokenError):
+            as_bytes(text)
+
+
 # -------------------------------------------------------------------------- form
 
 
@@ -142,7 +150,11 @@ def test_what_has_no_strict_json_form_is_not_signed(value):
         lambda t: b".",
         lambda t: json.dumps(
             dict(
-                zip(("protected", "payload", "signature"), t.decode().split("."), strict=True)
+                zip(
+                    ("protected", "payload", "signature"),
+                    t.decode().split("."),
+                    strict=True,
+                )
             )
         ).encode(),  # the JSON serialisation
     ],
@@ -180,7 +192,7 @@ def test_a_token_over_8_kib_is_refused_whatever_it_is_worth():
     assert codec().decode(big).claims["sub"] == "ada"
     bigger = signed(payload={"sub": "ada", "pad": "x" * 6100})
     assert len(bigger) > 8192
-    refused(bigger, match="compact")
+    refused(bigger, match="long")
 
 
 # ------------------------------------------------------------------------ header
@@ -188,7 +200,18 @@ def test_a_token_over_8_kib_is_refused_whatever_it_is_worth():
 
 @pytest.mark.parametrize(
     "name",
-    ["none", "None", "NONE", "nOnE", "none ", " none", "none\x00", "", "ｎｏｎｅ", "nоne"],
+    [
+        "none",
+        "None",
+        "NONE",
+        "nOnE",
+        "none ",
+        " none",
+        "none\x00",
+        "",
+        "\uff4e\uff4f\uff4e\uff45",
+        "n\u043ene",
+    ],
 )
 @pytest.mark.parametrize("algorithm", forge.ALGORITHMS)
 def test_none_does_not_exist_in_any_spelling(name, algorithm):
@@ -301,7 +324,9 @@ def test_a_name_of_a_key_is_a_text(kid):
 
 def test_without_a_name_the_only_key_of_the_algorithm_is_meant():
     assert codec().decode(signed(forge.header(kid=None))).claims == CLAIMS
-    two = Codec(KeySet([forge.family("HS256").key, Key.from_secret(forge.OTHER_SECRET)]))
+    two = Codec(
+        KeySet([forge.family("HS256").key, Key.from_secret(forge.OTHER_SECRET)])
+    )
     with pytest.raises(UnknownKeyError):
         two.decode(signed(forge.header(kid=None)))
 
@@ -363,10 +388,8 @@ def test_deeply_nested_json_in_a_header_costs_no_stack():
     for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
         deep = opening * 350 + b"1" + closing * 350
         header = b'{"alg":"HS256","kid":"one","x":' + deep + b"}"
-        try:
+        with suppress(InvalidTokenError):
             codec().decode(signed(header))
-        except InvalidTokenError:
-            pass
 
 
 def test_headers_are_remembered_only_after_a_good_signature_and_up_to_a_bound():
@@ -465,7 +488,11 @@ def test_every_other_object_is_read_as_the_standard_library_reads_it(payload):
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text()
+        | st.floats(allow_nan=False),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
         max_leaves=10,
     ),
@@ -514,7 +541,7 @@ def test_peeking_reads_unverified_tokens_of_good_form_only():
         b"opaque",
         b"a.b",
         b"a.b.c.d",
-        token + b"=",
+        b"=" + token,
         b"x" * 9000 + b".x.x",
         forge.b64(b"[]") + b".AAAA.AAAA",
         forge.b64(b"{}") + b".AAAA.AAAA",
@@ -546,7 +573,12 @@ def test_peeking_into_nested_json_costs_no_more_than_reading_it():
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_codec(data):
-    for token in (data, data + b"..", b"." + data + b".", b".".join([forge.b64(data)] * 3)):
+    for token in (
+        data,
+        data + b"..",
+        b"." + data + b".",
+        b".".join([forge.b64(data)] * 3),
+    ):
         peek(token)
         with pytest.raises(InvalidTokenError):
             codec().decode(token)

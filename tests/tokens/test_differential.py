@@ -68,10 +68,45 @@ VALUES = (
     forge.AUDIENCE,
     [forge.AUDIENCE, "other"],
 )
-HEADER_NAMES = tuple("alg typ kid cty crit b64 zip enc jwk jku x5u x5c x5t x".split())
-CLAIM_NAMES = tuple(
-    "iss sub aud exp nbf iat jti sid type typ token_use token_type nonce at_hash events "
-    "scope roles acr auth_time client_id name x".split()
+HEADER_NAMES = (
+    "alg",
+    "typ",
+    "kid",
+    "cty",
+    "crit",
+    "b64",
+    "zip",
+    "enc",
+    "jwk",
+    "jku",
+    "x5u",
+    "x5c",
+    "x5t",
+    "x",
+)
+CLAIM_NAMES = (
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "sid",
+    "type",
+    "typ",
+    "token_use",
+    "token_type",
+    "nonce",
+    "at_hash",
+    "events",
+    "scope",
+    "roles",
+    "acr",
+    "auth_time",
+    "client_id",
+    "name",
+    "x",
 )
 
 
@@ -182,7 +217,9 @@ class Mutations:
         return self.signed(rng, self.header, claims)
 
     def raw_json(self, rng):
-        text = bytearray(json.dumps(base_claims(rng), ensure_ascii=rng.random() < 0.5), "utf-8")
+        text = bytearray(
+            json.dumps(base_claims(rng), ensure_ascii=rng.random() < 0.5), "utf-8"
+        )
         at = rng.randrange(len(text))
         verb = rng.randrange(6)
         if verb == 0:
@@ -190,7 +227,9 @@ class Mutations:
         elif verb == 1:
             text[-1:] = rng.choice([b',"sub":"eve"}', b',"x":NaN}', b',"x":1e999}'])
         elif verb == 2:
-            text[-1:] = b',"x":' + rng.choice([b"[[[]]]", b'{"a":{}}', b"9" * 4000]) + b"}"
+            text[-1:] = (
+                b',"x":' + rng.choice([b"[[[]]]", b'{"a":{}}', b"9" * 4000]) + b"}"
+            )
         elif verb == 3:
             text[:0] = rng.choice([b" ", b"\xef\xbb\xbf", b"[", b"//\n"])
         elif verb == 4:
@@ -258,11 +297,11 @@ def test_whatever_is_accepted_here_pyjwt_accepts_too(algorithm):
         try:
             ours = verifier.verify(token).claims
         except InvalidTokenError:
-            assert verifier.recall(token) is None
+            assert forge.recall(verifier, token) is None
             return
 
         count["accepted"] += 1
-        remembered = verifier.recall(token)
+        remembered = forge.recall(verifier, token)
         assert remembered is None or remembered.claims is ours
         if jwt.get_unverified_header(token)["alg"] == "Ed25519":
             assert algorithm == "EdDSA"

@@ -42,8 +42,33 @@ def test_names_are_texts(name):
 
 @pytest.mark.parametrize(
     "name",
-    "iss sub aud exp nbf iat jti sid seq scope roles type typ nonce at_hash events "
-    "token_use token_type acr amr auth_time client_id cnf act c_hash".split(),
+    [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "sid",
+        "seq",
+        "scope",
+        "roles",
+        "type",
+        "typ",
+        "nonce",
+        "at_hash",
+        "events",
+        "token_use",
+        "token_type",
+        "acr",
+        "amr",
+        "auth_time",
+        "client_id",
+        "cnf",
+        "act",
+        "c_hash",
+    ],
 )
 def test_what_the_service_says_an_application_cannot(name):
     with pytest.raises(ConfigurationError, match=name):

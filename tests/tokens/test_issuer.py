@@ -104,6 +104,11 @@ def test_the_first_audience_is_the_client_unless_there_is_one(audience, aud, cli
     assert read(write(audience=audience, client_id="spa"))["client_id"] == "spa"
 
 
+def test_an_audience_of_nobody_is_a_mistake():
+    with pytest.raises(ConfigurationError, match="audience"):
+        issuer(audience=[])
+
+
 def test_without_an_issuer_nothing_is_said_of_one():
     assert "iss" not in read(write(issuer=None))
 

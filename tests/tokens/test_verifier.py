@@ -29,6 +29,7 @@ from asgi_auth import (
     TokenVerifier,
     UnavailableError,
 )
+from asgi_auth._frozen import FrozenDict
 from asgi_auth.stores.records import Revocation
 from asgi_auth.testing import FakeClock
 from asgi_auth.tokens.codec import UnknownKeyError
@@ -39,7 +40,7 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 def judge(verifier, token):
     """Do what a backend does: ask the memory first."""
-    return verifier.recall(token) or verifier.verify(token)
+    return forge.recall(verifier, token) or verifier.verify(token)
 
 
 def refused(verifier, token, error=InvalidTokenError):
@@ -109,22 +110,29 @@ def test_it_says_whose_tokens_it_takes():
     assert verifier.keys is keys
 
 
+def test_claims_under_other_names_are_judged_and_shown_as_they_came():
+    def translate(claims):
+        return FrozenDict({**claims, "scope": claims.get("scp", "")})
+
+    verifier = forge.verifier(translate=translate)
+    verified = verifier.verify(forge.token(scp="a b"))
+    assert verified.scopes == {"a", "b", "authenticated"}
+    assert "scope" not in verified.claims
+    refused(verifier, forge.token(scp=5))
+
+
 # ---------------------------------------------------------------------- confusion
 
 
 @pytest.mark.parametrize("typ", ["rt+jwt", "verify+jwt", "JWT", "", "logout+jwt", None])
 def test_a_token_of_another_media_type_is_no_access_token(typ):
-    token = forge.sign(
-        forge.header(typ=typ), forge.claims(), forge.family("HS256").key
-    )
+    token = forge.sign(forge.header(typ=typ), forge.claims(), forge.family("HS256").key)
     refused(forge.verifier(), token)
 
 
 @pytest.mark.parametrize("typ", ["JWT", None])
 def test_other_peoples_tokens_are_taken_where_their_types_are_named(typ):
-    token = forge.sign(
-        forge.header(typ=typ), forge.claims(), forge.family("HS256").key
-    )
+    token = forge.sign(forge.header(typ=typ), forge.claims(), forge.family("HS256").key)
     assert forge.verifier(types=("jwt", "")).verify(token).subject == "ada"
 
 
@@ -244,9 +252,10 @@ def test_no_bytes_break_the_verifier(data):
 def test_the_same_token_is_verified_once():
     verifier = forge.verifier()
     token = forge.token()
-    assert verifier.recall(token) is None
+    assert forge.recall(verifier, token) is None
     verified = verifier.verify(token)
-    assert verifier.recall(token) is verified
+    principal = verified.principal("header", "jwt")
+    assert forge.recall(verifier, token) is principal
     assert verifier.cache_stats().hits == 1
 
 
@@ -254,7 +263,7 @@ def test_without_a_cache_nothing_is_remembered():
     verifier = forge.verifier(cache=None)
     token = forge.token()
     assert verifier.verify(token).subject == "ada"
-    assert verifier.recall(token) is None
+    assert forge.recall(verifier, token) is None
     assert verifier.cache_stats() == (0, 0, 0)
 
 
@@ -309,7 +318,7 @@ def test_a_remembered_token_goes_with_its_key():
     token = forge.token("ES256")
     judge(verifier, token)
     keys.add(Key.generate("ES256", kid="two"))
-    assert verifier.recall(token) is None
+    assert forge.recall(verifier, token) is None
     assert judge(verifier, token).subject == "ada"
     keys.promote("two")
     keys.remove("one")
@@ -353,7 +362,7 @@ def test_an_entry_is_found_by_the_digest_of_the_whole_token_alone(options):
     verifier = forge.verifier(**options)
     token = forge.token()
     verifier.verify(token)
-    assert [*verifier._cache._table] == [sha256(token).digest()]
+    assert [*verifier._cache.table] == [sha256(token).digest()]
 
 
 def test_no_live_token_stays_in_memory():
@@ -364,7 +373,9 @@ def test_no_live_token_stays_in_memory():
     del token
     gc.collect()
     texts = [o for o in gc.get_referents(verified) if isinstance(o, bytes | str)]
-    assert not any(signature in (t if isinstance(t, bytes) else t.encode()) for t in texts)
+    assert not any(
+        signature in (t if isinstance(t, bytes) else t.encode()) for t in texts
+    )
     assert verified.token_id == "a token to look for"
 
 
@@ -420,10 +431,10 @@ async def test_a_revoked_token_is_refused_remembered_or_not(kind, value):
     verifier = forge.verifier(revocations=RevocationList(store))
     token = forge.token(sid="s1")
     await verifier.admit(token)
-    assert verifier.recall(token) is not None
+    assert forge.recall(verifier, token)
     await revoke(store, kind, value)
     with pytest.raises(RevokedTokenError):
-        verifier.recall(token)
+        forge.recall(verifier, token)
     with pytest.raises(RevokedTokenError):
         await verifier.admit(token)
 
@@ -458,7 +469,7 @@ async def test_while_revocations_cannot_be_read_nothing_is_admitted():
     try:
         assert (await verifier.admit(token)).subject == "ada"
         store.is_down = True
-        assert verifier.recall(token) is None
+        assert forge.recall(verifier, token) is None
         with pytest.raises(UnavailableError):
             await verifier.admit(token)
         # A forgery needs no store to be refused.
@@ -466,6 +477,20 @@ async def test_while_revocations_cannot_be_read_nothing_is_admitted():
             await verifier.admit(forge.token(key=forge.family("HS256").stranger))
     finally:
         await revocations.aclose()
+
+
+async def test_a_revoked_subject_is_out_with_its_sessions_where_those_are_not_told_of():
+    store = MemoryStore(clock=lambda: forge.NOW)
+    revocations = RevocationList(store)
+    own = forge.verifier(revocations=revocations)
+    foreign = forge.verifier(revocations=revocations, whole_subjects=True)
+    token, loose = forge.token(sid="s1"), forge.token()
+    await foreign.admit(token)
+    await revoke(store, "subject", "ada")
+    assert (await own.admit(token)).subject == "ada"
+    for verifier, revoked in ((foreign, token), (foreign, loose), (own, loose)):
+        with pytest.raises(RevokedTokenError):
+            await verifier.admit(revoked)
 
 
 async def test_where_nobody_can_revoke_nobody_is_asked():
