@@ -70,7 +70,7 @@ def _parse_plain(text: str) -> FrozenDict | None:
     Without escapes each two quotes in the text are one string: the name of a member
     or a value. If the parsed object has as many, then no member was there twice.
     """
-    if "\\" in text or not text.startswith("{"):
+    if "\\" in text or text[:1] != "{":
         return None
 
     value, end = _decoder.raw_decode(text)

@@ -50,8 +50,9 @@ class Counters:
     Args:
         url: ``memory://``, or ``redis://...`` as redis-py takes it.
         owner: Who asks, for the sentences of errors.
-        max_keys: Keys in memory at one time. What comes beyond shares counters, so
-            that a flood neither takes memory nor makes anything be forgotten.
+        max_keys: Keys in memory at one time. What comes beyond shares counters with
+            keys that begin alike, up to a slash, so that a flood neither takes memory
+            nor makes anything be forgotten.
         prefix: What all keys on a server begin with.
         cluster: The URL leads to a Redis or Valkey cluster.
 
@@ -118,7 +119,8 @@ class Counters:
 
         # Keyed: nobody can choose whom to share a counter with.
         digest = blake2b(key.encode(), key=self._secret, digest_size=4).digest()
-        return f"spare/{int.from_bytes(digest) % _SPARE}"
+        rule, _, _ = key.partition("/")
+        return f"{rule}/spare/{int.from_bytes(digest) % _SPARE}"
 
     @contextmanager
     def _outages(self) -> Iterator[None]:

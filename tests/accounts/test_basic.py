@@ -123,6 +123,12 @@ def test_an_error_does_not_quote_what_was_sent():
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize("pair", ["a\x00:b", "a:b\n", "a:\x7f", "a:\x85", "ab", ""])
+def test_control_characters_and_single_words_are_no_pair(pair):
+    with pytest.raises(InvalidCredentialsError):
+        read_pair(base64.b64encode(pair.encode()))
+
+
 def test_a_pair_is_split_at_the_first_colon():
     assert read_pair(base64.b64encode("a:b:ç:".encode())) == ("a", "b:ç:")
 

@@ -27,10 +27,10 @@ from asgi_auth import (
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKey, APIKeys, MemoryAPIKeys, SQLAPIKeys
 from asgi_auth.backends.apikeys.text import make_text, read_text
+from asgi_auth.credentials import Credential
 from asgi_auth.sources import Header
 from asgi_auth.testing.clock import FakeClock
 from tests.asgi import Echo, bearer, run
-
 
 _numbers = itertools.count(1)
 
@@ -298,6 +298,19 @@ async def test_keys_and_tokens_share_the_bearer_scheme(keys):
     assert (await ask(chain, bearer(own.mint("eve")))).json()["subject"] == "eve"
     for bad in ("shop_nonsense", "nonsense", made.text[:-1], own.mint("eve")[:-2]):
         assert (await ask(chain, bearer(bad))).status == 401
+
+
+async def test_a_key_is_claimed_by_way_and_prefix(keys):
+    made = await keys.generate("ada")
+    backend, raw = APIKeyBackend(keys), made.text.encode()
+    assert backend.claims(Credential(raw, "header", scheme="apikey"))
+    for other in (
+        Credential(raw, "header", scheme="bearer"),
+        Credential(raw, "query", scheme="apikey"),
+        Credential(b"other" + raw, "header", scheme="apikey"),
+    ):
+        assert not backend.claims(other)
+        assert await backend.authenticate(other, {}) is None
 
 
 @pytest.mark.parametrize("name", ["Authorization", "cookie", "", "X API", "X:Y"])

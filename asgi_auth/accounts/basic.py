@@ -1,0 +1,123 @@
+"""Recognise users by name and password in every request: HTTP Basic (RFC 7617).
+
+For machines and small tools: each request costs a password hash, so put a rate limit
+before it. It issues nothing, and remembers nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from asgi_auth._asgi import Scope
+from asgi_auth._frozen import freeze
+from asgi_auth.accounts.manager import AuthManager
+from asgi_auth.challenge import Challenge
+from asgi_auth.credentials import Credential
+from asgi_auth.errors import InvalidCredentialsError
+from asgi_auth.principal import AUTHENTICATED, Principal
+from asgi_auth.sources import BearerHeader
+
+__all__ = ["BasicBackend"]
+
+User = TypeVar("User")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class BasicBackend(Generic[User]):
+    """Knows users by their e-mail address and password.
+
+    Args:
+        manager: Looks users up and checks passwords.
+        realm: What browsers show when they ask for the password.
+        subject: Returns the subject of a user; by default the attribute ``id``.
+        issuer: What ``principal.issuer`` says.
+        name: What ``principal.backend`` and ``requires(backend=...)`` call it.
+
+    Attributes:
+        sources: ``Authorization: Basic`` and nothing else.
+    """
+
+    def __init__(
+        self,
+        manager: AuthManager[User],
+        *,
+        realm: str = "api",
+        subject: Callable[[User], str] | None = None,
+        issuer: str | None = None,
+        name: str = "basic",
+    ) -> None:
+        self._manager = manager
+        self._subject = subject or _subject
+        self._issuer = issuer
+        self.name = name
+        self.sources = (BearerHeader("Basic"),)
+        params = {"realm": realm, "charset": "UTF-8"}
+        self.challenges = (Challenge("Basic", params),)
+        self.issuers = frozenset({issuer})
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Check name and password; another scheme is not ours.
+
+        Raises:
+            InvalidCredentialsError: One of them is wrong, malformed, or the user is
+                disabled.
+            UnavailableError: The users cannot be asked.
+        """
+        if credential is None or credential.scheme != "basic":
+            return None
+
+        email, password = read_pair(credential.token)
+        user = await self._manager.authenticate(email, password)
+        if user is None or getattr(user, "disabled", False):
+            raise InvalidCredentialsError
+
+        return self._principal(user, credential)
+
+    def _principal(self, user: User, credential: Credential) -> Principal:
+        subject = self._subject(user)
+        return Principal(
+            subject=subject,
+            issuer=self._issuer,
+            claims=freeze({"sub": subject}),
+            scopes=_names(user, "scopes") | {AUTHENTICATED},
+            roles=_names(user, "roles"),
+            source=credential.source,
+            backend=self.name,
+            is_authenticated=True,
+        )
+
+
+def read_pair(token: bytes) -> tuple[str, str]:
+    """Decode a user name and a password, which may hold colons (RFC 7617, section 2).
+
+    Raises:
+        InvalidCredentialsError: They are not base64 of UTF-8, or have characters for
+            control.
+    """
+    try:
+        text = b64decode(token, validate=True).decode("utf-8")
+    except (Error, ValueError):
+        # Without the cause, which quotes what was sent.
+        raise InvalidCredentialsError from None
+
+    name, colon, password = text.partition(":")
+    if not colon or _CONTROL.search(text) is not None:
+        raise InvalidCredentialsError
+
+    return name, password
+
+
+def _subject(user: Any) -> str:
+    return str(user["id"] if isinstance(user, dict) else user.id)
+
+
+def _names(user: object, attribute: str) -> frozenset[str]:
+    names: Iterable[str] = getattr(user, attribute, ())
+    return frozenset(names)

@@ -1,0 +1,291 @@
+"""The log-in routes, as one ASGI app that any framework can mount.
+
+It routes and refuses; what the routes do is in the rooms beside it. It identifies
+callers itself, whatever middleware stands above it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth.accounts import Account, AccountService, ManagedAccounts
+from asgi_auth.client_address import ClientAddresses
+from asgi_auth.config import AuthConfig
+from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
+from asgi_auth.ratelimit import RateLimiter
+from asgi_auth.refusal import deny
+from asgi_auth.routes.account import AccountRoutes
+from asgi_auth.routes.body import BodyReader
+from asgi_auth.routes.choice import choose
+from asgi_auth.routes.cookies import SameSite, TokenCookies
+from asgi_auth.routes.desk import Delivery, Desk
+from asgi_auth.routes.errors import UnknownPathError
+from asgi_auth.routes.factors import SecondFactor
+from asgi_auth.routes.login import LogInRoutes
+from asgi_auth.routes.openapi import describe
+from asgi_auth.routes.operations import Operation, Part
+from asgi_auth.routes.session import SessionRoutes
+from asgi_auth.routes.tokens import TokenRoutes
+from asgi_auth.sessions import TokenService
+from asgi_auth.sources import Source
+from asgi_auth.typing import Backend
+
+__all__ = ["AuthRoutes"]
+
+_NOT_ALLOWED: Final = 405
+
+
+class AuthRoutes:
+    """Accounts and sessions over HTTP: mount it, for instance at ``/auth``.
+
+    Args:
+        tokens: Issues, verifies and revokes.
+        accounts: Knows who may log in. With :class:`ManagedAccounts`, users can log
+            in; registering and changing accounts is the application's own affair.
+        delivery: Where tokens travel: in JSON bodies, in cookies that scripts cannot
+            read, or in both.
+        include: The parts to have; by default all that can work: without mail
+            nothing that needs it, without key pairs no ``jwks``, and ``introspect``
+            only with *introspection_backend*.
+        prefix: Where the routes are, for frameworks that do not say so with
+            ``root_path``: plain ASGI, for one.
+        limiter: Counts tries; by default in the memory of this process.
+        insecure_unlimited: Count nothing.
+        trusted_proxies: See :class:`~asgi_auth.client_address.ClientAddresses`.
+        second_factor: Asks for more than the password.
+        introspection_backend: Knows the services that may ask about tokens.
+        claims: Gives further claims of access tokens; the same as for
+            :func:`~asgi_auth.accounts.grants.grants_of`.
+        user_data: Gives what a user may see of ``account.data``; by default nothing.
+        camel_case: Write ``accessToken`` and the like; both spellings are read.
+        trusted_origins: Other origins whose pages may use the cookies.
+        public_url: The own origin, where a proxy changes the Host header.
+        samesite: Whether browsers send the cookies with requests of other sites.
+        cookie_path: Of the refresh cookie; by default where the routes are mounted.
+        refresh_cookie: Another name for the refresh cookie.
+        insecure_cookies_for_localhost: Set cookies without ``Secure`` and without
+            prefixes: for development on ``http://localhost``, and nowhere else.
+        max_body: Bytes that a body may have.
+        clock: Returns Unix seconds, for events.
+
+    Raises:
+        MissingExtraError: Starlette, Pydantic or limits is not installed.
+        ConfigurationError: The settings do not fit together; the text says why.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenService,
+        accounts: AccountService | ManagedAccounts[Any],
+        *,
+        delivery: Delivery = "body",
+        include: Collection[Part] | None = None,
+        prefix: str = "",
+        limiter: RateLimiter | None = None,
+        insecure_unlimited: bool = False,
+        trusted_proxies: Iterable[str] = (),
+        second_factor: SecondFactor | None = None,
+        introspection_backend: Backend | None = None,
+        claims: Callable[[Account], Mapping[str, Any]] | None = None,
+        user_data: Callable[[Account], Mapping[str, Any]] | None = None,
+        camel_case: bool = False,
+        trusted_origins: Iterable[str] = (),
+        public_url: str | None = None,
+        samesite: SameSite = "strict",
+        cookie_path: str | None = None,
+        refresh_cookie: str | None = None,
+        insecure_cookies_for_localhost: bool = False,
+        max_body: int = 64 * 1024,
+        clock: Clock = system_clock,
+    ) -> None:
+        if delivery not in {"body", "cookie", "both"}:
+            msg = "delivery must be body, cookie or both."
+            raise ConfigurationError(msg)
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            msg = "prefix must look like /auth."
+            raise ConfigurationError(msg)
+        if limiter is not None and insecure_unlimited:
+            msg = "Give AuthRoutes a limiter or insecure_unlimited, not both."
+            raise ConfigurationError(msg)
+
+        cookies = TokenCookies(
+            samesite=samesite,
+            path=cookie_path,
+            localhost=insecure_cookies_for_localhost,
+            refresh_name=refresh_cookie,
+        )
+        desk = Desk(
+            tokens=tokens,
+            users=accounts,
+            bodies=BodyReader(max_body),
+            cookies=None if delivery == "body" else cookies,
+            in_body=delivery != "cookie",
+            origins=CrossOriginCheck(trusted_origins, public_url),
+            addresses=ClientAddresses(trusted_proxies),
+            limiter=None if insecure_unlimited else limiter or RateLimiter(),
+            second_factor=second_factor,
+            claims=claims,
+            user_data=user_data,
+            camel_case=camel_case,
+            clock=clock,
+        )
+        self._operations = choose(include, desk, introspection_backend)
+        self._desk = desk
+        self._prefix = prefix
+        self._document = describe(
+            self._operations,
+            access_cookie=None if desk.cookies is None else desk.cookies.access,
+            camel_case=camel_case,
+            limited=desk.limiter is not None,
+        )
+        self._router = self._route(accounts, introspection_backend)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: AuthConfig,
+        tokens: TokenService,
+        accounts: AccountService | ManagedAccounts[Any],
+        **options: Any,
+    ) -> AuthRoutes:
+        """Make routes that set cookies as the settings say.
+
+        Args:
+            config: The cookies' settings.
+            tokens: Issues, verifies and revokes.
+            accounts: Knows who may log in.
+            options: What the settings do not say.
+
+        Raises:
+            ConfigurationError: Scripts would be able to read the refresh token.
+        """
+        if not config.cookie_httponly:
+            msg = "cookie_httponly=False shows tokens to scripts: use delivery='body'."
+            raise ConfigurationError(msg)
+
+        chosen: dict[str, Any] = {
+            "delivery": "cookie",
+            "samesite": config.cookie_samesite,
+            "refresh_cookie": config.cookie_name,
+            "insecure_cookies_for_localhost": not config.cookie_secure,
+        }
+        return cls(tokens, accounts, **{**chosen, **options})
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where callers put their tokens; your ``JWTBackend`` needs it as well."""
+        return tuple(self._desk.sources)
+
+    def public_paths(self, prefix: str) -> list[str]:
+        """Return what the middleware must let through: nobody is known there yet.
+
+        Args:
+            prefix: Where the routes are mounted, for instance ``/auth``.
+        """
+        paths = [op.path for op in self._operations if not op.guarded]
+        return [prefix.rstrip("/") + path for path in dict.fromkeys(paths)]
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the routes, with paths below the mount."""
+        copied: dict[str, Any] = json.loads(json.dumps(self._document))
+        return copied
+
+    async def aclose(self) -> None:
+        """Close the connections of the limiter in the running loop."""
+        if self._desk.limiter is not None:
+            await self._desk.limiter.aclose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+
+        try:
+            await self._router(self._placed(scope), receive, send)
+        except AuthError as error:
+            await deny(error, scope, receive, send)
+        except HTTPException as error:
+            await deny(_routing_error(error), scope, receive, send)
+        except ClientDisconnect:
+            return  # Nobody is left to answer.
+
+    def _placed(self, scope: Scope) -> Scope:
+        """Return a scope that says where the routes begin, as Starlette wants it."""
+        path: str = scope["path"]
+        root = str(scope.get("root_path") or "").rstrip("/")
+        below = path[len(root) :] if root and path.startswith(root + "/") else path
+        if self._prefix and not root.endswith(self._prefix):
+            root += self._prefix
+            if below.startswith(self._prefix + "/"):
+                below = below[len(self._prefix) :]
+
+        # Litestar puts a slash at the end of what is below a mount.
+        below = below.removesuffix("/") or "/"
+        child = {**scope, "root_path": root, "path": root + below}
+        # With "app", Starlette raises what it would else answer in plain text; the
+        # handlers of an app around us are not for our errors.
+        child["app"] = self
+        child.pop("starlette.exception_handlers", None)
+        return child
+
+    def _route(self, accounts: object, introspection: Backend | None) -> Router:
+        log_in = LogInRoutes(self._desk)
+        rooms: list[object] = [
+            log_in,
+            SessionRoutes(self._desk),
+            TokenRoutes(self._desk, introspection),
+            _Document(self),
+        ]
+        if isinstance(accounts, AccountService):
+            rooms.append(AccountRoutes(self._desk, accounts, log_in))
+        return Router(
+            [_route_of(operation, self._desk, rooms) for operation in self._operations],
+            redirect_slashes=False,
+        )
+
+
+class _Document:
+    """Serves the description of the routes."""
+
+    def __init__(self, app: AuthRoutes) -> None:
+        self._app = app
+
+    async def openapi(self, request: Request) -> Response:
+        servers = [{"url": request.scope["root_path"] or "/"}]
+        body = json.dumps({**self._app.openapi(), "servers": servers})
+        return Response(body, media_type="application/json")
+
+
+def _route_of(operation: Operation, desk: Desk, rooms: Iterable[object]) -> Route:
+    handler = next(
+        getattr(room, operation.handler)
+        for room in rooms
+        if hasattr(room, operation.handler)
+    )
+
+    async def endpoint(request: Request) -> Response:
+        if operation.cookies:
+            desk.check_origin(request.scope)
+        answer: Response = await handler(request)
+        return answer
+
+    return Route(operation.path, endpoint, methods=[operation.method])
+
+
+def _routing_error(error: HTTPException) -> AuthError:
+    if error.status_code != _NOT_ALLOWED:
+        return UnknownPathError()
+
+    allow = (error.headers or {}).get("Allow", "")
+    return MethodNotAllowedError(allow=sorted(filter(None, allow.split(", "))))

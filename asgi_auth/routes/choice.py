@@ -1,0 +1,63 @@
+"""Choose which of the log-in routes there are.
+
+What cannot work is never there: not without mail, not without keys to publish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from asgi_auth.accounts import AccountService
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.operations import OPERATIONS, Operation, Part
+from asgi_auth.typing import Backend
+
+__all__ = ["choose"]
+
+
+def choose(
+    include: Collection[Part] | None, desk: Desk, introspection: Backend | None
+) -> tuple[Operation, ...]:
+    """Return the operations that there are.
+
+    Args:
+        include: The parts that are wanted; all that can work if ``None``.
+        desk: The settings.
+        introspection: Knows the clients that may ask about tokens, or ``None``.
+
+    Raises:
+        ConfigurationError: A part is unknown, or cannot work; it says why.
+    """
+    impossible = _impossible(desk, introspection)
+    parts: set[str] = {operation.part for operation in OPERATIONS}
+    if include is None:
+        chosen = parts - impossible.keys()
+    else:
+        chosen = {include} if isinstance(include, str) else set(include)
+        if unknown := sorted(chosen - parts):
+            known = ", ".join(sorted(parts))
+            msg = f"There is no part {unknown[0]!r}: choose of {known}."
+            raise ConfigurationError(msg)
+        if lacking := sorted(chosen & impossible.keys()):
+            msg = f"The part {lacking[0]!r} needs {impossible[lacking[0]]}."
+            raise ConfigurationError(msg)
+
+    return tuple(op for op in OPERATIONS if op.part in chosen)
+
+
+def _impossible(desk: Desk, introspection: Backend | None) -> dict[str, str]:
+    """Say which parts cannot work, and what they lack."""
+    impossible: dict[str, str] = {}
+    if not desk.users.sends_mail:
+        parts = {operation.part for operation in OPERATIONS if operation.mail}
+        lacking = "an AccountService with send_message=..."
+        impossible.update(dict.fromkeys(parts, lacking))
+    if not isinstance(desk.users, AccountService):
+        parts = {"register", "password_change"}
+        impossible.update(dict.fromkeys(parts, "an AccountService"))
+    if introspection is None:
+        impossible["introspect"] = "an introspection_backend that knows the clients"
+    if desk.tokens.keys.is_symmetric:
+        impossible["jwks"] = "key pairs: a secret is never published"
+    return impossible

@@ -1,0 +1,273 @@
+"""What all the log-in routes need: to read, to know who calls, to count, to answer.
+
+It decides nothing about accounts and sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asgi_auth._asgi import Scope
+from asgi_auth._clock import Clock
+from asgi_auth.accounts import Account
+from asgi_auth.backends.jwt import JWTBackend
+from asgi_auth.client_address import ClientAddresses, network_of
+from asgi_auth.credentials import CredentialReader
+from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.errors import AuthenticationError, RateLimitedError
+from asgi_auth.events import Event
+from asgi_auth.principal import Principal
+from asgi_auth.ratelimit import RateLimiter, Rule
+from asgi_auth.routes.body import BodyReader, Form
+from asgi_auth.routes.cookies import TokenCookies
+from asgi_auth.routes.factors import SecondFactor
+from asgi_auth.routes.models import TokenResponse, UserResponse
+from asgi_auth.sessions import TokenService
+from asgi_auth.sources import BearerHeader, Cookie, Source
+from asgi_auth.stores.records import Device
+from asgi_auth.tokens.pair import TokenPair
+
+__all__ = ["Delivery", "Desk", "Users"]
+
+Delivery = Literal["body", "cookie", "both"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Users(Protocol):
+    """Those who may log in."""
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether anything that needs mail can be asked for."""
+        ...
+
+    async def authenticate(self, email: str, password: str) -> Account:
+        """Return the account if the password is right."""
+        ...
+
+    async def confirm_password(self, account_id: str, password: str) -> Account:
+        """Check the password of a user who is logged in."""
+        ...
+
+    async def find(self, account_id: str) -> Account | None:
+        """Return the account of a subject, or ``None`` if it is gone or disabled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The settings of :class:`~asgi_auth.routes.app.AuthRoutes`, and what they do.
+
+    Attributes:
+        tokens: Issues and verifies.
+        users: Knows who may log in.
+        bodies: Reads the bodies of requests.
+        cookies: The cookies, or ``None`` where tokens travel in bodies only.
+        in_body: Tokens travel in bodies.
+        origins: Tells own pages from foreign ones.
+        addresses: Finds out where requests come from.
+        limiter: Counts tries, or ``None``.
+        second_factor: Asks for more than the password, or ``None``.
+        claims: Gives further claims for an account, or ``None``.
+        user_data: Gives what a user may see of the account's data, or ``None``.
+        camel_case: Write ``accessToken`` instead of ``access_token``.
+        clock: Returns Unix seconds.
+    """
+
+    tokens: TokenService
+    users: Users
+    bodies: BodyReader
+    cookies: TokenCookies | None
+    in_body: bool
+    origins: CrossOriginCheck
+    addresses: ClientAddresses
+    limiter: RateLimiter | None
+    second_factor: SecondFactor | None
+    claims: Callable[[Account], Mapping[str, Any]] | None
+    user_data: Callable[[Account], Mapping[str, Any]] | None
+    camel_case: bool
+    clock: Clock
+    sources: Sequence[Source] = field(init=False)
+    _reader: CredentialReader = field(init=False, repr=False)
+    _backend: JWTBackend = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Derive where credentials come from."""
+        sources: list[Source] = [BearerHeader()]
+        if self.cookies is not None:
+            sources.append(Cookie(self.cookies.access))
+
+        object.__setattr__(self, "sources", tuple(sources))
+        object.__setattr__(self, "_reader", CredentialReader(sources))
+        backend = JWTBackend(self.tokens, sources=sources)
+        object.__setattr__(self, "_backend", backend)
+
+    # ------------------------------------------------------------------- reading
+
+    def check_origin(self, scope: Scope) -> None:
+        """Refuse foreign pages wherever cookies are read or set, log-ins included.
+
+        Raises:
+            CrossOriginError: The request comes from a foreign page.
+            NotLocalhostError: Cookies are insecure, and this is not localhost.
+        """
+        if self.cookies is not None:
+            self.origins.check(scope)
+            self.cookies.check_host(scope)
+
+    async def read(
+        self,
+        request: Request,
+        model: type[M],
+        *,
+        form: Form | None = None,
+        optional: bool = False,
+    ) -> M:
+        """Read the body; see :meth:`BodyReader.read`."""
+        return await self.bodies.read(request, model, form=form, optional=optional)
+
+    async def caller(self, request: Request) -> Principal:
+        """Return who calls.
+
+        Raises:
+            AuthenticationError: Nobody that is known.
+            UnavailableError: It cannot be known whether the token is revoked.
+        """
+        credential = self._reader.read(request.scope)
+        if credential is None:
+            raise AuthenticationError
+        if credential.error is not None:
+            raise credential.error
+
+        principal = await self._backend.authenticate(credential, request.scope)
+        if principal is None:
+            raise AuthenticationError
+        return principal
+
+    def access_token(self, request: Request) -> tuple[str, bool] | None:
+        """Return the access token, unverified, and whether it was sent on purpose."""
+        credential = self._reader.read(request.scope)
+        if credential is None:
+            return None
+        if credential.error is not None:
+            return "", credential.explicit
+        return credential.token.decode("latin-1"), credential.explicit
+
+    def address(self, request: Request) -> str:
+        """Return where the request comes from, as text."""
+        return self.addresses.of(request.scope)
+
+    def network(self, request: Request) -> str:
+        """Return what one client is counted by: of IPv6 the /64."""
+        return network_of(self.address(request))
+
+    def device(self, request: Request, label: str | None = None) -> Device:
+        """Describe the device for the user's list of sessions."""
+        agent = request.headers.get("user-agent", "")
+        shown = "".join(letter for letter in agent[:256] if letter.isprintable())
+        return Device(label=label, ip=self.address(request), user_agent=shown or None)
+
+    # ------------------------------------------------------------------ counting
+
+    async def count(self, rule: Rule, *key: str) -> None:
+        """Count a try.
+
+        Raises:
+            RateLimitedError: That is too much.
+            UnavailableError: It cannot be counted.
+        """
+        if self.limiter is None:
+            return
+
+        try:
+            await self.limiter.consume(rule, *key)
+        except RateLimitedError:
+            if rule in {"log_in", "log_in_address", "failures"}:
+                self.tell("login.locked", detail={"rule": rule})
+            raise
+
+    async def uncount(self, rule: Rule, *key: str) -> None:
+        """Take a try back that was none."""
+        if self.limiter is not None:
+            await self.limiter.give_back(rule, *key)
+
+    def tell(
+        self,
+        name: str,
+        subject: str | None = None,
+        sid: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Tell the application what happened."""
+        event = Event(
+            name=name,
+            at=self.clock(),
+            issuer=self.tokens.issuer,
+            subject=subject,
+            session_id=sid,
+            detail=detail or {},
+        )
+        self.tokens.events.emit(event)
+
+    # ----------------------------------------------------------------- answering
+
+    def answer(self, model: BaseModel, status: int = 200) -> Response:
+        """Write a model; what is not there is left out."""
+        text = model.model_dump_json(by_alias=self.camel_case, exclude_none=True)
+        response = Response(text, status, media_type="application/json")
+        response.headers["cache-control"] = "no-store"
+        return response
+
+    def done(self) -> Response:
+        """Answer that there is nothing to say."""
+        return Response(status_code=204, headers={"cache-control": "no-store"})
+
+    def user(self, account: Account, status: int = 200) -> Response:
+        """Show an account to its owner."""
+        data = None if self.user_data is None else dict(self.user_data(account))
+        shown = UserResponse(
+            id=account.id,
+            email=account.email,
+            verified=account.verified_at is not None,
+            roles=list(account.roles),
+            data=data,
+        )
+        return self.answer(shown, status)
+
+    def deliver(
+        self, request: Request, pair: TokenPair, device_token: str | None = None
+    ) -> Response:
+        """Hand out tokens, in the body, in cookies or in both.
+
+        Raises:
+            CookieTooLargeError: They do not fit into cookies.
+        """
+        shown = TokenResponse(
+            access_token=pair.access_token if self.in_body else None,
+            refresh_token=pair.refresh_token if self.in_body else None,
+            token_type=pair.token_type,
+            expires_in=pair.expires_in,
+            refresh_expires_in=pair.refresh_expires_in,
+            scope=pair.scope or None,
+            device_token=device_token if self.in_body else None,
+        )
+        response = self.answer(shown)
+        if self.cookies is not None:
+            mount = request.scope["root_path"]
+            self.cookies.set_pair(response, pair, mount)
+            if device_token is not None:
+                self.cookies.set_device(response, device_token, mount)
+        return response
+
+    def clear_cookies(self, request: Request, response: Response) -> Response:
+        """Take the tokens out of the browser."""
+        if self.cookies is not None:
+            self.cookies.clear(response, request.scope["root_path"])
+        return response

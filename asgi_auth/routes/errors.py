@@ -1,0 +1,103 @@
+"""What can be wrong with a request to the log-in routes, as branches of the one tree.
+
+.. code-block:: text
+
+    AuthError
+    ├── MalformedBodyError          400  not JSON, not a form, or a field twice
+    ├── SecondFactorRequiredError   401  the password is right, and not enough
+    ├── UnknownPathError            404  no such path, or somebody else's session
+    ├── BodyTooLargeError           413
+    ├── UnsupportedBodyError        415  of a type that is not read here
+    ├── NotLocalhostError           421  insecure cookies, and another host
+    ├── UnprocessableBodyError      422  well formed, with a wrong or missing field
+    └── CookieTooLargeError         500  the tokens hold too many claims
+"""
+
+from __future__ import annotations
+
+from asgi_auth.errors import AuthenticationError, AuthError
+
+__all__ = [
+    "BodyTooLargeError",
+    "CookieTooLargeError",
+    "MalformedBodyError",
+    "NotLocalhostError",
+    "SecondFactorRequiredError",
+    "UnknownPathError",
+    "UnprocessableBodyError",
+    "UnsupportedBodyError",
+]
+
+
+class MalformedBodyError(AuthError):
+    """The body cannot be parsed (RFC 9110, section 15.5.1)."""
+
+    code = "malformed_body"
+    status = 400
+    public_message = "The body of the request is malformed."
+
+
+class SecondFactorRequiredError(AuthenticationError):
+    """The password is right; the log-in needs a ``code`` as well."""
+
+    code = "second_factor_required"
+    public_message = "A second factor is required."
+
+
+class UnknownPathError(AuthError):
+    """There is nothing here, or nothing that is the caller's."""
+
+    code = "not_found"
+    status = 404
+    public_message = "There is nothing here."
+
+
+class BodyTooLargeError(AuthError):
+    """The body is longer than any of ours (RFC 9110, section 15.5.14)."""
+
+    code = "body_too_large"
+    status = 413
+    public_message = "The body of the request is too large."
+
+
+class UnsupportedBodyError(AuthError):
+    """The body is of a type or an encoding that is not read here."""
+
+    code = "unsupported_media_type"
+    status = 415
+    public_message = "The body must be of another content type."
+
+
+class NotLocalhostError(AuthError):
+    """Cookies are insecure, for development, and the request is not for localhost."""
+
+    code = "not_localhost"
+    status = 421
+    public_message = "This server sets cookies for localhost only."
+
+
+class UnprocessableBodyError(AuthError):
+    """A field is missing or of the wrong type.
+
+    Args:
+        public_message: Which, and why; without the value.
+    """
+
+    code = "invalid_body"
+    status = 422
+    public_message = "The body of the request has a wrong field."
+
+    def __init__(self, public_message: str = "") -> None:
+        self.public_message = public_message or type(self).public_message
+        super().__init__()
+
+
+class CookieTooLargeError(AuthError):
+    """A token does not fit into a cookie: browsers would drop it without a word.
+
+    Put fewer claims into the tokens, or deliver them in the body.
+    """
+
+    code = "cookie_too_large"
+    status = 500
+    public_message = "The server's tokens do not fit into cookies."

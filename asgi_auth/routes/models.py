@@ -1,0 +1,209 @@
+"""What the log-in routes read and write, as Pydantic models.
+
+Lengths of e-mail addresses and passwords are not judged here: the accounts do that,
+with the same answer for everybody. Unknown fields are passed over.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+__all__ = [
+    "ChangeEmailRequest",
+    "ChangePasswordRequest",
+    "DeviceResponse",
+    "EmailRequest",
+    "IntrospectionResponse",
+    "LoginRequest",
+    "LogoutRequest",
+    "ReauthenticateRequest",
+    "RefreshRequest",
+    "RegisterRequest",
+    "ResetRequest",
+    "SessionResponse",
+    "SessionsResponse",
+    "StatusResponse",
+    "TokenPayload",
+    "TokenRequest",
+    "TokenResponse",
+    "UserResponse",
+]
+
+_LONGEST_TOKEN = 8192
+
+
+class _Model(BaseModel):
+    """Reads both spellings, and writes the one that it is told to."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        msg = "control characters are not allowed"
+        raise ValueError(msg)
+    return text
+
+
+_Token = Annotated[str, Field(max_length=_LONGEST_TOKEN)]
+_Short = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
+
+
+class LoginRequest(_Model):
+    """Who wants to log in. ``code`` is for a second factor."""
+
+    email: str
+    password: str
+    code: _Short | None = None
+    device_label: _Short | None = None
+    device_token: _Token | None = None
+
+
+class RegisterRequest(_Model):
+    """Who wants an account."""
+
+    email: str
+    password: str
+
+
+class EmailRequest(_Model):
+    """An address that a message is to go to."""
+
+    email: str
+
+
+class TokenRequest(_Model):
+    """A token: from a message, or to be judged."""
+
+    token: _Token
+
+
+class ResetRequest(_Model):
+    """A token from a message, and the password to be."""
+
+    token: _Token
+    password: str
+
+
+class ChangePasswordRequest(_Model):
+    """The password until now, and the one to be."""
+
+    current_password: str
+    new_password: str
+
+
+class ChangeEmailRequest(_Model):
+    """The address to be."""
+
+    email: str
+    password: str
+
+
+class ReauthenticateRequest(_Model):
+    """Proof that the user is still there."""
+
+    password: str
+    code: _Short | None = None
+
+
+class RefreshRequest(_Model):
+    """The refresh token, where no cookie holds it."""
+
+    refresh_token: _Token | None = None
+
+
+class LogoutRequest(RefreshRequest):
+    """The refresh token, where no cookie holds it."""
+
+
+class TokenResponse(_Model):
+    """What a log-in and a refresh give (RFC 6749, section 5.1).
+
+    The tokens are left out where cookies hold them.
+    """
+
+    access_token: str | None = None
+    refresh_token: str | None = None
+    token_type: str = "Bearer"  # noqa: S105
+    expires_in: int | None = None
+    refresh_expires_in: int | None = None
+    scope: str | None = None
+    device_token: str | None = None
+
+
+class UserResponse(_Model):
+    """A user, as the user may see it."""
+
+    id: str
+    email: str
+    verified: bool | None = None
+    roles: list[str] | None = None
+    data: dict[str, Any] | None = None
+
+
+class TokenPayload(BaseModel):
+    """The claims of a token (RFC 7519, section 4.1), under their own names."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sub: str
+    type: str
+    exp: int
+    iat: int
+    iss: str | None = None
+    aud: str | list[str] | None = None
+    jti: str | None = None
+    sid: str | None = None
+    scope: str | None = None
+    roles: list[str] | None = None
+
+
+class DeviceResponse(_Model):
+    """Where a log-in came from."""
+
+    label: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class SessionResponse(_Model):
+    """One log-in on one device. Times are seconds since the Unix epoch."""
+
+    sid: str
+    current: bool
+    created_at: float
+    last_used_at: float
+    expires_at: float
+    device: DeviceResponse
+
+
+class SessionsResponse(_Model):
+    """The user's log-ins, the oldest first."""
+
+    sessions: list[SessionResponse]
+
+
+class StatusResponse(_Model):
+    """What happens next."""
+
+    status: str
+
+
+class IntrospectionResponse(BaseModel):
+    """What a resource server may know about a token (RFC 7662, section 2.2)."""
+
+    active: bool
+    scope: str | None = None
+    client_id: str | None = None
+    token_type: str | None = None
+    exp: int | None = None
+    iat: int | None = None
+    sub: str | None = None
+    aud: str | list[str] | None = None
+    iss: str | None = None
+    jti: str | None = None

@@ -1,0 +1,174 @@
+"""Refresh, log out, and see who one is and where one is logged in.
+
+A refresh that fails touches no cookie: the browser may hold the ones of a refresh that
+won. A session that is not the caller's does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asgi_auth.errors import (
+    AuthenticationError,
+    ExpiredTokenError,
+    InvalidTokenError,
+    RevokedTokenError,
+    UnknownSubjectError,
+)
+from asgi_auth.routes.body import Form
+from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.errors import UnknownPathError
+from asgi_auth.routes.models import (
+    DeviceResponse,
+    LogoutRequest,
+    RefreshRequest,
+    SessionResponse,
+    SessionsResponse,
+)
+from asgi_auth.stores.records import Session
+from asgi_auth.tokens.codec import peek
+
+__all__ = ["REFRESH_FORM", "SessionRoutes"]
+
+REFRESH_FORM = Form(grant_type="refresh_token")
+"""The form of a refresh (RFC 6749, section 6)."""
+
+_Kind = Literal["access", "refresh"]
+
+
+class SessionRoutes:
+    """The handlers about sessions that are there already.
+
+    Args:
+        desk: The settings.
+    """
+
+    __slots__ = ("_desk",)
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def refresh(self, request: Request) -> Response:
+        """Replace the refresh token."""
+        asked = await self._desk.read(
+            request, RefreshRequest, form=REFRESH_FORM, optional=True
+        )
+        token = self._refresh_token(request, asked)
+        if token is None:
+            msg = "no refresh token came"
+            raise AuthenticationError(msg)
+
+        pair = await self._desk.tokens.refresh(token)
+        return self._desk.deliver(request, pair)
+
+    async def log_out(self, request: Request) -> Response:
+        """End the session of the refresh token, and of the access token."""
+        asked = await self._desk.read(request, LogoutRequest, optional=True)
+        shown = self._tokens_of(request, asked)
+        if not shown:
+            raise AuthenticationError
+
+        ended, fault = False, None
+        for kind, token, explicit in shown:
+            try:
+                await self._end_session_of(token, kind)
+                ended = True
+            except InvalidTokenError as error:
+                # Rubbish in a cookie must not keep anybody from logging out.
+                fault = error if explicit else fault
+
+        if fault is not None and not ended:
+            raise fault
+        return self._desk.clear_cookies(request, self._desk.done())
+
+    async def log_out_everywhere(self, request: Request) -> Response:
+        """End all sessions of the caller."""
+        caller = await self._desk.caller(request)
+        await self._desk.tokens.revoke_subject(caller.subject)
+        return self._desk.clear_cookies(request, self._desk.done())
+
+    async def me(self, request: Request) -> Response:
+        """Show the caller's account."""
+        caller = await self._desk.caller(request)
+        account = await self._desk.users.find(caller.subject)
+        if account is None:
+            raise UnknownSubjectError
+        return self._desk.user(account)
+
+    async def list_sessions(self, request: Request) -> Response:
+        """List the caller's sessions, the oldest first."""
+        caller = await self._desk.caller(request)
+        sessions = await self._desk.tokens.sessions(caller.subject)
+        shown = [_shown(session, caller.session_id) for session in sessions]
+        return self._desk.answer(SessionsResponse(sessions=shown))
+
+    async def end_session(self, request: Request) -> Response:
+        """End one session of the caller."""
+        caller = await self._desk.caller(request)
+        sid = request.path_params["sid"]
+        sessions = await self._desk.tokens.sessions(caller.subject)
+        if sid not in {session.sid for session in sessions}:
+            raise UnknownPathError
+
+        await self._desk.tokens.revoke_session(sid)
+        response = self._desk.done()
+        if sid == caller.session_id:
+            self._desk.clear_cookies(request, response)
+        return response
+
+    def _refresh_token(self, request: Request, asked: RefreshRequest) -> str | None:
+        if asked.refresh_token is not None:
+            return asked.refresh_token
+        cookies = self._desk.cookies
+        return None if cookies is None else cookies.read("refresh", request.scope)
+
+    def _tokens_of(
+        self, request: Request, asked: LogoutRequest
+    ) -> list[tuple[_Kind, str, bool]]:
+        """Return all tokens that came, and whether the client chose to send them."""
+        found: list[tuple[_Kind, str, bool]] = []
+        refresh = self._refresh_token(request, asked)
+        if refresh is not None:
+            found.append(("refresh", refresh, asked.refresh_token is not None))
+
+        access = self._desk.access_token(request)
+        if access is not None:
+            found.append(("access", *access))
+        return found
+
+    async def _end_session_of(self, token: str, kind: _Kind) -> None:
+        """End the session of a token whose only fault may be its age.
+
+        Raises:
+            InvalidTokenError: It is not ours.
+            UnavailableError: The store is down.
+        """
+        try:
+            claims = await self._desk.tokens.verify(token, expected_type=kind)
+        except RevokedTokenError:
+            return
+        except ExpiredTokenError:
+            # All else is good, so that what it says is true.
+            seen = peek(token.encode())
+            claims = {} if seen is None else seen[1]
+
+        sid = claims.get("sid")
+        if sid is not None:
+            await self._desk.tokens.revoke_session(sid)
+
+
+def _shown(session: Session, present: str | None) -> SessionResponse:
+    device = session.device
+    return SessionResponse(
+        sid=session.sid,
+        current=session.sid == present,
+        created_at=session.created_at,
+        last_used_at=session.rotated_at,
+        expires_at=session.idle_expires_at,
+        device=DeviceResponse(
+            label=device.label, ip=device.ip, user_agent=device.user_agent
+        ),
+    )

@@ -1,0 +1,93 @@
+"""Revoke and judge tokens, and publish the keys: for clients and other services.
+
+Whoever holds a token may revoke it. Only clients that a backend knows may ask what one
+says (RFC 7662, section 2.1).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asgi_auth.credentials import CredentialReader
+from asgi_auth.errors import AuthenticationError, InvalidTokenError
+from asgi_auth.routes.body import Form
+from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.models import IntrospectionResponse, TokenRequest
+from asgi_auth.typing import Backend
+
+__all__ = ["TOKEN_FORM", "TokenRoutes"]
+
+TOKEN_FORM = Form()
+"""The form of RFC 7009 and RFC 7662, sections 2.1; hints are not needed."""
+
+_JWKS_MAX_AGE: Final = 300
+
+
+class TokenRoutes:
+    """The handlers about tokens as such.
+
+    Args:
+        desk: The settings.
+        introspection: Knows the clients that may ask what a token says, or ``None``.
+    """
+
+    __slots__ = ("_clients", "_desk", "_reader")
+
+    def __init__(self, desk: Desk, introspection: Backend | None) -> None:
+        self._desk = desk
+        self._clients = introspection
+        sources = () if introspection is None else introspection.sources
+        self._reader = CredentialReader(sources)
+
+    async def revoke(self, request: Request) -> Response:
+        """Revoke a token; 200 whether or not it was good (RFC 7009, section 2.2)."""
+        asked = await self._desk.read(request, TokenRequest, form=TOKEN_FORM)
+        await self._desk.tokens.revoke(asked.token)
+        return Response(headers={"cache-control": "no-store"})
+
+    async def introspect(self, request: Request) -> Response:
+        """Say what an access token is good for (RFC 7662, section 2.2).
+
+        Refresh tokens are none of a resource server's business: they are not active.
+        """
+        await self._check_client(request)
+        asked = await self._desk.read(request, TokenRequest, form=TOKEN_FORM)
+        try:
+            claims = await self._desk.tokens.verify(asked.token, "access")
+        except InvalidTokenError:
+            return self._write(IntrospectionResponse(active=False))
+
+        known = IntrospectionResponse.model_fields.keys() & claims.keys()
+        said = {name: claims[name] for name in known - {"active", "token_type"}}
+        if isinstance(said.get("aud"), tuple):
+            said["aud"] = list(said["aud"])
+        return self._write(
+            IntrospectionResponse(active=True, token_type="Bearer", **said)  # noqa: S106
+        )
+
+    async def jwks(self, request: Request) -> Response:
+        """Publish the public keys (RFC 7517, section 5)."""
+        body = json.dumps(self._desk.tokens.keys.to_jwks())
+        cached = {"cache-control": f"public, max-age={_JWKS_MAX_AGE}"}
+        return Response(body, media_type="application/jwk-set+json", headers=cached)
+
+    async def _check_client(self, request: Request) -> None:
+        credential = self._reader.read(request.scope)
+        if credential is not None and credential.error is not None:
+            raise credential.error
+
+        client = None
+        if self._clients is not None and (credential or not self._clients.sources):
+            client = await self._clients.authenticate(credential, request.scope)
+        if client is None:
+            raise AuthenticationError
+
+    def _write(self, answer: IntrospectionResponse) -> Response:
+        # The names are those of the RFC, whatever the others look like.
+        text = answer.model_dump_json(exclude_none=True)
+        headers = {"cache-control": "no-store"}
+        return Response(text, media_type="application/json", headers=headers)

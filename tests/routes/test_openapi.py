@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import itertools
+from contextlib import suppress
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode, checks
+from schemathesis.specs.openapi import checks as conformance
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from asgi_auth import KeySet
+from asgi_auth.routes.operations import OPERATIONS
+from tests.routes.test_tokens import Clients
+from tests.routes.world import World
+
+
+def everything(**options):
+    return World(
+        keys=KeySet.generate("ES256"), introspection_backend=Clients(), **options
+    )
+
+
+async def test_the_document_describes_every_route_and_no_other():
+    world = everything()
+    async with world.client() as client:
+        document = (await client.get("/openapi.json")).json()
+    described = {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method in methods
+    }
+    assert described == {(op.method, op.path) for op in OPERATIONS}
+
+    few = World(include=["login", "refresh"])
+    assert few.routes.openapi()["paths"].keys() == {"/login", "/refresh"}
+    async with few.client() as client:
+        assert (await client.get("/openapi.json")).status_code == 404
+        assert (await client.post("/register")).status_code == 404
+
+
+async def test_the_document_names_the_mount():
+    world = everything()
+    app = Starlette(routes=[Mount("/auth", world.routes)])
+    async with world.client(app=app) as client:
+        document = (await client.get("/auth/openapi.json")).json()
+    assert document["servers"] == [{"url": "/auth"}]
+
+
+def test_every_reference_leads_somewhere():
+    document = everything(delivery="both").routes.openapi()
+    known = document["components"]["schemas"].keys()
+
+    def references(node):
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "$ref":
+                    yield value.removeprefix("#/components/schemas/")
+                else:
+                    yield from references(value)
+        elif isinstance(node, list):
+            for member in node:
+                yield from references(member)
+
+    assert set(references(document)) <= known
+
+
+def test_names_are_spelled_as_they_are_written():
+    plain = World().routes.openapi()["components"]["schemas"]["TokenResponse"]
+    camel = World(camel_case=True).routes.openapi()["components"]["schemas"]
+    assert "access_token" in plain["properties"]
+    assert "accessToken" in camel["TokenResponse"]["properties"]
+
+
+CHECKS = [
+    checks.not_a_server_error,
+    conformance.status_code_conformance,
+    conformance.content_type_conformance,
+    conformance.response_schema_conformance,
+]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("delivery", ["body", "cookie"])
+def test_whatever_fits_or_breaks_the_document_is_answered_as_it_says(delivery):
+    world = everything(delivery=delivery)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", world.routes)
+    operations = [result.ok() for result in schema.get_all_operations()]
+    # It leaves out the document itself.
+    assert len(operations) == len(OPERATIONS) - 1
+    token = world.tokens.mint("nobody")
+    refused = set()
+
+    for operation, mode in itertools.product(operations, GenerationMode):
+
+        @settings(
+            max_examples=8,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+        def check(case, known):
+            headers = {"Authorization": f"Bearer {token}"} if known else {}
+            answer = case.call(headers=headers)
+            case.validate_response(answer, checks=CHECKS)
+            refused.add(answer.status_code)
+
+        with suppress(Unsatisfiable):
+            check()
+
+    assert {401, 422} <= refused
+    assert not any(status >= 500 for status in refused)

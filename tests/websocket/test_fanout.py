@@ -1,0 +1,254 @@
+"""Rooms that span processes: over a fan-out in memory, and over real servers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asgi_auth import ConfigurationError
+from asgi_auth.websocket import LocalFanout, Member, RedisFanout, Rooms
+from asgi_auth.websocket.envelope import wrap
+from asgi_auth.websocket.presence import Elsewhere
+from tests.stores.valkey import valkey_cluster, valkey_server
+from tests.websocket.peer import until
+from tests.websocket.test_rooms import House, do
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    with valkey_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with valkey_cluster() as started:
+        yield started
+
+
+@pytest.fixture(params=["memory", "valkey", "cluster"])
+async def fanouts(request):
+    """Give a function that makes the fan-out of one process."""
+    made = []
+    shared = LocalFanout()
+
+    def make():
+        if request.param == "memory":
+            return shared
+
+        server = request.getfixturevalue(request.param)
+        is_cluster = request.param == "cluster"
+        made.append(
+            RedisFanout(server.url, cluster=is_cluster, prefix=request.node.name)
+        )
+        return made[-1]
+
+    yield make
+    for fanout in made:
+        await fanout.aclose()
+
+
+async def test_rooms_of_two_processes_are_one(fanouts):
+    async with House(fanout=fanouts()) as one, House(fanout=fanouts()) as two:
+        ann, bob = await one.visit("ann", "tea"), await two.visit("bob", "tea")
+        eve = await two.visit("eve", "coffee")
+        await do(ann, "say", room="tea", text="hi")
+        assert await bob.hear() == {"from": "ann", "text": "hi"}
+        await do(bob, "say", room="tea", text="yes?")
+        assert await ann.hear() == {"from": "bob", "text": "yes?"}
+        assert await eve.silent()
+        assert await bob.silent()
+
+
+async def test_targeted_messages_reach_devices_in_all_processes(fanouts):
+    async with House(fanout=fanouts()) as one, House(fanout=fanouts()) as two:
+        phone, laptop = await one.visit("ann"), await two.visit("ann")
+        await one.rooms.send_to_user("ann", {"text": "psst"})
+        assert await phone.hear() == await laptop.hear() == {"text": "psst"}
+
+
+async def test_a_process_without_connections_can_send(fanouts):
+    third = Rooms(fanout=fanouts())
+    async with House(fanout=fanouts()) as one:
+        ann = await one.visit("ann", "tea")
+        await third.send_to_user("ann", 1)
+        assert await ann.hear() == 1
+        await third.broadcast("tea", b"\x00\n\xff")
+        assert (await ann.next())["bytes"] == b"\x00\n\xff"
+        await third.disconnect("ann")
+        assert await ann.closed() == (3003, "disconnected")
+
+
+async def test_who_is_left_out_is_left_out_everywhere(fanouts):
+    async with House(fanout=fanouts()) as one, House(fanout=fanouts()) as two:
+        ann, bob = await one.visit("ann", "tea"), await two.visit("bob", "tea")
+        await one.rooms.broadcast("tea", 1, exclude=["bob"])
+        await one.rooms.broadcast("tea", 2)
+        assert [await ann.hear(), await ann.hear()] == [1, 2]
+        assert await bob.hear() == 2
+
+
+async def test_presence_spans_processes(fanouts):
+    options = {"presence": True}
+    async with (
+        House(fanout=fanouts(), **options) as one,
+        House(fanout=fanouts(), **options) as two,
+    ):
+        bob = await one.visit("bob", "tea")
+        ann = await two.visit("ann", "tea")
+        come = {"type": "presence", "room": "tea", "subject": "ann"}
+        assert await bob.hear() == {**come, "event": "join"}
+        names = {"ann", "bob"}
+        await until(lambda: {m.subject for m in two.rooms.members("tea")} == names)
+        await until(lambda: {m.subject for m in one.rooms.members("tea")} == names)
+
+        again = await one.visit("ann", "tea")
+        await ann.leave()
+        await until(lambda: one.rooms._relay.elsewhere.members("tea") == [])
+        await again.leave()
+        assert await bob.hear() == {**come, "event": "leave"}
+
+
+async def test_a_process_that_comes_later_learns_who_is_there(fanouts):
+    async with House(fanout=fanouts()) as one:
+        await one.visit("bob", "tea")
+        async with House(fanout=fanouts()) as two:
+            await two.visit("ann")
+            bob = Member("bob", one.tokens.issuer)
+            await until(lambda: two.rooms.members("tea") == [bob])
+
+        # Its last connection has gone, and so has what it knew.
+        await until(lambda: len(one.rooms._relay.elsewhere) == 0)
+
+
+async def test_sessions_are_closed_in_all_processes(fanouts):
+    async with House(fanout=fanouts()) as one, House(fanout=fanouts()) as two:
+        ann = await two.visit("ann")
+        sid = (await two.tokens.sessions("ann"))[0].sid
+        await one.visit("bob")
+        await one.rooms.disconnect(session_id=sid)
+        assert await ann.closed() == (3003, "disconnected")
+
+
+async def test_nonsense_in_the_fan_out_harms_nobody(caplog):
+    fanout = LocalFanout()
+    async with House(fanout=fanout) as house:
+        ann = await house.visit("ann", "tea")
+        for bad in (
+            b"",
+            b"{",
+            b"[]",
+            b"{}",
+            b"\xff",
+            wrap("x", "join"),
+            wrap("x", "room"),
+        ):
+            fanout.publish("all", bad)
+            fanout.publish("room:tea", bad)
+
+        fanout.publish("all", wrap("x", "of the future"))
+        await do(ann, "say", room="tea", text="fine")
+
+    assert "malformed" in caplog.text
+
+
+def test_a_silent_process_is_taken_for_gone():
+    elsewhere = Elsewhere()
+    ann = Member("ann")
+    elsewhere.heard("p", 0)
+    elsewhere.join("p", "tea", ann)
+    assert elsewhere.silent(15) == []
+    assert elsewhere.silent(16) == ["p"]
+    assert elsewhere.forget("p") == {("tea", ann)}
+    assert elsewhere.members("tea") == []
+
+
+async def test_while_the_server_is_down_local_members_still_talk():
+    events = []
+
+    async def note(event):
+        events.append(event.name)
+
+    with valkey_server() as server:
+        async with (
+            House(fanout=RedisFanout(server.url), on_event=note) as one,
+            House(fanout=RedisFanout(server.url)) as two,
+        ):
+            ann, bob = await one.visit("ann", "tea"), await one.visit("bob", "tea")
+            eve = await two.visit("eve", "tea")
+            server.kill()
+            await until(lambda: "fanout.down" in events)
+
+            began = asyncio.get_running_loop().time()
+            await do(ann, "say", room="tea", text="hi")
+            assert await bob.hear() == {"from": "ann", "text": "hi"}
+            joined = await one.visit("zoe", "cake")
+            assert asyncio.get_running_loop().time() - began < 1
+            assert await eve.silent()
+
+            server.start()
+            await until(lambda: "fanout.up" in events, patience=15)
+            await until(
+                lambda: (
+                    two.rooms._relay.elsewhere.members("cake")
+                    and len(two.rooms.members("tea")) == 3
+                ),
+                patience=15,
+            )
+            await do(ann, "say", room="tea", text="back")
+            assert await eve.hear() == {"from": "ann", "text": "back"}
+            assert await joined.silent()
+
+        for house in (one, two):
+            await house.rooms.aclose()
+
+    assert events[:2] == ["fanout.down", "fanout.up"]
+
+
+async def test_a_server_that_falls_silent_is_noticed():
+    events = []
+
+    async def note(event):
+        events.append(event.name)
+
+    with valkey_server() as server:
+        async with House(fanout=RedisFanout(server.url), on_event=note) as house:
+            await house.visit("ann", "tea")
+            server.pause()
+            try:
+                await until(lambda: events == ["fanout.down"], patience=15)
+            finally:
+                server.resume()
+
+            await until(lambda: events == ["fanout.down", "fanout.up"], patience=15)
+
+        await house.rooms.aclose()
+
+
+async def test_a_server_that_was_never_there_delays_nobody():
+    async with House(fanout=RedisFanout("redis://127.0.0.1:1/0")) as house:
+        ann = await house.visit("ann", "tea")
+        bob = await house.visit("bob", "tea")
+        await do(ann, "say", room="tea", text="hi")
+        assert await bob.hear() == {"from": "ann", "text": "hi"}
+
+    await house.rooms.aclose()
+
+
+async def test_closing_leaves_no_task_behind(valkey):
+    before = asyncio.all_tasks()
+    async with House(fanout=RedisFanout(valkey.url)) as house:
+        await house.visit("ann", "tea")
+
+    await house.rooms.aclose()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+def test_a_url_that_is_none_is_refused_and_not_shown():
+    with pytest.raises(ConfigurationError) as refused:
+        RedisFanout("http://user:hunter2@host")
+
+    assert "hunter2" not in str(refused.value)
+    assert "hunter2" not in repr(RedisFanout("redis://user:hunter2@host"))
