@@ -14,7 +14,7 @@ from asgi_auth.passwords import PasswordHasher
 MEMORY = 32 * 1024  # KiB for each hash
 
 async def main(count):
-    hasher = PasswordHasher(memory_kib=MEMORY, passes=1, lanes=1, workers=2)
+    hasher = PasswordHasher(memory_kib=MEMORY, passes=2, lanes=1, workers=2)
     stored = await hasher.hash("correct horse battery")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     await asyncio.gather(
