@@ -80,26 +80,18 @@ def _parse_plain(text: str) -> FrozenDict | None:
         if kind is str:
             strings += 1
         elif kind is list:
-            strings += _count_flat(member)
+            try:
+                "".join(member)  # The fastest way to see that they are all texts.
+            except TypeError:
+                return None
+
+            strings += len(member)
             value[name] = tuple(member)
         elif kind is dict:
             return None
 
     whole = end == len(text) and 2 * strings == text.count('"')
     return FrozenDict(value) if whole else None
-
-
-def _count_flat(members: list[Any]) -> int:
-    """Count the strings of a list; one too many if it holds more than scalars."""
-    count = 0
-    for member in members:
-        kind = type(member)
-        if kind is str:
-            count += 1
-        elif kind is list or kind is dict:
-            return len(members) + _NEVER
-
-    return count
 
 
 def _parse_strictly(text: str) -> FrozenDict:
@@ -137,7 +129,6 @@ def _float(text: str) -> float:
     return number
 
 
-_NEVER = 1 << 40
 _decoder = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
 _strict_decoder = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_float=_float

@@ -139,7 +139,8 @@ class JWKSClient:
 
         flight = await self._flights.get()
         if self._keys is not None and now < self._usable_until:
-            if flight.task is None and now >= self._not_before:
+            # After a failure, _fresh_until is the end of the pause.
+            if flight.task is None:
                 self._start(flight)
             return self._keys
 

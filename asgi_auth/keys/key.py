@@ -6,7 +6,7 @@ It never tells its private half, unless asked by a keyword that reads badly.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self
 
 from jwt.algorithms import Algorithm as Engine
@@ -70,7 +70,7 @@ class Key:
     is_symmetric: bool
 
     _engine: Engine
-    _mac: PreparedMAC | None
+    _mac: Callable[[bytes], bytes] | None
     _material: Material
     _public: PublicKey | None
     _size: int
@@ -94,7 +94,8 @@ class Key:
         has_half = material.private is not None or material.secret is not None
         values = {
             "_engine": material.algorithm.engine,
-            "_mac": None if secret is None else PreparedMAC(secret, digest),
+            # The method itself: to call an object takes a detour.
+            "_mac": None if secret is None else PreparedMAC(secret, digest).__call__,
             "_material": material,
             "_public": material.public,
             "_size": material.signature_size,

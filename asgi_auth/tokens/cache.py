@@ -106,7 +106,7 @@ class VerifiedCache(Generic[E]):
         entry.visited = True
         return entry
 
-    def put(self, key: bytes, entry: E, *, length: int) -> None:
+    def put(self, key: bytes, entry: E, length: int) -> None:
         """Add *entry*, which is in no table, unless its token has over 4096 bytes.
 
         Args:
@@ -120,9 +120,8 @@ class VerifiedCache(Generic[E]):
 
         table = self.table
         with self._lock:
-            known = table.pop(key, None)
-            if known is not None:
-                self._unlink(known)
+            if key in table:
+                self._unlink(table.pop(key))
             elif self._oldest is not None and len(table) >= self.size:
                 self._evict(self._oldest)
 

@@ -142,7 +142,8 @@ class ClaimsRules:
             raise InvalidTokenError(msg)
 
     def _check_times(self, claims: Mapping[str, Any], now: float) -> Window:
-        exp, issued_at = claims.get("exp"), claims.get("iat", 0)
+        exp: Any = claims.get("exp")
+        issued_at: Any = claims.get("iat", 0)
         # Nearly all times are such integers, which spares them a call.
         plain = type(exp) is int and type(issued_at) is int
         if not (plain and 0 < exp < _FARTHEST and 0 <= issued_at < _FARTHEST):

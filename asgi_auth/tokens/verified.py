@@ -6,9 +6,10 @@ It does not judge itself: that is for the verifier and the list of what is revok
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from asgi_auth.errors import InvalidTokenError
-from asgi_auth.principal import ANONYMOUS, AUTHENTICATED, Principal
+from asgi_auth.principal import ANONYMOUS, AUTHENTICATED, Draft, Principal
 from asgi_auth.revocation import RevocationList
 from asgi_auth.tokens.cache import Entry
 from asgi_auth.tokens.claims import Window, names_of
@@ -58,7 +59,10 @@ class VerifiedToken(Entry):
     )
 
     def __init__(
-        self, decoded: Decoded, window: Window, *, whole_subject: bool = False
+        self,
+        decoded: Decoded,
+        window: Window,
+        whole_subject: bool = False,  # noqa: FBT001, FBT002  (keywords take longer)
     ) -> None:
         claims = self.claims = decoded.claims
         self._whole_subject = whole_subject
@@ -107,21 +111,24 @@ class VerifiedToken(Entry):
 
     def _make_principal(self, source: str, backend: str) -> Principal:
         claims = self.claims
-        return Principal(
-            self.subject,
-            self.issuer,
-            claims,
-            self.scopes,
-            self.roles,
-            source,
-            backend,
-            self.session_id,
-            self.token_id,
-            claims.get("auth_time"),
-            claims.get("acr"),
-            self.expires_at,
-            is_authenticated=True,
-        )
+        draft: Any = Draft()
+        draft.subject = self.subject
+        draft.issuer = self.issuer
+        draft.claims = claims
+        draft.scopes = self.scopes
+        draft.roles = self.roles
+        draft.source = source
+        draft.backend = backend
+        draft.session_id = self.session_id
+        draft.token_id = self.token_id
+        draft.auth_time = claims.get("auth_time")
+        draft.acr = claims.get("acr")
+        draft.expires_at = self.expires_at
+        draft.error = None
+        draft.is_authenticated = True
+        draft.__class__ = Principal
+        principal: Principal = draft
+        return principal
 
     def clear(self, revocations: RevocationList) -> None:
         """Look the token up among what is revoked.

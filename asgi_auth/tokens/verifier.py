@@ -114,6 +114,11 @@ class TokenVerifier:
         return self._clock
 
     @property
+    def whole_subjects(self) -> bool:
+        """Whether a revoked subject takes its sessions along."""
+        return self._whole_subjects
+
+    @property
     def revocations(self) -> RevocationList | None:
         """What is revoked, or ``None``: nothing can be."""
         return self._revocations
@@ -174,20 +179,20 @@ class TokenVerifier:
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
         decoded = self._codec.decode(token)
-        if decoded.typ not in self._types:
+        typ, claims, _ = decoded
+        if typ not in self._types:
             msg = "the token is of another type"
             raise InvalidTokenError(msg)
 
-        claims = decoded.claims
         if self._translate is not None:
             decoded = decoded._replace(claims=self._translate(claims))
 
         window = self._rules.check(decoded.claims, self._clock())
-        verified = VerifiedToken(decoded, window, whole_subject=self._whole_subjects)
+        verified = VerifiedToken(decoded, window, self._whole_subjects)
         verified.claims = claims
         if self._cache is not None:
             digest = digest or sha256(token).digest()
-            self._cache.put(digest, verified, length=len(token))
+            self._cache.put(digest, verified, len(token))
 
         return verified
 

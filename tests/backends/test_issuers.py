@@ -402,7 +402,8 @@ async def test_a_changed_signature_is_refused(realm):
         await issuer.admit(b".".join([head, b64(claims), signature]))
 
 
-async def test_a_socket_ends_with_its_session_at_the_provider(realm):
+@pytest.mark.parametrize(("kind", "value"), [("sid", "s1"), ("subject", "ada")])
+async def test_a_socket_ends_with_a_log_out_at_the_provider(realm, kind, value):
     store = MemoryStore()
     backend = IssuersBackend(trust(realm, revocations=RevocationList(store)))
     sent, opened = [], asyncio.Event()
@@ -423,7 +424,7 @@ async def test_a_socket_ends_with_its_session_at_the_provider(realm):
     scope = websocket_scope(headers=[bearer(realm.token(sid="s1"))])
     socket_task = asyncio.create_task(app(scope, inbox.get, send))
     await opened.wait()
-    gone = Revocation(kind="sid", issuer=realm.issuer, value="s1")
+    gone = Revocation(kind=kind, issuer=realm.issuer, value=value)
     await store.publish([gone], ttl=60)
     await asyncio.wait_for(socket_task, 5)
     assert sent[-1]["type"] == "websocket.close"

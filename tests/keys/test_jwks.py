@@ -609,6 +609,7 @@ def test_keys_that_share_a_kid_are_all_left_out():
     one, two, good = new_key(kid="same"), new_key(kid="same"), new_key()
     found = read_jwks(body(public(one), public(good), public(two)))
     assert [key.kid for key in found.keys] == [good.kid]
+    assert found.skipped == ("2 keys have the kid 'same'",)
 
 
 def test_the_same_key_twice_is_one_key():

@@ -1,0 +1,113 @@
+"""Recognise programs by their API keys.
+
+Keys come in headers only: in a URL they would end up in logs and histories, and in a
+cookie any page could make a browser send them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asgi_auth._asgi import Scope
+from asgi_auth._frozen import freeze
+from asgi_auth.backends.apikeys.keeper import APIKeys
+from asgi_auth.backends.apikeys.records import APIKey
+from asgi_auth.challenge import Challenge
+from asgi_auth.credentials import Credential
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.principal import AUTHENTICATED, Principal
+from asgi_auth.sources import BearerHeader, Header, Source
+
+__all__ = ["APIKeyBackend"]
+
+
+class APIKeyBackend:
+    """Knows programs by their API keys.
+
+    Args:
+        keys: Makes and judges them.
+        sources: ``BearerHeader("ApiKey")`` for ``Authorization: ApiKey <key>``,
+            ``Header("X-API-Key")`` for a field of its own, ``BearerHeader()`` to have
+            them beside tokens; any number of these.
+        issuer: What ``principal.issuer`` says.
+        name: What ``principal.backend`` and ``requires(backend=...)`` call it.
+        challenge: What a refusal tells the client to send.
+
+    Raises:
+        ConfigurationError: There is no source, or one that is no header.
+    """
+
+    def __init__(
+        self,
+        keys: APIKeys,
+        *,
+        sources: Sequence[Source] = (BearerHeader("ApiKey"),),
+        issuer: str | None = None,
+        name: str = "apikey",
+        challenge: Challenge | None = None,
+    ) -> None:
+        self._schemes = frozenset(_scheme(source) for source in sources)
+        if not sources:
+            msg = 'APIKeyBackend needs a source, for instance BearerHeader("ApiKey").'
+            raise ConfigurationError(msg)
+
+        self._keys = keys
+        self._prefix = f"{keys.prefix}_".encode("ascii")
+        self._issuer = issuer
+        self.name = name
+        self.sources = tuple(sources)
+        self.challenges = (challenge or _challenge(sources[0]),)
+        self.issuers = frozenset({issuer})
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Look an API key up; what does not begin like one is not ours.
+
+        Raises:
+            ExpiredTokenError: Its time is over.
+            RevokedTokenError: It was revoked.
+            InvalidTokenError: There is no such key.
+            UnavailableError: The store is down.
+        """
+        if credential is None or not self.claims(credential):
+            return None
+
+        key = await self._keys.admit(credential.token)
+        return self._principal(key, credential)
+
+    def claims(self, credential: Credential) -> bool:
+        """Tell by scheme and prefix whether the credential would be one of ours."""
+        ours = credential.scheme in self._schemes and credential.source == "header"
+        return ours and credential.token.startswith(self._prefix)
+
+    def _principal(self, key: APIKey, credential: Credential) -> Principal:
+        claims = {**key.data, "sub": key.subject, "key_id": key.id, "label": key.label}
+        return Principal(
+            subject=key.subject,
+            issuer=self._issuer,
+            claims=freeze(claims),
+            scopes=frozenset(key.scopes) | {AUTHENTICATED},
+            roles=frozenset(key.roles),
+            source=credential.source,
+            backend=self.name,
+            token_id=key.id,
+            expires_at=key.expires_at,
+            is_authenticated=True,
+        )
+
+
+def _scheme(source: Source) -> str:
+    """Return how credentials from *source* are marked."""
+    if isinstance(source, BearerHeader):
+        return source.scheme.lower()
+
+    if isinstance(source, Header):
+        return source.name.lower()
+
+    msg = "API keys come in headers: use BearerHeader(scheme) or Header(name)."
+    raise ConfigurationError(msg)
+
+
+def _challenge(source: Source) -> Challenge:
+    return Challenge(source.scheme if isinstance(source, BearerHeader) else "ApiKey")

@@ -1,0 +1,141 @@
+"""Makes API keys, judges them, and ends them.
+
+It keeps no key in a form that could be used: only a hash, which is enough because
+keys are long and random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth._encoding import constant_time_equal
+from asgi_auth.backends.apikeys.records import APIKey, APIKeyStore, NewAPIKey
+from asgi_auth.backends.apikeys.text import check_prefix, make_text, read_text
+from asgi_auth.errors import (
+    ConfigurationError,
+    ExpiredTokenError,
+    InvalidTokenError,
+    RevokedTokenError,
+    UnavailableError,
+)
+from asgi_auth.tokens.claims import is_plain_text
+
+__all__ = ["APIKeys"]
+
+_NOTED_EVERY = 60.0
+_NOBODY = "0" * 64
+
+
+class APIKeys:
+    """The API keys of an application.
+
+    Args:
+        store: Keeps them.
+        prefix: What keys begin with, so that people and scanners know them.
+        clock: Returns Unix seconds.
+
+    Raises:
+        ConfigurationError: Keys cannot begin with the prefix.
+    """
+
+    def __init__(
+        self, store: APIKeyStore, *, prefix: str = "key", clock: Clock = system_clock
+    ) -> None:
+        self.prefix = check_prefix(prefix)
+        self._store = store
+        self._clock = clock
+
+    async def generate(
+        self,
+        subject: str,
+        *,
+        scopes: Iterable[str] = (),
+        roles: Iterable[str] = (),
+        ttl: float | None = None,
+        label: str = "",
+        data: Mapping[str, Any] | None = None,
+    ) -> NewAPIKey:
+        """Make a key; its text is not to be had again.
+
+        Args:
+            subject: Whose key it is.
+            scopes: What it allows.
+            roles: The roles that it gives.
+            ttl: Seconds that it lives; ``None``: until it is revoked.
+            label: What its owner calls it.
+            data: Whatever else is to be kept, JSON values.
+
+        Raises:
+            ConfigurationError: The subject is no short, plain text, or the key would
+                be dead at once.
+            UnavailableError: The store is down.
+        """
+        if not is_plain_text(subject) or (ttl is not None and ttl <= 0):
+            msg = "A key needs a subject of at most 255 characters, and time to live."
+            raise ConfigurationError(msg)
+
+        text, key_id = make_text(self.prefix)
+        now = self._clock()
+        record = APIKey(
+            id=key_id,
+            digest=read_text(self.prefix, text.encode("ascii")).digest,
+            subject=subject,
+            label=label,
+            scopes=tuple(scopes),
+            roles=tuple(roles),
+            created_at=now,
+            expires_at=None if ttl is None else now + ttl,
+            data=data or {},
+        )
+        await self._store.add(record)
+        return NewAPIKey(text, record)
+
+    async def admit(self, text: bytes) -> APIKey:
+        """Return the key with this text, and note that it was used.
+
+        Raises:
+            ExpiredTokenError: Its time is over.
+            RevokedTokenError: It was revoked.
+            InvalidTokenError: There is no such key.
+            UnavailableError: The store is down.
+        """
+        key_id, digest = read_text(self.prefix, text)
+        key = await self._store.find(key_id)
+        known = _NOBODY if key is None else key.digest
+        same = constant_time_equal(digest.encode("ascii"), known.encode("ascii"))
+        if key is None or not same:
+            msg = "there is no such API key"
+            raise InvalidTokenError(msg)
+
+        now = self._clock()
+        if key.revoked_at is not None:
+            raise RevokedTokenError
+
+        if key.expires_at is not None and key.expires_at <= now:
+            raise ExpiredTokenError
+
+        if key.last_used_at is None or now - key.last_used_at >= _NOTED_EVERY:
+            # Not to know when a key was used is no reason to refuse it.
+            with suppress(UnavailableError):
+                await self._store.mark(key_id, used_at=now)
+
+        return key
+
+    async def list(self, subject: str) -> Sequence[APIKey]:
+        """List the keys of a subject, the oldest first, ended ones included.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        return await self._store.list(subject)
+
+    async def revoke(self, key_id: str) -> None:
+        """End a key, from its next use on; an unknown id is passed over.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        await self._store.mark(key_id, revoked_at=self._clock())

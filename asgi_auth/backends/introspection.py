@@ -1,0 +1,288 @@
+"""Recognise callers by opaque tokens, which only their issuer can read (RFC 7662).
+
+It asks the issuer, once for all who bring the same token at the same time, and
+believes nothing that the answer does not say. It needs asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Literal
+from urllib.parse import quote_plus, urlencode
+
+from asgi_auth._asgi import Scope
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth._http import Fetch, Remote, check_url
+from asgi_auth._per_loop import PerLoop
+from asgi_auth.challenge import BEARER, Challenge
+from asgi_auth.credentials import Credential
+from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
+from asgi_auth.principal import Principal
+from asgi_auth.sources import BearerHeader, Source
+from asgi_auth.tokens.cache import Entry, VerifiedCache
+from asgi_auth.tokens.claims import ClaimsRules
+from asgi_auth.tokens.codec import Decoded, peek
+from asgi_auth.tokens.dialect import OAUTH, Dialect
+from asgi_auth.tokens.verified import VerifiedToken
+
+__all__ = ["IntrospectionBackend"]
+
+_logger = logging.getLogger("asgi_auth.introspection")
+
+_LONGEST_CACHE = 30
+_UNSAID = 3600
+"""Seconds after which a socket has to come back whose token names no end."""
+
+_MAX_BYTES = 64 * 1024
+_OK = 200
+_NO_JSON = "it is not strict JSON"
+_NO_VERDICT = "active is neither true nor false"
+_FORM = "application/x-www-form-urlencoded"
+
+
+class IntrospectionBackend:
+    """Knows callers by what the issuer says of their tokens.
+
+    A compact JWS is left to others: it can be verified without asking.
+
+    Args:
+        endpoint: Of the issuer: https, or http to the loopback interface.
+        issuer: Whose subjects these are; an ``iss`` in the answer must equal it.
+        audience: This service; ``aud`` of the answer must name one of these.
+            ``None``: the answer must not have one.
+        client_id: How this service is known to the issuer.
+        client_secret: Its secret, never shown.
+        client_auth: Where the two go: ``basic`` into the Authorization header
+            (RFC 6749, section 2.3.1), ``post`` into the form.
+        dialect: Which members of the answer say what.
+        subject: The member that is the subject, for issuers that leave out ``sub``.
+        cache_ttl: Seconds that an answer is believed, 0 to 30, and never beyond the
+            token's ``exp``: for so long a revoked token still passes.
+        cache_size: Greatest number of answers to remember.
+        leeway: Seconds that ``exp`` is stretched by, 0 to 300.
+        skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
+        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        timeout: Seconds until an answer must be complete.
+        sources: Where tokens may come from.
+        name: What ``principal.backend`` and ``requires(backend=...)`` call it.
+        challenge: What a refusal tells the client to send.
+        clock: Returns Unix seconds.
+
+    Raises:
+        ConfigurationError: The parts do not fit together.
+        MissingExtraError: httpx2 is needed, and not installed.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        issuer: str,
+        audience: str | Iterable[str] | None,
+        client_id: str,
+        client_secret: str,
+        client_auth: Literal["basic", "post"] = "basic",
+        dialect: Dialect = OAUTH,
+        subject: str = "sub",
+        cache_ttl: float = _LONGEST_CACHE,
+        cache_size: int = 4096,
+        leeway: float = 0,
+        skew: float = 60,
+        fetch: Fetch | None = None,
+        timeout: float = 5,
+        sources: Sequence[Source] = (BearerHeader(),),
+        name: str = "introspection",
+        challenge: Challenge = BEARER,
+        clock: Clock = system_clock,
+    ) -> None:
+        _check(issuer, sources, cache_ttl)
+        self._endpoint = check_url(endpoint, "endpoint")
+        self._remote = Remote(
+            "IntrospectionBackend",
+            fetch=fetch,
+            timeout=timeout,
+            max_bytes=_MAX_BYTES,
+            pooled=True,
+        )
+        self._headers, self._form = _client(client_id, client_secret, client_auth)
+        self._dialect = dialect
+        self._subject = subject
+        self._ttl = cache_ttl
+        self._rules = ClaimsRules(
+            issuer=issuer, audience=_names(audience), leeway=leeway, skew=skew
+        )
+        self._cache = VerifiedCache[_Answer](cache_size)
+        self._asking = PerLoop(dict[bytes, asyncio.Task[VerifiedToken]], _cancel)
+        self._clock = clock
+        self.name = name
+        self.sources = tuple(sources)
+        self.challenges = (challenge,)
+        self.issuers = frozenset({issuer})
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Ask the issuer about an opaque bearer token; anything else is not ours.
+
+        Raises:
+            ExpiredTokenError: It was good once.
+            InvalidTokenError: It is not active, or not meant for us.
+            UnavailableError: The issuer cannot be asked, or answers in riddles.
+        """
+        if credential is None or credential.scheme != "bearer":
+            return None
+
+        if not self.claims(credential):
+            return None
+
+        if not credential.token.isascii():
+            msg = "a token is ASCII"
+            raise InvalidTokenError(msg)
+
+        token = await self._ask_once(credential.token)
+        return token.principal(credential.source, self.name)
+
+    def recall(self, credential: Credential) -> Principal | None:
+        """Return the principal of a token that the issuer was asked about just now."""
+        known = self._cache.get(sha256(credential.token).digest())
+        if known is None or not known.holds(self._clock()):
+            return None
+
+        return known.token.principal(credential.source, self.name)
+
+    def claims(self, credential: Credential) -> bool:
+        """Tell an opaque token by its shape: it is no compact JWS."""
+        return peek(credential.token) is None
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self._remote.aclose()
+
+    async def _ask_once(self, token: bytes) -> VerifiedToken:
+        digest = sha256(token).digest()
+        asking = await self._asking.get()
+        task = asking.get(digest)
+        if task is None:
+            work = self._ask(token, digest)
+            task = asking[digest] = asyncio.get_running_loop().create_task(work)
+            task.add_done_callback(lambda done: _forget(asking, digest, done))
+
+        # Who is cancelled leaves alone: others wait for the same answer.
+        return await asyncio.shield(task)
+
+    async def _ask(self, token: bytes, digest: bytes) -> VerifiedToken:
+        said = await self._answer(token)
+        if said.get("active") is False:
+            msg = "the issuer says that the token is not active"
+            raise InvalidTokenError(msg)
+
+        if said.get("active") is not True:
+            raise self._puzzled(_NO_VERDICT)
+
+        now = self._clock()
+        claims = self._dialect.translate(self._completed(said, now))
+        window = self._rules.check(claims, now)
+        verified = VerifiedToken(Decoded("", claims, 0), window)
+        verified.claims = said
+        if self._ttl > 0:
+            known = _Answer(verified, now, now + self._ttl)
+            self._cache.put(digest, known, length=0)
+
+        return verified
+
+    async def _answer(self, token: bytes) -> FrozenDict:
+        form = {"token": token.decode("ascii"), "token_type_hint": "access_token"}
+        body = urlencode({**form, **self._form}).encode("ascii")
+        answer = await self._remote.send(self._endpoint, self._headers, body)
+        if answer.status != _OK:
+            # That of 401 is ours: our secret is wrong, not the caller's token.
+            fault = f"the status is {answer.status}"
+            raise self._puzzled(fault)
+
+        try:
+            return parse_object(answer.body)
+        except ValueError:
+            raise self._puzzled(_NO_JSON) from None
+
+    def _completed(self, said: FrozenDict, now: float) -> FrozenDict:
+        """Add what may be left out (RFC 7662, section 2.2), and is known otherwise."""
+        claims = {"iss": self._rules.issuer, "exp": now + _UNSAID, **said}
+        if self._subject != "sub":
+            claims["sub"] = said.get(self._subject)
+
+        return FrozenDict(claims)
+
+    def _puzzled(self, why: str) -> UnavailableError:
+        _logger.error("the introspection endpoint cannot be understood: %s", why)
+        msg = f"the introspection endpoint cannot be understood: {why}"
+        return UnavailableError(msg)
+
+
+class _Answer(Entry):
+    """What was said of a token, and for how long it is believed."""
+
+    __slots__ = ("_asked_at", "_until", "token")
+
+    def __init__(self, token: VerifiedToken, asked_at: float, until: float) -> None:
+        self.token = token
+        self._asked_at = asked_at
+        self._until = min(until, token.expires_at)
+
+    def holds(self, now: float) -> bool:
+        return self._asked_at <= now < self._until
+
+
+def _check(issuer: str, sources: Sequence[Source], cache_ttl: float) -> None:
+    if not issuer or not sources:
+        msg = "IntrospectionBackend needs an issuer, and a source like BearerHeader()."
+        raise ConfigurationError(msg)
+
+    if not 0 <= cache_ttl <= _LONGEST_CACHE:
+        msg = f"cache_ttl must be 0 to {_LONGEST_CACHE} seconds."
+        raise ConfigurationError(msg)
+
+
+def _client(
+    client_id: str, secret: str, how: Literal["basic", "post"]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the header fields and the form members that say who asks."""
+    headers = {"accept": "application/json", "content-type": _FORM}
+    if not client_id or not secret or how not in {"basic", "post"}:
+        msg = "IntrospectionBackend needs client_id, client_secret, and basic or post."
+        raise ConfigurationError(msg)
+
+    if how == "post":
+        return headers, {"client_id": client_id, "client_secret": secret}
+
+    # RFC 6749, section 2.3.1: encoded as in a form, before it is joined.
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode("ascii")
+    return {**headers, "authorization": f"Basic {b64encode(pair).decode()}"}, {}
+
+
+def _names(audience: str | Iterable[str] | None) -> frozenset[str]:
+    names = frozenset((audience,) if isinstance(audience, str) else audience or ())
+    if "" in names or (audience is not None and not names):
+        msg = "audience must not be empty; None means that answers have no aud."
+        raise ConfigurationError(msg)
+
+    return names
+
+
+def _forget(
+    asking: dict[bytes, asyncio.Task[VerifiedToken]],
+    digest: bytes,
+    done: asyncio.Task[VerifiedToken],
+) -> None:
+    asking.pop(digest, None)
+    if not done.cancelled():
+        done.exception()  # Read, so that nobody warns where nobody waited.
+
+
+async def _cancel(asking: dict[bytes, asyncio.Task[VerifiedToken]]) -> None:
+    for task in asking.values():
+        task.cancel()

@@ -1,0 +1,116 @@
+"""Recognise callers by the tokens of other issuers, one or many.
+
+The unverified ``iss`` only picks the judge from a fixed list; the judge believes
+nothing. Whether a caller may do something is for guards to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asgi_auth._asgi import Scope
+from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.challenge import BEARER, Challenge
+from asgi_auth.credentials import Credential
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.principal import Principal
+from asgi_auth.sources import BearerHeader, Source
+from asgi_auth.tokens.codec import peek
+from asgi_auth.tokens.verifier import TokenVerifier
+
+__all__ = ["IssuersBackend"]
+
+
+class IssuersBackend:
+    """Knows callers by the access tokens of trusted issuers.
+
+    Args:
+        trusted: At least one, each with an ``iss`` of its own.
+        sources: Where tokens may come from.
+        name: What ``principal.backend`` and ``requires(backend=...)`` call it.
+        challenge: What a refusal tells the client to send.
+
+    Raises:
+        ConfigurationError: There is no issuer, one is there twice, or no source.
+    """
+
+    __slots__ = ("_recalls", "_trusted", "challenges", "issuers", "name", "sources")
+
+    def __init__(
+        self,
+        *trusted: TrustedIssuer,
+        sources: Sequence[Source] = (BearerHeader(),),
+        name: str = "jwt",
+        challenge: Challenge = BEARER,
+    ) -> None:
+        self._trusted = {issuer.issuer: issuer for issuer in trusted}
+        if not trusted or len(self._trusted) != len(trusted):
+            msg = "IssuersBackend needs issuers, each with an iss of its own."
+            raise ConfigurationError(msg)
+
+        if not sources:
+            msg = "IssuersBackend needs a source, for instance BearerHeader()."
+            raise ConfigurationError(msg)
+
+        self._recalls = [issuer.recaller(name) for issuer in trusted]
+        self.name = name
+        self.sources = tuple(sources)
+        self.challenges = (challenge,)
+        self.issuers = frozenset(self._trusted)
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Verify a bearer token of one of the issuers; any other is not ours.
+
+        Raises:
+            ExpiredTokenError: It was good once.
+            RevokedTokenError: It, its session or its subject was revoked.
+            InvalidTokenError: It is forged, malformed, of another kind or party.
+            UnavailableError: It cannot be known at the moment.
+        """
+        if credential is None or credential.scheme != "bearer":
+            return None
+
+        issuer = self._issuer_of(credential)
+        if issuer is None:
+            return None
+
+        token = await issuer.admit(credential.token)
+        return token.principal(credential.source, self.name)
+
+    def recall(self, credential: Credential) -> Principal | None:
+        """Return the principal of a token that was good before and still is.
+
+        Raises:
+            RevokedTokenError: It, its session or its subject was revoked.
+        """
+        for recall in self._recalls:
+            principal = recall(credential)
+            if principal is not None:
+                return principal
+
+        return None
+
+    def claims(self, credential: Credential) -> bool:
+        """Tell by its mere shape whether the token would be one of ours."""
+        return self._issuer_of(credential) is not None
+
+    def verifier_for(self, issuer: str | None) -> TokenVerifier | None:
+        """Return what verifies the tokens of *issuer*, once its keys are known."""
+        trusted = self._trusted.get(issuer or "")
+        return None if trusted is None else trusted.verifier
+
+    async def warm_up(self) -> None:
+        """Fetch the keys of all issuers now, for instance when the app starts.
+
+        Raises:
+            UnavailableError: Those of one cannot be had.
+        """
+        for issuer in self._trusted.values():
+            await issuer.warm_up()
+
+    def _issuer_of(self, credential: Credential) -> TrustedIssuer | None:
+        seen = peek(credential.token)
+        named = None if seen is None else seen[1].get("iss")
+        return self._trusted.get(named) if isinstance(named, str) else None

@@ -1,0 +1,248 @@
+"""One issuer that is not us, and what makes a token of its own good here.
+
+It verifies; whose token it might be is for the backend to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from asgi_auth._asgi import Scope
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth._http import Fetch, check_url
+from asgi_auth.backends.discovery import discover
+from asgi_auth.credentials import Credential
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.keys import KeySet
+from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
+from asgi_auth.principal import Principal
+from asgi_auth.revocation import RevocationList
+from asgi_auth.tokens.codec import Codec, Decoded, UnknownKeyError, peek
+from asgi_auth.tokens.dialect import OAUTH, RFC9068, Dialect
+from asgi_auth.tokens.recall import Recall
+from asgi_auth.tokens.verified import VerifiedToken
+from asgi_auth.tokens.verifier import TokenVerifier
+
+__all__ = ["TrustedIssuer"]
+
+_ANY_TYPE = ("at+jwt", "jwt", "")
+"""Many issuers do not mark their access tokens (RFC 9068, section 2.1)."""
+
+
+class TrustedIssuer:
+    """Verifies the access tokens of somebody else.
+
+    With neither *jwks_uri* nor *keys*, the issuer's metadata say where its keys are
+    (:func:`~asgi_auth.backends.discovery.discover`), at the first token.
+
+    Args:
+        issuer: The exact ``iss``.
+        audience: What the issuer calls this service; a token must name one of these.
+        jwks_uri: Where its keys are.
+        keys: Its keys, or a client for them with limits of your own.
+        algorithms: The accepted ones; by default all with public keys.
+        dialect: Which claims it says things in.
+        profile: ``rfc9068`` takes nothing but tokens of that form: with ``typ`` and
+            all claims that it demands.
+        leeway: Seconds that ``exp`` is stretched by, 0 to 300.
+        skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
+        max_lifetime: Seconds that ``exp`` may lie ahead.
+        cache: ``None`` verifies the same token again each time.
+        cache_size: Greatest number of verified tokens to remember.
+        revocations: What was revoked, for instance by back-channel log-outs.
+        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        clock: Returns Unix seconds.
+
+    Raises:
+        ConfigurationError: The parts do not fit together.
+        MissingExtraError: httpx2 is needed, and not installed.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        audience: str | Iterable[str],
+        jwks_uri: str | None = None,
+        keys: KeySet | JWKSClient | None = None,
+        algorithms: Sequence[str] | None = None,
+        dialect: Dialect = OAUTH,
+        profile: Literal["rfc9068"] | None = None,
+        leeway: float = 0,
+        skew: float = 60,
+        max_lifetime: float = 366 * 86400,
+        cache: Literal["memory"] | None = "memory",
+        cache_size: int = 4096,
+        revocations: RevocationList | None = None,
+        fetch: Fetch | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        if not issuer or not audience:
+            msg = (
+                "TrustedIssuer needs the issuer's iss and the audience of this service."
+            )
+            raise ConfigurationError(msg)
+
+        if profile is not None:
+            dialect = _strict(dialect, profile)
+
+        self.issuer = issuer
+        self._fetch = fetch
+        self._algorithms = algorithms
+        self.client = self._client_of(jwks_uri, keys)
+        self._codec: Codec | None = None
+        self._options = {
+            "issuer": issuer,
+            "audience": audience if isinstance(audience, str) else tuple(audience),
+            "types": _ANY_TYPE if profile is None else ("at+jwt",),
+            "algorithms": algorithms,
+            "leeway": leeway,
+            "skew": skew,
+            "max_lifetime": max_lifetime,
+            "cache": cache,
+            "cache_size": cache_size,
+            "revocations": revocations,
+            "whole_subjects": True,
+            "translate": dialect.translate,
+            "clock": clock,
+        }
+        # Made once in vain, so that a bad option is told of here and not in a request.
+        self._make_verifier(keys if isinstance(keys, KeySet) else _PLACEHOLDER)
+        self._verifier: TokenVerifier | None = None
+        if isinstance(keys, KeySet):
+            self._verifier = self._make_verifier(keys)
+
+    async def admit(self, token: bytes) -> VerifiedToken:
+        """Verify one compact JWS, and see that it is not revoked.
+
+        Waits for the issuer only where its keys are not at hand.
+
+        Raises:
+            ExpiredTokenError: It was good once.
+            RevokedTokenError: It, its session or its subject was revoked.
+            InvalidTokenError: It is forged, malformed, of another kind or party.
+            UnavailableError: It cannot be known at the moment.
+        """
+        verifier = await self._ready()
+        try:
+            return await verifier.admit(token)
+        except UnknownKeyError:
+            if self.client is None:
+                raise
+
+        await self._seek(self.client, token)
+        return await verifier.admit(token)
+
+    @property
+    def verifier(self) -> TokenVerifier | None:
+        """What verifies the tokens, or ``None`` until the keys are known."""
+        return self._verifier
+
+    def recaller(self, backend: str) -> Recall:
+        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.recall`."""
+        lane: Recall | None = None
+
+        def recall(
+            credential: Credential, scope: Scope | None = None, /
+        ) -> Principal | None:
+            nonlocal lane
+            if self.client is not None and not self.client.is_fresh():
+                return None
+
+            if lane is None:
+                if self._verifier is None:
+                    return None
+                lane = self._verifier.recaller(backend)
+
+            return lane(credential, scope)
+
+        return recall
+
+    async def decode(self, token: bytes) -> Decoded:
+        """Check form and signature only; what it says is for the caller to judge.
+
+        Raises:
+            InvalidTokenError: It is forged or malformed.
+            UnavailableError: It cannot be known at the moment.
+        """
+        verifier = await self._ready()
+        if self._codec is None:
+            self._codec = Codec(verifier.keys, algorithms=self._algorithms)
+
+        try:
+            return self._codec.decode(token)
+        except UnknownKeyError:
+            if self.client is None:
+                raise
+
+        await self._seek(self.client, token)
+        return self._codec.decode(token)
+
+    async def warm_up(self) -> None:
+        """Fetch the keys now, for instance when the application starts.
+
+        Raises:
+            UnavailableError: They cannot be had.
+        """
+        await self._ready()
+
+    async def _ready(self) -> TokenVerifier:
+        if self.client is not None:
+            keys = await self.client.ready()
+            if self._verifier is None:
+                self._verifier = self._make_verifier(keys)
+
+        if self._verifier is None:  # pragma: no cover - there are keys or a client
+            msg = "TrustedIssuer has neither keys nor a client."
+            raise ConfigurationError(msg)
+
+        return self._verifier
+
+    async def _seek(self, client: JWKSClient, token: bytes) -> None:
+        seen = peek(token)
+        if seen is not None:
+            header = seen[0]
+            await client.seek(header.get("kid"), header["alg"])
+
+    async def _find_keys(self) -> str:
+        return (await discover(self.issuer, fetch=self._fetch)).jwks_uri
+
+    def _client_of(
+        self, jwks_uri: str | None, keys: KeySet | JWKSClient | None
+    ) -> JWKSClient | None:
+        if keys is not None:
+            if jwks_uri is not None:
+                msg = "Give TrustedIssuer either jwks_uri or keys, not both."
+                raise ConfigurationError(msg)
+
+            return keys if isinstance(keys, JWKSClient) else None
+
+        if jwks_uri is None:
+            check_url(self.issuer, "issuer")
+
+        return JWKSClient(
+            jwks_uri or self._find_keys,
+            algorithms=self._algorithms or ASYMMETRIC,
+            issuers=(self.issuer,),
+            fetch=self._fetch,
+        )
+
+    def _make_verifier(self, keys: KeySet) -> TokenVerifier:
+        return TokenVerifier(keys, **self._options)  # type: ignore[arg-type]
+
+
+def _strict(dialect: Dialect, profile: str) -> Dialect:
+    if profile != "rfc9068":
+        msg = f"profile must be rfc9068 or None, not {profile!r}."
+        raise ConfigurationError(msg)
+
+    if dialect.audience != "aud":
+        msg = "RFC 9068 has the audience in aud: leave the profile out, or the dialect."
+        raise ConfigurationError(msg)
+
+    return replace(dialect, needs=(*dialect.needs, *RFC9068))
+
+
+_PLACEHOLDER = KeySet.generate("EdDSA")

@@ -1,0 +1,207 @@
+"""Hear of log-outs at the identity provider (OpenID Connect Back-Channel Logout 1.0).
+
+It passes them on to the store of revocations, which tells every process; tokens are
+then refused by :class:`~asgi_auth.revocation.RevocationList`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth._encoding import compact_json
+from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
+from asgi_auth.stores.base import RevocationStore
+from asgi_auth.stores.records import Revocation
+from asgi_auth.tokens.claims import is_plain_text, names_of
+from asgi_auth.tokens.codec import as_bytes, peek
+
+__all__ = ["BackChannelLogout"]
+
+_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_TYPES = frozenset({"logout+jwt", "jwt", ""})
+_LONGEST_BODY = 16 * 1024
+_OLDEST = 300.0
+_SKEW = 60.0
+_REMEMBERED = 10_000
+
+
+class BackChannelLogout:
+    """The endpoint that providers call when a user has logged out there.
+
+    Mount it at the URL that is registered with the provider. Its answer is 200 where
+    every process will hear of it, 400 for a bad token, 503 where the provider should
+    try again.
+
+    Args:
+        trusted: The issuers that may call, by whose keys their tokens are verified.
+        client_id: How this service is known to them: the ``aud`` of log-out tokens.
+        store: Passes revocations on; the one that the ``RevocationList`` reads.
+        ttl: Seconds that the longest access token of the issuers lives.
+        clock: Returns Unix seconds.
+
+    Raises:
+        ConfigurationError: There is no issuer, or no client_id.
+    """
+
+    def __init__(
+        self,
+        *trusted: TrustedIssuer,
+        client_id: str,
+        store: RevocationStore,
+        ttl: float = 86400,
+        clock: Clock = system_clock,
+    ) -> None:
+        if not trusted or not client_id or ttl <= 0:
+            msg = "BackChannelLogout needs issuers, a client_id and a ttl above 0."
+            raise ConfigurationError(msg)
+
+        self._trusted = {issuer.issuer: issuer for issuer in trusted}
+        self._client_id = client_id
+        self._store = store
+        self._ttl = ttl
+        self._clock = clock
+        self._seen: dict[tuple[str, str], float] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one log-out token."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+
+        if scope["type"] != "http":
+            return
+
+        if scope["method"] != "POST":
+            await _answer(send, 405, "invalid_request")
+            return
+
+        try:
+            await self.log_out(_token_in(await _read(receive)))
+        except InvalidTokenError:
+            await _answer(send, 400, "invalid_request")
+        except UnavailableError:
+            await _answer(send, 503, "temporarily_unavailable")
+        else:
+            await _answer(send, 200, None)
+
+    async def log_out(self, token: str) -> None:
+        """Verify a log-out token (section 2.6), and revoke what it names.
+
+        Raises:
+            InvalidTokenError: It is none, or not for us.
+            UnavailableError: It cannot be verified or passed on at the moment.
+        """
+        raw = as_bytes(token)
+        claims = await self._verified(raw)
+        name = (claims["iss"], claims["jti"])
+        if name in self._seen:
+            # Repeated, it would also end what the user has begun since.
+            return
+
+        if "sid" in claims:
+            entry = Revocation(kind="sid", issuer=name[0], value=claims["sid"])
+        else:
+            entry = Revocation(kind="subject", issuer=name[0], value=claims["sub"])
+
+        await self._store.publish([entry], ttl=self._ttl)
+        self._remember(name)
+
+    async def _verified(self, token: bytes) -> Mapping[str, Any]:
+        seen = peek(token)
+        named = None if seen is None else seen[1].get("iss")
+        issuer = self._trusted.get(named) if isinstance(named, str) else None
+        if issuer is None:
+            msg = "the log-out token is of no trusted issuer"
+            raise InvalidTokenError(msg)
+
+        decoded = await issuer.decode(token)
+        claims = decoded.claims
+        if decoded.typ not in _TYPES or not self._is_good(claims, issuer.issuer):
+            msg = "that is no log-out token for this service"
+            raise InvalidTokenError(msg)
+
+        return claims
+
+    def _is_good(self, claims: Mapping[str, Any], issuer: str) -> bool:
+        if claims.get("iss") != issuer or "nonce" in claims:
+            return False
+
+        if self._client_id not in names_of(claims.get("aud", "")):
+            return False
+
+        events = claims.get("events")
+        if not isinstance(events, dict) or not isinstance(events.get(_EVENT), dict):
+            return False
+
+        texts = [claims[name] for name in ("sid", "sub") if name in claims]
+        if not texts or not all(map(is_plain_text, [*texts, claims.get("jti")])):
+            return False
+
+        return self._is_fresh(claims)
+
+    def _is_fresh(self, claims: Mapping[str, Any]) -> bool:
+        now = self._clock()
+        issued_at: Any = claims.get("iat")
+        expires_at: Any = claims.get("exp")
+        if type(issued_at) not in {int, float} or type(expires_at) not in {int, float}:
+            return False
+
+        return bool(-_SKEW <= now - issued_at <= _OLDEST and now < expires_at + _SKEW)
+
+    def _remember(self, name: tuple[str, str]) -> None:
+        """Keep the token's id for as long as it could come again."""
+        now = self._clock()
+        if len(self._seen) >= _REMEMBERED:
+            self._seen = {
+                known: until for known, until in self._seen.items() if until > now
+            }
+
+        if len(self._seen) < _REMEMBERED:
+            self._seen[name] = now + _OLDEST + _SKEW
+
+
+async def _read(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > _LONGEST_BODY or message["type"] == "http.disconnect":
+            msg = "the body is too long, or has no end"
+            raise InvalidTokenError(msg)
+
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _token_in(body: bytes) -> str:
+    try:
+        found = parse_qs(body.decode("ascii"), max_num_fields=16)
+    except ValueError:
+        found = {}
+
+    tokens = found.get("logout_token", [])
+    if len(tokens) != 1:
+        msg = "there is not one logout_token"
+        raise InvalidTokenError(msg)
+
+    return tokens[0]
+
+
+async def _answer(send: Send, status: int, error: str | None) -> None:
+    body = b"" if error is None else compact_json({"error": error})
+    headers = [
+        (b"cache-control", b"no-store"),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode("ascii")),
+    ]
+    if status == 405:  # noqa: PLR2004
+        headers.append((b"allow", b"POST"))
+
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

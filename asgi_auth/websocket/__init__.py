@@ -1,0 +1,32 @@
+"""WebSocket applications: connections, endpoints, rooms, and rooms across processes.
+
+Who is calling and how long a socket lives is decided below, for every WebSocket; what
+is here is for those who want more than the bare protocol.
+"""
+
+from __future__ import annotations
+
+from asgi_auth.websocket.connection import WebSocketConnection
+from asgi_auth.websocket.endpoint import WebSocketEndpoint
+from asgi_auth.websocket.errors import (
+    BadMessageError,
+    ForbiddenRoomError,
+    TooManySocketsError,
+)
+from asgi_auth.websocket.fanout import Fanout, LocalFanout
+from asgi_auth.websocket.redis_fanout import RedisFanout
+from asgi_auth.websocket.rooms import Rooms
+from asgi_auth.websocket.roster import Member
+
+__all__ = [
+    "BadMessageError",
+    "Fanout",
+    "ForbiddenRoomError",
+    "LocalFanout",
+    "Member",
+    "RedisFanout",
+    "Rooms",
+    "TooManySocketsError",
+    "WebSocketConnection",
+    "WebSocketEndpoint",
+]

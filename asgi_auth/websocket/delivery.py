@@ -1,0 +1,193 @@
+"""Bring messages to the connections of this process.
+
+It knows who is connected, and asks nobody. What other processes want delivered comes
+in here as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from asgi_auth._clock import system_clock
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.events import Event, Events, Listener
+from asgi_auth.principal import ANONYMOUS, Principal
+from asgi_auth.websocket.connection import WebSocketConnection
+from asgi_auth.websocket.envelope import Envelope
+from asgi_auth.websocket.payload import Payload
+from asgi_auth.websocket.roster import Member, Roster
+
+__all__ = ["Delivery", "Disconnect"]
+
+_logger = logging.getLogger("asgi_auth")
+
+_AT_A_TIME = 64
+
+
+class Disconnect(NamedTuple):
+    """Whose connections are to be closed, and how.
+
+    Attributes:
+        subject: The user, or ``None``: anybody.
+        issuer: Whose user; ``None``: that of whom there is only one.
+        session_id: The session, or ``None``: any.
+        code: The close code.
+        reason: The close reason.
+    """
+
+    subject: str | None
+    issuer: str | None
+    session_id: str | None
+    code: int
+    reason: str
+
+
+class Delivery:
+    """Gives messages to connections, and never waits for one.
+
+    Attributes:
+        issuer: Whose subjects are meant where none is named.
+
+    Args:
+        roster: Who is connected.
+        presence: Tell rooms who comes and leaves.
+        issuer: Whose subjects are meant where none is named.
+        on_event: Gets what happens.
+    """
+
+    __slots__ = ("_events", "_issuers", "_presence", "_roster", "issuer")
+
+    def __init__(
+        self,
+        roster: Roster,
+        *,
+        presence: bool,
+        issuer: str | None,
+        on_event: Listener | None,
+    ) -> None:
+        self._roster = roster
+        self._presence = presence
+        self.issuer = issuer
+        self._issuers: set[str | None] = set()
+        self._events = Events(on_event)
+
+    def note_issuer(self, principal: Principal) -> None:
+        """Remember from whom callers come."""
+        if principal.is_authenticated:
+            self._issuers.add(principal.issuer)
+
+    def devices(self, subject: str, issuer: str | None) -> list[WebSocketConnection]:
+        """List the connections of one user.
+
+        Raises:
+            ConfigurationError: No issuer is named, and there are several.
+        """
+        issuer = issuer or self.issuer
+        if issuer is None and len(self._issuers) > 1:
+            msg = (
+                "Callers come from several issuers, whose subjects may be equal: "
+                "name one, here or as Rooms(issuer=...)."
+            )
+            raise ConfigurationError(msg)
+
+        # Where there is one issuer only, it need not be named.
+        issuer = issuer or next(iter(self._issuers), None)
+        return self._roster.devices(Member(subject, issuer))
+
+    def chosen(
+        self,
+        room: str,
+        subjects: Sequence[str],
+        connections: Sequence[WebSocketConnection] = (),
+    ) -> list[WebSocketConnection]:
+        """List the connections in *room*, but for those named."""
+        here = self._roster.in_room(room)
+        if not subjects and not connections:
+            return here
+
+        left_out, users = set(connections), set(subjects)
+        return [c for c in here if c not in left_out and c.user_id not in users]
+
+    async def send(
+        self, connections: Sequence[WebSocketConnection], payload: Payload
+    ) -> None:
+        """Send to all, and let others run in between."""
+        # All are given it before anybody is sent it: the messages of two senders
+        # arrive everywhere in one order.
+        self._post(connections, payload)
+        for number, connection in enumerate(connections, 1):
+            connection.flush()
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
+
+        # Before Python 3.12 a flush begins with the next turn of the loop.
+        await asyncio.sleep(0)
+
+    def send_now(
+        self, connections: Sequence[WebSocketConnection], payload: Payload
+    ) -> None:
+        """Send to all at once."""
+        self._post(connections, payload)
+        for connection in connections:
+            connection.flush()
+
+    def end(self, wanted: Disconnect) -> None:
+        """Close connections.
+
+        Raises:
+            ConfigurationError: A user is meant, and no issuer is named of several.
+        """
+        connections: Iterable[WebSocketConnection] = [*self._roster]
+        if wanted.subject is not None:
+            connections = self.devices(wanted.subject, wanted.issuer)
+
+        sid = wanted.session_id
+        for connection in connections:
+            if sid is None or connection.principal.session_id == sid:
+                connection.end(wanted.code, wanted.reason)
+
+    def deliver(self, envelope: Envelope) -> None:
+        """Do what another process asks for."""
+        _, verb, head, payload = envelope
+        try:
+            if verb == "room":
+                self.send_now(self.chosen(head["room"], head["exclude"]), payload)
+            elif verb == "user":
+                devices = self.devices(head["subject"], head["issuer"])
+                self.send_now(devices, payload)
+            elif verb == "end":
+                self.end(Disconnect(*head["who"]))
+        except ConfigurationError as error:
+            _logger.error("a message of another process is not delivered: %s", error)  # noqa: TRY400  (the sentence says all)
+
+    def announce(self, event: str, room: str, member: Member) -> None:
+        """Tell *room* who has come or left."""
+        if self._presence:
+            said = {"event": event, "room": room, "subject": member.subject}
+            payload = Payload.of({"type": "presence", **said})
+            self.send_now(self._roster.in_room(room), payload)
+
+    def report(self, *, up: bool) -> None:
+        """Tell that the fan-out went down or is back."""
+        _logger.warning("the fan-out is %s", "back" if up else "down")
+        self._emit("fanout.up" if up else "fanout.down", ANONYMOUS)
+
+    def _post(
+        self, connections: Sequence[WebSocketConnection], payload: Payload
+    ) -> None:
+        for connection in connections:
+            if not connection.post(payload.frame(connection.encoding)):
+                self._emit("socket.slow", connection.principal)
+
+    def _emit(self, name: str, principal: Principal) -> None:
+        event = Event(
+            name=name,
+            at=system_clock(),
+            issuer=principal.issuer,
+            subject=principal.subject or None,
+            session_id=principal.session_id,
+        )
+        self._events.emit(event)

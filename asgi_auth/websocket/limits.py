@@ -1,0 +1,71 @@
+"""How much a client may send: bytes a message, and messages a second.
+
+It counts; what happens to who sends more is for the connection to say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from asgi_auth.errors import ConfigurationError
+
+__all__ = ["Limits"]
+
+
+class Limits:
+    """Counts what one client sends.
+
+    Args:
+        max_size: Greatest size of a message, in bytes.
+        max_rate: Messages a second, on average; twice as many may come at once.
+            ``None``: any number.
+        clock: Returns seconds that only go forward.
+
+    Raises:
+        ConfigurationError: A limit lets nothing pass.
+    """
+
+    __slots__ = ("_burst", "_clock", "_left", "_max_size", "_rate", "_seen_at")
+
+    def __init__(
+        self,
+        max_size: int,
+        max_rate: float | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if max_size < 1 or (max_rate is not None and max_rate <= 0):
+            msg = "max_message_size and max_rate must be more than 0."
+            raise ConfigurationError(msg)
+
+        self._max_size = max_size
+        self._rate = max_rate
+        self._clock = clock
+        self._seen_at = clock()
+        # Even the lowest rate lets one message pass.
+        self._burst = 0.0 if max_rate is None else max(2 * max_rate, 1.0)
+        self._left = self._burst
+
+    def too_big(self, content: str | bytes) -> bool:
+        """Tell whether *content* is more than a message may be, as UTF-8."""
+        length = len(content)
+        if length > self._max_size:
+            return True
+
+        # A character has at most four bytes: most texts need not be written out.
+        if isinstance(content, bytes) or 4 * length <= self._max_size:
+            return False
+
+        return len(content.encode("utf-8", "replace")) > self._max_size
+
+    def too_fast(self) -> bool:
+        """Count one message, and tell whether it came too soon."""
+        if self._rate is None:
+            return False
+
+        now = self._clock()
+        refilled = self._left + (now - self._seen_at) * self._rate
+        self._left = min(refilled, self._burst) - 1
+        self._seen_at = now
+        return self._left < 0

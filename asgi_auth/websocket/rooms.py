@@ -1,0 +1,295 @@
+"""Rooms: who hears what, on all of a user's devices and in all processes.
+
+A room decides nothing about who may join; its guard does. Nobody waits for a client:
+one that does not read is closed alone. Needs asyncio; one object serves one loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from inspect import isawaitable
+from typing import Any
+
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.events import Listener
+from asgi_auth.lifetime import SocketClosedError
+from asgi_auth.principal import Principal
+from asgi_auth.websocket.connection import WebSocketConnection
+from asgi_auth.websocket.delivery import Delivery, Disconnect
+from asgi_auth.websocket.errors import ForbiddenRoomError, TooManySocketsError
+from asgi_auth.websocket.fanout import Fanout
+from asgi_auth.websocket.payload import Payload
+from asgi_auth.websocket.relay import Relay
+from asgi_auth.websocket.roster import Member, Roster
+
+__all__ = ["Excluded", "MayJoin", "Rooms"]
+
+MayJoin = Callable[[Principal, str], bool | Awaitable[bool]]
+"""Says whether a principal may join a room; may be async."""
+
+Excluded = WebSocketConnection | str | Iterable[WebSocketConnection | str]
+"""Connections, or subjects with all their devices."""
+
+_LONGEST_NAME = 200
+
+
+class Rooms:
+    """The rooms of an application.
+
+    Args:
+        fanout: The way to the rooms of other processes, or ``None``: there are none.
+        may_join: The guard of all rooms; ``None`` lets everybody in.
+        presence: Tell a room who comes and leaves:
+            ``{"type": "presence", "event": "join", "room": ..., "subject": ...}``.
+        issuer: Whose subjects are meant where a call names no issuer. It must be
+            told where callers come from several.
+        max_per_user: Open connections of one user, in each process.
+        max_rooms: Rooms that one connection may be in.
+        on_event: Gets an :class:`~asgi_auth.events.Event` when a slow client is
+            closed, and when the fan-out goes down or is back.
+
+    Raises:
+        ConfigurationError: A limit lets nobody in.
+    """
+
+    def __init__(
+        self,
+        *,
+        fanout: Fanout | None = None,
+        may_join: MayJoin | None = None,
+        presence: bool = False,
+        issuer: str | None = None,
+        max_per_user: int | None = 32,
+        max_rooms: int = 100,
+        on_event: Listener | None = None,
+    ) -> None:
+        if (max_per_user is not None and max_per_user < 1) or max_rooms < 1:
+            msg = "max_per_user and max_rooms must be at least 1."
+            raise ConfigurationError(msg)
+
+        self._roster = Roster()
+        self._delivery = Delivery(
+            self._roster, presence=presence, issuer=issuer, on_event=on_event
+        )
+        self._relay = Relay(fanout, self._roster, self._delivery)
+        self._may_join = may_join
+        self._max_per_user = max_per_user
+        self._max_rooms = max_rooms
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __len__(self) -> int:
+        """Count the connections in this process."""
+        return len(self._roster)
+
+    async def add(self, connection: WebSocketConnection) -> None:
+        """Take *connection* in, so that it can join rooms and get messages.
+
+        :class:`~asgi_auth.websocket.endpoint.WebSocketEndpoint` does it by itself.
+
+        Raises:
+            TooManySocketsError: Its user has too many.
+            ConfigurationError: Another event loop uses these rooms.
+        """
+        self._enter_loop()
+        principal = connection.principal
+        member = Member.of(principal)
+        if (
+            self._max_per_user is not None
+            and principal.is_authenticated
+            and self._roster.count(member) >= self._max_per_user
+        ):
+            raise TooManySocketsError
+
+        self._delivery.note_issuer(principal)
+        self._roster.add(connection)
+        await self._relay.settle()
+
+    def remove(self, connection: WebSocketConnection) -> None:
+        """Take *connection* out of all rooms, and forget it."""
+        if connection not in self._roster:
+            return
+
+        rooms = self._roster.rooms_of(connection)
+        for room in rooms:
+            self._leave(connection, room)
+
+        self._roster.remove(connection)
+        self._relay.settle_later(rooms)
+
+    async def join(self, connection: WebSocketConnection, room: str) -> None:
+        """Let *connection* hear *room*; joining twice changes nothing.
+
+        Raises:
+            ForbiddenRoomError: It may not, or this is no name: 1 to 200 characters.
+            SocketClosedError: It is closed.
+        """
+        # Names come from clients, in JSON: anything may stand in their place.
+        if type(room) is not str or not 0 < len(room) <= _LONGEST_NAME:
+            raise ForbiddenRoomError(str(room)[:_LONGEST_NAME])
+
+        if room in self._roster.rooms_of(connection):
+            return
+
+        await self._check(connection, room)
+        # While the guard was asked, much may have happened.
+        if connection not in self._roster:
+            raise SocketClosedError
+
+        if room in self._roster.rooms_of(connection):
+            return
+
+        if self._roster.join(connection, room):
+            self._come(room, Member.of(connection.principal))
+
+        await self._relay.settle(room)
+
+    async def leave(self, connection: WebSocketConnection, room: str) -> None:
+        """Let *connection* hear *room* no more."""
+        if room in self._roster.rooms_of(connection):
+            self._leave(connection, room)
+            self._relay.settle_later(frozenset({room}))
+
+    def rooms_of(self, connection: WebSocketConnection) -> frozenset[str]:
+        """Name the rooms that *connection* is in."""
+        return self._roster.rooms_of(connection)
+
+    def members(self, room: str) -> Sequence[Member]:
+        """List the users in *room*, those in other processes last."""
+        here = self._roster.members(room)
+        return [*dict.fromkeys([*here, *self._relay.elsewhere.members(room)])]
+
+    async def broadcast(
+        self, room: str, message: Any, *, exclude: Excluded = ()
+    ) -> None:
+        """Send *message* to everybody in *room*; no client is waited for.
+
+        Args:
+            room: Which.
+            message: Bytes, or any JSON value. It is written once.
+            exclude: Who does not get it.
+        """
+        payload = Payload.of(message)
+        connections, subjects = _split(exclude)
+        self._relay.publish("room", payload, room=room, exclude=subjects)
+        chosen = self._delivery.chosen(room, subjects, connections)
+        await self._delivery.send(chosen, payload)
+
+    async def send_to_user(
+        self, subject: str, message: Any, *, issuer: str | None = None
+    ) -> None:
+        """Send *message* to all devices of a user, in whatever rooms they are.
+
+        Args:
+            subject: The user's id.
+            message: Bytes, or any JSON value. It is written once.
+            issuer: Whose user; by default as these rooms were made.
+
+        Raises:
+            ConfigurationError: No issuer is named, and there are several.
+        """
+        devices = self._delivery.devices(subject, issuer)
+        payload = Payload.of(message)
+        issuer = issuer or self._delivery.issuer
+        self._relay.publish("user", payload, subject=subject, issuer=issuer)
+        await self._delivery.send(devices, payload)
+
+    async def disconnect(
+        self,
+        subject: str | None = None,
+        *,
+        session_id: str | None = None,
+        issuer: str | None = None,
+        code: int = 3003,
+        reason: str = "disconnected",
+    ) -> None:
+        """Close all connections of a user, or those of one session.
+
+        The user may come back: to prevent that, revoke the session.
+
+        Args:
+            subject: The user's id.
+            session_id: The session, where not all of the user's are meant.
+            issuer: Whose user; by default as these rooms were made.
+            code: The close code.
+            reason: The close reason.
+
+        Raises:
+            ConfigurationError: Nobody is named, or no issuer, and there are several.
+        """
+        if subject is None and session_id is None:
+            msg = "disconnect() needs a subject or a session_id."
+            raise ConfigurationError(msg)
+
+        wanted = Disconnect(
+            subject, issuer or self._delivery.issuer, session_id, code, reason
+        )
+        self._delivery.end(wanted)
+        self._relay.publish("end", who=[*wanted])
+
+    async def aclose(self) -> None:
+        """Close all connections of this process, and leave the fan-out."""
+        for connection in [*self._roster]:
+            connection.end(1001, "going away")
+            self.remove(connection)
+
+        await self._relay.aclose()
+
+    async def _check(self, connection: WebSocketConnection, room: str) -> None:
+        if connection not in self._roster:
+            if not connection.is_open:
+                raise SocketClosedError
+
+            msg = "Rooms do not know this connection: await rooms.add(connection)."
+            raise ConfigurationError(msg)
+
+        if len(self._roster.rooms_of(connection)) >= self._max_rooms:
+            raise ForbiddenRoomError(room)
+
+        if self._may_join is not None:
+            allowed = self._may_join(connection.principal, room)
+            if isawaitable(allowed):
+                allowed = await allowed
+
+            if not allowed:
+                raise ForbiddenRoomError(room)
+
+    def _come(self, room: str, member: Member) -> None:
+        if not self._relay.elsewhere.has(room, member):
+            self._delivery.announce("join", room, member)
+
+        self._relay.publish_presence("join", room, member)
+
+    def _leave(self, connection: WebSocketConnection, room: str) -> None:
+        member = Member.of(connection.principal)
+        if self._roster.leave(connection, room):
+            if not self._relay.elsewhere.has(room, member):
+                self._delivery.announce("leave", room, member)
+
+            self._relay.publish_presence("leave", room, member)
+
+    def _enter_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if len(self._roster) and self._loop is not None:
+                msg = "Rooms serve one event loop: make others for another."
+                raise ConfigurationError(msg)
+
+            self._loop = loop
+
+
+def _split(
+    excluded: Excluded,
+) -> tuple[list[WebSocketConnection], list[str]]:
+    if isinstance(excluded, WebSocketConnection | str):
+        excluded = (excluded,)
+
+    connections: list[WebSocketConnection] = []
+    subjects: list[str] = []
+    for one in excluded:
+        if isinstance(one, str):
+            subjects.append(one)
+        else:
+            connections.append(one)
+
+    return connections, subjects

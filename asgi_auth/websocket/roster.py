@@ -1,0 +1,132 @@
+"""Who is connected to this process, and in which rooms.
+
+A table, and nothing else: it sends nothing and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+from asgi_auth.principal import Principal
+from asgi_auth.websocket.connection import WebSocketConnection
+
+__all__ = ["Member", "Roster"]
+
+_Name = TypeVar("_Name")
+
+_Connections = dict[WebSocketConnection, None]
+"""A set that keeps the order of joining."""
+
+
+class Member(NamedTuple):
+    """A user in a room, on however many devices.
+
+    Attributes:
+        subject: The user's id.
+        issuer: Who vouches for it, or ``None``.
+    """
+
+    subject: str
+    issuer: str | None = None
+
+    @classmethod
+    def of(cls, principal: Principal) -> Member:
+        """Name the user whose *principal* this is."""
+        return cls(principal.subject, principal.issuer)
+
+
+class Roster:
+    """The connections of one process."""
+
+    __slots__ = ("_devices", "_present", "_rooms", "_rooms_of")
+
+    def __init__(self) -> None:
+        self._rooms_of: dict[WebSocketConnection, set[str]] = {}
+        self._devices: dict[Member, _Connections] = {}
+        self._rooms: dict[str, _Connections] = {}
+        self._present: Counter[tuple[str, Member]] = Counter()
+
+    def __len__(self) -> int:
+        """Count the connections."""
+        return len(self._rooms_of)
+
+    def __contains__(self, connection: object) -> bool:
+        """Tell whether *connection* is known."""
+        return connection in self._rooms_of
+
+    def __iter__(self) -> Iterator[WebSocketConnection]:
+        """Give all connections."""
+        return iter(self._rooms_of)
+
+    def add(self, connection: WebSocketConnection) -> None:
+        """Note that *connection* is there."""
+        member = Member.of(connection.principal)
+        self._rooms_of[connection] = set()
+        self._devices.setdefault(member, {})[connection] = None
+
+    def remove(self, connection: WebSocketConnection) -> None:
+        """Forget *connection*, which is in no room any more."""
+        del self._rooms_of[connection]
+        member = Member.of(connection.principal)
+        _drop(self._devices, member, connection)
+
+    def join(self, connection: WebSocketConnection, room: str) -> bool:
+        """Put *connection* into *room*; tell whether its user was not there before."""
+        self._rooms_of[connection].add(room)
+        self._rooms.setdefault(room, {})[connection] = None
+        present = room, Member.of(connection.principal)
+        self._present[present] += 1
+        return self._present[present] == 1
+
+    def leave(self, connection: WebSocketConnection, room: str) -> bool:
+        """Take *connection* out of *room*; tell whether its user is gone from there."""
+        self._rooms_of[connection].discard(room)
+        _drop(self._rooms, room, connection)
+        present = room, Member.of(connection.principal)
+        self._present[present] -= 1
+        if self._present[present] > 0:
+            return False
+
+        del self._present[present]
+        return True
+
+    def has(self, room: str, member: Member) -> bool:
+        """Tell whether *member* is in *room*."""
+        return (room, member) in self._present
+
+    def rooms_of(self, connection: WebSocketConnection) -> frozenset[str]:
+        """Name the rooms that *connection* is in."""
+        return frozenset(self._rooms_of.get(connection, ()))
+
+    def rooms(self) -> list[str]:
+        """Name the rooms that somebody is in."""
+        return [*self._rooms]
+
+    def in_room(self, room: str) -> list[WebSocketConnection]:
+        """List the connections in *room*, in the order of joining."""
+        return [*self._rooms.get(room, ())]
+
+    def members(self, room: str) -> list[Member]:
+        """List the users in *room*, in the order of joining."""
+        here = self._rooms.get(room, ())
+        return [*dict.fromkeys(Member.of(c.principal) for c in here)]
+
+    def count(self, member: Member) -> int:
+        """Count the connections of one user."""
+        return len(self._devices.get(member, ()))
+
+    def devices(self, member: Member) -> list[WebSocketConnection]:
+        """List the connections of one user."""
+        return [*self._devices.get(member, ())]
+
+
+def _drop(
+    table: dict[_Name, _Connections], name: _Name, connection: WebSocketConnection
+) -> None:
+    connections = table.get(name)
+    if connections is not None:
+        connections.pop(connection, None)
+        if not connections:
+            del table[name]
