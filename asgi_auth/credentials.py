@@ -70,6 +70,7 @@ class Credential(NamedTuple):
             of a header of its own, else ``bearer``.
         error: Why it cannot even be looked at.
         offer: What is left of the subprotocols, if it came among them.
+        name: Of the cookie or the query parameter.
     """
 
     token: bytes
@@ -78,6 +79,12 @@ class Credential(NamedTuple):
     scheme: str = "bearer"
     error: AuthError | None = None
     offer: Offer | None = None
+    name: str = ""
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """What the source that it came from calls its ``way``."""
+        return self.source, self.name or self.scheme
 
     def __repr__(self) -> str:
         """Leave the token out."""
@@ -115,11 +122,13 @@ class CredentialReader:
             if isinstance(s, BearerHeader)
         }
         self._takes_bearer = b"bearer" in self._schemes
-        self._cookies = [s.pattern() for s in sources if isinstance(s, Cookie)]
+        self._cookies = [
+            (s.name, s.pattern()) for s in sources if isinstance(s, Cookie)
+        ]
         queries = [s for s in sources if isinstance(s, QueryParam)]
         self._queries = {
-            "http": [s.pattern() for s in queries if s.http],
-            "websocket": [s.pattern() for s in queries],
+            "http": [(s.name, s.pattern()) for s in queries if s.http],
+            "websocket": [(s.name, s.pattern()) for s in queries],
         }
         self._subprotocol = any(isinstance(s, Subprotocol) for s in sources)
         self._fields = {
@@ -151,7 +160,9 @@ class CredentialReader:
                 and not repeated
             ):
                 token = authorization[7:]
-                found = _new(Credential, (token, "header", True, "bearer", None, None))
+                found = _new(
+                    Credential, (token, "header", True, "bearer", None, None, "")
+                )
             else:
                 found = self._from_authorization(authorization, repeated=repeated)
 
@@ -202,22 +213,25 @@ class CredentialReader:
 
     def _from_query(self, scope: Scope) -> list[Credential]:
         query = scope["query_string"]
-        values: list[bytes] = []
-        for pattern in self._queries[scope["type"]]:
-            values += pattern.findall(query)
+        found: list[Credential] = []
+        for name, pattern in self._queries[scope["type"]]:
+            # An empty one is what an outer middleware has left of its own.
+            values = filter(None, pattern.findall(query))
+            found += [_from_query_value(value)._replace(name=name) for value in values]
             query = pattern.sub(_blank, query)
 
         scope["query_string"] = query
-        return [_from_query_value(value) for value in values]
+        return found
 
     def _from_cookies(self, cookies: bytes) -> Credential | None:
-        for pattern in self._cookies:
+        for name, pattern in self._cookies:
             values = [v for v in map(unquote, pattern.findall(cookies)) if v]
             if len(values) > 1:
                 return _malformed("cookie", "two cookies of one name", explicit=False)
 
             if values:
-                return _checked(Credential(values[0], "cookie", explicit=False))
+                found = Credential(values[0], "cookie", explicit=False, name=name)
+                return _checked(found)
 
         return None
 
@@ -250,7 +264,7 @@ def _checked(credential: Credential) -> Credential:
     if len(credential.token) <= MAX_TOKEN:
         return credential
 
-    return _too_long(credential.source, explicit=credential.explicit)
+    return credential._replace(token=b"", error=InvalidTokenError("too long"))
 
 
 def _blank(match: re.Match[bytes]) -> bytes:

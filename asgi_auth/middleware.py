@@ -29,10 +29,10 @@ from asgi_auth.lifetime import SocketGuard
 from asgi_auth.principal import ANONYMOUS, Principal, track
 from asgi_auth.public_paths import PublicPaths
 from asgi_auth.reply import (
+    EmptyBody,
     Reply,
     SilentReply,
     SocketReply,
-    nothing_to_receive,
     refusal_in,
     reply_for,
 )
@@ -107,6 +107,9 @@ class AuthenticationMiddleware:
         track_current: bool = False,
         websocket_lifetime: Literal["token", "session"] = "token",
     ) -> None:
+        _check_choice("invalid", invalid, {"refuse", "anonymous"})
+        _check_choice("preflight", preflight, {"pass", "refuse"})
+        _check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
         if load_user is not None and not issuer_aware and _issuers(backend) > 1:
             msg = (
                 "Several issuers share this loader, and their subjects may be equal: "
@@ -148,7 +151,7 @@ class AuthenticationMiddleware:
         principal = user = ANONYMOUS
         if scope.get("method") == "OPTIONS" and self._passes(scope):
             credential = None
-            receive, send = nothing_to_receive, SilentReply(send).send
+            receive, send = EmptyBody(receive).receive, SilentReply(send).send
         elif credential is not None or self._asks_always:
             try:
                 known = None if credential is None else self._tell(credential, scope)
@@ -291,6 +294,12 @@ def _tracking(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
 
     return tracked
+
+
+def _check_choice(name: str, value: str, allowed: set[str]) -> None:
+    if value not in allowed:
+        msg = f"{name} must be {' or '.join(sorted(allowed))}."
+        raise ConfigurationError(msg)
 
 
 def _issuers(backend: Backend) -> int:

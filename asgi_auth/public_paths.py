@@ -17,7 +17,7 @@ __all__ = ["PublicPaths"]
 # Empty and dotted segments, backslashes, control characters, and what a second
 # decoding would turn into one of these.
 _AMBIGUOUS = re.compile(
-    r"//|/\.{1,2}(?:/|$)|[\\\x00-\x1f\x7f]|%(?:2[eEfF]|5[cC]|25|00)"
+    r"//|/\.{1,2}(?:[/;]|$)|[\\\x00-\x1f\x7f]|%(?:2[eEfF5]|3[bB]|5[cC]|00)"
 )
 
 

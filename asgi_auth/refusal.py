@@ -24,6 +24,7 @@ from asgi_auth.exchange import Exchange, exchange_of
 __all__ = ["answer", "close_code", "deny"]
 
 # IANA's WebSocket close codes: 3000 unauthorized, 3003 forbidden, 1013 try later.
+_TITLES = {status.value: status.phrase for status in HTTPStatus}
 _CLOSE_CODES = {403: 3003, 429: 1013, 503: 1013}
 
 
@@ -104,9 +105,9 @@ def _problem(code: str, status: int, detail: str, roles: tuple[str, ...]) -> byt
     """Write the problem document (RFC 9457, section 3)."""
     problem = {
         "type": f"urn:asgi-auth:error:{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": _TITLES.get(status, "Refused"),
         "status": status,
-        "detail": detail,
+        "detail": detail.encode("utf-8", "replace").decode("utf-8"),
         "code": code,
     }
     return compact_json({**problem, "roles": roles} if roles else problem)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 
-from asgi_auth._asgi import Headers, Message, Scope, Send
+from asgi_auth._asgi import Headers, Message, Receive, Scope, Send
 from asgi_auth.challenge import Challenge
 from asgi_auth.credentials import Credential
 from asgi_auth.errors import AuthError
@@ -20,11 +20,11 @@ from asgi_auth.refusal import answer, close_code
 from asgi_auth.sources import Source
 
 __all__ = [
+    "EmptyBody",
     "GuardedReply",
     "Reply",
     "SilentReply",
     "SocketReply",
-    "nothing_to_receive",
     "refusal_in",
     "reply_for",
 ]
@@ -199,6 +199,31 @@ def reply_for(sources: Iterable[Source]) -> type[Reply]:
     return Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
 
 
+class EmptyBody:
+    """The way in of a CORS preflight: one empty body, and then the client's leaving.
+
+    Args:
+        receive: The server's; what a body it brings is passed over.
+    """
+
+    __slots__ = ("_given", "_receive")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._given = False
+
+    async def receive(self) -> Message:
+        """Give the empty body, then wait: an answer for ever would never yield."""
+        if not self._given:
+            self._given = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        while (message := await self._receive())["type"] == "http.request":
+            pass
+
+        return message
+
+
 class SilentReply:
     """The way out of a CORS preflight: status and headers, but no body.
 
@@ -237,11 +262,6 @@ def refusal_in(error: BaseException) -> AuthError | None:
 
     found = [refusal_in(member) for member in error.exceptions]
     return None if None in found else found[0]
-
-
-async def nothing_to_receive() -> Message:
-    """Be the body of a preflight: empty."""
-    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def _drop() -> None:

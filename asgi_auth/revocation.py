@@ -11,7 +11,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 from asgi_auth.errors import RevokedTokenError, UnavailableError
@@ -22,6 +24,7 @@ __all__ = ["RevocationList", "uptime"]
 
 _logger = logging.getLogger("asgi_auth")
 
+_KINDS = frozenset({"jti", "sid", "subject", "all"})
 _CATCH_UP = 1.0
 _WAIT = 1.0
 _SWEEP = 60.0
@@ -48,11 +51,15 @@ class _Revoked:
     def add(self, entry: Revocation) -> bool:
         table: dict[str, Revocation] = getattr(self, entry.kind)
         known = table.get(entry.value)
-        if known is not None and known.at >= entry.at:
-            return False
+        if known is None:
+            table[entry.value] = entry
+            return True
 
-        table[entry.value] = entry
-        return True
+        # Of two, neither the later time nor the longer life may be lost.
+        latest = max(known.at, entry.at)
+        longest = max(known.expires_at, entry.expires_at)
+        table[entry.value] = replace(entry, at=latest, expires_at=longest)
+        return entry.at > known.at
 
     def sweep(self, now: float) -> None:
         for table in (self.jti, self.sid, self.subject, self.all):
@@ -85,6 +92,7 @@ class RevocationList:
         "_cursor",
         "_feeders",
         "_listeners",
+        "_lock",
         "_max_staleness",
         "_store",
         "_swept_at",
@@ -104,6 +112,7 @@ class RevocationList:
         self._accept_stale = insecure_accept_stale
         self._by_issuer: dict[str, _Revoked] = {}
         self._cursor: str | None = None
+        self._lock = Lock()
         self._swept_at = uptime()
         self.fresh_until = float("-inf")
         self.version = 0
@@ -135,7 +144,8 @@ class RevocationList:
         try:
             await asyncio.shield(task)
         except UnavailableError:
-            if not self._accept_stale:
+            # What was never loaded is no old copy: it is none.
+            if not self._accept_stale or self.fresh_until == float("-inf"):
                 raise
 
     def keep_fresh(self) -> None:
@@ -246,9 +256,17 @@ class RevocationList:
 
     def _apply(self, entries: Iterable[Revocation], now: float) -> None:
         for entry in entries:
+            if entry.kind not in _KINDS:
+                # A newer version of this package may share the store.
+                _logger.warning("a revocation of an unknown kind is passed over")
+                continue
+
             revoked = self._by_issuer.setdefault(entry.issuer, _Revoked())
-            if revoked.add(entry):
-                self.version += 1
+            with self._lock:
+                is_news = revoked.add(entry)
+                self.version += is_news
+
+            if is_news:
                 for listener in [*self._listeners]:
                     listener(entry)
 

@@ -64,8 +64,8 @@ class Cookie:
 
     @property
     def way(self) -> tuple[str, str]:
-        """The ``source`` and the ``scheme`` of what comes from here."""
-        return "cookie", "bearer"
+        """The ``source`` and the ``name`` of what comes from here."""
+        return "cookie", self.name
 
     def pattern(self) -> re.Pattern[bytes]:
         """Return what finds the value in a Cookie header."""
@@ -118,8 +118,8 @@ class QueryParam:
 
     @property
     def way(self) -> tuple[str, str]:
-        """The ``source`` and the ``scheme`` of what comes from here."""
-        return "query", "bearer"
+        """The ``source`` and the ``name`` of what comes from here."""
+        return "query", self.name
 
     def pattern(self) -> re.Pattern[bytes]:
         """Return what finds the value in a query string."""

@@ -35,7 +35,7 @@ class BackendChain:
     """
 
     __slots__ = (
-        "_recalls",
+        "_is_plain",
         "asks_always",
         "backends",
         "challenges",
@@ -51,7 +51,8 @@ class BackendChain:
             raise ConfigurationError(msg)
 
         self.backends = backends
-        self._recalls = [(b, b.recall) for b in backends if isinstance(b, Remembers)]
+        # Who writes an authenticate of their own wants it to be asked each time.
+        self._is_plain = type(self).authenticate is BackendChain.authenticate
         self.asks_always = any(asks_always(backend) for backend in backends)
         self.name = "+".join(names)
         sources: dict[Source, None] = {}
@@ -98,13 +99,20 @@ class BackendChain:
         Raises:
             AuthError: It does not hold any more.
         """
-        for backend, recall in self._recalls:
+        for backend in self.backends if self._is_plain else ():
             if not _concerns(backend, credential):
                 continue
 
-            principal = recall(credential)
+            # Who must be waited for comes in turn: nobody is asked before it.
+            if not isinstance(backend, Remembers):
+                return None
+
+            principal = backend.recall(credential)
             if principal is not None:
                 return principal
+
+            if _claimed(backend, credential):
+                return None
 
         return None
 
@@ -114,8 +122,7 @@ def _concerns(backend: Backend, credential: Credential | None) -> bool:
     if credential is None or credential.source == "message" or not backend.sources:
         return True
 
-    way = credential.source, credential.scheme
-    return any(source.way == way for source in backend.sources)
+    return any(source.way == credential.way for source in backend.sources)
 
 
 def _claimed(backend: Backend, credential: Credential | None) -> bool:

@@ -34,7 +34,15 @@ class IssuersBackend:
         ConfigurationError: There is no issuer, one is there twice, or no source.
     """
 
-    __slots__ = ("_recalls", "_trusted", "challenges", "issuers", "name", "sources")
+    __slots__ = (
+        "_recalls",
+        "_schemes",
+        "_trusted",
+        "challenges",
+        "issuers",
+        "name",
+        "sources",
+    )
 
     def __init__(
         self,
@@ -52,7 +60,10 @@ class IssuersBackend:
             msg = "IssuersBackend needs a source, for instance BearerHeader()."
             raise ConfigurationError(msg)
 
-        self._recalls = [issuer.recaller(name) for issuer in trusted]
+        # Who writes an authenticate of their own wants it to be asked each time.
+        plain = type(self).authenticate is IssuersBackend.authenticate
+        self._recalls = [issuer.recaller(name) for issuer in trusted if plain]
+        self._schemes = {"bearer", *(source.way[1] for source in sources)}
         self.name = name
         self.sources = tuple(sources)
         self.challenges = (challenge,)
@@ -69,7 +80,7 @@ class IssuersBackend:
             InvalidTokenError: It is forged, malformed, of another kind or party.
             UnavailableError: It cannot be known at the moment.
         """
-        if credential is None or credential.scheme != "bearer":
+        if credential is None or credential.scheme not in self._schemes:
             return None
 
         issuer = self._issuer_of(credential)

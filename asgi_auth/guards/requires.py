@@ -53,6 +53,9 @@ def requires(
         max_age: Greatest age of the log-in, in seconds (RFC 9470).
         acr: Authentication context classes of which the log-in must have one.
         clock: Returns Unix seconds.
+
+    Raises:
+        ConfigurationError: *any* is set, and there is nothing to choose from.
     """
     return Requirement(
         frozenset(scopes),
@@ -88,6 +91,12 @@ class Requirement:
     max_age: int | None = None
     acr: tuple[str, ...] = ()
     clock: Clock = system_clock
+
+    def __post_init__(self) -> None:
+        """Refuse a choice of nothing, which everybody would satisfy."""
+        if self.any and not (self.scopes or self.roles):
+            msg = "any=True needs scopes or roles to choose from."
+            raise ConfigurationError(msg)
 
     def __call__(self, target: T) -> T:
         """Wrap an ASGI app or a handler.
@@ -142,7 +151,7 @@ class Requirement:
         return InsufficientScopeError(scopes=scopes, roles=sorted(self.roles))
 
     def _satisfied(self, principal: Principal) -> bool:
-        if self.any and (self.scopes or self.roles):
+        if self.any:
             held = self.scopes & principal.scopes or self.roles & principal.roles
             return bool(held)
 
@@ -178,12 +187,12 @@ def _is_app(target: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):
         return False
 
-    return len(names) == 3 and names[0] == "scope"  # noqa: PLR2004
+    return names == ["scope", "receive", "send"]
 
 
 def _guard_app(requirement: Requirement, app: ASGIApp) -> ASGIApp:
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in _CONNECTIONS:
+        if scope["type"] != "lifespan":
             try:
                 requirement.check(scope)
             except AuthError as error:
@@ -228,6 +237,7 @@ def _scope_of(arguments: tuple[Any, ...]) -> Mapping[str, Any]:
     for scope in (*known, *found):
         return scope
 
+    # Also an ASGI scope of a type that no middleware of ours has looked at.
     msg = (
         "A guarded handler must get an ASGI scope, or a request that has one: "
         "add the request to its parameters."

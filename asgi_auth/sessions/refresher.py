@@ -145,6 +145,11 @@ class Refresher:
             msg = "the session is somebody else's"
             raise InvalidTokenError(msg)
 
+        # A refresh may run while everything is revoked: its new token is not spared.
+        if session.created_at <= self._revocations.all_before(token.issuer):
+            await self._revoker.end([session.sid], "session.revoked", session.subject)
+            raise RevokedTokenError
+
         if rotation.outcome == "reused":
             await self._revoker.end([session.sid], "session.reused", session.subject)
             raise ReusedTokenError

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from anyio import CancelScope
+
 from asgi_auth._clock import Clock, system_clock
+from asgi_auth.errors import UnavailableError
 from asgi_auth.events import Event, Events
 from asgi_auth.revocation import RevocationList
 from asgi_auth.stores.base import Store
@@ -28,11 +31,20 @@ class Revoker:
         revocations: This process's copy, which learns at once.
         issuer: Whose tokens; empty where they have no ``iss``.
         ttl: Seconds after which no token can be left that an entry could hit.
+        session_ttl: Seconds that a session lives in any case.
         events: Whom to tell.
         clock: Returns Unix seconds, or ``None``: the store's time counts.
     """
 
-    __slots__ = ("_clock", "_events", "_issuer", "_revocations", "_store", "_ttl")
+    __slots__ = (
+        "_clock",
+        "_events",
+        "_issuer",
+        "_revocations",
+        "_session_ttl",
+        "_store",
+        "_ttl",
+    )
 
     def __init__(
         self,
@@ -41,6 +53,7 @@ class Revoker:
         *,
         issuer: str,
         ttl: float,
+        session_ttl: float,
         events: Events,
         clock: Clock | None,
     ) -> None:
@@ -48,6 +61,7 @@ class Revoker:
         self._revocations = revocations
         self._issuer = issuer
         self._ttl = ttl
+        self._session_ttl = session_ttl
         self._events = events
         self._clock = clock
 
@@ -87,8 +101,17 @@ class Revoker:
         if not sids:
             return
 
-        await self.publish([("sid", sid) for sid in sids])
-        await self._store.close(sids, now=self.now())
+        entries: list[Entry] = [("sid", sid) for sid in sids]
+        # Once it is known, it is done, also if nobody waits for it any more.
+        with CancelScope(shield=True):
+            await self.publish(entries)
+            try:
+                await self._store.close(sids, now=self.now())
+            except UnavailableError:
+                # The rows may outlive the entries: these must then last as long.
+                await self.publish(entries, ttl=self._session_ttl)
+                raise
+
         for sid in sids:
             self.tell(event, subject, sid)
 

@@ -33,6 +33,10 @@ from asgi_auth.tokens.verifier import TokenVerifier
 
 __all__ = ["TokenKind", "TokenService"]
 
+_LONGEST_LINK = 7 * DAY
+_LONGEST = {"verify": _LONGEST_LINK, "reset": _LONGEST_LINK, "device": 366 * DAY}
+"""Seconds that tokens without a session live at most, access tokens aside."""
+
 TokenKind = Literal["access", "refresh", "verify", "reset", "device"]
 
 
@@ -113,6 +117,7 @@ class TokenService:
             issuer=issuer or "",
             # What was issued a moment later by a slower clock is covered as well.
             ttl=access_ttl + leeway + 60,
+            session_ttl=session_ttl,
             events=self.events,
             clock=clock,
         )
@@ -260,8 +265,9 @@ class TokenService:
             ConfigurationError: A value cannot go into a token.
         """
         lifetime = self.access_ttl if ttl is None else ttl
-        if kind == "access" and lifetime > self.access_ttl:
-            msg = "An access token cannot outlive access_ttl: revocations would not."
+        longest = _LONGEST.get(kind, self.access_ttl)
+        if lifetime > longest:
+            msg = f"A token of this kind lives {longest:.0f} seconds at most."
             raise ConfigurationError(msg)
 
         return self._issuer.write(
@@ -321,7 +327,7 @@ class TokenService:
         """
         sessions = await self.sessions(subject)
         sids = [session.sid for session in sessions if session.sid != keep]
-        await self._revoker.publish([("subject", subject)])
+        await self._revoker.publish([("subject", subject)], ttl=_LONGEST_LINK)
         await self._revoker.end(sids, "session.revoked", subject)
 
     async def revoke_all(self) -> None:

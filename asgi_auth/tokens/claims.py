@@ -17,7 +17,9 @@ __all__ = ["DAY", "ClaimsRules", "Window", "is_plain_text", "names_of"]
 
 DAY = 86400
 _LONGEST = 255
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MOST_BYTES = 1000
+# Lone surrogates have no UTF-8 form: the next encode would fail.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # Members that name a token's kind in one issuer's dialect or another's, and what an
 # access token may say there. Anything else is another kind of token.
@@ -196,7 +198,7 @@ def names_of(value: object) -> frozenset[str]:
         InvalidTokenError: It is of another shape.
     """
     if type(value) is str:
-        return frozenset(value.split())
+        return frozenset(filter(None, value.split(" ")))
 
     if type(value) is tuple and all(type(member) is str for member in value):
         return frozenset(value)
@@ -210,4 +212,8 @@ def is_plain_text(value: object) -> bool:
     if type(value) is not str or not 0 < len(value) <= _LONGEST:
         return False
 
-    return value.isprintable() or _CONTROL.search(value) is None
+    if value.isascii() and value.isprintable():
+        return True
+
+    # No store keeps more than 1000 bytes, which is less than 255 rare characters.
+    return _CONTROL.search(value) is None and len(value.encode()) <= _MOST_BYTES

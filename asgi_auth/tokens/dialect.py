@@ -58,7 +58,7 @@ class Dialect:
                 raise InvalidTokenError(msg)
 
         said = {**claims, "scope": _found(claims, self.scopes)}
-        said["roles"] = _found(claims, self.roles)
+        said["roles"] = _found(claims, self.roles, whole=True)
         if "aud" not in claims and self.audience in claims:
             said["aud"] = claims[self.audience]
 
@@ -72,7 +72,10 @@ RFC9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 """The claims that RFC 9068, section 2.2, demands."""
 
 
-def _found(claims: Mapping[str, Any], paths: tuple[Path, ...]) -> tuple[str, ...]:
+def _found(
+    claims: Mapping[str, Any], paths: tuple[Path, ...], *, whole: bool = False
+) -> tuple[str, ...]:
+    """Collect names; with *whole* a text is one name, as a role may have spaces."""
     names: frozenset[str] = frozenset()
     for path in paths:
         *above, last = (path,) if isinstance(path, str) else path
@@ -81,6 +84,7 @@ def _found(claims: Mapping[str, Any], paths: tuple[Path, ...]) -> tuple[str, ...
             place = place.get(name) if isinstance(place, Mapping) else None
 
         if isinstance(place, Mapping) and last in place:
-            names |= names_of(place[last])
+            value = place[last]
+            names |= names_of((value,) if whole and type(value) is str else value)
 
     return tuple(sorted(names))

@@ -164,4 +164,5 @@ def _scopes(value: str | tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def _roles(value: str | tuple[str, ...]) -> frozenset[str]:
-    return names_of(value)
+    # A text is one role: unlike a scope, a role may have spaces.
+    return names_of((value,) if type(value) is str else value)

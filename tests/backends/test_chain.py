@@ -170,7 +170,7 @@ async def test_a_backend_without_sources_is_always_asked():
 
 async def test_what_one_backend_remembers_is_found_through_the_chain():
     second = jwt_of(B, "RS256")
-    chain = BackendChain(Recording(None), jwt_of(A), second)
+    chain = BackendChain(jwt_of(A), second)
     token = forge.token("RS256", iss=B)
     assert chain.recall(came(token)) is None
     known = await ask(chain, came(token))

@@ -51,7 +51,6 @@ EXPIRED = Principal(error=ExpiredTokenError())
         (requires("a", "b", any=True), known("b")),
         (requires("a", roles="x", any=True), known(roles=["x"])),
         (requires("a", roles="x", any=True), known("a")),
-        (requires(any=True), known()),
         (requires(backend="jwt"), known()),
         (requires(backend=["keys", "jwt"]), known()),
     ],
