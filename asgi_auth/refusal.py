@@ -82,8 +82,10 @@ def _response(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
     made = _made.get(key)
     if made is None:
         made = _compose(error, challenges)
-        if len(_made) < _FLOODS:
-            _made[key] = made
+        if len(_made) >= _FLOODS:
+            _made.clear()
+
+        _made[key] = made
 
     return made
 

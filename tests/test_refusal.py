@@ -151,3 +151,13 @@ async def test_an_accepted_socket_is_closed_with_code_and_reason():
 )
 def test_close_codes_are_those_of_the_registry(error, code):
     assert close_code(error) == code
+
+
+async def test_a_flood_of_different_refusals_does_not_fill_the_memory():
+    from asgi_auth import refusal
+
+    for number in range(2 * refusal._FLOODS):
+        challenge = Challenge(params={"realm": str(number)})
+        refusal._response(AuthenticationError(), (challenge,))
+
+    assert len(refusal._made) <= refusal._FLOODS

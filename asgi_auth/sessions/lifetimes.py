@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.tokens.claims import DAY
 
-__all__ = ["Lifetimes"]
+__all__ = ["LONGEST_LINK", "Lifetimes"]
+
+LONGEST_LINK = 7 * DAY
+"""Seconds that a token in a message lives at most, and its revocation."""
+
+_LONGEST = {"verify": LONGEST_LINK, "reset": LONGEST_LINK, "device": 366 * DAY}
 
 _MAX_GRACE = 60
 
@@ -44,4 +49,15 @@ class Lifetimes:
 
         if not 0 <= self.grace <= _MAX_GRACE:
             msg = "grace must be 0 to 60 seconds."
+            raise ConfigurationError(msg)
+
+    def check_minted(self, kind: str, ttl: float) -> None:
+        """Pass a token without a session only if revocations last as long as it.
+
+        Raises:
+            ConfigurationError: It would live longer.
+        """
+        longest = _LONGEST.get(kind, self.access)
+        if ttl > longest:
+            msg = f"A token of this kind lives {longest:.0f} seconds at most."
             raise ConfigurationError(msg)

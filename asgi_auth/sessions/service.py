@@ -12,30 +12,25 @@ from typing import Any, Literal
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.config import AuthConfig
-from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.errors import InvalidTokenError
 from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
-from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.lifetimes import LONGEST_LINK, Lifetimes
 from asgi_auth.sessions.opener import Opener
 from asgi_auth.sessions.refresher import ClaimsLoader, Refresher
 from asgi_auth.sessions.revoker import Revoker
-from asgi_auth.sessions.verifiers import make_verifiers
+from asgi_auth.sessions.verifiers import Verifiers
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.claims import DAY
-from asgi_auth.tokens.codec import as_bytes
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.issuer import KINDS, TokenIssuer
 from asgi_auth.tokens.pair import TokenPair
 from asgi_auth.tokens.verifier import TokenVerifier
 
 __all__ = ["TokenKind", "TokenService"]
-
-_LONGEST_LINK = 7 * DAY
-_LONGEST = {"verify": _LONGEST_LINK, "reset": _LONGEST_LINK, "device": 366 * DAY}
-"""Seconds that tokens without a session live at most, access tokens aside."""
 
 TokenKind = Literal["access", "refresh", "verify", "reset", "device"]
 
@@ -142,7 +137,7 @@ class TokenService:
             audience=audience,
             client_id=client_id,
         )
-        self._verifiers = make_verifiers(
+        self._verifiers = Verifiers(
             keys,
             refresh_keys or keys,
             audience=audience,
@@ -223,7 +218,12 @@ class TokenService:
             InvalidTokenError: The token is forged, malformed, or of another kind.
             UnavailableError: The store is down; nothing has changed.
         """
-        token = self._verifiers["refresh"].verify(as_bytes(refresh_token))
+        token = self._verifiers.verify("refresh", refresh_token)
+        # Two services may share issuer, keys and store: each renews its own only.
+        if token.claims.get("client_id") != self._issuer.client_id:
+            msg = "the refresh token is of another service"
+            raise InvalidTokenError(msg)
+
         session, grant = await self._refresher.refresh(token)
         return self._issuer.pair(session, grant, ttl=self.access_ttl)
 
@@ -238,8 +238,7 @@ class TokenService:
             InvalidTokenError: It is forged, malformed, or of another kind.
             UnavailableError: It cannot be known whether it is revoked.
         """
-        verified = await self._verifiers[expected_type].admit(as_bytes(token))
-        return verified.claims
+        return await self._verifiers.admit(expected_type, token)
 
     def mint(
         self,
@@ -265,11 +264,7 @@ class TokenService:
             ConfigurationError: A value cannot go into a token.
         """
         lifetime = self.access_ttl if ttl is None else ttl
-        longest = _LONGEST.get(kind, self.access_ttl)
-        if lifetime > longest:
-            msg = f"A token of this kind lives {longest:.0f} seconds at most."
-            raise ConfigurationError(msg)
-
+        self._lifetimes.check_minted(kind, lifetime)
         return self._issuer.write(
             KINDS[kind],
             subject,
@@ -298,7 +293,7 @@ class TokenService:
         """
         for kind in ("refresh", "access"):
             try:
-                verified = self._verifiers[kind].verify(as_bytes(token))
+                verified = self._verifiers.verify(kind, token)
             except InvalidTokenError:
                 continue
 
@@ -327,7 +322,7 @@ class TokenService:
         """
         sessions = await self.sessions(subject)
         sids = [session.sid for session in sessions if session.sid != keep]
-        await self._revoker.publish([("subject", subject)], ttl=_LONGEST_LINK)
+        await self._revoker.publish([("subject", subject)], ttl=LONGEST_LINK)
         await self._revoker.end(sids, "session.revoked", subject)
 
     async def revoke_all(self) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from asgi_auth.credentials import Credential
 from asgi_auth.keys import KeySet
+from asgi_auth.tokens.codec import as_bytes
 from asgi_auth.tokens.issuer import KINDS
+from asgi_auth.tokens.verified import VerifiedToken
 from asgi_auth.tokens.verifier import TokenVerifier
 
-__all__ = ["make_verifiers"]
+__all__ = ["Verifiers"]
 
 
-def make_verifiers(
-    keys: KeySet,
-    refresh_keys: KeySet,
-    *,
-    audience: str | tuple[str, ...] | None,
-    cache: Literal["memory"] | None,
-    **options: Any,
-) -> dict[str, TokenVerifier]:
-    """Return a verifier for each of :data:`~asgi_auth.tokens.issuer.KINDS`.
+class Verifiers:
+    """The verifiers of a service's own tokens.
 
     Args:
         keys: Of access tokens.
@@ -28,14 +25,59 @@ def make_verifiers(
         cache: Of access tokens: the others come once, and are not worth a place.
         options: What all verifiers share.
     """
-    return {
-        kind.name: TokenVerifier(
-            keys if kind.name == "access" else refresh_keys,
-            audience=kind.audience or audience,
-            types=(kind.typ,),
-            kind=kind.name,
-            cache=cache if kind.name == "access" else None,
-            **options,
-        )
-        for kind in KINDS.values()
-    }
+
+    __slots__ = ("_recalls", "_verifiers")
+
+    def __init__(
+        self,
+        keys: KeySet,
+        refresh_keys: KeySet,
+        *,
+        audience: str | tuple[str, ...] | None,
+        cache: Literal["memory"] | None,
+        **options: Any,
+    ) -> None:
+        self._verifiers = {
+            kind.name: TokenVerifier(
+                keys if kind.name == "access" else refresh_keys,
+                audience=kind.audience or audience,
+                types=(kind.typ,),
+                kind=kind.name,
+                cache=cache if kind.name == "access" else None,
+                **options,
+            )
+            for kind in KINDS.values()
+        }
+        self._recalls = {
+            kind: verifier.recaller("service")
+            for kind, verifier in self._verifiers.items()
+        }
+
+    def __getitem__(self, kind: str) -> TokenVerifier:
+        """Return the verifier of *kind*."""
+        return self._verifiers[kind]
+
+    def verify(self, kind: str, token: str) -> VerifiedToken:
+        """Verify a token of *kind*, without asking whether it is revoked.
+
+        Raises:
+            ExpiredTokenError: It was good once.
+            InvalidTokenError: It is forged, malformed, or of another kind.
+        """
+        return self._verifiers[kind].verify(as_bytes(token))
+
+    async def admit(self, kind: str, token: str) -> Mapping[str, Any]:
+        """Return the claims of a token of *kind* that is good and not revoked.
+
+        Raises:
+            ExpiredTokenError: It was good once.
+            RevokedTokenError: It, its session or its subject was revoked.
+            InvalidTokenError: It is forged, malformed, or of another kind.
+            UnavailableError: It cannot be known whether it is revoked.
+        """
+        credential = Credential(as_bytes(token), "message")
+        known = self._recalls[kind](credential)
+        if known is not None:
+            return known.claims
+
+        return (await self._verifiers[kind].admit(credential.token)).claims

@@ -59,7 +59,7 @@ class TokenIssuer:
         client_id: The ``client_id`` of access tokens.
     """
 
-    __slots__ = ("_access", "_audience", "_client_id", "_issuer", "_refresh")
+    __slots__ = ("_access", "_audience", "_issuer", "_refresh", "client_id")
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class TokenIssuer:
         first = (
             self._audience[0] if isinstance(self._audience, list) else self._audience
         )
-        self._client_id = client_id or first
+        self.client_id = client_id or first
 
     def write(
         self,
@@ -114,7 +114,7 @@ class TokenIssuer:
             **claims,
         }
         if kind.audience is None:
-            payload["client_id"] = self._client_id
+            payload["client_id"] = self.client_id
 
         said = {name: value for name, value in payload.items() if value is not None}
         codec = self._access if kind.name == "access" else self._refresh
@@ -163,6 +163,7 @@ class TokenIssuer:
             claims={
                 "sid": session.sid,
                 "seq": session.seq,
+                "client_id": self.client_id,
                 "jti": b64url_encode(digest[:16]).decode(),
             },
         )

@@ -122,7 +122,7 @@ async def test_a_refresh_token_looks_like_no_api_token(service):
     said = unverified(pair.refresh_token)
     assert jwt.get_unverified_header(pair.refresh_token)["typ"] == "rt+jwt"
     assert said["aud"] == "urn:asgi-auth:refresh"
-    assert not {"scope", "roles", "client_id"} & said.keys()
+    assert not {"scope", "roles"} & said.keys()
 
 
 async def test_a_pair_never_prints_its_tokens(service):
@@ -665,3 +665,12 @@ async def test_a_token_without_an_id_of_its_own_is_passed_over(service, clock):
 async def test_closing_twice_is_harmless(service):
     await service.aclose()
     await service.aclose()
+
+
+async def test_a_service_renews_only_what_it_has_issued_itself(make):
+    """Two services may share the issuer, the keys and the store."""
+    pair = await make(audience="public").issue("42")
+
+    with pytest.raises(InvalidTokenError):
+        await make(audience="billing").refresh(pair.refresh_token)
+    assert await make(audience="public").refresh(pair.refresh_token)

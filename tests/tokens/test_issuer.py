@@ -154,7 +154,7 @@ def test_a_refresh_token_carries_counter_and_session_and_no_rights():
     said = read(issuer().refresh(made), OTHER_SECRET)
     assert (said["sid"], said["seq"]) == ("tag.random", 3)
     assert said["exp"] == NOW + 1000
-    assert not said.keys() & {"scope", "roles", "client_id"}
+    assert not said.keys() & {"roles", "scope"}
 
 
 SMALL_JSON = st.recursive(
