@@ -174,9 +174,8 @@ class Lifetime:
         """Let the socket live as long as *token*; see :func:`extend`."""
         credential = Credential(_raw(token), "message", scheme="bearer")
         principal, user = await self._terms.identify(credential, scope)
-        before = self.principal
-        if (principal.issuer, principal.subject) != (before.issuer, before.subject):
-            msg = "the token is of another issuer or subject"
+        if _party(principal) != _party(self.principal):
+            msg = "the token is of another issuer, subject or backend"
             raise InvalidTokenError(msg)
 
         if self.socket.closed is not None:
@@ -265,6 +264,11 @@ async def extend(scope: Scope, token: str) -> Principal:
         raise ConfigurationError(msg)
 
     return await lifetime.extend(scope, token)
+
+
+def _party(principal: Principal) -> tuple[str | None, ...]:
+    # Subjects of two backends may be equal, and are not each other's.
+    return principal.issuer, principal.subject, principal.backend
 
 
 def _raw(token: str) -> bytes:
