@@ -69,8 +69,10 @@ class AsgiAuthError(Exception):
     status: ClassVar[int] = 500
     public_message: str = "Something went wrong."
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or self.public_message)
+    def __str__(self) -> str:
+        """Return the message, or the public one where there is no other."""
+        # Not made in __init__: a flood of forged tokens raises one for each.
+        return str(self.args[0]) if self.args and self.args[0] else self.public_message
 
 
 class ConfigurationError(AsgiAuthError):

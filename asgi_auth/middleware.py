@@ -130,7 +130,8 @@ class AuthenticationMiddleware:
         self._read = CredentialReader(backend.sources).read
         self._load_user = load_user
         self._required = required
-        self._public = PublicPaths(public_paths)
+        public = PublicPaths(public_paths)
+        self._public = public if len(public) else None
         self._lenient = invalid == "anonymous"
         self._pass_preflight = preflight == "pass"
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
@@ -252,16 +253,19 @@ class AuthenticationMiddleware:
             msg = "no backend knows a credential of this shape"
             raise InvalidTokenError(msg)
 
-        if self._required and scope not in self._public:
+        if self._required and not self._is_public(scope):
             raise AuthenticationError
 
         return _NOBODY
+
+    def _is_public(self, scope: Scope) -> bool:
+        return self._public is not None and scope in self._public
 
     def _refuses(
         self, error: AuthError, credential: Credential | None, scope: Scope
     ) -> bool:
         """Tell whether *error* is answered here, or left to a guard below."""
-        if scope in self._public:
+        if self._public is not None and scope in self._public:
             return False
 
         if self._required or isinstance(error, _NEVER_ANONYMOUS):

@@ -42,11 +42,12 @@ class PublicPaths:
         self._exact = frozenset(p for p in checked if not p.endswith("/*"))
         self._prefixes = tuple(p[:-1] for p in checked if p.endswith("/*"))
 
+    def __len__(self) -> int:
+        """Count the patterns."""
+        return len(self._exact) + len(self._prefixes)
+
     def __contains__(self, scope: Scope) -> bool:
         """Tell whether the request in *scope* is for a public path."""
-        if not self._exact and not self._prefixes:
-            return False
-
         path = _below_root(scope)
         if _AMBIGUOUS.search(path) is not None:
             return False

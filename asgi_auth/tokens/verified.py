@@ -137,6 +137,12 @@ class VerifiedToken(Entry):
             RevokedTokenError: It, its session or its subject was revoked.
         """
         version = revocations.version
+        if version:  # Else nothing was ever revoked.
+            self._check(revocations)
+
+        self.cleared_at = version
+
+    def _check(self, revocations: RevocationList) -> None:
         revocations.check(
             self.issuer,
             session_id=self.session_id,
@@ -152,8 +158,6 @@ class VerifiedToken(Entry):
                 subject=self.subject,
                 issued_at=self.issued_at,
             )
-
-        self.cleared_at = version
 
 
 # Users share few sets of names: one object for each saves time and memory.
