@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Generic, TypeVar
 
-__all__ = ["PerLoop"]
+__all__ = ["PerLoop", "may_go_on"]
 
 _T = TypeVar("_T")
 
@@ -71,3 +71,13 @@ class PerLoop(Generic[_T]):
         finally:
             self._found.pop(loop, None)
             await self._close(thing)
+
+
+def may_go_on() -> bool:
+    """Tell whether nobody has cancelled the running task.
+
+    For tasks that never end by themselves: a driver that gives up at the very moment
+    may swallow the cancellation, and the loop that shuts down would wait for ever.
+    """
+    task = asyncio.current_task()
+    return task is None or not task.cancelling()

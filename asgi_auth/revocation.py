@@ -16,6 +16,7 @@ from functools import partial
 from threading import Lock
 from weakref import WeakKeyDictionary
 
+from asgi_auth._per_loop import may_go_on
 from asgi_auth.errors import RevokedTokenError, UnavailableError
 from asgi_auth.stores.base import RevocationStore
 from asgi_auth.stores.records import Revocation
@@ -222,7 +223,7 @@ class RevocationList:
     async def _feed(self) -> None:
         """Read along for as long as the loop lives."""
         pause = 0.1
-        while True:
+        while may_go_on():
             try:
                 await self._read(wait=_WAIT)
                 pause = 0.1

@@ -364,3 +364,26 @@ class TestThroughTheBackend:
         await tokens.revoke_session("somebody.else")
 
         assert backend.recall(credential) is known
+
+
+async def test_reading_ends_even_if_a_driver_swallows_the_cancellation(store):
+    """As happens where a time-out of the driver and the shutdown meet."""
+    feed = store.feed
+    waiting = asyncio.Event()
+
+    async def swallowing(cursor, **options):
+        if options["wait"]:
+            waiting.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise UnavailableError from None
+        return await feed(cursor, **options)
+
+    store.feed = swallowing
+    revocations = RevocationList(store)
+    await revocations.ensure_fresh()
+    await waiting.wait()
+
+    async with asyncio.timeout(2):
+        await revocations.aclose()

@@ -114,7 +114,8 @@ class Refresher:
                 session_id=sid,
                 token_id=None,
                 subject=token.subject,
-                issued_at=token.issued_at,
+                # Of "all" the session's own date decides: it is no whole second.
+                issued_at=float("inf"),
             )
         except RevokedTokenError:
             # It was published and perhaps, after a crash, never closed.

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from asgi_auth._per_loop import may_go_on
 from asgi_auth._redis import RedisClient, RedisLink, outages
 from asgi_auth.errors import UnavailableError
 from asgi_auth.websocket.fanout import Hear
@@ -132,7 +133,7 @@ class RedisFanout:
 
     async def _keep_connected(self) -> None:
         pause = _FIRST_PAUSE
-        while True:
+        while may_go_on():
             began = asyncio.get_running_loop().time()
             try:
                 with outages():
@@ -175,7 +176,7 @@ class RedisFanout:
 
     async def _publish_all(self, client: Any) -> None:
         verb = "SPUBLISH" if self._link.cluster else "PUBLISH"
-        while True:
+        while may_go_on():
             await self._something.wait()
             with outages():
                 while self._outgoing:

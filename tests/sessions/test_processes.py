@@ -103,6 +103,10 @@ async def test_a_revocation_reaches_another_process_within_a_second(tokens, url,
 
         assert await other.until_refused(pair.access_token) < 1.0
 
+    if way == "all":
+        # Tokens are dated in whole seconds: what is issued in this one is hit as well.
+        await asyncio.sleep(1.1)
+
 
 async def test_a_suspended_process_answers_its_first_request_rightly(tokens, url):
     async with worker(url, max_staleness=1.0) as other:
