@@ -13,6 +13,7 @@ from benchmarks.websocket import (
 )
 
 
+@pytest.mark.slow
 async def test_a_lifetime_costs_next_to_nothing_for_each_message():
     assert await guard_overhead(3) < 1.0
 
