@@ -282,11 +282,7 @@ def _from_query_value(value: bytes) -> Credential:
     if len(value) > 3 * MAX_TOKEN:
         return _too_long("query")
 
-    token = unquote_to_bytes(value)
-    if not token:
-        return _malformed("query", "an empty token")
-
-    return _checked(Credential(token, "query"))
+    return _checked(Credential(unquote_to_bytes(value), "query"))
 
 
 def _from_subprotocols(names: Sequence[str]) -> list[Credential]:

@@ -752,3 +752,9 @@ async def test_nothing_on_the_wire_can_cause_a_crash(
         sent = await converse(app, f"/{path}", subprotocols=offer, denial=True, **more)
         assert sent
         assert GOOD.decode() not in repr([m.get("subprotocol") for m in sent])
+
+
+@pytest.mark.parametrize("choice", ["invalid", "preflight", "websocket_lifetime"])
+def test_a_misspelt_choice_is_a_mistake(choice):
+    with pytest.raises(ConfigurationError, match=choice):
+        AuthenticationMiddleware(Echo(), JWTBackend(forge.verifier()), **{choice: "?"})

@@ -61,6 +61,15 @@ async def test_fifty_callers_at_once_make_one_request(client, realm):
     assert len({id(keys) for keys in found}) == 1
 
 
+async def test_a_key_that_a_fetch_under_way_brings_is_not_fetched_again(client, realm):
+    realm.delay = 0.1
+    first = asyncio.create_task(client.ready())
+    await asyncio.sleep(0.02)
+    await client.seek(realm.key.kid, realm.key.algorithm)
+    assert first.done() or await first
+    assert realm.fetches == 1
+
+
 async def test_who_is_cancelled_does_not_take_the_others_along(client, realm):
     realm.delay = 0.1
     waiting = [asyncio.create_task(client.ready()) for _ in range(3)]
