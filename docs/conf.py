@@ -40,6 +40,7 @@ napoleon_use_ivar = True
 # have to be fetched, and a build must pass without a network.
 _theirs = [
     *sys.stdlib_module_names,
+    "annotated_types",
     "anyio",
     "cryptography",
     "fastapi",
@@ -57,5 +58,7 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(map(re.escape, _theirs))})(\..*)?"),
     (r"py:.*", rf"({'|'.join(dir(builtins))})"),
     (r"py:.*", r"(Any|Callable|Literal|Mapping|Sequence|Self|optional)"),
+    # What Pydantic writes into the signatures of models.
+    (r"py:.*", r"(FieldInfo|MaxLen|NoneType|tuple\[str)"),
 ]
 linkcheck_ignore = [r"https?://localhost", r"https?://[\w.]*\bexample\b"]

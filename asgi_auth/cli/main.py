@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the program's name; by default the process's.
 
     Returns:
-        The exit status: 0, 1 if a step was not as expected, 2 for a wrong call.
+        0, or 1 if a step was not as expected, or 2 for a wrong call.
     """
     options = _parser().parse_args(arguments)
     try:

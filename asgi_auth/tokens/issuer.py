@@ -92,7 +92,7 @@ class TokenIssuer:
         """Sign a token of *kind*.
 
         Args:
-            kind: One of :data:`KINDS`.
+            kind: One of ``KINDS``.
             subject: The ``sub``.
             now: The ``iat``, in Unix seconds.
             ttl: Seconds until ``exp``.

@@ -96,7 +96,7 @@ class WebSocketEndpoint:
         }
 
     async def on_connect(self, websocket: WebSocketConnection, user_id: str) -> None:
-        """Greet a caller; the connection is open, and in :attr:`rooms`.
+        """Greet a caller; the connection is open, and in ``rooms``.
 
         Args:
             websocket: The connection.
@@ -111,14 +111,14 @@ class WebSocketEndpoint:
         Args:
             websocket: The connection.
             user_id: The subject of its principal.
-            message: What the client sent, in :attr:`encoding`.
+            message: What the client sent, in ``encoding``.
         """
 
     async def on_disconnect(self, websocket: WebSocketConnection, user_id: str) -> None:
         """Take leave; called once for each :meth:`on_connect`.
 
         Args:
-            websocket: The connection, closed, and out of :attr:`rooms` after this.
+            websocket: The connection, closed, and out of ``rooms`` after this.
             user_id: The subject of its principal.
         """
 
