@@ -14,6 +14,7 @@ from benchmarks.report import save
 SUITES = {
     "library": "verify one token, library against library",
     "asgi": "what authentication adds to a request, middleware against middleware",
+    "behaviour": "what everybody answers to odd and hostile requests; nothing is timed",
     "stack": "behind uvicorn and granian, under load",
     "cache": "hit rates, memory, and an attack on the table of verified tokens",
     "sessions": "rotate, verify and revoke, store against store",
@@ -22,6 +23,7 @@ SUITES = {
     "instructions": "what a request executes, function by function",
     "goals": "each goal of the design: measured, passed or failed",
     "chart": "draw the last results of asgi",
+    "pages": "write the last results into the pages that show them",
 }
 
 
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"skipped: {reason}")
 
     print(suite.show(result))
-    if options.suite != "chart":
+    if options.suite not in {"chart", "pages"}:
         save(options.suite, result, options.json)
 
     return int(result.get("failed", 0) > 0)

@@ -16,7 +16,13 @@ author = "the asgi-auth authors"
 project_copyright = f"2026, {author}"
 release = version = version_of("asgi-auth")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "rooms"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "rooms",  # Below autodoc, whose events it hears.
+    "llms",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"asgi-auth {release}"

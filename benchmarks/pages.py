@@ -1,0 +1,104 @@
+"""Write the last results into the pages that show them, between two marks.
+
+A figure on a page is never typed by hand: what stands there is what was measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.asgi import CASES
+from benchmarks.report import RESULTS, number
+
+__all__ = ["PAGES", "fill", "run", "show"]
+
+_ROOT = Path(__file__).parent.parent
+PAGES = (_ROOT / "README.md", _ROOT / "docs" / "explanation" / "comparison.md")
+
+Results = Mapping[str, Any]
+
+
+def run(rounds: int) -> dict[str, Any]:
+    """Rewrite the pages; *rounds* is not needed, since nothing is measured."""
+    changed = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        filled = fill(text)
+        if filled != text:
+            page.write_text(filled, "utf-8")
+            changed.append(page.relative_to(_ROOT).as_posix())
+
+    return {"changed": changed}
+
+
+def show(result: Results) -> str:
+    """Name the pages that were rewritten."""
+    return "\n".join(result["changed"]) or "All pages show the last results already."
+
+
+def fill(text: str) -> str:
+    """Put each table between its marks."""
+    for name, (suite, make) in _TABLES.items():
+        begin, end = f"<!-- table: {name} -->\n", f"<!-- end: {name} -->\n"
+        if begin not in text:
+            continue
+
+        head, _, rest = text.partition(begin)
+        tail = rest.partition(end)[2]
+        results = json.loads((RESULTS / f"{suite}.json").read_text("utf-8"))
+        text = f"{head}{begin}\n{make(results)}\n\n{end}{tail}"
+
+    return text
+
+
+def _speed(results: Results) -> str:
+    cases = [case for case in CASES if case != "garbage"]
+    head = [f"µs added to a request (`jwt.decode`: {_decode(results)})", *cases]
+    return _markdown(head, _rows(results, cases))
+
+
+def _speed_in_short(results: Results) -> str:
+    cases = {"repeated": "known token", "unique": "new token", "forged": "forged"}
+    cases |= {"100 KB": "100 KB of junk", "websocket": "WebSocket"}
+    return _markdown(["µs added", *cases.values()], _rows(results, [*cases]))
+
+
+def _behaviour(results: Results) -> str:
+    answers = results["answers"]
+    rows = (
+        [question["text"], *(answers[name][question["key"]] for name in answers)]
+        for question in results["questions"]
+    )
+    return _markdown(["", *answers], rows)
+
+
+def _right(results: Results) -> str:
+    told = (f"{q['text']}\n: {q['right']}" for q in results["questions"])
+    return "\n\n".join(told)
+
+
+_TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
+    "speed": ("asgi", _speed),
+    "speed in short": ("asgi", _speed_in_short),
+    "behaviour": ("behaviour", _behaviour),
+    "right": ("behaviour", _right),
+}
+
+
+def _decode(results: Results) -> str:
+    return number(results["decode_us"]["HS256"])
+
+
+def _rows(results: Results, cases: Sequence[str]) -> Iterable[list[str]]:
+    rows = [row for row in results["rows"] if row["algorithm"] == "HS256"]
+    found = {(row["contestant"], row["case"]): row["added_us"] for row in rows}
+    for name in dict.fromkeys(row["contestant"] for row in rows):
+        yield [name, *(number(found.get((name, case))) for case in cases)]
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
