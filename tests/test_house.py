@@ -31,6 +31,7 @@ DOORS = {
     "fastapi": ("integrations/",),
     "greenlet": ("_sql.py",),
     "hiredis": ("_redis.py",),
+    "httpx": ("client/",),
     "httpx2": ("_http.py", "client/", "cli/"),
     "limits": ("_limits.py",),
     "litestar": ("integrations/",),

@@ -1,0 +1,282 @@
+"""Authentication for HTTP clients of the httpx family, without any of them.
+
+Each client library has a module that joins this with its own base class. Tokens go to
+the origins that they are for, and nowhere else, also not by a redirect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from asgi_auth._clock import Clock
+from asgi_auth.client.clock import steady_clock
+from asgi_auth.client.endpoint import RefreshEndpoint, origins_of
+from asgi_auth.client.errors import LoggedOutError, RefreshFailedError
+from asgi_auth.client.flow import BearerFlow, Step
+from asgi_auth.client.renewer import Renewer, Save
+from asgi_auth.client.sending import Send, asend, send
+from asgi_auth.client.tokens import Tokens
+from asgi_auth.errors import ConfigurationError
+
+__all__ = ["BearerAuthFlows"]
+
+_Preparation = Generator[Tokens, Tokens, str]
+"""Yields tokens that are to be replaced, takes those in their place."""
+
+
+class BearerAuthFlows:
+    """Attach an access token to requests, and refresh it as needed.
+
+    One object serves any number of clients, threads and event loops; however many
+    requests find the access token expired, one refresh is made. It runs in a thread of
+    its own, so that no request that is cancelled takes the new tokens with it.
+
+    Args:
+        refresh_url: Where tokens are refreshed: https, or http to this machine.
+        tokens: What a log-in gave; ``None`` before it.
+        origins: URLs of other servers that may see the access token; the origin of
+            ``refresh_url`` may. Requests to any other are sent without.
+        form: Refresh by the form of RFC 6749, section 6, with these other fields, for
+            instance ``{"client_id": "cli"}``; ``None``: by JSON, as ``AuthRoutes``
+            reads it too.
+        save: Called with new tokens before they are used, and with ``None`` when the
+            log-in has ended. A plain function is called in the thread of the refresh,
+            a coroutine function in the event loop of the request that needed it
+            first. If it raises, that is logged, and the tokens are kept in memory.
+        skew: Seconds before its end from which on an access token is refreshed; never
+            more than half of its life.
+        timeout: Seconds that a request waits for a refresh.
+        client: Sends the refresh; an ``AsyncClient`` does so for asynchronous requests
+            on asyncio only. ``None`` opens a ``Client`` for each refresh.
+        clock: The local time, in seconds since the Unix epoch.
+
+    Raises:
+        ConfigurationError: A URL is not safe, or a number not positive.
+    """
+
+    _library: ClassVar[Any]
+
+    def __init__(
+        self,
+        refresh_url: str,
+        tokens: Tokens | None = None,
+        *,
+        origins: Iterable[str] = (),
+        form: Mapping[str, str] | None = None,
+        save: Save | None = None,
+        skew: float = 30.0,
+        timeout: float = 10.0,
+        client: Any = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if skew < 0 or timeout <= 0:
+            msg = "BearerAuth needs a positive timeout, and a skew of 0 or more."
+            raise ConfigurationError(msg)
+
+        if isinstance(origins, str):
+            msg = 'origins is a list of URLs: origins=["https://api.example"].'
+            raise ConfigurationError(msg)
+
+        endpoint = RefreshEndpoint(refresh_url, form=form)
+        self._origins = origins_of(origins) | {endpoint.origin}
+        self._skew = skew
+        self._clock = clock or steady_clock()
+        self._renewer = Renewer(
+            tokens,
+            endpoint=endpoint,
+            send=self._sender(client, timeout),
+            save=save,
+            timeout=timeout,
+            clock=self._clock,
+        )
+        self._shown = f"{type(self).__name__}({refresh_url!r})"
+
+    def __repr__(self) -> str:
+        """Show where it refreshes."""
+        return self._shown
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """The present tokens; ``None`` before a log-in, and when it has ended."""
+        return self._renewer.tokens
+
+    def replace(self, tokens: Tokens | None) -> None:
+        """Take the tokens of another log-in, or forget them; ``save`` is not called.
+
+        Args:
+            tokens: What the log-in gave; ``None`` after a log-out.
+        """
+        self._renewer.replace(tokens)
+
+    def fresh_token(self) -> str:
+        """Return an access token that lives, for instance for a WebSocket.
+
+        Raises:
+            LoggedOutError: There are no tokens, or the refresh token is refused.
+            RefreshFailedError: They cannot be refreshed now.
+        """
+        return _drive(self._renewer, _prepare(self._begin(), self._clock))
+
+    async def afresh_token(self) -> str:
+        """Return an access token that lives, as :meth:`fresh_token` does."""
+        return await _adrive(self._renewer, _prepare(self._begin(), self._clock))
+
+    def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Send a request with a token; as :meth:`sync_auth_flow`."""
+        return self.sync_auth_flow(request)
+
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Send a request with a token, and again with another one if that is needed.
+
+        Raises:
+            LoggedOutError: There are no tokens, or the refresh token is refused.
+            RefreshFailedError: They cannot be refreshed now.
+        """
+        if not self._is_for_us(request):
+            yield request
+            return
+
+        flow = self._begin()
+        _attach(request, _drive(self._renewer, _prepare(flow, self._clock)))
+        response = yield request
+        if self._judge(flow, request, response) is Step.REFRESH:
+            response.read()  # Its connection may be the one that the refresh needs.
+            flow.renewed(self._renewer.renew(flow.tokens))
+            yield _again(response, flow)
+
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+        """Send a request with a token; as :meth:`sync_auth_flow`."""
+        if not self._is_for_us(request):
+            yield request
+            return
+
+        flow = self._begin()
+        _attach(request, await _adrive(self._renewer, _prepare(flow, self._clock)))
+        response = yield request
+        if self._judge(flow, request, response) is Step.REFRESH:
+            await response.aread()
+            flow.renewed(await self._renewer.arenew(flow.tokens))
+            yield _again(response, flow)
+
+    def _begin(self) -> BearerFlow:
+        return self._renewer.begin(self._skew)
+
+    def _is_for_us(self, request: Any) -> bool:
+        url = request.url
+        port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+        return (url.scheme, url.raw_host.decode("ascii"), port) in self._origins
+
+    def _judge(self, flow: BearerFlow, request: Any, response: Any) -> Step:
+        """Decide about an answer; after redirects it is to another request."""
+        sent = response.request
+        if sent.headers.get("authorization") != _field(flow.tokens):
+            return Step.GIVE
+
+        if not self._is_for_us(sent):
+            return Step.GIVE
+
+        step = flow.answered(
+            response.status_code,
+            response.headers.get_list("www-authenticate"),
+            self._clock(),
+            repeatable=_is_buffered(sent) or _is_body_of(request, sent),
+        )
+        if step is Step.DROP:
+            self._renewer.drop(flow.tokens)
+        return step
+
+    def _sender(self, client: Any, timeout: float) -> Send:
+        if client is None:
+            return partial(self._send_alone, timeout)
+
+        if isinstance(client, self._library.AsyncClient):
+            return partial(asend, client)
+
+        if isinstance(client, self._library.Client):
+            return partial(send, client)
+
+        name = self._library.__name__
+        msg = f"client must be a Client or an AsyncClient of {name}."
+        raise ConfigurationError(msg)
+
+    def _send_alone(
+        self, timeout: float, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Any:
+        with self._library.Client(timeout=timeout) as client:
+            return send(client, url, headers, body)
+
+
+def _prepare(flow: BearerFlow, clock: Clock) -> _Preparation:
+    """Return a token to send, and ask for other ones on the way if need be."""
+    if flow.begin(clock()) is Step.REFRESH:
+        try:
+            flow.renewed((yield flow.tokens))
+        except RefreshFailedError:
+            if flow.failed(clock()) is None:
+                raise
+
+    if flow.tokens.access_token is None:
+        msg = "there is neither an access token nor a refresh token: log in first"
+        raise LoggedOutError(msg)
+
+    return flow.tokens.access_token
+
+
+def _drive(renewer: Renewer, preparation: _Preparation) -> str:
+    try:
+        stale = next(preparation)
+        try:
+            tokens = renewer.renew(stale)
+        except RefreshFailedError as error:
+            preparation.throw(error)
+        else:
+            preparation.send(tokens)
+    except StopIteration as end:
+        return str(end.value)
+
+    raise AssertionError  # A preparation asks once.
+
+
+async def _adrive(renewer: Renewer, preparation: _Preparation) -> str:
+    try:
+        stale = next(preparation)
+        try:
+            tokens = await renewer.arenew(stale)
+        except RefreshFailedError as error:
+            preparation.throw(error)
+        else:
+            preparation.send(tokens)
+    except StopIteration as end:
+        return str(end.value)
+
+    raise AssertionError  # A preparation asks once.
+
+
+def _field(tokens: Tokens) -> str:
+    return f"Bearer {tokens.access_token}"
+
+
+def _attach(request: Any, token: str) -> None:
+    request.headers["Authorization"] = f"Bearer {token}"
+
+
+def _again(response: Any, flow: BearerFlow) -> Any:
+    """Return the request that was refused: not the one that was redirected to it."""
+    request = response.request
+    request.headers["Authorization"] = _field(flow.tokens)
+    return request
+
+
+def _is_body_of(request: Any, redirected: Any) -> bool:
+    """Tell whether a redirect has taken along a body that is buffered."""
+    return redirected.stream is request.stream and _is_buffered(request)
+
+
+def _is_buffered(request: Any) -> bool:
+    """Tell whether a body can be sent again: a stream may have been used up."""
+    try:
+        return isinstance(request.content, bytes)
+    except RuntimeError:  # RequestNotRead, of both libraries
+        return False

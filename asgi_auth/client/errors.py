@@ -1,0 +1,43 @@
+"""What can go wrong on the side of the client, as a branch of the one tree.
+
+.. code-block:: text
+
+    AsgiAuthError
+    └── ClientError
+        ├── BadAnswerError      an answer that should hold tokens holds none
+        ├── RefreshFailedError  nothing is lost: the next request tries again
+        └── LoggedOutError      the tokens are gone: somebody has to log in
+
+None of them is an :class:`~asgi_auth.errors.AuthError`: that another server refuses us
+says nothing about our own callers.
+"""
+
+from __future__ import annotations
+
+from asgi_auth.errors import AsgiAuthError
+
+__all__ = ["BadAnswerError", "ClientError", "LoggedOutError", "RefreshFailedError"]
+
+
+class ClientError(AsgiAuthError):
+    """The request has no usable token, and could get none."""
+
+    code = "client_error"
+
+
+class BadAnswerError(ClientError):
+    """The answer to a log-in or a refresh holds no tokens (RFC 6749, section 5.1)."""
+
+    code = "bad_answer"
+
+
+class RefreshFailedError(ClientError):
+    """The tokens could not be refreshed now; they are kept for the next request."""
+
+    code = "refresh_failed"
+
+
+class LoggedOutError(ClientError):
+    """There are no tokens, or the refresh token was refused: log in again."""
+
+    code = "logged_out"

@@ -1,0 +1,25 @@
+"""The door to httpx: authentication for its clients.
+
+It decides nothing: that is in :mod:`asgi_auth.client.flow`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from asgi_auth.client.auth import BearerAuthFlows
+from asgi_auth.errors import MissingExtraError
+
+try:
+    import httpx
+except ImportError as error:
+    _MSG = "asgi_auth.client.httpx needs httpx: python -m pip install httpx"
+    raise MissingExtraError(_MSG) from error
+
+__all__ = ["BearerAuth"]
+
+
+class BearerAuth(BearerAuthFlows, httpx.Auth):
+    """:class:`~asgi_auth.client.auth.BearerAuthFlows` for clients of httpx."""
+
+    _library: ClassVar[Any] = httpx
