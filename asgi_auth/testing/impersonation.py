@@ -1,0 +1,246 @@
+"""Call an application as somebody, without a token and without a key.
+
+The middleware of the application does all that it does in production; only the verdict
+on the credential is the test's. Nothing of this is reachable from the wire: the
+middleware has no door for it, except while a request that came through
+:func:`as_user` is being served, and that door opens to an object in the scope only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from copy import copy
+from threading import Lock
+from typing import Any
+
+from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth.credentials import Credential
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.principal import Principal
+from asgi_auth.testing._reach import is_guarded
+from asgi_auth.testing._wire import send as send_stand_in
+from asgi_auth.testing.caller import Caller
+
+__all__ = ["ImpersonatedApp", "as_user"]
+
+KEY = "asgi_auth.testing"
+_CONNECTIONS = frozenset({"http", "websocket"})
+
+
+def as_user(
+    app: Any,
+    user: Any,
+    *,
+    scopes: Iterable[str] = (),
+    roles: Iterable[str] = (),
+    claims: Mapping[str, Any] | None = None,
+    subject: str | None = None,
+    issuer: str | None = None,
+    backend: str | None = None,
+) -> ImpersonatedApp:
+    """Return *app* as *user* would find it; give it to any test client.
+
+    Loaders, guards, public paths, cross-origin checks and the lifetimes of sockets
+    work as for a real caller, who would have sent a good credential in place of any
+    that the client sends. Of several around each other, the innermost counts.
+
+    Args:
+        app: The application, with its ``AuthenticationMiddleware`` anywhere in it.
+        user: A subject; a :class:`~asgi_auth.principal.Principal`, where the time of
+            the log-in, its ``acr`` or its end matter; or the application's own user,
+            which then stands for what ``load_user`` returns.
+        scopes: What the caller may do.
+        roles: The roles of the caller.
+        claims: Further claims of its token.
+        subject: Of an own user that has no ``subject``, ``id`` or ``pk``.
+        issuer: Who vouches for the caller; needed where several are trusted.
+        backend: The name of the backend that knows the caller; by default the first.
+
+    Raises:
+        ConfigurationError: It cannot be told who calls; or, when a request has been
+            made, that the application has no such middleware or backend.
+    """
+    if not callable(app):
+        msg = "as_user() takes the ASGI application first, and not a client of it."
+        raise ConfigurationError(msg)
+
+    caller = Caller.of(
+        user,
+        subject=subject,
+        scopes=scopes,
+        roles=roles,
+        claims=claims,
+        issuer=issuer,
+        backend=backend,
+    )
+    return ImpersonatedApp(app, caller)
+
+
+class ImpersonatedApp:
+    """An application all of whose callers are one.
+
+    It lends the attributes of the application to test clients that look at them.
+
+    Args:
+        app: The application.
+        caller: Who calls it.
+    """
+
+    def __init__(self, app: Any, caller: Caller) -> None:
+        self._app = app
+        self._caller = caller
+        self._is_guarded: bool | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection.
+
+        Raises:
+            ConfigurationError: There is no middleware in the application.
+        """
+        if scope["type"] not in _CONNECTIONS:
+            await self._app(scope, receive, send)
+            return
+
+        outer = scope.get(KEY)
+        if isinstance(outer, _Pass):
+            outer.used = True
+
+        mine = _Pass(self._caller)
+        try:
+            with _DOOR:
+                await self._app({**scope, KEY: mine}, receive, send)
+        except ConfigurationError:
+            self._check(mine)
+            raise
+
+        self._check(mine)
+
+    def __getattr__(self, name: str) -> Any:
+        """Lend what the application has."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        return getattr(self._app, name)
+
+    def test_client(self, **options: Any) -> Any:
+        """Return Quart's own test client, for an application of Quart."""
+        return self._app.test_client_class(self, **options)
+
+    def _check(self, mine: _Pass) -> None:
+        """Say what is wrong, whatever answer a framework has made of it."""
+        if mine.fault is not None:
+            raise mine.fault
+
+        if mine.used:
+            return
+
+        if self._is_guarded is None:
+            self._is_guarded = is_guarded(self._app)
+
+        if not self._is_guarded:
+            msg = (
+                "as_user() found no AuthenticationMiddleware in the application: give "
+                "it what the server runs, with the middleware in it or around it."
+            )
+            raise ConfigurationError(msg)
+
+
+class _Pass:
+    """What one connection carries in its scope; no wire can bring such an object."""
+
+    __slots__ = ("caller", "fault", "used")
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.used = False
+        self.fault: ConfigurationError | None = None
+
+
+class _Judge:
+    """A backend that has been told who calls."""
+
+    __slots__ = ("_came", "_principal")
+
+    def __init__(self, principal: Principal, *, came: bool) -> None:
+        self._principal = principal
+        self._came = came
+
+    async def authenticate(
+        self, credential: Credential | None, scope: Scope
+    ) -> Principal | None:
+        """Answer for the stand-in, or for a backend that asks for no credential."""
+        return None if credential is None and self._came else self._principal
+
+
+class _Door:
+    """Open while a connection of ``as_user`` is served, and only then."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self.serve: Callable[..., Awaitable[None]] = AuthenticationMiddleware.__call__
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self.serve = AuthenticationMiddleware.__call__
+                AuthenticationMiddleware.__call__ = _serve  # type: ignore[assignment, method-assign]
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                AuthenticationMiddleware.__call__ = self.serve  # type: ignore[assignment, method-assign]
+
+
+_DOOR = _Door()
+
+
+async def _serve(
+    middleware: AuthenticationMiddleware, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Stand for ``AuthenticationMiddleware.__call__`` while the door is open."""
+    shown = scope.get(KEY)
+    if isinstance(shown, _Pass):
+        shown.used = True
+        try:
+            middleware = _told(middleware, shown.caller, scope)
+        except ConfigurationError as error:
+            shown.fault = error
+            raise
+
+    await _DOOR.serve(middleware, scope, receive, send)
+
+
+def _told(
+    middleware: AuthenticationMiddleware, caller: Caller, scope: Scope
+) -> AuthenticationMiddleware:
+    """Return a copy of *middleware* to which the stand-in in *scope* is *caller*."""
+    member = caller.member(middleware._backend)  # noqa: SLF001
+    source = send_stand_in(scope, member.sources)
+    principal = caller.principal(member, source)
+    told = copy(middleware)
+    told._backend = _Judge(principal, came=bool(member.sources))  # type: ignore[assignment]  # noqa: SLF001
+    for lane in AuthenticationMiddleware.__slots__:
+        # Whatever knows tokens faster than a backend: should one be overlooked here,
+        # it refuses the stand-in.
+        if lane.startswith("_tell"):
+            setattr(told, lane, _leave)
+
+    if caller.user is not None:
+        if middleware._load_user is None:  # noqa: SLF001
+            msg = (
+                "The application has no load_user, so that its user is the principal: "
+                "give as_user() the subject instead of a user of your own."
+            )
+            raise ConfigurationError(msg)
+
+        told._load_user = lambda _: caller.user  # noqa: SLF001
+
+    return told
+
+
+def _leave(*_: object) -> None:
+    """Leave it to the backend."""
