@@ -26,6 +26,7 @@ from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.refusal import deny
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.body import BodyReader
+from asgi_auth.routes.browser import BrowserRoutes, client_script
 from asgi_auth.routes.choice import choose
 from asgi_auth.routes.cookies import SameSite, TokenCookies
 from asgi_auth.routes.desk import Delivery, Desk
@@ -186,6 +187,11 @@ class AuthRoutes:
         """Where callers put their tokens; your ``JWTBackend`` needs it as well."""
         return tuple(self._desk.sources)
 
+    @property
+    def client_integrity(self) -> str:
+        """The hash of ``/client.js``, for the ``integrity`` of a ``<script>``."""
+        return client_script().integrity
+
     def public_paths(self, prefix: str) -> list[str]:
         """Return what the middleware must let through: nobody is known there yet.
 
@@ -246,6 +252,7 @@ class AuthRoutes:
             SessionRoutes(self._desk),
             TokenRoutes(self._desk, introspection),
             _Document(self),
+            BrowserRoutes(),
         ]
         if isinstance(accounts, AccountService):
             rooms.append(AccountRoutes(self._desk, accounts, log_in))

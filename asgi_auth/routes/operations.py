@@ -51,6 +51,7 @@ Part = Literal[
     "sessions",
     "jwks",
     "openapi",
+    "client",
 ]
 """What can be chosen or left out."""
 
@@ -300,6 +301,15 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         handler="openapi",
         summary="This document",
         answers={200: None},
+        cookies=False,
+    ),
+    Operation(
+        part="client",
+        method="GET",
+        path="/client.js",
+        handler="client",
+        summary="The client for browsers, an ES module",
+        answers={200: None, 304: None},
         cookies=False,
     ),
 )

@@ -112,6 +112,7 @@ async def test_nothing_else_is_offered():
         "/sessions/{sid}",
         "/revoke",
         "/openapi.json",
+        "/client.js",
     }
     with pytest.raises(ConfigurationError, match="AccountService"):
         AuthRoutes(tokens, accounts, include=["register"])

@@ -1,0 +1,702 @@
+/**
+ * The browser's side of the log-in routes: logs in, keeps tokens fresh, and tells all
+ * tabs of a browser the same. It never writes a token to storage, and never sends one
+ * to an origin that was not named.
+ *
+ * The whole of its interface; times are in seconds, `expiresAt` since the Unix epoch:
+ *
+ *     import { createClient, isExpired, secondsLeft, AuthError } from "/auth/client.js";
+ *
+ *     const auth = createClient({
+ *       base: "/auth",       // where the routes are; by default where this file is
+ *       storage: "memory",   // or "cookie": as AuthRoutes(delivery=...) says
+ *       skew: 30,            // refresh so long before the access token ends
+ *       origins: [],         // other origins that may be sent the token
+ *     });
+ *     await auth.resume();                        // state: asks other tabs, or cookies
+ *     await auth.register({ email, password });   // the account
+ *     await auth.logIn({ email, password });      // state
+ *     await auth.logOut();                        // state, in all tabs
+ *     await auth.logOutEverywhere();              // state; all devices
+ *     await auth.fetch(input, init);              // Response, as of fetch()
+ *     await auth.token();                         // a fresh access token, or null
+ *     await auth.connect(url, { protocols, reauthenticate });  // an open WebSocket
+ *     await auth.sessions();                      // [{ sid, current, device, ... }]
+ *     await auth.revokeSession(sid);
+ *     auth.state;                                 // { authenticated, expiresAt, reason }
+ *     const unsubscribe = auth.subscribe((state) => {});  // called now and on change
+ *     auth.close();                               // lets go of everything
+ *
+ *     secondsLeft(token);                         // 0 if it is over, or no token
+ *     isExpired(token, 30);                       // whether it ends within 30 seconds
+ *
+ * `reason` is "new", "logged_in", "refreshed", "logged_out", or the code of the refusal
+ * that ended the session, for instance "token_revoked". An AuthError has a `kind`:
+ * "refused", "limited", "unavailable", "logged_out" or "misuse"; a `code`, a `status`
+ * (0 without an answer) and `retryAfter` (seconds, or null).
+ *
+ * @module
+ */
+
+/** @typedef {"refused" | "limited" | "unavailable" | "logged_out" | "misuse"} Kind */
+/** @typedef {{ authenticated: boolean, expiresAt: number | null, reason: string }} State */
+/** @typedef {{ code?: string, status?: number, retryAfter?: number | null, cause?: unknown }} Details */
+
+/**
+ * @typedef {object} Options
+ * @property {string | URL} [base] Where the routes are.
+ * @property {"memory" | "cookie"} [storage] Who keeps the tokens: this, or the browser.
+ * @property {number} [skew] Seconds before the end at which a token is replaced.
+ * @property {string[]} [origins] Further origins that may get the token.
+ */
+
+/**
+ * What is known of the tokens. With cookies, both are null.
+ * `wall` and `mono` are the end in milliseconds, by either clock.
+ *
+ * @typedef {object} Session
+ * @property {string | null} access
+ * @property {string | null} refresh
+ * @property {number} wall
+ * @property {number} mono
+ * @property {number} lifetime
+ */
+
+/** What failed, for programs; the message is for people. */
+export class AuthError extends Error {
+  /** @param {Kind} kind @param {string} message @param {Details} [details] */
+  constructor(kind, message, { code = kind, status = 0, retryAfter = null, cause } = {}) {
+    super(message, { cause });
+    this.name = "AuthError";
+    this.kind = kind;
+    this.code = code;
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+const ANSWER_MS = 15_000; // For the log-in routes to answer.
+const QUEUE_MS = 45_000; // For other tabs to be done with theirs.
+const HANDOVER_MS = 1_000; // For a tab that has newer tokens to hand them over.
+const GREETING_MS = 200; // The same, where it is not known whether there is one.
+const COOLDOWN_MS = 5_000; // Between attempts to reach routes that are down.
+const LONGEST_SLEEP_MS = 30_000;
+// Sandboxed pages must not use the locks that their browser has.
+const locks = origin === "null" ? undefined : navigator.locks;
+const REVOKED = 3000; // The server's own code for a session that is over.
+
+/**
+ * Return for how many seconds a token is still good; 0 for anything that is no token.
+ * Nothing is verified: only the server can do that.
+ *
+ * @param {unknown} token
+ * @param {number} [now] Seconds since the Unix epoch.
+ * @returns {number}
+ */
+export function secondsLeft(token, now = Date.now() / 1000) {
+  try {
+    const payload = String(token).split(".")[1] ?? "";
+    const { exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+    return Number.isFinite(exp) ? Math.max(0, exp - now) : 0;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Return whether a token ends within `skew` seconds.
+ *
+ * @param {unknown} token
+ * @param {number} [skew]
+ * @returns {boolean}
+ */
+export function isExpired(token, skew = 0) {
+  return secondsLeft(token) <= skew;
+}
+
+/**
+ * Make a client. All tabs of an origin that give the same `base` and `storage` share
+ * one log-in.
+ *
+ * @param {Options} [options]
+ * @returns {Client}
+ */
+export function createClient(options) {
+  return new Client(options);
+}
+
+class Client {
+  #base;
+  #cookies;
+  #skew;
+  #origins;
+  #name;
+  #channel;
+  /** @type {Session | null} */
+  #session = null;
+  #reason = "new";
+  #stamp = 0; // Of the last change in any tab: a greater one is newer.
+  /** @type {Promise<Session | null> | null} */
+  #flight = null;
+  /** @type {Promise<void> | null} */
+  #greeting = null;
+  /** @type {Promise<unknown>} */
+  #queue = Promise.resolve();
+  /** @type {Set<(state: State) => void>} */
+  #listeners = new Set();
+  /** @type {Map<WebSocket, boolean>} Whether it understands new tokens. */
+  #sockets = new Map();
+  /** @type {Set<(value?: unknown) => void>} */
+  #waiting = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #pausedUntil = 0;
+  #letGo = () => {};
+  #wake = (/** @type {PageTransitionEvent} */ event) => {
+    // Back out of the history: what was said meanwhile went unheard.
+    if (event.persisted && this.#session) this.#refresh(this.#session).catch(() => {});
+  };
+
+  /** @param {Options} [options] */
+  constructor({ base, storage = "memory", skew = 30, origins = [] } = {}) {
+    if (storage !== "memory" && storage !== "cookie") {
+      throw new AuthError("misuse", 'storage must be "memory" or "cookie".');
+    }
+    const home = new URL(base ?? new URL(".", import.meta.url), location.href);
+    const named = [location.origin, home.origin, ...origins.map((o) => new URL(o).origin)];
+    this.#base = home.href.replace(/\/+$/, "");
+    this.#cookies = storage === "cookie";
+    this.#skew = skew;
+    this.#origins = new Set(named.filter((origin) => origin !== "null"));
+    this.#name = `asgi-auth ${storage} ${this.#base}`;
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    addEventListener("pageshow", this.#wake);
+  }
+
+  /** @returns {State} */
+  get state() {
+    const expiresAt = this.#session && this.#session.wall / 1000;
+    return { authenticated: this.#session !== null, expiresAt, reason: this.#reason };
+  }
+
+  /**
+   * Call `listener` now and whenever this or another tab logs in, refreshes or ends.
+   *
+   * @param {(state: State) => void} listener
+   * @returns {() => void} Ends the subscription.
+   */
+  subscribe(listener) {
+    this.#listeners.add(listener);
+    listener(this.state);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Let go of other tabs, sockets and timers; the session lives on. */
+  close() {
+    removeEventListener("pageshow", this.#wake);
+    clearTimeout(this.#timer);
+    this.#channel.close();
+    this.#listeners.clear();
+    this.#sockets.clear();
+    this.#letGo();
+  }
+
+  // ------------------------------------------------------------------- the account
+
+  /**
+   * Find out whether somebody is logged in already: in another tab, or by cookies.
+   *
+   * @returns {Promise<State>}
+   */
+  async resume() {
+    await this.#greet();
+    if (this.#cookies && this.#reason === "new") await this.#refresh(null);
+    return this.state;
+  }
+
+  /** @param {{ email: string, password: string }} account */
+  register(account) {
+    return this.#post("/register", account);
+  }
+
+  /**
+   * @param {{ email: string, password: string, code?: string }} credentials
+   * @returns {Promise<State>}
+   */
+  async logIn(credentials) {
+    await this.#alone(async () => {
+      const began = clocks();
+      this.#decide(this.#read(await this.#post("/login", credentials), began), "logged_in");
+      await this.#hold();
+    });
+    return this.state;
+  }
+
+  /**
+   * End the session, in all tabs. Where the server cannot be reached this rejects, and
+   * the session lives on: nobody could end it any more without its tokens.
+   *
+   * @returns {Promise<State>}
+   */
+  async logOut() {
+    await this.#finish("logged_out", async () => {
+      if (!this.#cookies && !this.#session) return;
+      try {
+        await this.#post("/logout", this.#shown());
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+      }
+    });
+    return this.state;
+  }
+
+  /** @returns {Promise<State>} */
+  async logOutEverywhere() {
+    await unpack(await this.fetch(`${this.#base}/logout-all`, { method: "POST" }));
+    await this.#finish("logged_out");
+    return this.state;
+  }
+
+  /** @returns {Promise<Record<string, any>[]>} The user's log-ins, the oldest first. */
+  async sessions() {
+    return (await unpack(await this.fetch(`${this.#base}/sessions`))).sessions;
+  }
+
+  /** @param {string} sid The `sid` of one of `sessions()`. */
+  async revokeSession(sid) {
+    const mine = (await this.sessions()).some((each) => each.current && each.sid === sid);
+    const path = `${this.#base}/sessions/${encodeURIComponent(sid)}`;
+    await unpack(await this.fetch(path, { method: "DELETE" }));
+    if (mine) await this.#finish("logged_out");
+  }
+
+  // ------------------------------------------------------------------- the tokens
+
+  /**
+   * Return an access token that is good for a while, or null: nobody is logged in, or
+   * cookies hold it.
+   *
+   * @returns {Promise<string | null>}
+   */
+  async token() {
+    return (await this.#fresh())?.access ?? null;
+  }
+
+  /**
+   * As the browser's `fetch`, with the access token. It goes to trusted origins only.
+   * A request is sent a second time after a 401 that blames the token, unless its body
+   * is a stream.
+   *
+   * @param {RequestInfo | URL} input
+   * @param {RequestInit} [init]
+   * @returns {Promise<Response>}
+   */
+  async fetch(input, init) {
+    const again = isRepeatable(input, init);
+    const request = new Request(input, init);
+    if (!this.#trusts(request.url) || request.headers.has("Authorization")) {
+      return fetch(request);
+    }
+    const session = await this.#fresh();
+    const response = await fetch(this.#dress(request, session));
+    if (!again || !this.#blamesToken(response, session)) return response;
+
+    const next = await this.#refresh(session);
+    if (!next) return response;
+    await response.body?.cancel();
+    return fetch(this.#dress(new Request(input, init), next));
+  }
+
+  /**
+   * Open a WebSocket. It lives on when the tokens are refreshed, with a message
+   * `{"type": "auth", "token": ...}`, and is closed when the session ends.
+   *
+   * @param {string | URL} url
+   * @param {{ protocols?: string[], reauthenticate?: boolean }} [options]
+   * @returns {Promise<WebSocket>}
+   */
+  async connect(url, { protocols = [], reauthenticate = true } = {}) {
+    const target = new URL(url, location.href);
+    target.protocol = target.protocol.replace(/^http/, "ws");
+    if (!this.#trusts(target.href.replace(/^ws/, "http"))) {
+      throw new AuthError("misuse", "Name the origin of the WebSocket in `origins`.");
+    }
+    if (this.#cookies) await this.resume();
+    const session = await this.#fresh();
+    if (!session) throw new AuthError("logged_out", "Nobody is logged in.");
+
+    const socket = new WebSocket(target, offer(session.access, protocols));
+    socket.addEventListener("close", () => this.#sockets.delete(socket));
+    if (session.access && reauthenticate) socket.addEventListener("message", hideAnswer);
+    await opened(socket);
+    this.#sockets.set(socket, session.access !== null && reauthenticate);
+    if (this.#session !== session) this.#tellSockets(); // Meanwhile.
+    this.#plan();
+    return socket;
+  }
+
+  /** @returns {Promise<Session | null>} */
+  async #fresh() {
+    await this.#greet();
+    const session = this.#session;
+    if (!session || left(session) > Math.min(this.#skew, session.lifetime / 2)) {
+      return session;
+    }
+    if (left(session) > 0 && performance.now() < this.#pausedUntil) return session;
+    try {
+      return await this.#refresh(session);
+    } catch (error) {
+      if (left(session) > 0) return session;
+      throw error;
+    }
+  }
+
+  /**
+   * Replace `used`, unless somebody has done so already: one flight in all tabs.
+   *
+   * @param {Session | null} used
+   * @returns {Promise<Session | null>} Null: nobody is logged in any more.
+   */
+  #refresh(used) {
+    this.#flight ??= this.#alone(async () => {
+      await this.#catchUp();
+      if (this.#session !== used) return this.#session;
+      if (!used && !this.#cookies) return null;
+      const stamp = this.#stamp;
+      try {
+        const began = clocks();
+        const session = this.#read(await this.#post("/refresh", this.#shown()), began);
+        // Without locks, a log-out may have come in between.
+        if (this.#stamp === stamp) this.#decide(session, "refreshed");
+      } catch (error) {
+        if (!isRefusal(error)) {
+          this.#pausedUntil = performance.now() + COOLDOWN_MS;
+          throw error;
+        }
+        if (this.#stamp === stamp) this.#decide(null, error.code);
+      }
+      await this.#hold();
+      return this.#session;
+    }).finally(() => {
+      this.#flight = null;
+    });
+    return this.#flight;
+  }
+
+  /**
+   * @param {Record<string, any> | null} answer Of a log-in or a refresh.
+   * @param {{ wall: number, mono: number }} began
+   * @returns {Session}
+   */
+  #read(answer, { wall, mono }) {
+    const access = answer?.access_token ?? answer?.accessToken ?? null;
+    const refresh = answer?.refresh_token ?? answer?.refreshToken ?? null;
+    const lifetime = Number(answer?.expires_in ?? answer?.expiresIn);
+    if (!(lifetime > 0) || (!this.#cookies && !(access && refresh))) {
+      const hint = 'AuthRoutes(delivery="cookie") needs storage: "cookie".';
+      throw new AuthError("misuse", `The server gave no tokens. ${hint}`);
+    }
+    const ends = { wall: wall + lifetime * 1000, mono: mono + lifetime * 1000, lifetime };
+    return this.#cookies ? { access: null, refresh: null, ...ends } : { access, refresh, ...ends };
+  }
+
+  #shown() {
+    return this.#session?.refresh ? { refresh_token: this.#session.refresh } : undefined;
+  }
+
+  /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+  async #post(path, body) {
+    /** @type {HeadersInit} */
+    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+    const request = new Request(this.#base + path, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+      cache: "no-store",
+      credentials: this.#cookies ? "same-origin" : "omit",
+      redirect: "error", // A password goes where it was sent to, and nowhere else.
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    try {
+      return await unpack(await fetch(this.#cookies ? this.#dress(request, null) : request));
+    } catch (cause) {
+      if (cause instanceof AuthError) throw cause;
+      throw new AuthError("unavailable", "The log-in routes cannot be reached.", { cause });
+    }
+  }
+
+  /** @param {Request} request @param {Session | null} session */
+  #dress(request, session) {
+    if (session?.access) request.headers.set("Authorization", `Bearer ${session.access}`);
+    const foreign = new URL(request.url).origin !== location.origin;
+    return this.#cookies && foreign && request.credentials === "same-origin"
+      ? new Request(request, { credentials: "include" })
+      : request;
+  }
+
+  /** @param {string} url */
+  #trusts(url) {
+    return this.#origins.has(new URL(url).origin);
+  }
+
+  /**
+   * Tell a 401 that a refresh can mend (RFC 6750, section 3.1) from all others.
+   *
+   * @param {Response} response
+   * @param {Session | null} session What the request was sent with.
+   */
+  #blamesToken(response, session) {
+    const unknown = this.#cookies && this.#reason === "new";
+    if (response.status !== 401 || !(session || unknown)) return false;
+    const challenge = response.headers.get("WWW-Authenticate") ?? "";
+    const named = /\berror="?([^",\s]*)/i.exec(challenge)?.[1];
+    // Browsers drop a cookie when it ends: then no token came that could be blamed.
+    const gone = this.#cookies && (!session || left(session) <= 0);
+    return named === "invalid_token" || (named === undefined && gone);
+  }
+
+  // ------------------------------------------------------------------- the other tabs
+
+  /**
+   * Run `work` in one tab at a time. The browser frees the lock of a tab that is closed.
+   * Pages without a secure context have no locks: there it is one at a time per tab.
+   *
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #alone(work) {
+    if (!locks) {
+      const turn = this.#queue.then(work);
+      this.#queue = turn.catch(() => {});
+      return turn;
+    }
+    const signal = AbortSignal.timeout(QUEUE_MS);
+    try {
+      return await locks.request(this.#name, { signal }, work);
+    } catch (cause) {
+      if (cause !== signal.reason) throw cause;
+      throw new AuthError("unavailable", "Another tab keeps the tokens busy.", { cause });
+    }
+  }
+
+  /** Ask the other tabs, once. */
+  #greet() {
+    this.#greeting ??= this.#catchUp(true);
+    return this.#greeting;
+  }
+
+  /**
+   * Wait for what another tab knows better. A message may arrive later than a lock is
+   * passed on; but whoever has tokens holds a lock whose name ends with their stamp.
+   *
+   * @param {boolean} [first]
+   */
+  async #catchUp(first = false) {
+    let newest = first ? 1 : 0;
+    if (locks) {
+      const { held = [] } = await locks.query();
+      const names = held.map((lock) => lock.name ?? "");
+      const ours = names.filter((name) => name.startsWith(`${this.#name} #`));
+      newest = Math.max(0, ...ours.map((name) => Number(name.split("#").pop())));
+    }
+    const until = performance.now() + (locks ? HANDOVER_MS : GREETING_MS);
+    if (this.#stamp < newest) this.#channel.postMessage({ ask: this.#stamp });
+    while (this.#stamp < newest && performance.now() < until) {
+      await new Promise((resolve) => {
+        this.#waiting.add(resolve);
+        setTimeout(resolve, until - performance.now());
+      });
+    }
+  }
+
+  /** @param {any} message Of another tab. */
+  #hear(message) {
+    if (message?.ask < this.#stamp && this.#session) this.#hand();
+    if (!(message?.stamp > this.#stamp)) return;
+    if (message.session) {
+      // Another tab's monotonic clock began at another time.
+      const late = Math.max(0, Date.now() - message.sent);
+      const mono = performance.now() + message.left * 1000 - late;
+      this.#change({ ...message.session, mono }, message.reason, message.stamp);
+      this.#hold().catch(() => {});
+    } else {
+      this.#change(null, message.reason, message.stamp);
+    }
+  }
+
+  #hand() {
+    const session = this.#session;
+    const time = { sent: Date.now(), left: session && left(session) };
+    const stamp = this.#stamp;
+    this.#channel.postMessage({ stamp, reason: this.#reason, session, ...time });
+  }
+
+  /** @param {Session | null} session @param {string} reason */
+  #decide(session, reason) {
+    this.#change(session, reason, Math.max(Date.now(), this.#stamp + 1));
+    this.#hand();
+  }
+
+  /** @param {Session | null} session @param {string} reason @param {number} stamp */
+  #change(session, reason, stamp) {
+    this.#session = session;
+    this.#reason = reason;
+    this.#stamp = stamp;
+    if (!session) this.#letGo();
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+    this.#tellSockets();
+    this.#plan();
+    for (const listener of this.#listeners) {
+      try {
+        listener(this.state);
+      } catch (error) {
+        reportError(error); // One listener's fault is not the others'.
+      }
+    }
+  }
+
+  /** Show other tabs, by the name of a lock, how new the tokens are that are here. */
+  async #hold() {
+    if (!locks || !this.#session) return;
+    const previous = this.#letGo;
+    /** @type {Promise<void>} */
+    const over = new Promise((resolve) => {
+      this.#letGo = resolve;
+    });
+    const name = `${this.#name} #${this.#stamp}`;
+    await new Promise((resolve, reject) => {
+      const hold = () => {
+        resolve(undefined);
+        return over;
+      };
+      locks.request(name, { mode: "shared" }, hold).catch(reject);
+    });
+    previous();
+  }
+
+  /**
+   * End the session here and in all tabs, after `work`.
+   *
+   * @param {string} reason
+   * @param {() => Promise<void>} [work]
+   */
+  #finish(reason, work) {
+    return this.#alone(async () => {
+      await this.#catchUp();
+      await work?.();
+      this.#decide(null, reason);
+    });
+  }
+
+  // ------------------------------------------------------------------- the sockets
+
+  #tellSockets() {
+    const session = this.#session;
+    for (const [socket, understands] of this.#sockets) {
+      if (!session) socket.close(REVOKED, this.#reason.slice(0, 100));
+      else if (understands) socket.send(JSON.stringify({ type: "auth", token: session.access }));
+    }
+  }
+
+  /** Refresh in time for the sockets: a page that is idle sends no request. */
+  #plan() {
+    clearTimeout(this.#timer);
+    const session = this.#session;
+    if (!session || ![...this.#sockets.values()].includes(true)) return;
+    // Browsers wake the timers of hidden pages once a minute.
+    const due = left(session) - Math.min(this.#skew + 60, session.lifetime / 2);
+    if (due > 0) {
+      this.#timer = setTimeout(() => this.#plan(), Math.min(due * 1000, LONGEST_SLEEP_MS));
+      return;
+    }
+    this.#refresh(session).catch(() => {
+      this.#timer = setTimeout(() => this.#plan(), COOLDOWN_MS);
+    });
+  }
+}
+
+/** Both clocks: one stands still while a machine sleeps, the other may be set. */
+function clocks() {
+  return { wall: Date.now(), mono: performance.now() };
+}
+
+/** @param {Session} session */
+function left(session) {
+  const { wall, mono } = clocks();
+  return Math.min(session.wall - wall, session.mono - mono) / 1000;
+}
+
+/** @param {RequestInfo | URL} input @param {RequestInit} [init] */
+function isRepeatable(input, init) {
+  if (init?.body instanceof ReadableStream) return false;
+  return !(input instanceof Request) || ["GET", "HEAD"].includes(input.method);
+}
+
+/**
+ * Whether the routes themselves said that a token is over. A proxy's 401 says nothing.
+ *
+ * @param {unknown} error
+ * @returns {error is AuthError}
+ */
+function isRefusal(error) {
+  return error instanceof AuthError && error.status === 401 && error.code !== "http_401";
+}
+
+/**
+ * Return the JSON of a good answer, or throw what a bad one says (RFC 9457).
+ *
+ * @param {Response} response
+ * @returns {Promise<any>}
+ */
+async function unpack(response) {
+  const text = await response.text();
+  let body = null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // An empty answer, or a proxy's page.
+  }
+  if (response.ok) return body;
+
+  const { status } = response;
+  const refused = status < 500 && status !== 408;
+  const kind = status === 429 ? "limited" : refused ? "refused" : "unavailable";
+  const detail = typeof body?.detail === "string" ? body.detail : `HTTP status ${status}`;
+  const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+  const retryAfter = Number.isNaN(seconds) ? null : seconds;
+  throw new AuthError(kind, detail, { code: body?.code ?? `http_${status}`, status, retryAfter });
+}
+
+/** @param {string | null} token @param {string[]} protocols */
+function offer(token, protocols) {
+  if (!token) return protocols;
+  if (protocols.length === 0) return ["bearer", token];
+  const encoded = btoa(token).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return [...protocols, `base64url.bearer.authorization.${encoded}`];
+}
+
+/** @param {WebSocket} socket */
+function opened(socket) {
+  return new Promise((resolve, reject) => {
+    socket.addEventListener("open", resolve, { once: true });
+    socket.addEventListener("close", () => {
+      // Why, browsers do not tell: a refusal looks like a server that is down.
+      reject(new AuthError("unavailable", "The WebSocket was not opened."));
+    });
+  });
+}
+
+/** @param {MessageEvent} event The answer to a new token is not for the application. */
+function hideAnswer(event) {
+  if (typeof event.data !== "string" || event.data.length > 200) return;
+  if (!event.data.includes('"auth"')) return;
+  try {
+    const { type, ok } = JSON.parse(event.data);
+    if (type === "auth" && ok === true) event.stopImmediatePropagation();
+  } catch {
+    // Not JSON, so not ours.
+  }
+}

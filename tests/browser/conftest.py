@@ -1,0 +1,165 @@
+"""A real Chromium, and real servers beside it in the test's own event loop.
+
+``chromium`` is one browser for a module's tests. ``new_tab`` opens tabs that share
+what the tabs of one person share; ``page`` is one such tab. ``serve`` starts any ASGI
+app on a port of its own, and gives its origin.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass, field
+
+import pytest
+import uvicorn
+
+from tests.browser.site import Site
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SWITCHES = [
+    "--no-sandbox",  # Containers run as root, where Chromium cannot have one.
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # A host that is not this machine's own, so that http is no secure context.
+    "--host-resolver-rules=MAP insecure.test 127.0.0.1",
+]
+PATIENCE_MS = 10_000
+
+
+def missing(what: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}: install it where everything must run", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """Keep one event loop for a module: the browser belongs to it."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def chromium(anyio_backend):
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        missing("no Chromium is installed")
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError:
+        missing("playwright is not installed")
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=found, args=SWITCHES)
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Tabs:
+    """Opens tabs of one profile; keeps what went wrong in any of them."""
+
+    context: object
+    faults: list[str] = field(default_factory=list)
+
+    async def __call__(self, url: str | None = None):
+        tab = await self.context.new_page()
+        tab.on("pageerror", lambda error: self.faults.append(str(error)))
+        if url is not None:
+            await tab.goto(url)
+        return tab
+
+
+@pytest.fixture
+async def new_tab(chromium):
+    """Open tabs: ``await new_tab(url)``. An error that no script catches fails."""
+    context = await chromium.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    tabs = Tabs(context)
+    yield tabs
+    await context.close()
+    assert not tabs.faults
+
+
+@pytest.fixture
+async def page(new_tab):
+    return await new_tab()
+
+
+class Server(uvicorn.Server):
+    """A server in the loop of a test: no signals, and no waits between two looks."""
+
+    async def start(self) -> int:
+        """Begin to listen, and return the port."""
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup()
+        return self.servers[0].sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self.server_state.connections or self.server_state.tasks:
+            await self.shutdown()
+            return
+
+        for server in self.servers:
+            server.close()
+        await self.lifespan.shutdown()
+
+
+@contextlib.asynccontextmanager
+async def serving(app):
+    """Serve an ASGI app on a free port; yield its origin."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        log_level="error",
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=1,
+    )
+    server = Server(config)
+    port = await server.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+async def serve(anyio_backend):
+    """Start servers that end with the test: ``origin = await serve(app)``."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(app) -> str:
+            return await stack.enter_async_context(serving(app))
+
+        yield start
+
+
+@pytest.fixture
+async def open_site(serve):
+    """Serve a :class:`Site` with one account: ``site = await open_site(...)``."""
+
+    async def start(**routes) -> Site:
+        site = Site(**routes)
+        site.origin = await serve(site)
+        await site.world.add()
+        return site
+
+    return start
+
+
+@pytest.fixture
+async def site(open_site):
+    """A site that gives its tokens to scripts."""
+    return await open_site()
+
+
+@pytest.fixture
+async def cookie_site(open_site):
+    """A site that keeps its tokens in cookies."""
+    return await open_site(delivery="cookie")
