@@ -28,7 +28,7 @@ from asgi_auth.errors import (
     UnknownSubjectError,
 )
 from asgi_auth.events import Event
-from asgi_auth.guards import requires
+from asgi_auth.guards import RoleHierarchy, holds, policy, requires
 from asgi_auth.keys import Key, KeySet
 from asgi_auth.lifetime import extend
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -84,6 +84,7 @@ __all__ = [
     "ReusedTokenError",
     "RevocationList",
     "RevokedTokenError",
+    "RoleHierarchy",
     "Session",
     "StepUpRequiredError",
     "Subprotocol",
@@ -97,5 +98,7 @@ __all__ = [
     "extend",
     "get_principal",
     "get_user",
+    "holds",
+    "policy",
     "requires",
 ]

@@ -43,6 +43,7 @@ PUBLIC = [
     "ReusedTokenError",
     "RevocationList",
     "RevokedTokenError",
+    "RoleHierarchy",
     "Session",
     "StepUpRequiredError",
     "Subprotocol",
@@ -56,6 +57,8 @@ PUBLIC = [
     "extend",
     "get_principal",
     "get_user",
+    "holds",
+    "policy",
     "requires",
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asgi_auth.guards.policy import Policy, holds, policy
 from asgi_auth.guards.requires import Requirement, requires
+from asgi_auth.guards.roles import RoleHierarchy
 
-__all__ = ["Requirement", "requires"]
+__all__ = ["Policy", "Requirement", "RoleHierarchy", "holds", "policy", "requires"]

@@ -7,30 +7,34 @@ and none is skipped. Without the middleware above it a guard raises
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import (
     AuthenticationError,
     AuthError,
+    AuthorizationError,
     ConfigurationError,
     InsufficientScopeError,
     StepUpRequiredError,
 )
 from asgi_auth.exchange import exchange_of
+from asgi_auth.guards._texts import texts
+from asgi_auth.guards.connection import scope_of
+from asgi_auth.guards.policy import Policy, decide, decide_async
+from asgi_auth.guards.policy import policy as policy_of
+from asgi_auth.guards.rights import Rights
+from asgi_auth.guards.roles import RoleHierarchy
+from asgi_auth.guards.wrapping import MARK, Check, wrap
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
-from asgi_auth.refusal import deny
+from asgi_auth.reply import refusal_in
 
 __all__ = ["Requirement", "requires"]
 
-T = TypeVar("T", bound=Callable[..., Any])
+T = TypeVar("T")
 
-_CONNECTIONS = frozenset({"http", "websocket"})
 _SKEW = 60
 
 
@@ -41,6 +45,9 @@ def requires(
     backend: str | Iterable[str] = (),
     max_age: int | None = None,
     acr: str | Iterable[str] = (),
+    policy: Policy | Callable[..., Any] | None = None,
+    hierarchy: RoleHierarchy | None = None,
+    wildcards: str | Iterable[str] = (),
     clock: Clock = system_clock,
 ) -> Requirement:
     """Make a guard: for a plain ASGI app, a mount, a WebSocket app or a handler.
@@ -52,19 +59,32 @@ def requires(
         backend: Names of the backends that may have identified the caller.
         max_age: Greatest age of the log-in, in seconds (RFC 9470).
         acr: Authentication context classes of which the log-in must have one.
+        policy: Must say yes as well, to who has the scopes and roles.
+        hierarchy: Which roles imply which.
+        wildcards: Names of the backends whose wildcard scopes count: a held
+            ``orders:*`` then covers ``orders:read``.
         clock: Returns Unix seconds.
 
     Raises:
-        ConfigurationError: *any* is set, and there is nothing to choose from.
+        ConfigurationError: *any* is set, and there is nothing to choose from; a
+            needed scope is a wildcard, where these count; or something has another
+            type.
     """
+    if isinstance(policy, Requirement):
+        msg = "A guard is no policy: put holds(...) where its scopes and roles are due."
+        raise ConfigurationError(msg)
+
     return Requirement(
-        frozenset(scopes),
-        _texts(roles),
+        texts("scopes", scopes),
+        texts("roles", roles),
         any,
-        _texts(backend),
+        texts("backend", backend),
         max_age,
         (acr,) if isinstance(acr, str) else tuple(acr),
         clock,
+        None if policy is None else policy_of(policy),
+        hierarchy,
+        texts("wildcards", wildcards),
     )
 
 
@@ -72,7 +92,8 @@ def requires(
 class Requirement:
     """What a caller must bring; use it as a decorator or call :meth:`check`.
 
-    With nothing named, any known caller will do.
+    With nothing named, any known caller will do. It is a middleware as well, for
+    lists of those: ``Middleware(requires("orders:read"))``.
 
     Attributes:
         scopes: The needed scopes.
@@ -82,6 +103,11 @@ class Requirement:
         max_age: Greatest age of the log-in, in seconds; ``None``: any.
         acr: Context classes of which the log-in must have one; empty: any.
         clock: Returns Unix seconds.
+        policy: What must say yes as well, if anything.
+        hierarchy: Which roles imply which; ``None``: none does.
+        wildcards: Names of the backends whose wildcard scopes count.
+        inner: Guards further in, whose scopes and roles a refusal names too: then
+            one new token will do for all.
     """
 
     scopes: frozenset[str] = frozenset()
@@ -91,25 +117,38 @@ class Requirement:
     max_age: int | None = None
     acr: tuple[str, ...] = ()
     clock: Clock = system_clock
+    policy: Policy | None = None
+    hierarchy: RoleHierarchy | None = None
+    wildcards: frozenset[str] = frozenset()
+    inner: tuple[Requirement, ...] = field(default=(), repr=False, compare=False)
+    _rights: Rights = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a choice of nothing, which everybody would satisfy."""
-        if self.any and not (self.scopes or self.roles):
-            msg = "any=True needs scopes or roles to choose from."
-            raise ConfigurationError(msg)
+        rights = Rights(
+            self.scopes, self.roles, self.any, self.hierarchy, self.wildcards
+        )
+        object.__setattr__(self, "_rights", rights)
 
-    def __call__(self, target: T) -> T:
-        """Wrap an ASGI app or a handler.
+    def __call__(self, app: T) -> T:
+        """Wrap an ASGI app, a handler, or a class whose instances serve one request.
+
+        Args:
+            app: One of these.
 
         Raises:
-            ConfigurationError: *target* is a class: guard its methods, or the route.
+            ConfigurationError: *app* is another class, or it is not async and the
+                policy is.
         """
-        if inspect.isclass(target):
-            msg = f"{target.__name__} is a class: guard its methods instead."
-            raise ConfigurationError(msg)
+        inner = _guards_of(app)
+        guard = replace(self, inner=inner) if inner else self
+        if self.policy is None:
+            guarded: T = wrap(Check(guard.check), app)
+        else:
+            guarded = wrap(Check(guard.check, guard.verify, self.policy.is_async), app)
 
-        guard = _guard_app if _is_app(target) else _guard_handler
-        return guard(self, target)  # type: ignore[return-value]
+        setattr(guarded, MARK, (self, *inner))
+        return guarded
 
     def check(self, connection: Any) -> Principal:
         """Return the caller, or raise what is wrong and leave a note of it.
@@ -121,12 +160,33 @@ class Requirement:
             AuthenticationError: The caller is unknown; the error that the credential
                 had, if one came.
             InsufficientScopeError: The caller lacks a scope or a role.
+            AuthorizationError: The policy says no.
             StepUpRequiredError: The log-in is too old or too weak.
+            ConfigurationError: There is no middleware above, or no scope; or the
+                policy is async: await :meth:`verify`.
+        """
+        scope = scope_of(connection)
+        principal = get_principal(scope)
+        error = self._fault(principal, scope)
+        if error is None:
+            return principal
+
+        exchange_of(scope).refusal = error
+        raise error
+
+    async def verify(self, connection: Any) -> Principal:
+        """Do what :meth:`check` does, and wait for an async policy.
+
+        Args:
+            connection: An ASGI scope, or anything with a ``scope``.
+
+        Raises:
+            AuthError: As :meth:`check` does.
             ConfigurationError: There is no middleware above, or no scope.
         """
-        scope = _scope_of((connection,))
+        scope = scope_of(connection)
         principal = get_principal(scope)
-        error = self._fault(principal)
+        error = await self._fault_async(principal, scope)
         if error is None:
             return principal
 
@@ -134,28 +194,84 @@ class Requirement:
         raise error
 
     def allows(self, connection: Any) -> bool:
-        """Tell whether the caller has all that is needed, without refusing."""
-        return self._fault(get_principal(_scope_of((connection,)))) is None
+        """Tell whether the caller has all that is needed, without refusing.
 
-    def _fault(self, principal: Principal) -> AuthError | None:
+        Also ``False`` where the policy could not find out.
+
+        Raises:
+            ConfigurationError: As :meth:`check` does.
+        """
+        scope = scope_of(connection)
+        return self._fault(get_principal(scope), scope) is None
+
+    async def permits(self, connection: Any) -> bool:
+        """Do what :meth:`allows` does, and wait for an async policy."""
+        scope = scope_of(connection)
+        return await self._fault_async(get_principal(scope), scope) is None
+
+    def _fault(
+        self, principal: Principal, scope: Mapping[str, Any]
+    ) -> AuthError | None:
+        """Look for what is wrong: rights first, since no new log-in mends them."""
+        error = self._lack(principal)
+        if error is None and self.policy is not None:
+            try:
+                allowed = decide(self.policy, principal, scope)
+            except (AuthError, BaseExceptionGroup) as raised:
+                if (refusal := refusal_in(raised)) is None:
+                    raise
+
+                return refusal
+
+            error = None if allowed else self._objection()
+
+        return self._staleness(principal) if error is None else error
+
+    async def _fault_async(
+        self, principal: Principal, scope: Mapping[str, Any]
+    ) -> AuthError | None:
+        error = self._lack(principal)
+        if error is None and self.policy is not None:
+            try:
+                allowed = await decide_async(self.policy, principal, scope)
+            except (AuthError, BaseExceptionGroup) as raised:
+                if (refusal := refusal_in(raised)) is None:
+                    raise
+
+                return refusal
+
+            error = None if allowed else self._objection()
+
+        return self._staleness(principal) if error is None else error
+
+    def _lack(self, principal: Principal) -> AuthError | None:
+        # Before all else: no right of nobody counts, and no policy is asked about it.
         if not principal.is_authenticated:
             return principal.error or AuthenticationError()
 
         if self.backends and principal.backend not in self.backends:
             return AuthenticationError("identified by another backend")
 
-        if self._satisfied(principal):
-            return None if self._is_fresh(principal) else self._step_up()
+        if self._rights.held_by(principal):
+            return None
 
-        scopes = sorted(self.scopes - {AUTHENTICATED})
-        return InsufficientScopeError(scopes=scopes, roles=sorted(self.roles))
+        guards = (self, *self.inner)
+        scopes = frozenset().union(*(guard.scopes for guard in guards))
+        roles = frozenset().union(*(guard.roles for guard in guards))
+        told = sorted(scopes - {AUTHENTICATED})
+        return InsufficientScopeError(scopes=told, roles=sorted(roles))
 
-    def _satisfied(self, principal: Principal) -> bool:
-        if self.any:
-            held = self.scopes & principal.scopes or self.roles & principal.roles
-            return bool(held)
+    def _objection(self) -> AuthError:
+        return AuthorizationError(f"the policy {self.policy} says no")
 
-        return self.scopes <= principal.scopes and self.roles <= principal.roles
+    def _staleness(self, principal: Principal) -> AuthError | None:
+        if self.max_age is None and not self.acr:
+            return None
+
+        if self._is_fresh(principal):
+            return None
+
+        return StepUpRequiredError(acr=self.acr, max_age=self.max_age)
 
     def _is_fresh(self, principal: Principal) -> bool:
         if self.acr and principal.acr not in self.acr:
@@ -172,82 +288,8 @@ class Requirement:
         age = self.clock() - principal.auth_time
         return -_SKEW <= age <= self.max_age
 
-    def _step_up(self) -> StepUpRequiredError:
-        return StepUpRequiredError(acr=self.acr, max_age=self.max_age)
 
-
-def _texts(names: str | Iterable[str]) -> frozenset[str]:
-    return frozenset((names,) if isinstance(names, str) else names)
-
-
-def _is_app(target: Callable[..., Any]) -> bool:
-    """Tell an ASGI app by its signature: ``(scope, receive, send)``."""
-    try:
-        names = [*inspect.signature(target).parameters]
-    except (TypeError, ValueError):
-        return False
-
-    return names == ["scope", "receive", "send"]
-
-
-def _guard_app(requirement: Requirement, app: ASGIApp) -> ASGIApp:
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            try:
-                requirement.check(scope)
-            except AuthError as error:
-                await deny(error, scope, receive, send)
-                return
-
-        await app(scope, receive, send)
-
-    return guarded
-
-
-def _guard_handler(
-    requirement: Requirement, handler: Callable[..., Any]
-) -> Callable[..., Any]:
-    if _is_async(handler):
-
-        @wraps(handler)
-        async def guarded(*args: Any, **kwargs: Any) -> Any:
-            requirement.check(_scope_of((*args, *kwargs.values())))
-            return await handler(*args, **kwargs)
-
-        return guarded
-
-    @wraps(handler)
-    def guarded_sync(*args: Any, **kwargs: Any) -> Any:
-        requirement.check(_scope_of((*args, *kwargs.values())))
-        return handler(*args, **kwargs)
-
-    return guarded_sync
-
-
-def _is_async(handler: Callable[..., Any]) -> bool:
-    call = getattr(handler, "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
-
-
-def _scope_of(arguments: tuple[Any, ...]) -> Mapping[str, Any]:
-    """Find the ASGI scope among what a handler is called with."""
-    found = [scope for scope in map(_as_scope, arguments) if scope is not None]
-    # A JSON body may look like a scope; a principal is not in it.
-    known = [scope for scope in found if isinstance(scope.get("auth"), Principal)]
-    for scope in (*known, *found):
-        return scope
-
-    # Also an ASGI scope of a type that no middleware of ours has looked at.
-    msg = (
-        "A guarded handler must get an ASGI scope, or a request that has one: "
-        "add the request to its parameters."
-    )
-    raise ConfigurationError(msg)
-
-
-def _as_scope(argument: Any) -> Mapping[str, Any] | None:
-    scope = getattr(argument, "scope", argument)
-    if isinstance(scope, Mapping) and scope.get("type") in _CONNECTIONS:
-        return scope
-
-    return None
+def _guards_of(app: object) -> tuple[Requirement, ...]:
+    """Return the guards that *app* is known to have; for what is told, not decided."""
+    known = getattr(app, MARK, ())
+    return known if isinstance(known, tuple) else ()

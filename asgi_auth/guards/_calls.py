@@ -1,0 +1,59 @@
+"""Tell what a callable is; nothing is called here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+__all__ = ["is_app", "is_async", "name_of", "positional"]
+
+_APP = ["scope", "receive", "send"]
+
+
+def is_app(target: Callable[..., Any]) -> bool:
+    """Tell an ASGI app by its signature: ``(scope, receive, send)``."""
+    return _names(target) == _APP
+
+
+def is_async(target: Callable[..., Any]) -> bool:
+    """Tell whether calling *target* makes a coroutine; look through partials."""
+    while isinstance(target, partial):
+        target = target.func
+
+    # The class's own, as the interpreter does: an instance cannot say otherwise.
+    call = getattr(type(target), "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(call)
+
+
+def positional(target: Callable[..., Any]) -> int | None:
+    """Count the arguments that *target* must be given, if it takes them by position.
+
+    ``None`` where it asks for others, or does not say.
+    """
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return None
+
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in _LOOSE]
+    if any(parameter.kind is parameter.KEYWORD_ONLY for parameter in needed):
+        return None
+
+    return len(needed)
+
+
+def name_of(target: Callable[..., Any]) -> str:
+    """Return what messages call *target*."""
+    return str(getattr(target, "__name__", type(target).__name__))
+
+
+_LOOSE = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+def _names(target: Callable[..., Any]) -> list[str]:
+    try:
+        return [*inspect.signature(target).parameters]
+    except (TypeError, ValueError):
+        return []
