@@ -115,8 +115,8 @@ def get_principal(scope: Mapping[str, Any]) -> Principal:
         return principal
 
     msg = (
-        "The scope has no principal: wrap the application in "
-        "AuthenticationMiddleware(app, backend), outside of what asks."
+        "The scope has no principal: call the install(app, backend) of your "
+        "framework, or wrap the app in AuthenticationMiddleware(app, backend)."
     )
     raise ConfigurationError(msg)
 

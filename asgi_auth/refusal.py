@@ -21,7 +21,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.exchange import Exchange, exchange_of
 
-__all__ = ["answer", "close_code", "deny"]
+__all__ = ["answer", "close_code", "deny", "response_to"]
 
 # IANA's WebSocket close codes: 3000 unauthorized, 3003 forbidden, 1013 try later.
 _TITLES = {status.value: status.phrase for status in HTTPStatus}
@@ -61,6 +61,17 @@ async def answer(
     await send(start)
     shown = b"" if scope.get("method") == "HEAD" else body
     await send({"type": prefix + ".body", "body": shown, "more_body": False})
+
+
+def response_to(error: AuthError, scope: Scope) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body, for frameworks that send for themselves.
+
+    Args:
+        error: Why; its ``public_message`` is all that the client learns.
+        scope: Of the request or socket.
+    """
+    headers, body = _response(error, exchange_of(scope).challenges)
+    return error.status, [*headers], body
 
 
 def close_code(error: AuthError) -> int:

@@ -14,6 +14,7 @@ from benchmarks.report import save
 SUITES = {
     "library": "verify one token, library against library",
     "asgi": "what authentication adds to a request, middleware against middleware",
+    "adapters": "what each framework's adapter adds over the middleware alone",
     "behaviour": "what everybody answers to odd and hostile requests; nothing is timed",
     "stack": "behind uvicorn and granian, under load",
     "cache": "hit rates, memory, and an attack on the table of verified tokens",

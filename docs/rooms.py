@@ -53,7 +53,9 @@ def write_rooms(app: Sphinx, docname: str, source: list[str]) -> None:
 def homes() -> dict[str, str]:
     """Map each name that a module exports to its full name, where it is defined."""
     found: dict[str, str] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
+    # Adapters use the same verbs as the core, which a bare name means.
+    paths = sorted(PACKAGE.rglob("*.py"), key=lambda p: ("integrations" in p.parts, p))
+    for path in paths:
         if path.name == "__init__.py":
             continue
 

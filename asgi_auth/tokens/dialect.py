@@ -30,6 +30,7 @@ class Dialect:
         scopes: Paths of texts with spaces or lists, which are put together.
         roles: The same for roles.
         audience: The claim that names the audience where there is no ``aud``.
+        subject: The claim that names the user where there is no ``sub``.
         says: Claims that must be there with this very value.
         needs: Claims of which each must be there; of a tuple, one is enough.
     """
@@ -37,6 +38,7 @@ class Dialect:
     scopes: tuple[Path, ...] = ("scope",)
     roles: tuple[Path, ...] = ("roles",)
     audience: str = "aud"
+    subject: str = "sub"
     says: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str | tuple[str, ...], ...] = ()
 
@@ -62,6 +64,9 @@ class Dialect:
         if "aud" not in claims and self.audience in claims:
             said["aud"] = claims[self.audience]
 
+        if "sub" not in claims and self.subject in claims:
+            said["sub"] = _as_text(claims[self.subject])
+
         return FrozenDict(said)
 
 
@@ -70,6 +75,11 @@ OAUTH = Dialect(scopes=("scope", "scp"))
 
 RFC9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 """The claims that RFC 9068, section 2.2, demands."""
+
+
+def _as_text(value: object) -> object:
+    """Write a number as a text, as ids of databases are; leave all else to be judged."""
+    return str(value) if type(value) is int else value
 
 
 def _found(

@@ -10,6 +10,7 @@ import ast
 import asyncio
 import inspect
 import re
+import secrets
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -79,9 +80,10 @@ def page_name(page: Path) -> str:
 
 @pytest.fixture
 def module(monkeypatch, tmp_path):
-    """Give a page a module of its own, and a directory that it may write to."""
+    """Give a page a module, a key in the environment, and a directory to write to."""
     made = ModuleType("docs_page")
     monkeypatch.setitem(sys.modules, made.__name__, made)
+    monkeypatch.setenv("ASGI_AUTH_SECRET_KEY", secrets.token_urlsafe(64))
     monkeypatch.chdir(tmp_path)
     return made
 

@@ -1,0 +1,82 @@
+"""What adapters have in common: the middleware's options, and OpenAPI's words.
+
+It installs nothing, and knows no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from asgi_auth.sources import BearerHeader, Cookie, Header, QueryParam, Source
+from asgi_auth.typing import UserLoader
+
+__all__ = ["MiddlewareOptions", "security_schemes"]
+
+
+class MiddlewareOptions(TypedDict, total=False):
+    """The options of :class:`~asgi_auth.middleware.AuthenticationMiddleware`."""
+
+    load_user: UserLoader | None
+    issuer_aware: bool
+    required: bool
+    public_paths: Iterable[str]
+    invalid: Literal["refuse", "anonymous"]
+    preflight: Literal["pass", "refuse"]
+    trusted_origins: Iterable[str]
+    public_url: str | None
+    share_scope: bool
+    track_current: bool
+    websocket_lifetime: Literal["token", "session"]
+
+
+def security_schemes(
+    sources: Sequence[Source],
+    *,
+    token_url: str | None = None,
+    scopes: Mapping[str, str] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Describe where credentials come from (OpenAPI 3.1, section 4.8.27).
+
+    Args:
+        sources: Those of the backend. What only WebSockets use is left out: OpenAPI
+            does not speak of them.
+        token_url: Where a password becomes a token (RFC 6749, section 4.3).
+        scopes: What they mean, by name.
+    """
+    schemes: dict[str, dict[str, Any]] = {}
+    if token_url is not None:
+        flow = {"tokenUrl": token_url, "scopes": dict(scopes or {})}
+        schemes["password"] = {"type": "oauth2", "flows": {"password": flow}}
+
+    for source in sources:
+        described = _describe(source)
+        if described is not None:
+            schemes[_free_name(source.way, schemes)] = described
+
+    return schemes
+
+
+def _describe(source: Source) -> dict[str, Any] | None:
+    match source:
+        case BearerHeader(scheme) if scheme.lower() == "bearer":
+            return {"type": "http", "scheme": "bearer"}
+        case BearerHeader(scheme):
+            told = f"`{scheme}`, a space, and the credential."
+            name = "Authorization"
+            return {"type": "apiKey", "in": "header", "name": name, "description": told}
+        case Header(name):
+            return {"type": "apiKey", "in": "header", "name": name}
+        case Cookie(name):
+            return {"type": "apiKey", "in": "cookie", "name": name}
+        case QueryParam(name, http=True):
+            return {"type": "apiKey", "in": "query", "name": name}
+        case _:
+            return None
+
+
+def _free_name(way: tuple[str, str], taken: Mapping[str, Any]) -> str:
+    """Return ``bearer`` for a header, ``cookie`` for a cookie, and so on."""
+    kind, word = way
+    name = word if kind == "header" else kind
+    return f"{kind}-{word}" if name in taken else name

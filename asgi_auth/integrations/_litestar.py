@@ -1,0 +1,149 @@
+"""How the middleware, its refusals and its guards stand in a Litestar application.
+
+It is for the adapter; it guards nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
+from litestar.routes import HTTPRoute
+
+from asgi_auth.errors import AuthError, ConfigurationError
+from asgi_auth.guards import Requirement
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.principal import AUTHENTICATED
+from asgi_auth.refusal import deny
+from asgi_auth.typing import ASGIApp, Receive, Scope, Send
+
+__all__ = ["answer_refusals", "describe", "wrap"]
+
+_WORDS = {"in": "security_scheme_in", "bearerFormat": "bearer_format"}
+
+
+def wrap(app: Litestar, make: Callable[[Any], AuthenticationMiddleware]) -> None:
+    """Put what *make* makes of an ASGI app around the router of *app*.
+
+    Not among the middleware that is given to Litestar: that stands below the router,
+    where a mount has lost its path, and unknown paths never come.
+
+    Args:
+        app: Whose CORS stays outside, for a refusal needs its headers too.
+        make: Wraps an ASGI app.
+
+    Raises:
+        ConfigurationError: There is one already.
+    """
+    holder, name = _place(app)
+    if isinstance(getattr(holder, name), AuthenticationMiddleware):
+        msg = "The app has the middleware: call install(app, backend) once only."
+        raise ConfigurationError(msg)
+
+    setattr(holder, name, make(_rooted(getattr(holder, name))))
+
+
+def _rooted(router: ASGIApp) -> ASGIApp:
+    """Have the router begin where the middleware does.
+
+    Litestar begins behind the first ``root_path`` in a path, wherever that is: with
+    ``/api`` it would find ``/private`` in ``/public/api/private``.
+    """
+
+    async def rooted(scope: Scope, receive: Receive, send: Send) -> None:
+        path, root = scope.get("path", ""), scope.get("root_path", "").rstrip("/")
+        if root and root in path and not f"{path}/".startswith(f"{root}/"):
+            scope["path"] = root + path
+
+        await router(scope, receive, send)
+
+    return rooted
+
+
+def _place(app: Litestar) -> tuple[Any, str]:
+    layer: Any = None if app.cors_config is None else app.asgi_handler
+    while layer is not None and getattr(layer, "config", None) is not app.cors_config:
+        layer = getattr(layer, "app", None)
+
+    return (app, "asgi_handler") if layer is None else (layer, "app")
+
+
+def answer_refusals(app: Litestar) -> None:
+    """Register what answers refusals, where *app* has nothing of its own for them."""
+    app.exception_handlers.setdefault(AuthError, _refuse)
+    if app.logging_config is not None:
+        # In debug mode Litestar logs every exception as an error.
+        app.logging_config.disable_stack_trace.update(_family(AuthError))
+
+
+class _Refusal(Response[None]):
+    def __init__(self, error: AuthError) -> None:
+        super().__init__(None, status_code=error.status)
+        self._error = error
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        return partial(deny, self._error)
+
+
+def _refuse(_: Request[Any, Any, Any], error: AuthError) -> Response[None]:
+    return _Refusal(error)
+
+
+def _family(error: type[AuthError]) -> Iterator[type[AuthError]]:
+    yield error
+    for kind in error.__subclasses__():
+        yield from _family(kind)
+
+
+def describe(
+    app: Litestar,
+    schemes: Mapping[str, Mapping[str, Any]],
+    guards_of: Callable[[HTTPRouteHandler], Iterable[Requirement]],
+) -> None:
+    """Say in the OpenAPI document how to authenticate, and what guards want.
+
+    A handler with a ``security`` of its own keeps that.
+
+    Args:
+        app: Whose routes are there already.
+        schemes: What the application accepts, by name, in OpenAPI's words.
+        guards_of: Returns what the guards of a handler want.
+    """
+    if app.openapi_config is None:
+        return
+
+    named: dict[str, str] = {}
+    for route in app.routes:
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            guards = [*guards_of(handler)]
+            if guards and handler.security is None:
+                scopes = _scopes_of(guards)
+                handler.security = [{name: scopes} for name in schemes]
+                named |= dict.fromkeys(scopes, "")
+
+    given = app.openapi_config.components
+    ours = {name: _scheme(told, named) for name, told in schemes.items()}
+    app.openapi_config.components = [
+        *(given if isinstance(given, list) else [given]),
+        Components(security_schemes={**ours}),
+    ]
+
+
+def _scopes_of(guards: Iterable[Requirement]) -> list[str]:
+    # One of any scopes will do: no list of them would say that.
+    wanted = [guard.scopes for guard in guards if not guard.any]
+    return sorted(frozenset().union(*wanted) - {AUTHENTICATED})
+
+
+def _scheme(told: Mapping[str, Any], scopes: dict[str, str]) -> SecurityScheme:
+    words = {_WORDS.get(name, name): value for name, value in told.items()}
+    if "flows" in words:
+        url = words["flows"]["password"]["tokenUrl"]
+        flow = OAuthFlow(token_url=url, scopes=scopes)
+        words["flows"] = OAuthFlows(password=flow)
+
+    return SecurityScheme(**words)

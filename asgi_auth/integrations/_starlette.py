@@ -1,0 +1,104 @@
+"""How the middleware stands in the stack of a Starlette app.
+
+It is for the adapters of Starlette and of what is built on it; it guards nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth.errors import AsgiAuthError, AuthError, ConfigurationError
+from asgi_auth.exchange import KEY, Exchange
+from asgi_auth.integrations._common import MiddlewareOptions
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.refusal import deny
+from asgi_auth.sources import QueryParam
+from asgi_auth.typing import Backend
+
+__all__ = ["install"]
+
+
+def install(
+    app: Starlette, backend: Backend, **options: Unpack[MiddlewareOptions]
+) -> None:
+    """Identify the callers of *app*, and answer what its guards refuse.
+
+    Routes may be added before and after. A handler of the app for ``AuthError``, or
+    for a class above or below it, wins over ours, whenever it is added.
+
+    Args:
+        app: Has served no request yet.
+        backend: Decides who is calling.
+        options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+
+    Raises:
+        ConfigurationError: It is too late, it was done before, or the options do not
+            fit together.
+    """
+    if app.middleware_stack is not None:
+        msg = "The app has begun to serve: call install(app, backend) where it is made."
+        raise ConfigurationError(msg)
+    if any(_is_a(AuthenticationMiddleware, made) for made in app.user_middleware):
+        msg = "The app has the middleware: call install(app, backend) once only."
+        raise ConfigurationError(msg)
+
+    # Starlette makes the middleware at the first request. That is late for news.
+    chosen: dict[str, Any] = {"backend": backend, "share_scope": True, **options}
+    for name in {"public_paths", "trusted_origins"} & chosen.keys():
+        chosen[name] = tuple(chosen[name])
+    _Installed(app, **chosen)
+
+    app.user_middleware.insert(_place(app, backend), Middleware(_Installed, **chosen))
+    # At the root of our errors: what the app adds comes before it, or replaces it.
+    app.exception_handlers.setdefault(AsgiAuthError, _refuse)
+
+
+class _Installed(AuthenticationMiddleware):
+    __slots__ = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except RuntimeError as error:
+            # A mounted app has made a 500 of a refusal, and that went out as what it
+            # was. Then Starlette finds our handler, and that it comes too late.
+            exchange = scope.get(KEY)
+            late = isinstance(exchange, Exchange) and not exchange.started
+            if not (late and isinstance(error.__cause__, AuthError)):
+                raise
+
+
+class _Refusal(Response):
+    def __init__(self, error: AuthError) -> None:
+        super().__init__(status_code=error.status)
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await deny(self._error, scope, receive, send)
+
+
+async def _refuse(connection: HTTPConnection, error: Exception) -> _Refusal:
+    if not isinstance(error, AuthError):
+        raise error
+    return _Refusal(error)
+
+
+def _is_a(kind: type, middleware: Middleware) -> bool:
+    made: Any = middleware.cls
+    return isinstance(made, type) and issubclass(made, kind)
+
+
+def _place(app: Starlette, backend: Backend) -> int:
+    """Outermost but for CORS, whose headers a refusal must have too."""
+    cors = [_is_a(CORSMiddleware, middleware) for middleware in app.user_middleware]
+    if any(isinstance(source, QueryParam) for source in backend.sources):
+        # What stands further out sees the tokens in queries.
+        return [*cors, False].index(False)
+    return len(cors) - cors[::-1].index(True) if True in cors else 0

@@ -1,0 +1,114 @@
+"""Django and its Channels: the middleware around both, and guards for consumers.
+
+It decides nothing. It does not touch Django's sessions: ``request.user`` stays what
+Django's own middleware says, and the caller stands in ``scope["user"]``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, Unpack
+
+from asgi_auth import guards
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.guards.connection import scope_of
+from asgi_auth.integrations._common import MiddlewareOptions
+from asgi_auth.integrations._django import RefusalMiddleware, load_user
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.principal import Principal, get_principal, get_user
+from asgi_auth.typing import ASGIApp, Backend
+
+__all__ = [
+    "RefusalMiddleware",
+    "current_principal",
+    "current_user",
+    "install",
+    "load_user",
+    "optional_user",
+    "requires",
+]
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+_KNOWN = guards.requires()
+
+
+def install(
+    app: ASGIApp, backend: Backend, **options: Unpack[MiddlewareOptions]
+) -> ASGIApp:
+    """Return *app* with the middleware around it, to be served instead.
+
+    Args:
+        app: A ``ProtocolTypeRouter``, or what stands where ``AuthMiddlewareStack``
+            would: around a ``URLRouter``, or around Django's own application.
+        backend: Decides who is calling.
+        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+
+    Raises:
+        ConfigurationError: It is installed already, or the options do not fit.
+    """
+    if isinstance(app, AuthenticationMiddleware):
+        msg = "The app has the middleware: call install(app, backend) once only."
+        raise ConfigurationError(msg)
+
+    return AuthenticationMiddleware(app, backend, **options)
+
+
+def requires(*scopes: str, **demands: Any) -> Callable[[T], T]:
+    """Guard a consumer class, what its ``as_asgi()`` returns, or a Django view.
+
+    Args:
+        scopes: Scopes that the caller needs.
+        demands: As for :func:`asgi_auth.guards.requires`.
+
+    Raises:
+        ConfigurationError: The demands do not fit together.
+    """
+    requirement = guards.requires(*scopes, **demands)
+
+    def guard(target: T) -> T:
+        if not inspect.isclass(target):
+            return requirement(target)
+
+        # On the class: what as_asgi() or inheritance make of it later has it too.
+        consumer: Any = target
+        consumer.__call__ = requirement(consumer.__call__)
+        return target
+
+    return guard
+
+
+def current_principal(connection: Any) -> Principal:
+    """Return who sent a request, or opened a socket; refuse an unknown caller.
+
+    Args:
+        connection: Django's request, a consumer, or an ASGI scope.
+
+    Raises:
+        AuthenticationError: The caller is unknown.
+    """
+    return _KNOWN.check(connection)
+
+
+def current_user(connection: Any) -> Any:
+    """Return the application's own user, or refuse an unknown caller.
+
+    Args:
+        connection: Django's request, a consumer, or an ASGI scope.
+
+    Raises:
+        AuthenticationError: The caller is unknown.
+    """
+    _KNOWN.check(connection)
+    return get_user(scope_of(connection))
+
+
+def optional_user(connection: Any) -> Any:
+    """Return the application's own user, or ``None`` for an unknown caller.
+
+    Args:
+        connection: Django's request, a consumer, or an ASGI scope.
+    """
+    scope = scope_of(connection)
+    return get_user(scope) if get_principal(scope).is_authenticated else None

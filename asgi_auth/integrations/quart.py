@@ -1,0 +1,144 @@
+"""Quart: the middleware in its place, and guards for handlers without a request.
+
+It decides nothing: it hands the request or the socket that Quart is serving to the
+core, and its refusals to Quart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, Unpack
+
+from quart import (
+    Quart,
+    Response,
+    current_app,
+    has_request_context,
+    has_websocket_context,
+    request,
+    websocket,
+)
+from werkzeug.datastructures import Headers
+from werkzeug.local import LocalProxy
+
+from asgi_auth import guards
+from asgi_auth.errors import AuthError, ConfigurationError
+from asgi_auth.exchange import exchange_of
+from asgi_auth.integrations._common import MiddlewareOptions
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.principal import Principal, get_principal, get_user
+from asgi_auth.refusal import close_code, response_to
+from asgi_auth.typing import Backend, Scope
+
+__all__ = [
+    "current_principal",
+    "current_user",
+    "install",
+    "optional_user",
+    "requires",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_KNOWN = guards.requires()
+_NAME = "asgi_auth"
+
+
+def install(app: Quart, backend: Backend, **options: Unpack[MiddlewareOptions]) -> None:
+    """Identify the callers of *app*, and answer its refusals.
+
+    Args:
+        app: Whose ``asgi_app`` is wrapped. A handler that it registers for
+            ``AuthError``, before or after, is left to answer instead.
+        backend: Decides who is calling.
+        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+
+    Raises:
+        ConfigurationError: It is installed already, or the options do not fit.
+    """
+    if _NAME in app.extensions:
+        msg = "The app has the middleware: call install(app, backend) once only."
+        raise ConfigurationError(msg)
+
+    inner: Any = app.asgi_app
+    wrapped: Any = AuthenticationMiddleware(inner, backend, **options)
+    app.asgi_app = wrapped  # type: ignore[method-assign]
+    app.extensions[_NAME] = wrapped
+    handlers: Any = app.error_handler_spec[None][None]
+    handlers.setdefault(AuthError, _refuse)
+
+
+def requires(*scopes: str, **demands: Any) -> Callable[[F], F]:
+    """Guard a handler, or a function for ``before_request`` or ``before_websocket``.
+
+    Args:
+        scopes: Scopes that the caller needs.
+        demands: As for :func:`asgi_auth.guards.requires`.
+
+    Raises:
+        ConfigurationError: The demands do not fit together.
+    """
+    requirement = guards.requires(*scopes, **demands)
+
+    def guard(handler: F) -> F:
+        @requirement
+        @wraps(handler)
+        async def behind(_: Scope, *args: Any, **kwargs: Any) -> Any:
+            return await current_app.ensure_async(handler)(*args, **kwargs)
+
+        @wraps(behind)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            return await behind(_scope(), *args, **kwargs)
+
+        return guarded  # type: ignore[return-value]
+
+    return guard
+
+
+def optional_user() -> Any:
+    """Return the application's own user, or ``None`` for an unknown caller."""
+    known = get_principal(_scope()).is_authenticated
+    return get_user(_scope()) if known else None
+
+
+def _scope() -> Scope:
+    """Return the scope of what is being served."""
+    serving: Any = websocket if has_websocket_context() else request
+    if serving is websocket or has_request_context():
+        scope: Scope = serving.scope
+        return scope
+
+    msg = "Nothing is being served here: ask within a request or a WebSocket."
+    raise ConfigurationError(msg)
+
+
+def _principal() -> Principal:
+    return _KNOWN.check(_scope())
+
+
+def _user() -> Any:
+    _KNOWN.check(_scope())
+    return get_user(_scope())
+
+
+current_principal: Principal = LocalProxy(_principal)  # type: ignore[assignment]
+"""Who is calling: a proxy, as Quart's own ``request`` is; it refuses the unknown."""
+
+current_user: Any = LocalProxy(_user)
+"""The application's own user: a proxy; it refuses an unknown caller."""
+
+
+async def _refuse(error: AuthError) -> Response | None:
+    """Answer with *error*; a socket is closed, or refused if that is still possible."""
+    scope = _scope()
+    if scope["type"] == "websocket":
+        # The middleware makes a proper refusal of the close before the accept.
+        exchange_of(scope).refusal = error
+        await websocket.close(close_code(error), error.code)
+        return None
+
+    status, headers, body = response_to(error, scope)
+    response = Response(body, status=status)
+    response.headers = Headers([(k.decode(), v.decode()) for k, v in headers])
+    return response
