@@ -49,9 +49,11 @@ _theirs = [
     "annotated_types",
     "anyio",
     "cryptography",
+    "django",
     "fastapi",
     "httpx2",
     "jwt",
+    "litestar",
     "nexios",
     "passlib",
     "pydantic",
@@ -65,6 +67,6 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(dir(builtins))})"),
     (r"py:.*", r"(Any|Callable|Literal|Mapping|Sequence|Self|optional)"),
     # What Pydantic writes into the signatures of models.
-    (r"py:.*", r"(FieldInfo|MaxLen|NoneType|tuple\[str)"),
+    (r"py:.*", r"(FieldInfo|MaxLen|NoneType|tuple\[.*)"),
 ]
 linkcheck_ignore = [r"https?://localhost", r"https?://[\w.]*\bexample\b"]

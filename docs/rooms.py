@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sphinx.pycode import ModuleAnalyzer
+
 if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.addnodes import pending_xref
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent.parent / "asgi_auth"
 MARKER = "<!-- rooms -->"
+PROXIES = {"asgi_auth.integrations.quart": ("current_principal", "current_user")}
 
 
 def name_of(path: Path) -> str:
@@ -36,7 +39,20 @@ def section_of(path: Path) -> str:
     """Write the section of one module; a package is described by its modules."""
     name = name_of(path)
     options = "   :no-members:\n" if path.name == "__init__.py" else ""
-    return f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{options}```\n"
+    proxies = PROXIES.get(name, ())
+    if proxies:
+        options += f"   :exclude-members: {', '.join(proxies)}\n"
+
+    described = "".join(described_by_hand(name, proxy) for proxy in proxies)
+    rst = f".. automodule:: {name}\n{options}{described}"
+    return f"## {name}\n\n```{{eval-rst}}\n{rst}```\n"
+
+
+def described_by_hand(module: str, proxy: str) -> str:
+    """Describe a proxy, which autodoc would ask for what stands behind it."""
+    documented = ModuleAnalyzer.for_module(module).find_attr_docs()
+    text = " ".join(documented["", proxy]).strip()
+    return f"\n.. py:data:: {module}.{proxy}\n\n   {text}\n"
 
 
 def write_rooms(app: Sphinx, docname: str, source: list[str]) -> None:

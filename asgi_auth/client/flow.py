@@ -23,7 +23,7 @@ class Step(Enum):
     """What comes next."""
 
     SEND = "send"
-    """Send the request, with the access token of :attr:`BearerFlow.tokens`."""
+    """Send the request, with the access token of the flow's ``tokens``."""
 
     REFRESH = "refresh"
     """Get other tokens than these, and tell how that went."""

@@ -110,7 +110,11 @@ def _scope() -> Scope:
         return scope
 
     msg = "Nothing is being served here: ask within a request or a WebSocket."
-    raise ConfigurationError(msg)
+    raise _NotServingError(msg)
+
+
+class _NotServingError(ConfigurationError, RuntimeError):
+    """What a proxy raises for nothing; from a RuntimeError it can recover, as in repr."""
 
 
 def _principal() -> Principal:

@@ -31,7 +31,7 @@ class ClientScript:
 
     @property
     def etag(self) -> str:
-        """A strong validator (RFC 9110, section 8.8.3): other bytes have another."""
+        """A strong validator, other for other bytes (RFC 9110, section 8.8.3)."""
         return f'"{self.integrity}"'
 
 

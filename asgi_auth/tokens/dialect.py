@@ -78,7 +78,7 @@ RFC9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
 
 def _as_text(value: object) -> object:
-    """Write a number as a text, as ids of databases are; leave all else to be judged."""
+    """Write a number, as ids of databases are, as a text; leave all else as it is."""
     return str(value) if type(value) is int else value
 
 
