@@ -1,18 +1,22 @@
 """Read the command line, and call the command that it names.
 
-No command lives here.
+No command lives here: each is a module with ``add``, which describes its options and
+names the function that runs it.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import metadata
 
-from asgi_auth.cli.demo import run_demo
-from asgi_auth.errors import ConfigurationError
+from asgi_auth.cli import demo, doctor, hash, keygen, sessions, tokens  # noqa: A004
+from asgi_auth.errors import ConfigurationError, UnavailableError
 
 __all__ = ["main"]
+
+_COMMANDS = (demo, keygen, tokens, hash, sessions, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,31 +26,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the program's name; by default the process's.
 
     Returns:
-        0, or 1 if a step was not as expected, or 2 for a wrong call.
+        0, or 1 if something was not as it should be (a step of the demo, a refused
+        token, a fault that the doctor found), or 2 for a wrong call or an outage.
     """
     options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run_demo(host=options.host, port=options.port, serve=options.serve)
-    except ConfigurationError as error:
+        return run(options)
+    except (ConfigurationError, UnavailableError) as error:
         sys.stderr.write(f"asgi-auth: {error}\n")
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="asgi-auth", description="Identify the callers of ASGI applications."
+        prog="asgi-auth",
+        description="Identify the callers of ASGI applications.",
+        epilog="Each command tells more: asgi-auth keygen --help",
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser(
-        "demo",
-        help="walk through a protected app on a real server",
-        description="Start a small protected app on loopback and walk through it "
-        "over real sockets: what was sent, what came back, who was seen.",
-        epilog="example: asgi-auth demo --serve --port 8000",
-    )
-    demo.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    demo.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
-    demo.add_argument(
-        "--serve", action="store_true", help="keep the server up, to try with curl"
-    )
+    version = f"asgi-auth {metadata.version('asgi-auth')}"
+    parser.add_argument("--version", action="version", version=version)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+
     return parser

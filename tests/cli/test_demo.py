@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 
-import httpx2
 import pytest
 
 from asgi_auth.cli.demo.step import Answer
@@ -38,22 +37,6 @@ def test_a_step_that_is_not_as_expected_fails_the_walk(monkeypatch, capsys):
 
     assert main(["demo"]) == 1
     assert "FAIL" in capsys.readouterr().out
-
-
-def test_serve_keeps_the_server_up_and_prints_commands_to_try(free_port):
-    port = str(free_port)
-    command = [sys.executable, "-m", "asgi_auth", "demo", "--serve", "--port", port]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            said = [process.stdout.readline() for _ in range(4)]
-            token = said[3].split("Bearer ")[1].split("'")[0]
-            headers = {"authorization": f"Bearer {token}"}
-            url = f"http://127.0.0.1:{port}/orders"
-            assert httpx2.get(url, trust_env=False).status_code == 401
-            answer = httpx2.get(url, headers=headers, trust_env=False)
-            assert answer.json() == {"caller": "ada"}
-        finally:
-            process.terminate()
 
 
 def test_a_taken_port_is_a_sentence_and_status_2(capsys):

@@ -1,0 +1,50 @@
+"""Open the store that a URL names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.stores.base import Store
+from asgi_auth.stores.memory import MemoryStore
+from asgi_auth.stores.redis import RedisStore
+from asgi_auth.stores.sql import SQLStore
+
+__all__ = ["STORES", "open_store"]
+
+STORES = "sqlite:///file.db, postgresql://user@host/name, redis://host, valkey://host"
+
+_SQL = frozenset({"sqlite", "postgresql"})
+_REDIS = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+
+
+@contextlib.asynccontextmanager
+async def open_store(url: str | None) -> AsyncIterator[Store]:
+    """Open a store, and close it at the end.
+
+    Args:
+        url: Where it is; ``None``: a new one in memory.
+
+    Raises:
+        ConfigurationError: It is no such URL.
+        MissingExtraError: The driver is not installed.
+    """
+    if url is None:
+        yield MemoryStore()
+        return
+
+    async with contextlib.aclosing(_make(url)) as store:
+        yield store
+
+
+def _make(url: str) -> SQLStore | RedisStore:
+    scheme = url.partition(":")[0].partition("+")[0].lower()
+    if scheme in _SQL:
+        return SQLStore(url)
+    if scheme in _REDIS:
+        return RedisStore(url)
+
+    # The URL itself may hold a password.
+    msg = f"A store is one of {STORES}; not {scheme or 'nothing'}://"
+    raise ConfigurationError(msg)

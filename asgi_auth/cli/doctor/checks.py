@@ -1,0 +1,228 @@
+"""What the doctor looks for, one function a fault.
+
+A check reads how things are set up. It calls nothing, connects to nothing, and tells no
+secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from asgi_auth.cli.doctor.finding import Finding
+from asgi_auth.cli.doctor.reach import layers_above, reachable
+from asgi_auth.cli.doctor.secrets import doubt_of, place_of
+from asgi_auth.keys import Key
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.sources import Cookie, QueryParam
+from asgi_auth.stores.memory import MemoryStore
+from asgi_auth.tokens.claims import ClaimsRules
+
+__all__ = ["CHECKS", "Patient", "examine"]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """An application, and all that it holds.
+
+    Attributes:
+        app: The application, as the server gets it.
+        workers: Processes that it is served by.
+        sources: Texts of the application's own modules, by file.
+    """
+
+    app: Any
+    workers: int
+    sources: Mapping[str, str]
+    parts: list[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look through the application once."""
+        object.__setattr__(self, "parts", [*reachable(self.app)])
+
+    def having(self, *kinds: type) -> list[Any]:
+        """Return the parts of some types."""
+        return [part for part in self.parts if isinstance(part, kinds)]
+
+    def named(self, name: str) -> list[Any]:
+        """Return the parts of a type that needs an extra to be imported."""
+        return [part for part in self.parts if type(part).__name__ == name]
+
+
+Check = Callable[[Patient], Iterator[Finding]]
+
+
+def examine(patient: Patient) -> list[Finding]:
+    """Look for every fault; the same one is told once."""
+    if not patient.having(AuthenticationMiddleware):
+        return [_NOBODY]
+
+    return list(dict.fromkeys(f for check in CHECKS for f in check(patient)))
+
+
+_NOBODY = Finding(
+    "no-middleware",
+    "The application has no AuthenticationMiddleware: nobody is identified.",
+    "Wrap it: AuthenticationMiddleware(app, backend), or install(app, backend).",
+)
+
+
+def weak_key(patient: Patient) -> Iterator[Finding]:
+    """A secret that can be guessed, or that everybody who has the code knows."""
+    for key in patient.having(Key):
+        if not key.is_symmetric:
+            continue
+
+        secret = key.to_jwk(insecure_private=True)["k"]
+        place = place_of(secret, patient.sources)
+        doubt = f"stands in {place}" if place else doubt_of(secret)
+        if doubt:
+            yield Finding(
+                "weak-key",
+                f"The secret of key {key.kid} {doubt}.",
+                "Make one with asgi-auth keygen, and keep it out of the code: "
+                "KeySet.from_env() reads ASGI_AUTH_SECRET_KEY.",
+            )
+
+
+def missing_audience(patient: Patient) -> Iterator[Finding]:
+    """Tokens that name nobody they are for."""
+    for rules in patient.having(ClaimsRules):
+        if rules.kind == "access" and not rules.audience:
+            yield Finding(
+                "missing-audience",
+                f"Access tokens of issuer {rules.issuer!r} name no audience: whoever "
+                "has the key to verify them takes them for its own.",
+                "Give TokenService or TokenVerifier an audience.",
+            )
+
+
+def insecure_cookie(patient: Patient) -> Iterator[Finding]:
+    """Cookies that travel unencrypted, or that a subdomain can plant."""
+    for cookies in patient.named("TokenCookies"):
+        if cookies.localhost:
+            yield Finding(
+                "insecure-cookie",
+                "AuthRoutes sets cookies without Secure and without a prefix.",
+                "Leave insecure_cookies_for_localhost out of production.",
+            )
+
+    for cookie in patient.having(Cookie):
+        if not cookie.name.startswith(("__Host-", "__Secure-")):
+            yield Finding(
+                "insecure-cookie",
+                f"Tokens are read from a cookie named {cookie.name!r}, which a "
+                "neighbouring subdomain can plant.",
+                f"Name it __Host-{cookie.name}: browsers then insist on Secure.",
+            )
+
+
+def memory_store(patient: Patient) -> Iterator[Finding]:
+    """Sessions that only one of several workers knows."""
+    if patient.workers > 1 and patient.having(MemoryStore):
+        yield Finding(
+            "memory-store",
+            f"There are {patient.workers} workers, and sessions are in the memory of "
+            "each: a log-out reaches one of them.",
+            "Use SQLStore or RedisStore.",
+        )
+
+
+def query_token(patient: Patient) -> Iterator[Finding]:
+    """Tokens in the addresses of requests, which are logged everywhere."""
+    for query in patient.having(QueryParam):
+        if query.http:
+            yield Finding(
+                "query-token",
+                f"Requests may carry tokens in their address (?{query.name}=…): they "
+                "end up in histories, referrers and the logs of proxies.",
+                "Leave http=True out: browsers need it for WebSockets only.",
+            )
+
+
+def no_rate_limit(patient: Patient) -> Iterator[Finding]:
+    """Log-in routes that let anybody guess as often as they like."""
+    for desk in patient.named("Desk"):
+        if desk.limiter is None:
+            yield Finding(
+                "no-rate-limit",
+                "AuthRoutes counts no tries: passwords can be guessed.",
+                "Leave insecure_unlimited out, or give it a limiter.",
+            )
+
+
+def wildcard_origin(patient: Patient) -> Iterator[Finding]:
+    """Pages of anybody that may use the cookies of users."""
+    for part in patient.parts:
+        if _allows_everybody(part):
+            yield Finding(
+                "wildcard-origin",
+                f"{type(part).__name__} lets pages of every origin send requests with "
+                "the user's credentials, and read the answers.",
+                "List the origins.",
+            )
+
+
+def hidden_middleware(patient: Patient) -> Iterator[Finding]:
+    """Query tokens that others see before they are blanked."""
+    for middleware in patient.having(AuthenticationMiddleware):
+        if not any(isinstance(part, QueryParam) for part in reachable(middleware)):
+            continue
+
+        above = layers_above(patient.app, type(middleware))
+        if above is None or any(map(_sees_the_query, above[1:])):
+            names = ", ".join(type(layer).__name__ for layer in above or [patient.app])
+            yield Finding(
+                "not-outermost",
+                f"Tokens come in the query, and {names} above the middleware may see "
+                "or log them.",
+                "Put AuthenticationMiddleware outermost.",
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    weak_key,
+    missing_audience,
+    insecure_cookie,
+    memory_store,
+    query_token,
+    no_rate_limit,
+    wildcard_origin,
+    hidden_middleware,
+)
+
+_ANYBODY = "https://anybody.example"
+
+
+def _allows_everybody(part: Any) -> bool:
+    """Recognise CORS settings of whatever framework that trust every origin."""
+    held = getattr(part, "__dict__", None)
+    if type(held) is not dict or not _with_credentials(held):
+        return False
+
+    origins = held.get("allow_origins")
+    if isinstance(origins, list | tuple | set | frozenset) and "*" in origins:
+        return True
+
+    pattern = held.get("allow_origin_regex")
+    if isinstance(pattern, str):
+        pattern = re.compile(pattern)
+
+    return isinstance(pattern, re.Pattern) and bool(pattern.fullmatch(_ANYBODY))
+
+
+def _with_credentials(held: Mapping[str, Any]) -> bool:
+    if held.get("allow_credentials") is True:
+        return True
+
+    headers = held.get("simple_headers")  # Starlette keeps it here only.
+    return isinstance(headers, Mapping) and (
+        headers.get("Access-Control-Allow-Credentials") == "true"
+    )
+
+
+def _sees_the_query(layer: Any) -> bool:
+    # It is always there in Starlette, and hands the scope on as it is.
+    return type(layer).__name__ != "ServerErrorMiddleware"

@@ -1,0 +1,145 @@
+"""List and revoke sessions in a store, from outside of the application.
+
+Workers that read the store hear of a revocation within a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from asgi_auth.cli._say import remark, say, say_json, times_of
+from asgi_auth.cli._stores import STORES, open_store
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.keys import KeySet
+from asgi_auth.sessions import TokenService
+from asgi_auth.stores.records import Session
+from asgi_auth.tokens.claims import DAY
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Describe the command ``sessions`` and its two verbs."""
+    parser = commands.add_parser(
+        "sessions",
+        help="list or revoke sessions in a store",
+        description="Work on the sessions of an application, in the store it uses.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_list(verbs)
+    _add_revoke(verbs)
+
+
+def _add_list(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "list",
+        help="show the sessions of a subject",
+        epilog="example: asgi-auth sessions list ada --store redis://localhost "
+        "--issuer https://api.example",
+    )
+    parser.add_argument("subject", help="whose sessions")
+    _add_store(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_list)
+
+
+def _add_revoke(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "revoke",
+        help="end one session, those of a subject, or all",
+        epilog="example: asgi-auth sessions revoke --subject ada "
+        "--store sqlite:///app.db --issuer https://api.example",
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--session", metavar="SID", help="this one")
+    which.add_argument("--subject", help="all of this subject")
+    which.add_argument(
+        "--all", action="store_true", help="everything of the issuer: after a breach"
+    )
+    _add_store(parser)
+    parser.set_defaults(run=_revoke)
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", metavar="URL", required=True, help=STORES)
+    parser.add_argument(
+        "--issuer", help="the issuer of the tokens; left out where they have no iss"
+    )
+
+
+def _list(options: argparse.Namespace) -> int:
+    found = asyncio.run(_sessions(options))
+    if options.json:
+        say_json([_told(session) for session in found])
+        return 0
+
+    now = time.time()
+    for session in found:
+        say(_line(session, now))
+
+    remark(f"{len(found)} of {options.subject}.")
+    return 0
+
+
+async def _sessions(options: argparse.Namespace) -> Sequence[Session]:
+    async with open_store(options.store) as store:
+        return await _service(store, options).sessions(options.subject)
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    asyncio.run(_revoke_in_store(options))
+    remark("Revoked: workers that read this store hear of it within a second.")
+    return 0
+
+
+async def _revoke_in_store(options: argparse.Namespace) -> None:
+    async with open_store(options.store) as store:
+        tokens = _service(store, options)
+        if options.session is not None:
+            await tokens.revoke_session(options.session)
+        elif options.subject is not None:
+            await tokens.revoke_subject(options.subject)
+        else:
+            await tokens.revoke_all()
+
+
+def _service(store: Any, options: argparse.Namespace) -> TokenService:
+    if options.issuer == "":
+        msg = "--issuer must not be empty: leave it out where tokens have no iss."
+        raise ConfigurationError(msg)
+
+    # Nothing is signed here, so any key will do.
+    keys = KeySet.generate("HS256")
+    # No application has access tokens that live longer than a day.
+    return TokenService(keys, store=store, issuer=options.issuer, access_ttl=DAY)
+
+
+def _told(session: Session) -> dict[str, Any]:
+    device = session.device
+    return {
+        "sid": session.sid,
+        "created_at": session.created_at,
+        "last_used_at": session.rotated_at,
+        "expires_at": min(session.idle_expires_at, session.expires_at),
+        "refreshes": session.seq,
+        "device": {
+            "label": device.label,
+            "ip": device.ip,
+            "user_agent": device.user_agent,
+        },
+    }
+
+
+def _line(session: Session, now: float) -> str:
+    told = _told(session)
+    times = times_of(told, ("last_used_at", "expires_at"), now)
+    parts = (session.device.label, session.device.ip, session.device.user_agent)
+    device = ", ".join(repr(part) for part in parts if part) or "unknown device"
+    return (
+        f"{session.sid}  used {times['last_used_at']}, ends {times['expires_at']}: "
+        f"{device}"
+    )

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asgi_auth import (
+    AuthenticationMiddleware,
+    Cookie,
+    JWTBackend,
+    KeySet,
+    QueryParam,
+    TokenService,
+)
+from asgi_auth.cli.doctor.checks import CHECKS, Patient, examine
+from asgi_auth.cli.doctor.secrets import doubt_of, place_of
+from asgi_auth.cli.main import main
+
+APPS = Path(__file__).parent / "doctor_apps"
+SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
+
+
+def doctor(*arguments, cwd=APPS, **environ):
+    environ = {
+        "PATH": "/usr/bin",
+        "DOCTOR_SECRET": secrets.token_urlsafe(64),
+        **environ,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "asgi_auth", "doctor", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=cwd,
+        env=environ,
+    )
+
+
+def examined(app, workers=1, sources=None):
+    return {fault.code for fault in examine(Patient(app, workers, sources or {}))}
+
+
+def make_app(keys=None, *, sources=None, audience="api", app=None):
+    keys = keys or KeySet.generate("ES256")
+    tokens = TokenService(keys, issuer="https://api.example", audience=audience)
+    backend = JWTBackend(tokens, **({} if sources is None else {"sources": sources}))
+    return AuthenticationMiddleware(app or answer, backend)
+
+
+async def answer(scope, receive, send):
+    raise AssertionError
+
+
+def test_all_eight_faults_of_a_bad_app_are_found():
+    done = doctor("bad_app:app", "--workers", "2", "--json")
+
+    told = json.loads(done.stdout)
+    assert done.returncode == 1, done.stderr
+    assert {fault["code"] for fault in told["faults"]} == {
+        "weak-key",
+        "missing-audience",
+        "insecure-cookie",
+        "memory-store",
+        "query-token",
+        "no-rate-limit",
+        "wildcard-origin",
+        "not-outermost",
+    }
+    assert len(CHECKS) == 8
+    assert all(fault["advice"] for fault in told["faults"])
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_nothing_is_found_in_a_good_app():
+    done = doctor("good_app:app", "--workers", "4")
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout == ""
+    assert done.stderr == "Nothing was found.\n"
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """Runs the doctor in this process, which is quicker."""
+    monkeypatch.chdir(APPS)
+    monkeypatch.syspath_prepend(APPS)
+    monkeypatch.setenv("DOCTOR_SECRET", secrets.token_urlsafe(64))
+    known = {*sys.modules}
+
+    def run(*arguments):
+        status = main(["doctor", *arguments])
+        return status, *capsys.readouterr()
+
+    yield run
+    for name in {*sys.modules} - known:
+        if name in {"good_app", "bad_app"}:
+            del sys.modules[name]
+
+
+def test_a_factory_is_called(here):
+    assert here("good_app:make_app", "--factory")[0] == 0
+
+
+def test_faults_are_told_in_words_with_what_to_do(here, monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    status, out, err = here("bad_app:app")
+
+    assert status == 1
+    assert "stands in bad_app.py, line " in out
+    assert "Make one with asgi-auth keygen" in out
+    assert "There are 3 workers" in out
+    assert err == "9 faults.\n"
+
+
+def test_ignored_faults_do_not_count(here):
+    told = json.loads(here("bad_app:app", "--json")[1])["faults"]
+    codes = {fault["code"] for fault in told}
+    ignored = [word for code in codes for word in ("--ignore", code)]
+
+    assert here("bad_app:app", *ignored)[0] == 0
+
+
+def test_an_app_without_the_middleware_is_a_fault(here):
+    status, out, _ = here("bad_app:bare", "--json")
+
+    assert status == 1
+    assert json.loads(out)["faults"][0]["code"] == "no-middleware"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bad_app"], "not of the form module:app"),
+        (["no_such_module:app"], "cannot be imported: ModuleNotFoundError"),
+        (["bad_app:none"], "bad_app has no none"),
+        (["bad_app:AuthRoutes", "--factory"], "AuthRoutes() fails: TypeError"),
+    ],
+)
+def test_what_cannot_be_imported_is_a_sentence_and_status_2(here, arguments, said):
+    status, out, err = here(*arguments)
+
+    assert status == 2
+    assert out == ""
+    assert said in err
+
+
+def test_an_odd_number_of_workers_is_status_2(here, monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "many")
+
+    assert here("good_app:app")[0] == 2
+
+
+def test_a_secret_of_low_worth_or_of_words_is_weak():
+    few = make_app(KeySet.from_secret("abcdefgh1abcdefgh2bacdefgh31abcdefg"))
+    words = "correct horse battery staple tomato garden window purple"
+
+    assert examined(few) == {"weak-key"}
+    assert examined(make_app(KeySet.from_secret(words))) == {"weak-key"}
+    assert examined(make_app(KeySet.from_secret(secrets.token_urlsafe(32)))) == set()
+
+
+def test_the_secret_itself_is_never_told():
+    app = make_app(KeySet.from_secret(SECRET))
+    faults = examine(Patient(app, 1, {"settings.py": f"\nSECRET = '{SECRET}'\n"}))
+
+    assert "settings.py, line 2" in faults[0].text
+    assert SECRET not in repr(faults)
+
+
+def test_random_bytes_as_secret_are_judged_too():
+    keys = KeySet.from_secret(secrets.token_bytes(32))
+
+    assert examined(make_app(keys), sources={"a.py": "x"}) == set()
+
+
+def test_doubts_and_places_of_texts():
+    from asgi_auth._encoding import b64url_encode
+
+    def coded(text):
+        return b64url_encode(text.encode()).decode()
+
+    assert doubt_of(coded("aaaaaaaabbbbbbbbccccccccddddddddeeee")).startswith(
+        "is worth"
+    )
+    assert doubt_of(coded(secrets.token_urlsafe(32))) == ""
+    assert place_of(coded(SECRET), {"a.py": "nothing"}) == ""
+
+
+def test_the_middleware_may_stand_below_what_hands_the_scope_on_as_it_is():
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
+
+    backend = make_app(sources=(QueryParam("token"),))._backend
+    ours = Middleware(AuthenticationMiddleware, backend=backend)
+    zipped = Middleware(GZipMiddleware)
+
+    assert examined(Starlette(middleware=[ours, zipped])) == set()
+    assert examined(Starlette(middleware=[zipped, ours])) == {"not-outermost"}
+
+
+def test_wrappers_written_as_functions_and_methods_are_seen_through():
+    inner = make_app(sources=(QueryParam("token"),))
+
+    async def logged(scope, receive, send):
+        await inner(scope, receive, send)
+
+    class Outer:
+        def __init__(self):
+            self.app = logged
+
+        async def serve(self, scope, receive, send):
+            await self.app(scope, receive, send)
+
+    assert examined(inner) == set()
+    assert examined(logged) == set()
+    assert examined(Outer()) == {"not-outermost"}
+    assert examined(Outer().serve) == {"not-outermost"}
+
+
+def test_a_middleware_deep_inside_is_found_but_is_not_outermost():
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    inner = make_app(sources=(QueryParam("token"),))
+
+    assert examined(Starlette(routes=[Mount("/api", inner)])) == {"not-outermost"}
+    plain = Starlette(routes=[Mount("/api", make_app())])
+    assert examined(plain) == set()
+
+
+@pytest.mark.parametrize("name", ["access", "session"])
+def test_a_cookie_without_a_prefix_is_insecure(name):
+    assert examined(make_app(sources=(Cookie(name),))) == {"insecure-cookie"}
+    assert examined(make_app(sources=(Cookie(f"__Host-{name}"),))) == set()
+
+
+def test_cors_settings_of_other_frameworks_are_understood():
+    from litestar import Litestar
+    from litestar.config.cors import CORSConfig
+
+    def app(**more):
+        cors = CORSConfig(allow_credentials=True, **more)
+        return make_app(app=Litestar(cors_config=cors, openapi_config=None))
+
+    assert examined(app(allow_origins=["*"])) == {"wildcard-origin"}
+    assert examined(app(allow_origin_regex="https://.*")) == {"wildcard-origin"}
+    assert examined(app(allow_origins=["https://app.example"])) == set()
+
+
+def test_memory_is_no_fault_of_a_single_worker():
+    assert examined(make_app(), workers=1) == set()
+    assert examined(make_app(), workers=2) == {"memory-store"}
+    assert examined(make_app(audience=None)) == {"missing-audience"}

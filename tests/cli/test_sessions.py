@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+
+import anyio
+import pytest
+
+from asgi_auth import Device, KeySet, RevokedTokenError, TokenService
+from asgi_auth.cli.main import main
+from asgi_auth.stores.redis import RedisStore
+from asgi_auth.stores.sql import SQLStore
+from tests.stores.valkey import valkey_server
+
+ISSUER = "https://api.example"
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    with valkey_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "valkey"])
+async def store_url(request, tmp_path):
+    if request.param == "valkey":
+        server = request.getfixturevalue("valkey")
+        with server.client() as client:
+            client.flushall()
+
+        return server.url
+
+    url = f"sqlite:///{tmp_path}/app.db"
+    store = SQLStore(url)
+    await store.create_schema()
+    await store.aclose()
+    return url
+
+
+@pytest.fixture
+async def tokens(store_url):
+    kind = SQLStore if store_url.startswith("sqlite") else RedisStore
+    store = kind(store_url)
+    service = TokenService(KeySet.generate(), store=store, issuer=ISSUER)
+    yield service
+    await service.aclose()
+    await store.aclose()
+
+
+@pytest.fixture
+def run(store_url, capsys):
+    async def run(*arguments):
+        more = ["--store", store_url, "--issuer", ISSUER]
+        status = await anyio.to_thread.run_sync(
+            lambda: main(["sessions", *arguments, *more])
+        )
+        return status, *capsys.readouterr()
+
+    return run
+
+
+async def test_sessions_are_listed_with_their_devices(tokens, run):
+    device = Device(label="phone", ip="192.0.2.1", user_agent="\x1b[2JBrowser")
+    await tokens.issue("ada", device=device)
+    await tokens.issue("ada")
+    await tokens.issue("bob")
+    status, out, err = await run("list", "ada")
+
+    lines = out.splitlines()
+    assert status == 0
+    assert len(lines) == 2
+    assert "'phone', '192.0.2.1', '\\x1b[2JBrowser'" in lines[0]
+    assert "ends in 6 d: unknown device" in lines[1]
+    assert err == "2 of ada.\n"
+
+
+async def test_sessions_are_listed_as_json(tokens, run):
+    pair = await tokens.issue("ada", device=Device(label="phone"))
+    _, out, _ = await run("list", "ada", "--json")
+
+    told = json.loads(out)
+    assert [session["device"]["label"] for session in told] == ["phone"]
+    assert told[0]["refreshes"] == 0
+    assert pair.refresh_token not in out
+
+
+async def test_one_session_is_revoked_and_the_application_hears_of_it(tokens, run):
+    lost, kept = await tokens.issue("ada"), await tokens.issue("ada")
+    await tokens.verify(lost.access_token)
+    sid = (await tokens.sessions("ada"))[0].sid
+    status, _, err = await run("revoke", "--session", sid)
+
+    assert status == 0
+    assert "within a second" in err
+    with anyio.fail_after(3):
+        while True:
+            try:
+                await tokens.verify(lost.access_token)
+            except RevokedTokenError:
+                break
+            await anyio.sleep(0.05)
+
+    await tokens.verify(kept.access_token)
+    assert len(await tokens.sessions("ada")) == 1
+
+
+async def test_all_of_a_subject_and_everything_are_revoked(tokens, run):
+    await tokens.issue("ada")
+    pair = await tokens.issue("bob")
+    assert (await run("revoke", "--subject", "ada"))[0] == 0
+    assert await tokens.sessions("ada") == []
+    assert len(await tokens.sessions("bob")) == 1
+
+    assert (await run("revoke", "--all"))[0] == 0
+    with pytest.raises(RevokedTokenError):
+        await tokens.refresh(pair.refresh_token)
+
+
+def test_what_to_revoke_must_be_said(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["sessions", "revoke", "--store", "sqlite:///x.db"])
+
+    assert stopped.value.code == 2
+    assert "is required" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["mysql://root:pass-word@host/x", "nonsense", ""])
+def test_no_store_is_a_sentence_without_the_url(capsys, url):
+    assert main(["sessions", "list", "ada", "--store", url]) == 2
+
+    err = capsys.readouterr().err
+    assert "A store is one of" in err
+    assert "pass-word" not in err
+
+
+def test_an_outage_is_status_2(capsys, free_port):
+    url = f"redis://:pass-word@127.0.0.1:{free_port}"
+    assert main(["sessions", "list", "ada", "--store", url]) == 2
+    assert "pass-word" not in capsys.readouterr().err
+
+
+def test_an_empty_issuer_is_a_wrong_call(tmp_path):
+    url = f"sqlite:///{tmp_path}/app.db"
+    arguments = ["sessions", "list", "ada", "--store", url, "--issuer", ""]
+    assert main(arguments) == 2
