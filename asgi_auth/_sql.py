@@ -185,6 +185,11 @@ class Database:
         return _Life(_postgres_engine(self.url))
 
     async def _end(self, life: _Life) -> None:
+        # What a cancelled caller left on its way would give its connection back to a
+        # pool that is gone.
+        if life.verbs:
+            await asyncio.wait([*life.verbs], timeout=_VERB_TIMEOUT + _CLEAN_UP)
+
         if self._given is None:
             await life.engine.dispose()
 
@@ -231,12 +236,14 @@ async def _lock_schema(connection: AsyncConnection) -> None:
 
 
 def _read_url(source: str | sa.URL) -> sa.URL:
+    # Without the cause: it would quote the URL, which may hold a password.
+    msg = "the database URL is not one, like postgresql://user@host/name"
     try:
         url = sa.make_url(source)
-    except sa.exc.ArgumentError:
-        # Without the cause: it would quote the URL, which may hold a password.
-        msg = "the database URL is not one, like postgresql://user@host/name"
+    except (sa.exc.ArgumentError, ValueError):  # The latter for its port.
         raise ConfigurationError(msg) from None
+    if url.get_backend_name() == "sqlite" and url.host:
+        raise ConfigurationError(msg)
     name = "postgresql" if url.drivername == "postgres" else url.drivername
     return url.set(drivername=_DRIVERS.get(name, name))
 

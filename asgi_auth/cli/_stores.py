@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import os
 from collections.abc import AsyncIterator
 
 from asgi_auth.errors import ConfigurationError
@@ -11,12 +13,34 @@ from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 
-__all__ = ["STORES", "open_store"]
+__all__ = ["add_store_option", "open_store"]
 
-STORES = "sqlite:///file.db, postgresql://user@host/name, redis://host, valkey://host"
+_STORES = "sqlite:///file.db, postgresql://user@host/name, redis://host, valkey://host"
+_VARIABLE = "ASGI_AUTH_STORE"
 
 _SQL = frozenset({"sqlite", "postgresql"})
 _REDIS = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+
+
+def add_store_option(
+    parser: argparse.ArgumentParser, what: str, *, required: bool = False
+) -> None:
+    """Describe where the store is said: a password must not stand in an argument.
+
+    Args:
+        parser: Gets the option.
+        what: The store is to the command.
+        required: It cannot do without.
+    """
+    known = os.environ.get(_VARIABLE) or None
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        default=known,
+        required=required and known is None,
+        help=f"{what}: {_STORES}; by default the variable {_VARIABLE}, which is the "
+        "place for a URL with a password",
+    )
 
 
 @contextlib.asynccontextmanager
@@ -46,5 +70,5 @@ def _make(url: str) -> SQLStore | RedisStore:
         return RedisStore(url)
 
     # The URL itself may hold a password.
-    msg = f"A store is one of {STORES}; not {scheme or 'nothing'}://"
+    msg = f"A store is one of {_STORES}; not {scheme or 'nothing'}://"
     raise ConfigurationError(msg)

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from typing import Any
 
-from asgi_auth.cli._say import remark, say
+from asgi_auth.cli._say import remark, say, say_json
 from asgi_auth.cli._secrets import read_password
 from asgi_auth.errors import AuthError, InvalidCredentialsError, UnavailableError
 from asgi_auth.passwords import PasswordHasher
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         description="Hash the password that comes on the standard input (Argon2id).",
         epilog="examples:\n"
         "  asgi-auth hash                        asks without showing it\n"
-        "  asgi-auth hash < password.txt\n"
+        "  asgi-auth hash --json < password.txt\n"
         "  asgi-auth hash --against '$2b$12$…'   exits with 1 if it does not fit",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -31,33 +31,38 @@ def add(commands: Any) -> None:
         metavar="HASH",
         help="check the password; print a new hash if this one is out of date",
     )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        return asyncio.run(_hash(read_password(), options.against))
+        told = asyncio.run(_hash(read_password(), options.against))
     except UnavailableError:
         raise
     except AuthError as error:
         remark(f"asgi-auth: {error.public_message}")
         return 1
 
+    if options.json:
+        say_json(told)
+    elif told["hash"] is not None:
+        say(told["hash"])
 
-async def _hash(password: str, against: str | None) -> int:
+    return int(told["fits"] is False)
+
+
+async def _hash(password: str, against: str | None) -> dict[str, Any]:
+    """Return the hash to store, if any, and whether the password fits *against*."""
     hasher = PasswordHasher()
     if against is None:
-        say(await hasher.hash(password))
-        return 0
+        return {"hash": await hasher.hash(password), "fits": None}
 
     try:
         newer = await hasher.verify(password, against)
     except InvalidCredentialsError:
         remark("The password does not fit.")
-        return 1
+        return {"hash": None, "fits": False}
 
     remark("The password fits." if newer is None else "It fits; store this instead:")
-    if newer is not None:
-        say(newer)
-
-    return 0
+    return {"hash": newer, "fits": True}

@@ -7,6 +7,7 @@ names the function that runs it.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -32,10 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        status = run(options)
+        sys.stdout.flush()
     except (ConfigurationError, UnavailableError) as error:
         sys.stderr.write(f"asgi-auth: {error}\n")
         return 2
+    except BrokenPipeError:
+        # Nobody reads on; nor may the interpreter try it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

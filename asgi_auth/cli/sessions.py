@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from asgi_auth.cli._say import remark, say, say_json, times_of
-from asgi_auth.cli._stores import STORES, open_store
+from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.sessions import TokenService
@@ -20,6 +21,8 @@ from asgi_auth.stores.records import Session
 from asgi_auth.tokens.claims import DAY
 
 __all__ = ["add"]
+
+_WHICH = ("session", "subject", "all")
 
 
 def add(commands: Any) -> None:
@@ -61,11 +64,12 @@ def _add_revoke(verbs: Any) -> None:
         "--all", action="store_true", help="everything of the issuer: after a breach"
     )
     _add_store(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_revoke)
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", metavar="URL", required=True, help=STORES)
+    add_store_option(parser, "where they are", required=True)
     parser.add_argument(
         "--issuer", help="the issuer of the tokens; left out where they have no iss"
     )
@@ -86,19 +90,21 @@ def _list(options: argparse.Namespace) -> int:
 
 
 async def _sessions(options: argparse.Namespace) -> Sequence[Session]:
-    async with open_store(options.store) as store:
-        return await _service(store, options).sessions(options.subject)
+    async with _service(options) as tokens:
+        return await tokens.sessions(options.subject)
 
 
 def _revoke(options: argparse.Namespace) -> int:
     asyncio.run(_revoke_in_store(options))
+    if options.json:
+        say_json({name: getattr(options, name) for name in ("issuer", *_WHICH)})
+
     remark("Revoked: workers that read this store hear of it within a second.")
     return 0
 
 
 async def _revoke_in_store(options: argparse.Namespace) -> None:
-    async with open_store(options.store) as store:
-        tokens = _service(store, options)
+    async with _service(options) as tokens:
         if options.session is not None:
             await tokens.revoke_session(options.session)
         elif options.subject is not None:
@@ -107,15 +113,19 @@ async def _revoke_in_store(options: argparse.Namespace) -> None:
             await tokens.revoke_all()
 
 
-def _service(store: Any, options: argparse.Namespace) -> TokenService:
+@contextlib.asynccontextmanager
+async def _service(options: argparse.Namespace) -> AsyncIterator[TokenService]:
     if options.issuer == "":
         msg = "--issuer must not be empty: leave it out where tokens have no iss."
         raise ConfigurationError(msg)
 
     # Nothing is signed here, so any key will do.
     keys = KeySet.generate("HS256")
-    # No application has access tokens that live longer than a day.
-    return TokenService(keys, store=store, issuer=options.issuer, access_ttl=DAY)
+    async with open_store(options.store) as store:
+        # No application has access tokens that live longer than a day.
+        tokens = TokenService(keys, store=store, issuer=options.issuer, access_ttl=DAY)
+        async with contextlib.aclosing(tokens):
+            yield tokens
 
 
 def _told(session: Session) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Any
 
 from asgi_auth.cli._say import remark, say, say_json, times_of
 from asgi_auth.cli._secrets import add_key_options, read_keys, read_token
-from asgi_auth.cli._stores import STORES, open_store
+from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.sessions import TokenService
 from asgi_auth.tokens.claims import DAY
@@ -44,7 +45,8 @@ def _add_issue(verbs: Any) -> None:
     parser = verbs.add_parser(
         "issue",
         help="sign an access token, without a session",
-        epilog="example: asgi-auth token issue ada --scope orders:read --ttl 300",
+        epilog="example: asgi-auth token issue ada --scope orders:read --ttl 300 "
+        "--json",
     )
     parser.add_argument("subject", help="whose token it is")
     parser.add_argument("--scope", action="append", default=[], help="may come again")
@@ -61,6 +63,7 @@ def _add_issue(verbs: Any) -> None:
     )
     parser.add_argument("--issuer", help="the iss")
     parser.add_argument("--audience", help="the aud")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     add_key_options(parser)
     parser.set_defaults(run=_issue)
 
@@ -92,9 +95,7 @@ def _add_verify(verbs: Any) -> None:
     )
     parser.add_argument("--issuer", help="the iss that it must have")
     parser.add_argument("--audience", help="the aud that it must have")
-    parser.add_argument(
-        "--store", metavar="URL", help=f"who knows revocations: {STORES}"
-    )
+    add_store_option(parser, "who knows revocations")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_key_options(parser)
     parser.set_defaults(run=_verify)
@@ -118,7 +119,12 @@ def _issue(options: argparse.Namespace) -> int:
         roles=options.role,
         claims=dict(map(_claim, options.claim)),
     )
-    say(token)
+    if options.json:
+        _, claims = peek(token.encode()) or ({}, {})
+        say_json({"token": token, "claims": dict(claims)})
+    else:
+        say(token)
+
     if options.audience is None:
         remark("Without --audience any service that has the key accepts it.")
 
@@ -138,7 +144,7 @@ def _claim(text: str) -> tuple[str, Any]:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    found = peek(read_token().encode())
+    found = peek(read_token().encode("utf-8", "replace"))
     if found is None:
         remark("This is no signed JWT in compact form.")
         return 1
@@ -179,7 +185,8 @@ async def _verified(token: str, options: argparse.Namespace) -> Mapping[str, Any
         tokens = TokenService(
             keys, store=store, issuer=options.issuer, audience=options.audience
         )
-        return await tokens.verify(token, options.kind)
+        async with contextlib.aclosing(tokens):
+            return await tokens.verify(token, options.kind)
 
 
 def _show(

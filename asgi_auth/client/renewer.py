@@ -73,6 +73,7 @@ class Renewer:
         self._needs_loop = _is_async(send) or _is_async(save)
         self._lock = threading.Lock()
         self._flight: Future[Tokens] | None = None
+        self._thread = threading.current_thread()
         self._failed_at: float | None = None
 
     @property
@@ -135,7 +136,8 @@ class Renewer:
                 done.set_result(tokens)
                 return done
 
-            if self._flight is None:
+            # A fork takes a flight along, and not its thread: nobody would land it.
+            if self._flight is None or not self._thread.is_alive():
                 self._flight = self._take_off(tokens, loop)
             return self._flight
 
@@ -149,11 +151,11 @@ class Renewer:
 
         flight: Future[Tokens] = Future()
         flight.set_running_or_notify_cancel()  # Nobody who waits can cancel it.
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=self._fly, args=(flight, stale, loop), name="asgi-auth-refresh"
         )
         try:
-            thread.start()
+            self._thread.start()
         except RuntimeError as error:
             msg = "no thread for the refresh could be started"
             raise RefreshFailedError(msg) from error
@@ -173,7 +175,8 @@ class Renewer:
         except LoggedOutError:
             if self._land(flight, None, loop):
                 raise
-        except ClientError:
+        except BaseException:
+            # Also of what nobody thought of: else all would wait for it for ever.
             self._note_failure(flight)
             raise
         else:
@@ -183,18 +186,17 @@ class Renewer:
         return _present(self._tokens)  # Somebody has logged in or out meanwhile.
 
     def _refresh(self, stale: Tokens, loop: _Loop) -> Tokens:
-        asked_at = self._clock()
         try:
+            asked_at = self._clock()
             headers, body = self._endpoint.ask(stale.refresh_token or "")
             answer = self._settle(self._send(self._endpoint.url, headers, body), loop)
+            return self._endpoint.read(answer, stale, asked_at=asked_at)
         except ClientError:
             raise
         except BaseException as error:
             # Whatever a driver calls its outages; also the end of an event loop.
             msg = f"the refresh endpoint cannot be reached: {type(error).__name__}"
             raise RefreshFailedError(msg) from error
-
-        return self._endpoint.read(answer, stale, asked_at=asked_at)
 
     def _land(self, flight: Future[Tokens], tokens: Tokens | None, loop: _Loop) -> bool:
         """Keep what came, before any request goes out with it."""
@@ -218,7 +220,8 @@ class Renewer:
     def _note_failure(self, flight: Future[Tokens]) -> None:
         with self._lock:
             if self._flight is flight:
-                self._flight, self._failed_at = None, self._clock()
+                self._flight = None
+                self._failed_at = self._clock()
 
     def _settle(self, value: Any, loop: _Loop) -> Any:
         """Wait for what has to be waited for, in the loop that it belongs to."""

@@ -108,7 +108,8 @@ def _seconds(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
 
-    return min(float(value), _LONGEST_LIFE) if 0 < value < float("inf") else None
+    # Compared before it is made a float: a server may write any number of digits.
+    return float(min(value, _LONGEST_LIFE)) if 0 < value < float("inf") else None
 
 
 def _derived_lifetime(access: str, server_time: float | None) -> float | None:

@@ -67,8 +67,8 @@ def requires(
 
     Raises:
         ConfigurationError: *any* is set, and there is nothing to choose from; a
-            needed scope is a wildcard, where these count; or something has another
-            type.
+            needed scope is a wildcard, where these count, or two scopes in one text;
+            or something has another type or is out of bounds.
     """
     if isinstance(policy, Requirement):
         msg = "A guard is no policy: put holds(...) where its scopes and roles are due."
@@ -80,7 +80,7 @@ def requires(
         any,
         texts("backend", backend),
         max_age,
-        (acr,) if isinstance(acr, str) else tuple(acr),
+        _classes(acr),
         clock,
         None if policy is None else policy_of(policy),
         hierarchy,
@@ -125,6 +125,7 @@ class Requirement:
 
     def __post_init__(self) -> None:
         """Refuse a choice of nothing, which everybody would satisfy."""
+        _check_age(self.max_age)
         rights = Rights(
             self.scopes, self.roles, self.any, self.hierarchy, self.wildcards
         )
@@ -287,6 +288,18 @@ class Requirement:
         # A log-in that lies ahead was counted in milliseconds, or made up.
         age = self.clock() - principal.auth_time
         return -_SKEW <= age <= self.max_age
+
+
+def _classes(acr: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the context classes in their order, which is that of preference."""
+    texts("acr", acr)
+    return (acr,) if isinstance(acr, str) else tuple(acr)
+
+
+def _check_age(max_age: object) -> None:
+    if max_age is not None and not (type(max_age) is int and max_age >= 0):
+        msg = "max_age must be a whole number of seconds, 0 or more."
+        raise ConfigurationError(msg)
 
 
 def _guards_of(app: object) -> tuple[Requirement, ...]:

@@ -32,8 +32,8 @@ class Rights:
 
     Raises:
         ConfigurationError: *any* is set, and there is nothing to choose from; a
-            needed scope is a wildcard, where wildcards count; or something has
-            another type.
+            needed scope is a wildcard, where wildcards count, or has spaces; or
+            something has another type.
     """
 
     scopes: frozenset[str] = frozenset()
@@ -49,6 +49,11 @@ class Rights:
         """Work out once what each check looks at."""
         if self.any and not (self.scopes or self.roles):
             msg = "any=True needs scopes or roles to choose from."
+            raise ConfigurationError(msg)
+
+        split = [scope for scope in self.scopes if scope.split() != [scope]]
+        if split:
+            msg = f"{split[0]!r} has spaces, which part scopes: name each for itself."
             raise ConfigurationError(msg)
 
         wild = [scope for scope in self.scopes if _ANY in scope.split(_SEPARATOR)]

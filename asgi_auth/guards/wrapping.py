@@ -129,7 +129,7 @@ def _wrap_class(check: Check, endpoint: type) -> type:
 
     def make(cls: type, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         async def app(*way: Any) -> None:
-            await _instance(endpoint, cls, way)
+            await _instance(guarded, cls, way)
 
         # Not an instance: its constructor must not run before the check.
         return _serve(check, app, scope, receive, send)
@@ -140,9 +140,11 @@ def _wrap_class(check: Check, endpoint: type) -> type:
     return guarded
 
 
-def _instance(base: Any, cls: Any, way: tuple[Any, ...]) -> Any:
-    """Make an instance of *cls* as *base* does, or what another guard made of it."""
-    new = base.__new__
+def _instance(guarded: Any, cls: Any, way: tuple[Any, ...]) -> Any:
+    """Make an instance of *cls* as without this guard: other guards come next."""
+    # Not of the class that was guarded: *cls* may inherit from another guarded one,
+    # whose guard stands further down the line.
+    new = super(guarded, cls).__new__
     made = new(cls) if new is object.__new__ else new(cls, *way)
     if isinstance(made, cls):
         made.__init__(*way)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Unpack
 from asgi_auth import guards
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards.connection import scope_of
-from asgi_auth.integrations._common import MiddlewareOptions
+from asgi_auth.integrations._common import Demands, MiddlewareOptions
 from asgi_auth.integrations._django import RefusalMiddleware, load_user
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
@@ -55,7 +55,7 @@ def install(
     return AuthenticationMiddleware(app, backend, **options)
 
 
-def requires(*scopes: str, **demands: Any) -> Callable[[T], T]:
+def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
     """Guard a consumer class, what its ``as_asgi()`` returns, or a Django view.
 
     Args:
@@ -63,7 +63,7 @@ def requires(*scopes: str, **demands: Any) -> Callable[[T], T]:
         demands: As for :func:`asgi_auth.guards.requires`.
 
     Raises:
-        ConfigurationError: The demands do not fit together.
+        ConfigurationError: The demands do not fit together, or a class is no consumer.
     """
     requirement = guards.requires(*scopes, **demands)
 
@@ -73,10 +73,31 @@ def requires(*scopes: str, **demands: Any) -> Callable[[T], T]:
 
         # On the class: what as_asgi() or inheritance make of it later has it too.
         consumer: Any = target
-        consumer.__call__ = requirement(consumer.__call__)
+        consumer.__call__ = requirement(_call_of(consumer))
         return target
 
     return guard
+
+
+def _call_of(consumer: Any) -> Callable[..., Any]:
+    """Return what serves a connection, as inheritance finds it when one comes."""
+    if not any("__call__" in vars(base) for base in consumer.__mro__):
+        # Django calls no view by its class: the guard would never be asked.
+        msg = (
+            f"{consumer.__name__} is no consumer: guard what its as_view() returns, or "
+            "its methods."
+        )
+        raise ConfigurationError(msg)
+
+    if "__call__" in vars(consumer):
+        own: Callable[..., Any] = consumer.__call__
+        return own
+
+    # Not what is inherited now: a class below may have another guarded one beside it.
+    async def __call__(self: Any, *way: Any, **named: Any) -> Any:  # noqa: N807
+        return await super(consumer, self).__call__(*way, **named)
+
+    return __call__
 
 
 def current_principal(connection: Any) -> Principal:

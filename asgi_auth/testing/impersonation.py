@@ -184,7 +184,8 @@ class _Door:
     def __enter__(self) -> None:
         with self._lock:
             self._inside += 1
-            if self._inside == 1:
+            if self._inside == 1 and AuthenticationMiddleware.__call__ is not _serve:
+                # Else somebody has put ours back, who had found it here.
                 self.serve = AuthenticationMiddleware.__call__
                 AuthenticationMiddleware.__call__ = _serve  # type: ignore[assignment, method-assign]
 

@@ -56,7 +56,7 @@ async def answer(scope, receive, send):
     raise AssertionError
 
 
-def test_all_eight_faults_of_a_bad_app_are_found():
+def test_all_nine_faults_of_a_bad_app_are_found():
     done = doctor("bad_app:app", "--workers", "2", "--json")
 
     told = json.loads(done.stdout)
@@ -70,8 +70,9 @@ def test_all_eight_faults_of_a_bad_app_are_found():
         "no-rate-limit",
         "wildcard-origin",
         "not-outermost",
+        "skipped-guard",
     }
-    assert len(CHECKS) == 8
+    assert len(CHECKS) == 9
     assert all(fault["advice"] for fault in told["faults"])
     assert SECRET not in done.stdout + done.stderr
 
@@ -114,7 +115,7 @@ def test_faults_are_told_in_words_with_what_to_do(here, monkeypatch):
     assert "stands in bad_app.py, line " in out
     assert "Make one with asgi-auth keygen" in out
     assert "There are 3 workers" in out
-    assert err == "9 faults.\n"
+    assert err == "10 faults.\n"
 
 
 def test_ignored_faults_do_not_count(here):
@@ -218,7 +219,7 @@ def test_wrappers_written_as_functions_and_methods_are_seen_through():
             await self.app(scope, receive, send)
 
     assert examined(inner) == set()
-    assert examined(logged) == set()
+    assert examined(logged) == {"not-outermost"}
     assert examined(Outer()) == {"not-outermost"}
     assert examined(Outer().serve) == {"not-outermost"}
 

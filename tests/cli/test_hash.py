@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 
@@ -33,6 +34,18 @@ def test_an_old_hash_gets_a_newer_one(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert out.startswith("$argon2id$")
     assert "store this instead" in err
+
+
+def test_programs_read_json(monkeypatch, capsys):
+    assert run(monkeypatch, "correct horse", "--json") == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["fits"] is None
+
+    against = ["--against", made["hash"], "--json"]
+    assert run(monkeypatch, "correct horse", *against) == 0
+    assert json.loads(capsys.readouterr().out) == {"hash": None, "fits": True}
+    assert run(monkeypatch, "wrong horse", *against) == 1
+    assert json.loads(capsys.readouterr().out) == {"hash": None, "fits": False}
 
 
 def test_no_password_is_status_2_and_a_refused_one_status_1(monkeypatch, capsys):

@@ -40,6 +40,7 @@ def test_every_command_has_help_with_an_example(capsys, words):
     assert stopped.value.code == 0
     assert "example" in said
     assert f"asgi-auth {' '.join(words)}" in said
+    assert ("--json" in said) is (words != ["demo"])
 
 
 def test_both_names_of_the_command_are_there():

@@ -115,6 +115,19 @@ async def test_all_of_a_subject_and_everything_are_revoked(tokens, run):
         await tokens.refresh(pair.refresh_token)
 
 
+async def test_what_was_revoked_is_told_as_json(tokens, run):
+    await tokens.issue("ada")
+    _, out, _ = await run("revoke", "--subject", "ada", "--json")
+
+    assert json.loads(out) == {
+        "issuer": ISSUER,
+        "session": None,
+        "subject": "ada",
+        "all": False,
+    }
+    assert await tokens.sessions("ada") == []
+
+
 def test_what_to_revoke_must_be_said(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["sessions", "revoke", "--store", "sqlite:///x.db"])

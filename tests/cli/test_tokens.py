@@ -52,6 +52,13 @@ def test_an_issued_token_is_verified_and_says_what_it_was_told(run):
     assert "NOT checked: whether it is revoked" in err
 
 
+def test_an_issued_token_is_told_as_json(run):
+    told = json.loads(issued(run, "--json"))
+
+    assert told["claims"]["sub"] == "ada"
+    assert run("verify", *API, text=told["token"])[0] == 0
+
+
 def test_what_was_checked_is_said_each_time(run):
     _, _, err = run("verify", *API, text=issued(run))
 

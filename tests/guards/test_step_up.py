@@ -6,6 +6,7 @@ import pytest
 
 from asgi_auth import (
     AuthenticationError,
+    ConfigurationError,
     InsufficientScopeError,
     Principal,
     StepUpRequiredError,
@@ -66,3 +67,21 @@ def test_nobody_is_asked_to_log_in_first():
     with pytest.raises(AuthenticationError) as caught:
         requires(max_age=60).check({**http_scope(), "auth": Principal()})
     assert type(caught.value) is AuthenticationError
+
+
+@pytest.mark.parametrize("max_age", ["300", -1, 1.5, float("nan"), True])
+def test_an_age_that_no_log_in_could_have_is_refused(max_age):
+    with pytest.raises(ConfigurationError, match="max_age"):
+        requires(max_age=max_age)
+
+
+@pytest.mark.parametrize("acr", [None, [1], "", ["mfa", ""]])
+def test_context_classes_that_no_token_could_have_are_refused(acr):
+    with pytest.raises(ConfigurationError, match="acr"):
+        requires(acr=acr)
+
+
+@pytest.mark.parametrize("scope", ["a b", " a", "a\n", "\t"])
+def test_two_scopes_in_one_text_are_refused(scope):
+    with pytest.raises(ConfigurationError, match="spaces"):
+        requires(scope)

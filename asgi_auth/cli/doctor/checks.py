@@ -6,14 +6,17 @@ secret.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from asgi_auth.cli.doctor.finding import Finding
-from asgi_auth.cli.doctor.reach import layers_above, reachable
+from asgi_auth.cli.doctor.reach import holds_a_stack, layers_above, reachable
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
+from asgi_auth.guards.wrapping import MARK
 from asgi_auth.keys import Key
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.sources import Cookie, QueryParam
@@ -31,11 +34,13 @@ class Patient:
         app: The application, as the server gets it.
         workers: Processes that it is served by.
         sources: Texts of the application's own modules, by file.
+        names: What these modules name, by ``module.name``.
     """
 
     app: Any
     workers: int
     sources: Mapping[str, str]
+    names: Mapping[str, Any] = field(default_factory=dict)
     parts: list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +49,7 @@ class Patient:
 
     def having(self, *kinds: type) -> list[Any]:
         """Return the parts of some types."""
-        return [part for part in self.parts if isinstance(part, kinds)]
+        return [part for part in self.parts if issubclass(type(part), kinds)]
 
     def named(self, name: str) -> list[Any]:
         """Return the parts of a type that needs an extra to be imported."""
@@ -56,10 +61,9 @@ Check = Callable[[Patient], Iterator[Finding]]
 
 def examine(patient: Patient) -> list[Finding]:
     """Look for every fault; the same one is told once."""
-    if not patient.having(AuthenticationMiddleware):
-        return [_NOBODY]
-
-    return list(dict.fromkeys(f for check in CHECKS for f in check(patient)))
+    nobody = [] if patient.having(AuthenticationMiddleware) else [_NOBODY]
+    found = (fault for check in CHECKS for fault in check(patient))
+    return [*nobody, *dict.fromkeys(found)]
 
 
 _NOBODY = Finding(
@@ -168,17 +172,33 @@ def wildcard_origin(patient: Patient) -> Iterator[Finding]:
 def hidden_middleware(patient: Patient) -> Iterator[Finding]:
     """Query tokens that others see before they are blanked."""
     for middleware in patient.having(AuthenticationMiddleware):
-        if not any(isinstance(part, QueryParam) for part in reachable(middleware)):
+        held = map(type, reachable(middleware))
+        if not any(issubclass(kind, QueryParam) for kind in held):
             continue
 
-        above = layers_above(patient.app, type(middleware))
-        if above is None or any(map(_sees_the_query, above[1:])):
-            names = ", ".join(type(layer).__name__ for layer in above or [patient.app])
+        layers = layers_above(patient.app, type(middleware))
+        above = [patient.app] if layers is None else [*filter(_sees, layers)]
+        if above:
+            names = ", ".join(type(layer).__name__ for layer in above)
             yield Finding(
                 "not-outermost",
                 f"Tokens come in the query, and {names} above the middleware may see "
                 "or log them.",
                 "Put AuthenticationMiddleware outermost.",
+            )
+
+
+def skipped_guard(patient: Patient) -> Iterator[Finding]:
+    """A guard above the decorator that makes a route: the route is without it."""
+    held = {id(part) for part in patient.parts}
+    for name, guarded in patient.names.items():
+        inner = [*_behind(guarded)]
+        if id(guarded) not in held and any(id(one) in held for one in inner):
+            yield Finding(
+                "skipped-guard",
+                f"{name} is guarded, and the application calls what is behind the "
+                "guard: everybody gets there.",
+                "Put the guard below the decorator that makes the route.",
             )
 
 
@@ -191,14 +211,39 @@ CHECKS: tuple[Check, ...] = (
     no_rate_limit,
     wildcard_origin,
     hidden_middleware,
+    skipped_guard,
 )
 
-_ANYBODY = "https://anybody.example"
+_ANYBODY = ("https://anybody.example", "https://any.body.com", "https://anybody.com")
+# What stands around every application, and CORS, whose place is outside of ours.
+_OWN = (
+    "starlette.middleware.errors.",
+    "starlette.middleware.cors.",
+    "fastapi.telemetry.",
+    "fastapi._",
+    "litestar.middleware._internal.cors.",
+)
+
+
+def _behind(guarded: Any) -> Iterator[Any]:
+    """Yield the functions that a guarded function stands before."""
+    if type(guarded) is not FunctionType or MARK not in vars(guarded):
+        return
+
+    seen = {id(guarded)}
+    while type(guarded) is FunctionType:
+        guarded = vars(guarded).get("__wrapped__")
+        if id(guarded) in seen:
+            return  # Somebody has made a circle.
+
+        seen.add(id(guarded))
+        yield guarded
 
 
 def _allows_everybody(part: Any) -> bool:
     """Recognise CORS settings of whatever framework that trust every origin."""
-    held = getattr(part, "__dict__", None)
+    # Not without looking: what has none may compute one.
+    held = part.__dict__ if type(part).__dictoffset__ else None
     if type(held) is not dict or not _with_credentials(held):
         return False
 
@@ -207,10 +252,10 @@ def _allows_everybody(part: Any) -> bool:
         return True
 
     pattern = held.get("allow_origin_regex")
-    if isinstance(pattern, str):
-        pattern = re.compile(pattern)
+    with contextlib.suppress(TypeError, re.error):
+        return any(re.fullmatch(pattern or "(?!)", origin) for origin in _ANYBODY)
 
-    return isinstance(pattern, re.Pattern) and bool(pattern.fullmatch(_ANYBODY))
+    return False
 
 
 def _with_credentials(held: Mapping[str, Any]) -> bool:
@@ -223,6 +268,8 @@ def _with_credentials(held: Mapping[str, Any]) -> bool:
     )
 
 
-def _sees_the_query(layer: Any) -> bool:
-    # It is always there in Starlette, and hands the scope on as it is.
-    return type(layer).__name__ != "ServerErrorMiddleware"
+def _sees(layer: Any) -> bool:
+    """Tell whether a layer may look at queries; frameworks' own hand them on."""
+    kind = type(layer)
+    path = f"{kind.__module__}.{kind.__name__}"
+    return not (path.startswith(_OWN) or holds_a_stack(layer))

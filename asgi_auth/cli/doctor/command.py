@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from asgi_auth.cli._say import remark, say, say_json
@@ -24,8 +26,9 @@ def add(commands: Any) -> None:
         help="look for what is insecure in an application",
         description="Import an application and look through it: weak keys, a missing "
         "audience, insecure cookies, sessions in the memory of several workers, "
-        "tokens in addresses, log-ins without a rate limit, wildcard origins, and "
-        "a middleware that is not outermost while tokens come in the query. The exit "
+        "tokens in addresses, log-ins without a rate limit, wildcard origins, "
+        "guards above the decorator of a route, and a middleware that is not "
+        "outermost while tokens come in the query. The exit "
         "status is 0 if nothing was found, 1 if something was, 2 if it cannot be told.",
         epilog="examples:\n"
         "  asgi-auth doctor app.main:app\n"
@@ -55,7 +58,8 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     app = load_app(options.app, factory=options.factory)
-    patient = Patient(app, _workers(options.workers), _sources())
+    own = _own_modules()
+    patient = Patient(app, _workers(options.workers), _sources(own), _names(own))
     found = [f for f in examine(patient) if f.code not in options.ignore]
     if options.json:
         say_json({"app": options.app, "faults": list(map(_told, found))})
@@ -84,15 +88,28 @@ def _workers(told: int | None) -> int:
     return int(text)
 
 
-def _sources() -> dict[str, str]:
-    """Return the texts of the modules that lie below the current folder."""
+def _own_modules() -> dict[Path, ModuleType]:
+    """Return the modules that lie below the current folder, by file."""
+    loaded = [module for module in sys.modules.values() if type(module) is ModuleType]
+    files = ((vars(module).get("__file__"), module) for module in loaded)
+    found = {Path(file): module for file, module in files if isinstance(file, str)}
     here = Path.cwd()
-    files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
-    paths = {Path(file) for file in files if file}
+    return {path: found[path] for path in sorted(found) if _is_own(path, here)}
+
+
+def _sources(modules: Iterable[Path]) -> dict[str, str]:
+    here = Path.cwd()
     return {
         path.relative_to(here).as_posix(): path.read_text("utf-8", "replace")
-        for path in sorted(paths)
-        if _is_own(path, here)
+        for path in modules
+    }
+
+
+def _names(modules: Mapping[Path, ModuleType]) -> dict[str, Any]:
+    return {
+        f"{module.__name__}.{name}": value
+        for module in modules.values()
+        for name, value in vars(module).items()
     }
 
 

@@ -1,15 +1,18 @@
 """Find what an application is made of, in whatever framework it is written.
 
 Frameworks keep their layers in attributes, lists and closures of their own; the
-garbage collector knows them all. Nothing is called but what builds the layers.
+garbage collector knows them all. Nothing is called but what builds the layers: whose
+class an object has is not even asked of itself, as proxies would wake up.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -20,7 +23,7 @@ from types import (
 )
 from typing import Any
 
-__all__ = ["layers_above", "reachable"]
+__all__ = ["holds_a_stack", "layers_above", "reachable"]
 
 _MOST = 500_000
 _LEAVES = (
@@ -37,25 +40,29 @@ _LEAVES = (
     FrameType,
     ModuleType,
 )
+_COMPUTED = (property, cached_property)
 # Where frameworks keep the next layer. The names are theirs.
 _NEXT = ("_app", "app", "asgi_app", "asgi_handler", "wrapped", "inner", "application")
+_STACKS = ("build_middleware_stack", "asgi_app", "asgi_handler")
 
 
 def reachable(app: Any) -> Iterator[Any]:
-    """Yield every object that *app* holds, directly or not; each once."""
-    _build(app)
+    """Yield every object that *app* holds, directly or not; each once, no proxies."""
     seen: set[int] = set()
     # What is yielded must stay alive, or its id might come again.
     kept: list[Any] = []
     queue = deque([app])
     while queue and len(kept) < _MOST:
         found = queue.popleft()
-        if id(found) in seen or isinstance(found, _LEAVES):
+        if id(found) in seen or issubclass(type(found), _LEAVES):
             continue
 
         seen.add(id(found))
         kept.append(found)
-        yield found
+        _build(found)
+        if not _is_proxy(type(found)):
+            yield found
+
         queue.extend(_inside(found))
 
 
@@ -64,44 +71,67 @@ def layers_above(app: Any, wanted: type) -> list[Any] | None:
 
     ``None`` where there is no such layer on the way.
     """
-    _build(app)
     above: list[Any] = []
-    while app is not None and app not in above:
-        if isinstance(app, wanted):
+    while app is not None and all(app is not layer for layer in above):
+        if issubclass(type(app), wanted):
             return above
 
+        _build(app)
         above.append(app)
         app = _next(app)
 
     return None
 
 
+def holds_a_stack(app: Any) -> bool:
+    """Tell an application, which has its middleware inside, from what wraps one."""
+    return any(hasattr(type(app), name) for name in _STACKS)
+
+
 def _build(app: Any) -> None:
     """Let Starlette and its kin put their layers together, as at the first request."""
-    build = getattr(app, "build_middleware_stack", None)
-    if callable(build) and getattr(app, "middleware_stack", False) is None:
-        with contextlib.suppress(Exception):
-            app.middleware_stack = build()
+    if not callable(getattr(type(app), "build_middleware_stack", None)):
+        return
+
+    with contextlib.suppress(Exception):
+        if app.middleware_stack is None:
+            app.middleware_stack = app.build_middleware_stack()
 
 
 def _next(app: Any) -> Any:
-    if isinstance(app, MethodType):
+    kind = type(app)
+    if kind is MethodType:
         return app.__self__
 
-    if isinstance(app, FunctionType):
+    if kind is FunctionType:
         return next(filter(callable, _closed_over(app)), None)
 
-    stack = getattr(app, "middleware_stack", None)
-    if stack is not None:
-        return stack
+    if kind is partial:
+        return app.func
 
-    return next(
-        (held for name in _NEXT if callable(held := getattr(app, name, None))), None
-    )
+    names = ("middleware_stack", *_NEXT)
+    return next((one for name in names if callable(one := _held(app, name))), None)
+
+
+def _held(app: Any, name: str) -> Any:
+    """Return an attribute as it is kept; a property is not asked."""
+    kept = inspect.getattr_static(app, name, None)
+    if kept is None or type(kept) in _COMPUTED:
+        return None
+
+    with contextlib.suppress(Exception):
+        return getattr(app, name)
+
+    return None
+
+
+def _is_proxy(kind: type) -> bool:
+    """Tell what stands for something else: it says that its class is another."""
+    return any("__class__" in vars(base) for base in kind.__mro__[:-1])
 
 
 def _inside(found: Any) -> Iterable[Any]:
-    if not isinstance(found, FunctionType):
+    if type(found) is not FunctionType:
         return gc.get_referents(found)
 
     # Not its globals: they are the whole module, used or not.

@@ -17,6 +17,7 @@ from asgi_auth import (
     MemoryStore,
     QueryParam,
     TokenService,
+    requires,
 )
 from asgi_auth.accounts import AccountService, MemoryAccounts
 from asgi_auth.routes import AuthRoutes
@@ -46,4 +47,13 @@ app = Starlette(
         ),
     ],
 )
+
+
+async def page(request):
+    """What stands in the route; its guard is put around it too late."""
+    raise AssertionError
+
+
+app.add_route("/page", page)
+page = requires("pages:read")(page)
 bare = Starlette()
