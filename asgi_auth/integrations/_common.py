@@ -1,17 +1,33 @@
-"""What adapters have in common: the middleware's options, and OpenAPI's words.
+"""What adapters have in common: the options of their verbs, and OpenAPI's words.
 
 It installs nothing, and knows no framework.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from asgi_auth._clock import Clock
+from asgi_auth.guards import Policy, RoleHierarchy
 from asgi_auth.sources import BearerHeader, Cookie, Header, QueryParam, Source
 from asgi_auth.typing import UserLoader
 
-__all__ = ["MiddlewareOptions", "security_schemes"]
+__all__ = ["Demands", "MiddlewareOptions", "security_schemes"]
+
+
+class Demands(TypedDict, total=False):
+    """What :func:`~asgi_auth.guards.requires` takes beside scopes."""
+
+    roles: str | Iterable[str]
+    any: bool
+    backend: str | Iterable[str]
+    max_age: int | None
+    acr: str | Iterable[str]
+    policy: Policy | Callable[..., Any] | None
+    hierarchy: RoleHierarchy | None
+    wildcards: str | Iterable[str]
+    clock: Clock
 
 
 class MiddlewareOptions(TypedDict, total=False):

@@ -21,9 +21,32 @@ from asgi_auth.principal import AUTHENTICATED
 from asgi_auth.refusal import deny
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
-__all__ = ["answer_refusals", "describe", "wrap"]
+__all__ = ["Installed", "answer_refusals", "bare", "describe", "wrap"]
 
 _WORDS = {"in": "security_scheme_in", "bearerFormat": "bearer_format"}
+
+
+class Installed(AuthenticationMiddleware):
+    """The middleware, which reads paths as Litestar does: slashes at the end are none.
+
+    Else ``/docs/`` would be public below ``/docs/*``, and serve what is at ``/docs``.
+    """
+
+    __slots__ = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Identify the caller of the path that Litestar is going to look up."""
+        path = scope.get("path", "")
+        if path.endswith("/"):
+            root = (scope.get("root_path") or "").rstrip("/")
+            scope["path"] = f"{root}/" if (cut := bare(path)) == root else cut
+
+        await super().__call__(scope, receive, send)
+
+
+def bare(path: str) -> str:
+    """Return *path* without slashes at its end."""
+    return path.rstrip("/") or "/"
 
 
 def wrap(app: Litestar, make: Callable[[Any], AuthenticationMiddleware]) -> None:

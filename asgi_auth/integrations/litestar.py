@@ -18,8 +18,7 @@ from litestar.types import Scope
 from asgi_auth import guards
 from asgi_auth.guards import Requirement
 from asgi_auth.integrations import _litestar
-from asgi_auth.integrations._common import MiddlewareOptions, security_schemes
-from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.integrations._common import Demands, MiddlewareOptions, security_schemes
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.typing import Backend
 
@@ -56,14 +55,18 @@ def install(
         token_url: Where the Authorize button sends a password (RFC 6749, section
             4.3): ``/auth/login`` for log-in routes at ``/auth`` that answer in the
             body.
-        options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+        options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`; a
+            slash at the end of a path means nothing here, as in Litestar.
 
     Raises:
         ConfigurationError: It was done before, or the options do not fit together.
     """
     # Litestar's hooks look for what handlers leave in the one scope that they know.
     chosen: dict[str, Any] = {"share_scope": True, **options}
-    _litestar.wrap(app, partial(AuthenticationMiddleware, backend=backend, **chosen))
+    public = chosen.get("public_paths", ())
+    if not isinstance(public, str):
+        chosen["public_paths"] = [_litestar.bare(path) for path in public]
+    _litestar.wrap(app, partial(_litestar.Installed, backend=backend, **chosen))
     _litestar.answer_refusals(app)
     schemes = security_schemes(backend.sources, token_url=token_url)
     _litestar.describe(app, schemes, _requirements_of)
@@ -84,7 +87,7 @@ class Guard:
         await self.requirement.verify(connection)
 
 
-def requires(*scopes: str, **demands: Any) -> Guard:
+def requires(*scopes: str, **demands: Unpack[Demands]) -> Guard:
     """Make a guard: ``guards=[requires("orders:read")]``.
 
     Args:

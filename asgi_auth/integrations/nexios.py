@@ -20,7 +20,7 @@ from asgi_auth import guards
 from asgi_auth.errors import AuthError
 from asgi_auth.exchange import exchange_of
 from asgi_auth.integrations import _nexios
-from asgi_auth.integrations._common import MiddlewareOptions
+from asgi_auth.integrations._common import Demands, MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.refusal import close_code
@@ -72,7 +72,7 @@ def auth(backends: str | Iterable[str] = ()) -> Callable[[T], T]:
     return requires(backend=backends)
 
 
-def requires(*scopes: str, **demands: Any) -> Callable[[T], T]:
+def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
     """Guard a handler of requests or of WebSockets, or all that a router has.
 
     Args:

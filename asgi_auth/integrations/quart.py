@@ -25,7 +25,8 @@ from werkzeug.local import LocalProxy
 from asgi_auth import guards
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.exchange import exchange_of
-from asgi_auth.integrations._common import MiddlewareOptions
+from asgi_auth.integrations._common import Demands, MiddlewareOptions
+from asgi_auth.integrations._quart import rooted
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.refusal import close_code, response_to
@@ -61,15 +62,14 @@ def install(app: Quart, backend: Backend, **options: Unpack[MiddlewareOptions]) 
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    inner: Any = app.asgi_app
-    wrapped: Any = AuthenticationMiddleware(inner, backend, **options)
+    wrapped: Any = AuthenticationMiddleware(rooted(app.asgi_app), backend, **options)
     app.asgi_app = wrapped  # type: ignore[method-assign]
     app.extensions[_NAME] = wrapped
     handlers: Any = app.error_handler_spec[None][None]
     handlers.setdefault(AuthError, _refuse)
 
 
-def requires(*scopes: str, **demands: Any) -> Callable[[F], F]:
+def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[F], F]:
     """Guard a handler, or a function for ``before_request`` or ``before_websocket``.
 
     Args:
@@ -114,7 +114,7 @@ def _scope() -> Scope:
 
 
 class _NotServingError(ConfigurationError, RuntimeError):
-    """What a proxy raises for nothing; from a RuntimeError it can recover, as in repr."""
+    """What a proxy raises for nothing; its repr can recover from a RuntimeError."""
 
 
 def _principal() -> Principal:

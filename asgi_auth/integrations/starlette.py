@@ -24,6 +24,7 @@ __all__ = [
     "Depends",
     "current_principal",
     "current_user",
+    "get_current_user",
     "inject",
     "install",
     "optional_user",
@@ -41,6 +42,10 @@ async def current_user(connection: HTTPConnection) -> Any:
     """
     _KNOWN.check(connection.scope)
     return get_user(connection.scope)
+
+
+get_current_user = current_user
+"""The name that AuthX has for :func:`current_user`."""
 
 
 async def current_principal(connection: HTTPConnection) -> Principal:

@@ -241,6 +241,44 @@ def test_a_cookie_without_a_prefix_is_insecure(name):
     assert examined(make_app(sources=(Cookie(f"__Host-{name}"),))) == set()
 
 
+@pytest.mark.parametrize(
+    "name", ["fastapi", "litestar", "nexios", "quart", "starlette"]
+)
+def test_what_adapters_install_is_outermost(name):
+    from importlib import import_module
+
+    pytest.importorskip(name, reason=f"platform: there is no {name} for this Python")
+    adapter = import_module(f"asgi_auth.integrations.{name}")
+    kinds = {"nexios": "NexiosApp", "fastapi": "FastAPI"}
+    kind = getattr(
+        import_module(_MODULES.get(name, name)), kinds.get(name, name.title())
+    )
+    app = kind("app") if name == "quart" else kind()
+    adapter.install(app, make_app(sources=(QueryParam("token"),))._backend)
+
+    assert examined(app) == set()
+
+
+_MODULES = {"starlette": "starlette.applications"}
+
+
+def test_what_stands_around_it_in_nexios_is_seen():
+    nexios = pytest.importorskip("nexios", reason="platform: there is no nexios")
+    from asgi_auth.integrations.nexios import install
+
+    async def log(request, response, call_next):
+        return await call_next()
+
+    app = nexios.NexiosApp()
+    app.add_middleware(log)
+    install(app, make_app(sources=(QueryParam("token"),))._backend)
+    assert examined(app) == set()
+
+    app.add_middleware(log)
+    assert examined(app) == {"not-outermost"}
+    assert examined(nexios.NexiosApp()) == {"no-middleware"}
+
+
 def test_cors_settings_of_other_frameworks_are_understood():
     from litestar import Litestar
     from litestar.config.cors import CORSConfig

@@ -24,6 +24,7 @@ from starlette.testclient import WebSocketDenialResponse
 import asgi_auth
 from asgi_auth import (
     AuthError,
+    BackendChain,
     BearerHeader,
     ConfigurationError,
     Cookie,
@@ -33,6 +34,8 @@ from asgi_auth import (
     QueryParam,
     Subprotocol,
 )
+from asgi_auth.backends.apikey import APIKeyBackend
+from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.integrations.fastapi import (
     current_principal,
     current_user,
@@ -363,6 +366,27 @@ class TestDocument(Suite):
             for name in document["components"]["securitySchemes"]
         ]
         assert {"200", "401", "403"} <= operation["responses"].keys()
+
+    async def test_a_key_of_a_program_is_a_scheme_and_opens_an_operation(
+        self, services
+    ):
+        keys = APIKeys(MemoryAPIKeys(), prefix="shop")
+        by_key = APIKeyBackend(keys, sources=[Header("X-API-Key")])
+        by_token = JWTBackend(services.tokens, sources=[Cookie("access")])
+        app = FastAPI()
+        install(app, BackendChain(by_token, by_key))
+        app.get("/", dependencies=[Depends(requires("orders:read"))])(lambda: "in")
+        made = await keys.generate("robot", scopes=["orders:read"])
+        cookie = f"access={services.token('orders:read')}"
+
+        assert (await get(app, "/", {"X-API-Key": made.text})).json() == "in"
+        assert (await get(app, "/", {"Cookie": cookie})).json() == "in"
+        assert (await get(app, "/")).status_code == 401
+        schemes = app.openapi()["components"]["securitySchemes"]
+        assert schemes == {
+            "cookie": {"type": "apiKey", "in": "cookie", "name": "access"},
+            "x-api-key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
 
     def test_scopes_of_all_guards_are_named_at_once(self, services):
         document = create_app(services).openapi()

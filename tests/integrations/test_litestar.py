@@ -10,13 +10,14 @@ import pytest
 pytest.importorskip("litestar", reason="platform: there is no Litestar for this Python")
 
 from litestar import Controller, Litestar, Request, Router, asgi, get, websocket
+from litestar.background_tasks import BackgroundTask
 from litestar.config.cors import CORSConfig
 from litestar.connection import WebSocket
 from litestar.di import NamedDependency, Provide
 from litestar.logging import LoggingConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components
-from litestar.response import Stream
+from litestar.response import Response, Stream
 
 from asgi_auth import AuthError, ConfigurationError, ExpiredTokenError, Principal
 from asgi_auth.integrations.litestar import (
@@ -290,6 +291,23 @@ async def test_a_stream_that_fails_after_its_start_is_raised(services):
 
     with pytest.raises(Exception, match="after response started"):
         await fetch(layered(services, [stream]), "/stream")
+
+
+async def test_a_background_task_knows_the_caller(services):
+    done = []
+
+    async def note(request: Request) -> None:
+        done.append((request.user.id, current_principal(request.scope).subject))
+
+    @get("/later", guards=[requires()])
+    async def later(request: Request) -> Response[str]:
+        return Response("ok", background=BackgroundTask(note, request))
+
+    app = layered(services, [later])
+    assert (await fetch(app, "/later")).status_code == 401
+    assert done == []
+    assert (await fetch(app, "/later", headers=services.caller())).text == "ok"
+    assert done == [("ann", "ann")]
 
 
 async def test_required_covers_what_litestar_itself_answers(services):

@@ -10,7 +10,13 @@ import pytest
 
 pytest.importorskip("quart", reason="platform: there is no Quart for this Python")
 
-from quart import Blueprint, Quart, Response, websocket
+from quart import (
+    Blueprint,
+    Quart,
+    Response,
+    copy_current_request_context,
+    websocket,
+)
 from quart.testing.connections import WebsocketResponseError
 from quart.views import MethodView
 
@@ -213,6 +219,31 @@ async def test_the_current_user_refuses_the_unknown_and_the_optional_one_does_no
         assert_refused(await fetch(app, path), 401, "unauthenticated", UNKNOWN)
         assert (await fetch(app, path, headers=services.caller())).json() == ANN
     assert (await fetch(app, "/optional")).json() == {"known": False}
+
+
+async def test_a_background_task_knows_the_caller_of_its_request(services):
+    app, done = installed(services), []
+
+    async def note(subject):
+        done.append(subject)
+
+    @app.get("/later")
+    @requires()
+    async def later():
+        @copy_current_request_context
+        async def ask():
+            done.append(current_user.id)
+
+        app.add_background_task(ask)
+        app.add_background_task(note, current_principal.subject)
+        return {"user": current_user.id}
+
+    assert (await fetch(app, "/later")).status_code == 401
+    assert (await fetch(app, "/later", headers=services.caller())).json() == ANN
+    with anyio.fail_after(5):
+        while len(done) < 2:
+            await anyio.sleep(0.01)
+    assert done == ["ann", "ann"]
 
 
 async def test_who_asks_outside_of_a_request_is_told_so():

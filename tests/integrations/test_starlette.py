@@ -35,6 +35,7 @@ from asgi_auth.integrations.starlette import (
     Depends,
     current_principal,
     current_user,
+    get_current_user,
     inject,
     install,
     optional_user,
@@ -429,9 +430,10 @@ class TestInject(Suite):
         app = installed(Starlette(routes=[Route("/", handler)]), services)
         return await get(app, "/", headers)
 
-    async def test_a_parameter_may_ask_in_its_default(self, services):
+    @pytest.mark.parametrize("verb", [current_user, get_current_user])
+    async def test_a_parameter_may_ask_in_its_default(self, services, verb):
         @inject
-        async def handler(request, current_user=Depends(current_user)):  # noqa: B008
+        async def handler(request, current_user=Depends(verb)):  # noqa: B008
             return JSONResponse({"user": current_user.email})
 
         told = await self.ask(services, handler, services.caller())

@@ -29,6 +29,7 @@ from asgi_auth import (
     requires,
 )
 from asgi_auth.accounts import AuthManager, UnknownAccountError
+from asgi_auth.integrations.starlette import Depends, get_current_user, inject
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.routes import LoginRequest, TokenPayload, TokenResponse, UserResponse
 
@@ -93,10 +94,14 @@ async def login(request):
     return JSONResponse(shown)
 
 
-@requires()
 async def protected(request):
-    user = get_user(request.scope)
+    user = await get_current_user(request)
     return JSONResponse({"message": f"Hello {user.email}!"})
+
+
+@inject
+async def handler(request, current_user=Depends(get_current_user)):  # noqa: B008
+    return JSONResponse({"user": current_user.email})
 
 
 async def chat(websocket):
@@ -115,6 +120,7 @@ def client():
             routes=[
                 Route("/login", login, methods=["POST"]),
                 Route("/protected", protected, methods=["GET"]),
+                Route("/injected", handler),
                 WebSocketRoute("/ws", chat),
             ]
         ),
@@ -139,6 +145,12 @@ def test_the_flow_of_the_example(client):
     )
     assert answer.json() == {"message": "Hello user@example.com!"}
     assert client.get("/protected").status_code == 401
+
+    answer = client.get(
+        "/injected", headers={"Authorization": f"Bearer {pair['accessToken']}"}
+    )
+    assert answer.json() == {"user": "user@example.com"}
+    assert client.get("/injected").status_code == 401
 
     with client.websocket_connect(f"/ws?token={pair['accessToken']}") as socket:
         socket.send_json({"text": "Hello WebSocket!"})

@@ -386,6 +386,25 @@ async def test_a_loop_may_end_while_a_sqlite_file_is_locked(sqlite_url, tmp_path
     await store.aclose()
 
 
+@pytest.mark.anyio
+async def test_closing_waits_for_what_a_cancelled_caller_left(sqlite_url, tmp_path):
+    store = SQLStore(sqlite_url)
+    await store.create_schema()
+    await open_session(store)
+    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    before = asyncio.all_tasks()
+    refresh = asyncio.create_task(store.rotate("one", 0, **IDLE))
+    await asyncio.sleep(0.1)
+    refresh.cancel()
+    asyncio.get_running_loop().call_later(0.2, other.execute, "ROLLBACK")
+    await store.aclose()
+
+    assert not other.in_transaction
+    assert asyncio.all_tasks() == before
+    other.close()
+
+
 # ------------------------------------------------------------------------------ outages
 
 

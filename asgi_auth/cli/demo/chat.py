@@ -76,7 +76,7 @@ class Chat(WebSocketEndpoint):
             return
 
         if message.get("type") == "join":
-            await self._enter(websocket, message.get("room"))
+            await self._enter(websocket, str(message.get("room", "")))
         elif message.get("type") == "say":
             await self._say(websocket, str(message.get("text", ""))[:_LONGEST].strip())
 
@@ -88,7 +88,7 @@ class Chat(WebSocketEndpoint):
             await self._all.leave(websocket, room)
             await self._list(room)
 
-    async def _enter(self, websocket: WebSocketConnection, room: Any) -> None:
+    async def _enter(self, websocket: WebSocketConnection, room: str) -> None:
         left = self._all.rooms_of(websocket) - {room}
         await self._all.join(websocket, room)
         for other in left:

@@ -25,6 +25,7 @@ from asgi_auth.cli.demo.handover import LIFETIME, HandOver
 from asgi_auth.cli.demo.people import EMAIL, PASSWORD, People, name_of
 from asgi_auth.cli.demo.storage import Storage
 from asgi_auth.cli.demo.wire import Wire
+from asgi_auth.csrf import CrossOriginCheck
 from asgi_auth.guards import requires
 from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -125,6 +126,7 @@ class _Site:
     def __init__(self, parts: _Parts) -> None:
         self._parts = parts
         self._assets = Assets()
+        self._origins = CrossOriginCheck()
         self._attacker = Attacker(parts.tokens, parts.wire)
         self._chat = Chat(parts.rooms, parts.tokens)
         known = requires()
@@ -147,6 +149,8 @@ class _Site:
             found = self._chat if scope["path"] == "/chat" else _nothing
             await found(scope, receive, send)
         elif below := _LOG_IN.match(scope["path"]):
+            # Nobody need be known here: a foreign page could fill the accounts.
+            self._origins.check(scope)
             # Tabs with one base share one log-in; each window is to have its own.
             placed = {**scope, "root_path": below[0]}
             await self._parts.routes(placed, receive, send)

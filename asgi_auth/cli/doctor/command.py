@@ -68,7 +68,8 @@ def _run(options: argparse.Namespace) -> int:
     for fault in found:
         say(f"{fault.code}: {fault.text}\n    {fault.advice}")
 
-    remark(f"{len(found)} faults." if found else "Nothing was found.")
+    faults = "1 fault." if len(found) == 1 else f"{len(found)} faults."
+    remark(faults if found else "Nothing was found.")
     return int(bool(found))
 
 

@@ -43,6 +43,7 @@ _LEAVES = (
 _COMPUTED = (property, cached_property)
 # Where frameworks keep the next layer. The names are theirs.
 _NEXT = ("_app", "app", "asgi_app", "asgi_handler", "wrapped", "inner", "application")
+_LISTED = "http_middleware"  # Nexios makes its layers anew for each request.
 _STACKS = ("build_middleware_stack", "asgi_app", "asgi_handler")
 
 
@@ -78,6 +79,11 @@ def layers_above(app: Any, wanted: type) -> list[Any] | None:
 
         _build(app)
         above.append(app)
+        listed = _held(app, _LISTED)
+        if isinstance(listed, list):
+            outside = _listed_above(listed, wanted)
+            return None if outside is None else above + outside
+
         app = _next(app)
 
     return None
@@ -85,7 +91,20 @@ def layers_above(app: Any, wanted: type) -> list[Any] | None:
 
 def holds_a_stack(app: Any) -> bool:
     """Tell an application, which has its middleware inside, from what wraps one."""
-    return any(hasattr(type(app), name) for name in _STACKS)
+    named = any(hasattr(type(app), name) for name in _STACKS)
+    return named or isinstance(_held(app, _LISTED), list)
+
+
+def _listed_above(listed: list[Any], wanted: type) -> list[Any] | None:
+    """Return what is listed before the *wanted*; ``None`` where that is not."""
+    above: list[Any] = []
+    for made, _, options in listed:
+        if any(issubclass(type(held), wanted) for held in reachable(made)):
+            return above
+
+        above.append(options.get("dispatch", made))
+
+    return None
 
 
 def _build(app: Any) -> None:

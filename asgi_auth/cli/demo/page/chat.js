@@ -12,20 +12,17 @@ export class Chat {
   #people = new Map();
   #auth;
   #onPeople;
-  #onRefused;
 
   /** How the last socket ended, if the server ended it. */
   closedWith = "";
 
   /**
    * @param {any} auth The client.
-   * @param {{ onPeople: () => void, onRefused: () => void }} listeners Called when
-   *   windows come or leave, and when the server has closed the socket of this one.
+   * @param {() => void} onPeople Called when windows come or leave.
    */
-  constructor(auth, { onPeople, onRefused }) {
+  constructor(auth, onPeople) {
     this.#auth = auth;
     this.#onPeople = onPeople;
-    this.#onRefused = onRefused;
     const toggle = byId("socket-toggle");
     toggle.addEventListener("click", () =>
       busy(toggle, async () => (this.#socket ? this.disconnect() : this.connect())),
@@ -72,9 +69,7 @@ export class Chat {
     const tone = code === 1000 ? "" : "bad";
     this.#state(`closed: ${why}`, tone);
     this.#note(`The socket was closed: ${why}.`, tone);
-    if (code !== UNAUTHORIZED) return;
-    this.closedWith = why;
-    this.#onRefused();
+    if (code === UNAUTHORIZED) this.closedWith = why;
   }
 
   #state(text, tone) {

@@ -23,11 +23,7 @@ const REASONS = {
 const device = ownName();
 // Tabs with one base share one log-in. Here each window is to be a device of its own.
 const auth = createClient({ base: `/window/${device.slug}/auth`, skew: SKEW });
-const chat = new Chat(auth, {
-  onPeople: () => void showDevices(auth),
-  // Is it only the token, or the session? The server knows.
-  onRefused: () => void (leaving || auth.sessions().catch(() => {})),
-});
+const chat = new Chat(auth, () => void showDevices(auth));
 let inside = false;
 let leaving = false;
 let email = "";
