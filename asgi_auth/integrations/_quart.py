@@ -1,15 +1,20 @@
-"""Where Quart's own paths begin.
+"""What Quart is serving, and where its own paths begin.
 
 It is for the adapter; it guards nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
+from quart import has_request_context, has_websocket_context, request, websocket
+
+from asgi_auth.errors import ConfigurationError
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
-__all__ = ["rooted"]
+__all__ = ["entrance", "rooted", "serving"]
 
 
 def rooted(inner: Any) -> ASGIApp:
@@ -19,12 +24,54 @@ def rooted(inner: Any) -> ASGIApp:
     ``/private`` in ``/apiprivate``.
     """
 
-    async def begun(scope: Scope, receive: Receive, send: Send) -> None:
-        path, given = scope.get("path", ""), scope.get("root_path") or ""
-        root = given.rstrip("/")
-        if root and path.startswith(root) and not f"{path}/".startswith(f"{root}/"):
+    def begun(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        given = scope.get("root_path") or "/"
+        if given != "/" and _is_cut(given.rstrip("/"), scope.get("path", "")):
             scope = {**scope, "path": given}  # Quart knows nothing there.
 
-        await inner(scope, receive, send)
+        awaited: Awaitable[None] = inner(scope, receive, send)
+        return awaited
 
     return begun
+
+
+def _is_cut(root: str, path: str) -> bool:
+    return path.startswith(root) and path[len(root) :][:1] not in {"", "/"}
+
+
+def serving() -> Scope:
+    """Return the scope of what is being served.
+
+    Raises:
+        ConfigurationError: Nothing is.
+    """
+    served: Any = websocket if has_websocket_context() else request
+    if served is websocket or has_request_context():
+        scope: Scope = served.scope
+        return scope
+
+    msg = "Nothing is being served here: ask within a request or a WebSocket."
+    raise _NotServingError(msg)
+
+
+class _NotServingError(ConfigurationError, RuntimeError):
+    """What a proxy raises for nothing; its repr can recover from a RuntimeError."""
+
+
+def entrance(handler: Any, *, waits: bool) -> Callable[[Scope], Any]:
+    """Return a function of the scope to guard in the place of *handler*.
+
+    It looks like the handler, so that guards know of those further in.
+
+    Args:
+        handler: It gets no request, and so cannot be guarded itself.
+        waits: The guard has to be awaited.
+    """
+
+    @wraps(handler)
+    def enter(_: Scope) -> None: ...
+
+    @wraps(handler)
+    async def enter_async(_: Scope) -> None: ...
+
+    return enter_async if waits else enter

@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar, Unpack
 
-from quart import (
-    Quart,
-    Response,
-    current_app,
-    has_request_context,
-    has_websocket_context,
-    request,
-    websocket,
-)
+from quart import Quart, Response, current_app, websocket
 from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
@@ -26,11 +19,11 @@ from asgi_auth import guards
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.exchange import exchange_of
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
-from asgi_auth.integrations._quart import rooted
+from asgi_auth.integrations._quart import entrance, rooted, serving
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.refusal import close_code, response_to
-from asgi_auth.typing import Backend, Scope
+from asgi_auth.typing import Backend
 
 __all__ = [
     "current_principal",
@@ -81,15 +74,19 @@ def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[F], F]:
     """
     requirement = guards.requires(*scopes, **demands)
 
-    def guard(handler: F) -> F:
-        @requirement
-        @wraps(handler)
-        async def behind(_: Scope, *args: Any, **kwargs: Any) -> Any:
-            return await current_app.ensure_async(handler)(*args, **kwargs)
+    waits = requirement.policy is not None and requirement.policy.is_async
 
-        @wraps(behind)
+    def guard(handler: F) -> F:
+        entered = requirement(entrance(handler, waits=waits))
+        is_async = iscoroutinefunction(handler)
+
+        @wraps(entered)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            return await behind(_scope(), *args, **kwargs)
+            passed = entered(serving())
+            if waits:
+                await passed
+            call = handler if is_async else current_app.ensure_async(handler)
+            return await call(*args, **kwargs)
 
         return guarded  # type: ignore[return-value]
 
@@ -98,32 +95,17 @@ def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[F], F]:
 
 def optional_user() -> Any:
     """Return the application's own user, or ``None`` for an unknown caller."""
-    known = get_principal(_scope()).is_authenticated
-    return get_user(_scope()) if known else None
-
-
-def _scope() -> Scope:
-    """Return the scope of what is being served."""
-    serving: Any = websocket if has_websocket_context() else request
-    if serving is websocket or has_request_context():
-        scope: Scope = serving.scope
-        return scope
-
-    msg = "Nothing is being served here: ask within a request or a WebSocket."
-    raise _NotServingError(msg)
-
-
-class _NotServingError(ConfigurationError, RuntimeError):
-    """What a proxy raises for nothing; its repr can recover from a RuntimeError."""
+    known = get_principal(serving()).is_authenticated
+    return get_user(serving()) if known else None
 
 
 def _principal() -> Principal:
-    return _KNOWN.check(_scope())
+    return _KNOWN.check(serving())
 
 
 def _user() -> Any:
-    _KNOWN.check(_scope())
-    return get_user(_scope())
+    _KNOWN.check(serving())
+    return get_user(serving())
 
 
 current_principal: Principal = LocalProxy(_principal)  # type: ignore[assignment]
@@ -135,7 +117,7 @@ current_user: Any = LocalProxy(_user)
 
 async def _refuse(error: AuthError) -> Response | None:
     """Answer with *error*; a socket is closed, or refused if that is still possible."""
-    scope = _scope()
+    scope = serving()
     if scope["type"] == "websocket":
         # The middleware makes a proper refusal of the close before the accept.
         exchange_of(scope).refusal = error
