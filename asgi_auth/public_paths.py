@@ -20,6 +20,9 @@ _AMBIGUOUS = re.compile(
     r"//|/\.{1,2}(?:[/;]|$)|[\\\x00-\x1f\x7f]|%(?:2[eEfF5]|3[bB]|5[cC]|00)"
 )
 
+# Some frameworks route by the raw path: there such a slash separates nothing.
+_ENCODED_SLASH = re.compile(rb"%2[fF]")
+
 
 class PublicPaths:
     """A set of exact paths and of prefixes.
@@ -50,6 +53,9 @@ class PublicPaths:
         """Tell whether the request in *scope* is for a public path."""
         path = _below_root(scope)
         if _AMBIGUOUS.search(path) is not None:
+            return False
+
+        if _ENCODED_SLASH.search(scope.get("raw_path") or b"") is not None:
             return False
 
         return path in self._exact or path.startswith(self._prefixes)

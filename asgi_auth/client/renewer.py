@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any
+from weakref import WeakSet
 
 import anyio
 
@@ -37,6 +39,8 @@ _Loop = asyncio.AbstractEventLoop | None
 _logger = logging.getLogger("asgi_auth")
 
 _LOOK_AGAIN = 0.01
+
+_renewers: WeakSet[Renewer] = WeakSet()
 
 
 class Renewer:
@@ -73,13 +77,17 @@ class Renewer:
         self._needs_loop = _is_async(send) or _is_async(save)
         self._lock = threading.Lock()
         self._flight: Future[Tokens] | None = None
-        self._thread = threading.current_thread()
         self._failed_at: float | None = None
+        _renewers.add(self)
 
     @property
     def tokens(self) -> Tokens | None:
         """What there is now."""
         return self._tokens
+
+    def start_anew(self) -> None:
+        """Let go of what a fork has taken along without the thread that it is of."""
+        self._lock, self._flight = threading.Lock(), None
 
     def replace(self, tokens: Tokens | None) -> None:
         """Take other tokens; what a refresh of the old ones brings is dropped."""
@@ -136,8 +144,7 @@ class Renewer:
                 done.set_result(tokens)
                 return done
 
-            # A fork takes a flight along, and not its thread: nobody would land it.
-            if self._flight is None or not self._thread.is_alive():
+            if self._flight is None:
                 self._flight = self._take_off(tokens, loop)
             return self._flight
 
@@ -151,11 +158,11 @@ class Renewer:
 
         flight: Future[Tokens] = Future()
         flight.set_running_or_notify_cancel()  # Nobody who waits can cancel it.
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._fly, args=(flight, stale, loop), name="asgi-auth-refresh"
         )
         try:
-            self._thread.start()
+            thread.start()
         except RuntimeError as error:
             msg = "no thread for the refresh could be started"
             raise RefreshFailedError(msg) from error
@@ -310,3 +317,12 @@ def _close(value: Any) -> None:
     """Spare us the warning about a coroutine that nobody waited for."""
     if inspect.iscoroutine(value):
         value.close()
+
+
+def _start_all_anew() -> None:
+    for renewer in _renewers:
+        renewer.start_anew()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
+    os.register_at_fork(after_in_child=_start_all_anew)

@@ -60,6 +60,7 @@
  * @property {number} wall
  * @property {number} mono
  * @property {number} lifetime
+ * @property {string} owner Whose it is, so that nobody gets what another one began.
  */
 
 /** What failed, for programs; the message is for people. */
@@ -81,6 +82,8 @@ const HANDOVER_MS = 1_000; // For a tab that has newer tokens to hand them over.
 const GREETING_MS = 200; // The same, where it is not known whether there is one.
 const COOLDOWN_MS = 5_000; // Between attempts to reach routes that are down.
 const LONGEST_SLEEP_MS = 30_000;
+const NEWS_MS = 300; // For a tab that logs out to say so, before this one asks why.
+const LEAP_MS = 1e12; // More than clocks differ; no stamp may lie further ahead.
 // Sandboxed pages must not use the locks that their browser has.
 const locks = origin === "null" ? undefined : navigator.locks;
 const REVOKED = 3000; // The server's own code for a session that is over.
@@ -94,13 +97,8 @@ const REVOKED = 3000; // The server's own code for a session that is over.
  * @returns {number}
  */
 export function secondsLeft(token, now = Date.now() / 1000) {
-  try {
-    const payload = String(token).split(".")[1] ?? "";
-    const { exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return Number.isFinite(exp) ? Math.max(0, exp - now) : 0;
-  } catch {
-    return 0;
-  }
+  const { exp } = claims(token);
+  return Number.isFinite(exp) ? Math.max(0, exp - now) : 0;
 }
 
 /**
@@ -144,13 +142,19 @@ class Client {
   #queue = Promise.resolve();
   /** @type {Set<(state: State) => void>} */
   #listeners = new Set();
-  /** @type {Map<WebSocket, boolean>} Whether it understands new tokens. */
+  /** @type {Map<WebSocket, { owner: string, understands: boolean }>} */
   #sockets = new Map();
   /** @type {Set<(value?: unknown) => void>} */
   #waiting = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #pausedUntil = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #doubting;
+  #settledUntil = 0;
+  /** @type {Promise<unknown> | undefined} */
+  #leaving;
+  #closed = false;
   #letGo = () => {};
   #wake = (/** @type {PageTransitionEvent} */ event) => {
     // Back out of the history: what was said meanwhile went unheard.
@@ -194,12 +198,17 @@ class Client {
 
   /** Let go of other tabs, sockets and timers; the session lives on. */
   close() {
+    this.#closed = true;
     removeEventListener("pageshow", this.#wake);
     clearTimeout(this.#timer);
-    this.#channel.close();
+    clearTimeout(this.#doubting);
     this.#listeners.clear();
     this.#sockets.clear();
-    this.#letGo();
+    // Other tabs must get the tokens that a refresh under way brings: theirs are spent.
+    Promise.allSettled([this.#flight]).then(() => {
+      this.#channel.close();
+      this.#letGo();
+    });
   }
 
   // ------------------------------------------------------------------- the account
@@ -253,8 +262,10 @@ class Client {
 
   /** @returns {Promise<State>} */
   async logOutEverywhere() {
-    await unpack(await this.fetch(`${this.#base}/logout-all`, { method: "POST" }));
-    await this.#finish("logged_out");
+    await this.#leave(async () => {
+      await unpack(await this.fetch(`${this.#base}/logout-all`, { method: "POST" }));
+      await this.#finish("logged_out");
+    });
     return this.state;
   }
 
@@ -267,8 +278,10 @@ class Client {
   async revokeSession(sid) {
     const mine = (await this.sessions()).some((each) => each.current && each.sid === sid);
     const path = `${this.#base}/sessions/${encodeURIComponent(sid)}`;
-    await unpack(await this.fetch(path, { method: "DELETE" }));
-    if (mine) await this.#finish("logged_out");
+    await this.#leave(async () => {
+      await unpack(await this.fetch(path, { method: "DELETE" }));
+      if (mine) await this.#finish("logged_out");
+    });
   }
 
   // ------------------------------------------------------------------- the tokens
@@ -286,31 +299,40 @@ class Client {
   /**
    * As the browser's `fetch`, with the access token. It goes to trusted origins only.
    * A request is sent a second time after a 401 that blames the token, unless its body
-   * is a stream.
+   * is a stream, or somebody else has logged in meanwhile.
    *
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @returns {Promise<Response>}
    */
   async fetch(input, init) {
-    const again = isRepeatable(input, init);
     const request = new Request(input, init);
+    // Made now: what the caller gave may be another one when it is needed.
+    const source = input instanceof Request ? input : request.url;
+    const spare = isRepeatable(input, init) ? new Request(source, init) : null;
     if (!this.#trusts(request.url) || request.headers.has("Authorization")) {
       return fetch(request);
     }
+    await this.#greet();
+    const before = this.#session;
     const session = await this.#fresh();
+    if (before && session && before.owner !== session.owner) {
+      throw new AuthError("logged_out", "Somebody else has logged in meanwhile.");
+    }
     const response = await fetch(this.#dress(request, session));
-    if (!again || !this.#blamesToken(response, session)) return response;
+    if (!spare || !this.#blamesToken(response, session)) return response;
 
     const next = await this.#refresh(session);
-    if (!next) return response;
+    if (!next || (session && session.owner !== next.owner)) return response;
     await response.body?.cancel();
-    return fetch(this.#dress(new Request(input, init), next));
+    return fetch(this.#dress(spare, next));
   }
 
   /**
    * Open a WebSocket. It lives on when the tokens are refreshed, with a message
-   * `{"type": "auth", "token": ...}`, and is closed when the session ends.
+   * `{"type": "auth", "token": ...}`, and is closed when the session ends, or somebody
+   * else logs in. Where the server closes it with 3000, the session is over as well if
+   * a refresh is refused: then `state` tells why.
    *
    * @param {string | URL} url
    * @param {{ protocols?: string[], reauthenticate?: boolean }} [options]
@@ -327,10 +349,13 @@ class Client {
     if (!session) throw new AuthError("logged_out", "Nobody is logged in.");
 
     const socket = new WebSocket(target, offer(session.access, protocols));
-    socket.addEventListener("close", () => this.#sockets.delete(socket));
+    socket.addEventListener("close", ({ code }) => {
+      if (this.#sockets.delete(socket) && code === REVOKED) this.#doubt();
+    });
     if (session.access && reauthenticate) socket.addEventListener("message", hideAnswer);
     await opened(socket);
-    this.#sockets.set(socket, session.access !== null && reauthenticate);
+    const understands = session.access !== null && reauthenticate;
+    this.#sockets.set(socket, { owner: session.owner, understands });
     if (this.#session !== session) this.#tellSockets(); // Meanwhile.
     this.#plan();
     return socket;
@@ -366,7 +391,8 @@ class Client {
       const stamp = this.#stamp;
       try {
         const began = clocks();
-        const session = this.#read(await this.#post("/refresh", this.#shown()), began);
+        const answer = await this.#post("/refresh", this.#shown());
+        const session = this.#read(answer, began, used);
         // Without locks, a log-out may have come in between.
         if (this.#stamp === stamp) this.#decide(session, "refreshed");
       } catch (error) {
@@ -387,9 +413,10 @@ class Client {
   /**
    * @param {Record<string, any> | null} answer Of a log-in or a refresh.
    * @param {{ wall: number, mono: number }} began
+   * @param {Session | null} [previous] What was refreshed.
    * @returns {Session}
    */
-  #read(answer, { wall, mono }) {
+  #read(answer, { wall, mono }, previous = null) {
     const access = answer?.access_token ?? answer?.accessToken ?? null;
     const refresh = answer?.refresh_token ?? answer?.refreshToken ?? null;
     const lifetime = Number(answer?.expires_in ?? answer?.expiresIn);
@@ -397,8 +424,11 @@ class Client {
       const hint = 'AuthRoutes(delivery="cookie") needs storage: "cookie".';
       throw new AuthError("misuse", `The server gave no tokens. ${hint}`);
     }
+    // With cookies nobody can tell who has logged in: then it is somebody else.
+    const owner = subject(access) ?? previous?.owner ?? `${Date.now()} ${Math.random()}`;
     const ends = { wall: wall + lifetime * 1000, mono: mono + lifetime * 1000, lifetime };
-    return this.#cookies ? { access: null, refresh: null, ...ends } : { access, refresh, ...ends };
+    const tokens = this.#cookies ? { access: null, refresh: null } : { access, refresh };
+    return { ...tokens, ...ends, owner };
   }
 
   #shown() {
@@ -499,7 +529,8 @@ class Client {
       const { held = [] } = await locks.query();
       const names = held.map((lock) => lock.name ?? "");
       const ours = names.filter((name) => name.startsWith(`${this.#name} #`));
-      newest = Math.max(0, ...ours.map((name) => Number(name.split("#").pop())));
+      const stamps = ours.map((name) => Number(name.split("#").pop()));
+      newest = Math.max(0, ...stamps.filter((stamp) => this.#believes(stamp)));
     }
     const until = performance.now() + (locks ? HANDOVER_MS : GREETING_MS);
     if (this.#stamp < newest) this.#channel.postMessage({ ask: this.#stamp });
@@ -514,8 +545,11 @@ class Client {
   /** @param {any} message Of another tab. */
   #hear(message) {
     if (message?.ask < this.#stamp && this.#session) this.#hand();
-    if (!(message?.stamp > this.#stamp)) return;
+    if (!(message?.stamp > this.#stamp) || !this.#believes(message.stamp)) return;
+    if (!isCode(message.reason)) return;
     if (message.session) {
+      if (!isSession(message.session, this.#cookies)) return;
+      if (!Number.isFinite(message.sent) || !Number.isFinite(message.left)) return;
       // Another tab's monotonic clock began at another time.
       const late = Math.max(0, Date.now() - message.sent);
       const mono = performance.now() + message.left * 1000 - late;
@@ -524,6 +558,17 @@ class Client {
     } else {
       this.#change(null, message.reason, message.stamp);
     }
+  }
+
+  /**
+   * Whatever runs in this origin may say anything; but no stamp may be so great that
+   * none after it is heard of.
+   *
+   * @param {unknown} stamp
+   */
+  #believes(stamp) {
+    const most = Math.max(Date.now(), this.#stamp) + LEAP_MS;
+    return Number.isSafeInteger(stamp) && Number(stamp) <= most;
   }
 
   #hand() {
@@ -591,21 +636,51 @@ class Client {
     });
   }
 
+  /**
+   * Do what ends the session at the server, which may close sockets before it answers.
+   *
+   * @param {() => Promise<void>} work
+   */
+  #leave(work) {
+    const left = work();
+    this.#leaving = left;
+    return left;
+  }
+
   // ------------------------------------------------------------------- the sockets
 
   #tellSockets() {
     const session = this.#session;
-    for (const [socket, understands] of this.#sockets) {
-      if (!session) socket.close(REVOKED, this.#reason.slice(0, 100));
-      else if (understands) socket.send(JSON.stringify({ type: "auth", token: session.access }));
+    for (const [socket, { owner, understands }] of [...this.#sockets]) {
+      if (session?.owner !== owner) {
+        this.#sockets.delete(socket); // Its end is no news.
+        socket.close(REVOKED, this.#reason);
+      } else if (understands) {
+        socket.send(JSON.stringify({ type: "auth", token: session.access }));
+      }
     }
+  }
+
+  /** Find out, soon and not too often, whether the session is over, as a close said. */
+  #doubt() {
+    if (this.#closed || this.#doubting || !this.#session) return;
+    const wait = Math.max(NEWS_MS, this.#settledUntil - performance.now());
+    this.#doubting = setTimeout(async () => {
+      await Promise.allSettled([this.#leaving, this.#flight]);
+      this.#doubting = undefined;
+      this.#settledUntil = performance.now() + COOLDOWN_MS;
+      if (this.#closed || !this.#session) return;
+      this.#refresh(this.#session).catch(({ kind }) => {
+        if (kind === "unavailable" || kind === "limited") this.#doubt();
+      });
+    }, wait);
   }
 
   /** Refresh in time for the sockets: a page that is idle sends no request. */
   #plan() {
     clearTimeout(this.#timer);
     const session = this.#session;
-    if (!session || ![...this.#sockets.values()].includes(true)) return;
+    if (!session || ![...this.#sockets.values()].some((each) => each.understands)) return;
     // Browsers wake the timers of hidden pages once a minute.
     const due = left(session) - Math.min(this.#skew + 60, session.lifetime / 2);
     if (due > 0) {
@@ -623,6 +698,19 @@ function clocks() {
   return { wall: Date.now(), mono: performance.now() };
 }
 
+/**
+ * @param {unknown} token
+ * @returns {Record<string, any>} Nothing, for what is no token.
+ */
+function claims(token) {
+  try {
+    const payload = String(token).split(".")[1] ?? "";
+    return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 /** @param {Session} session */
 function left(session) {
   const { wall, mono } = clocks();
@@ -631,8 +719,37 @@ function left(session) {
 
 /** @param {RequestInfo | URL} input @param {RequestInit} [init] */
 function isRepeatable(input, init) {
-  if (init?.body instanceof ReadableStream) return false;
+  // Of any frame: each has a ReadableStream of its own.
+  if (/** @type {any} */ (init?.body)?.getReader) return false;
   return !(input instanceof Request) || ["GET", "HEAD"].includes(input.method);
+}
+
+/** @param {unknown} code Ours have few letters, and fit into a close frame. */
+function isCode(code) {
+  return typeof code === "string" && /^[\w.-]{1,64}$/.test(code);
+}
+
+/**
+ * @param {any} value Of a message.
+ * @param {boolean} cookies
+ * @returns {value is Session}
+ */
+function isSession(value, cookies) {
+  const { access, refresh, wall, lifetime, owner } = value;
+  const tokens = [access, refresh];
+  const fits = tokens.every((token) => (cookies ? token === null : typeof token === "string"));
+  return fits && [wall, lifetime].every(Number.isFinite) && typeof owner === "string";
+}
+
+/**
+ * Return whose a token is, or null. Nothing is verified.
+ *
+ * @param {unknown} token
+ * @returns {string | null}
+ */
+function subject(token) {
+  const { iss = "", sub } = claims(token);
+  return typeof sub === "string" ? `${iss} ${sub}` : null;
 }
 
 /**
@@ -667,7 +784,8 @@ async function unpack(response) {
   const detail = typeof body?.detail === "string" ? body.detail : `HTTP status ${status}`;
   const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
   const retryAfter = Number.isNaN(seconds) ? null : seconds;
-  throw new AuthError(kind, detail, { code: body?.code ?? `http_${status}`, status, retryAfter });
+  const code = isCode(body?.code) ? body.code : `http_${status}`;
+  throw new AuthError(kind, detail, { code, status, retryAfter });
 }
 
 /** @param {string | null} token @param {string[]} protocols */
