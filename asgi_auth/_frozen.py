@@ -70,16 +70,15 @@ def _parse_plain(text: str) -> FrozenDict | None:
     Without escapes each two quotes in the text are one string: the name of a member
     or a value. If the parsed object has as many, then no member was there twice.
     """
-    if "\\" in text or text[:1] != "{":
+    if "\\" in text or text[:1] != "{" or text.find("{", 1) > 0:
         return None
 
     value, end = _decoder.raw_decode(text)
     strings = len(value)
     for name, member in value.items():
-        kind = type(member)
-        if kind is str:
+        if type(member) is str:
             strings += 1
-        elif kind is list:
+        elif type(member) is list:
             try:
                 "".join(member)  # The fastest way to see that they are all texts.
             except TypeError:
@@ -87,8 +86,6 @@ def _parse_plain(text: str) -> FrozenDict | None:
 
             strings += len(member)
             value[name] = tuple(member)
-        elif kind is dict:
-            return None
 
     whole = end == len(text) and 2 * strings == text.count('"')
     return FrozenDict(value) if whole else None

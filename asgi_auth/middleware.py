@@ -13,7 +13,7 @@ from inspect import isawaitable
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
-from asgi_auth.credentials import Credential, CredentialReader
+from asgi_auth.credentials import Credential, CredentialReader, Look, unfold
 from asgi_auth.csrf import CrossOriginCheck
 from asgi_auth.errors import (
     AuthenticationError,
@@ -40,6 +40,7 @@ from asgi_auth.sources import Cookie
 from asgi_auth.typing import (
     Backend,
     DecidesAtOnce,
+    DecidesBearer,
     Remembers,
     UserLoader,
     asks_always,
@@ -79,15 +80,18 @@ class AuthenticationMiddleware:
         "_backend",
         "_challenges",
         "_check_origin",
-        "_lanes",
+        "_guard",
         "_lenient",
         "_load_user",
+        "_look",
+        "_look_at_socket",
+        "_make_reply",
         "_pass_preflight",
         "_public",
-        "_read",
         "_required",
         "_share",
         "_tell",
+        "_tell_bearer",
     )
 
     def __init__(
@@ -118,16 +122,21 @@ class AuthenticationMiddleware:
             raise ConfigurationError(msg)
 
         self._app = _tracking(app) if track_current else app
-        guard = SocketGuard(self._app, backend, self._identify, websocket_lifetime)
-        self._lanes: dict[str, tuple[ASGIApp, type[Reply]]] = {
-            "http": (self._app, reply_for(backend.sources)),
-            "websocket": (guard, SocketReply),
-        }
+        lifetime = websocket_lifetime
+        self._guard = SocketGuard(self._app, backend, self._identify, lifetime)
+        self._make_reply: type[Reply] = reply_for(backend.sources)
         self._backend = backend
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
         self._tell = self._fast_lane(backend)
-        self._read = CredentialReader(backend.sources).read
+        reader = CredentialReader(backend.sources)
+        self._look: Look = reader.read
+        self._look_at_socket: Look = reader.read
+        self._tell_bearer: Callable[[bytes], Principal | None] = _know_nobody
+        if isinstance(backend, DecidesBearer):
+            self._look = reader.looker("http")
+            self._look_at_socket = reader.looker("websocket")
+            self._tell_bearer = backend.decide_bearer
         self._load_user = load_user
         self._required = required
         public = PublicPaths(public_paths)
@@ -137,40 +146,51 @@ class AuthenticationMiddleware:
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
         self._share = share_scope
 
-    async def __call__(  # noqa: C901  (the way of one request, in one place)
+    async def __call__(  # noqa: C901, PLR0912  (one request's way, in one place)
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Identify the caller, then call the app."""
-        lane = self._lanes.get(scope["type"])
-        if lane is None:
+        kind = scope["type"]
+        if kind == "http":
+            app, make_reply = self._app, self._make_reply
+            came = self._look(scope)
+        elif kind == "websocket":
+            app, make_reply = self._guard, SocketReply
+            came = self._look_at_socket(scope)
+        else:
             await self._app(_without_caller(scope), receive, send)
             return
 
-        # A preflight is read as well: the token in its query must not reach a log.
-        app, make_reply = lane
-        credential = self._read(scope)
+        credential = None
         principal = user = ANONYMOUS
+        # Read as well: the token in the query of a preflight must not reach a log.
         if scope.get("method") == "OPTIONS" and self._passes(scope):
-            credential = None
             receive, send = EmptyBody(receive).receive, SilentReply(send).send
-        elif credential is not None or self._asks_always:
+        elif came is not None or self._asks_always:
             try:
-                known = None if credential is None else self._tell(credential, scope)
-                if known is None or self._load_user is not None:
-                    principal, user = await self._identify(credential, scope, known)
+                if isinstance(came, bytes):
+                    known = self._tell_bearer(came)
                 else:
+                    credential = came
+                    known = None if came is None else self._tell(came, scope)
+
+                if known is not None and self._load_user is None:
                     principal = user = known
+                else:
+                    credential = unfold(came)
+                    principal, user = await self._identify(credential, scope, known)
             except AuthError as error:
+                credential = unfold(came)
                 if self._refuses(error, credential, scope):
-                    reply = make_reply(scope, send, self._challenges, credential)
+                    reply = make_reply(scope, send, self._challenges)
                     await reply.refuse(error)
                     return
 
                 principal = user = replace(ANONYMOUS, error=error)
 
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
-        child: Scope = dict(scope)
-        reply = make_reply(scope, send, self._challenges, credential)
+        child: Scope = {**scope}
+        reply = make_reply(scope, send, self._challenges)
         if self._share:
             # The reply keeps the copy: a circle would have to wait for the collector.
             reply.scope = child
@@ -179,8 +199,10 @@ class AuthenticationMiddleware:
         child["auth"] = principal
         child["user"] = user
         child[KEY] = reply
-        if credential is not None and credential.offer is not None:
-            child["subprotocols"] = credential.offer.names
+        if credential is not None:
+            reply.credential = credential
+            if credential.offer is not None:
+                child["subprotocols"] = credential.offer.names
 
         try:
             await app(child, receive, reply.send)
@@ -288,7 +310,7 @@ def _decider(backend: Backend) -> Callable[[Credential, Scope], Principal | None
     return lambda credential, _: recall(credential)
 
 
-def _know_nobody(_: Credential) -> None:
+def _know_nobody(_: object) -> None:
     return None
 
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from asgi_auth._asgi import Headers, Message, Receive, Scope, Send
 from asgi_auth.challenge import Challenge
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials import Credential, Offer
 from asgi_auth.errors import AuthError
 from asgi_auth.exchange import Exchange
 from asgi_auth.refusal import answer, close_code
@@ -38,34 +38,28 @@ class Reply(Exchange):
 
     Attributes:
         scope: Without this reply in it.
+        credential: What the caller was identified by; ``None`` also for a plain token
+            in the Authorization header, of which nothing need be known here.
 
     Args:
         scope: Without this reply in it.
         send: The server's.
         challenges: The schemes that the application accepts.
-        credential: What the caller was identified by.
     """
 
+    credential: Credential | None = None
     _done = False
 
     def __init__(
-        self,
-        scope: Scope,
-        send: Send,
-        challenges: tuple[Challenge, ...],
-        credential: Credential | None,
+        self, scope: Scope, send: Send, challenges: tuple[Challenge, ...]
     ) -> None:
         self.challenges = challenges
         self.scope = scope
         self._send = send
-        self._credential = credential
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
         # Plain, not async: one coroutine less for each message.
-        if self._done:
-            return _drop()  # The rest of a framework's own error page, or another.
-
         if message["type"] == "http.response.start":
             if message["status"] == _CRASH and (error := self._behind_crash()):
                 return self.refuse(error)
@@ -76,8 +70,9 @@ class Reply(Exchange):
 
     def refuse(self, error: AuthError) -> Awaitable[None]:
         """Answer with *error*, and drop whatever the app says from now on."""
-        self._done = True
-        return answer(error, self.scope, self._send, self)
+        # What comes then is the rest of a framework's own error page, or another one.
+        send, self._send, self._done = self._send, _drop, True
+        return answer(error, self.scope, send, self)
 
     async def settle(self, error: AuthError) -> bool:
         """Answer an error that the app let out; tell whether that was possible."""
@@ -104,7 +99,7 @@ class GuardedReply(Reply):
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
-        credential = self._credential
+        credential = self.credential
         if (
             credential is not None
             and credential.source in _CACHE_RULES
@@ -120,32 +115,35 @@ class SocketReply(Reply):
 
     _answering = False
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
-        if self._done:
-            return
-
         kind = message["type"]
         if kind == "websocket.send":
             self.refusal = None  # The app has caught it, and goes on.
         elif kind == "websocket.accept":
             self.started = True
-            message = self._with_subprotocol(message)
+            credential = self.credential
+            if credential is not None and credential.offer is not None:
+                message = self._with_subprotocol(message, credential.offer)
         elif kind == "websocket.close":
-            if self.refusal is not None and not self.started:
-                await self.refuse(self.refusal)
-                return
-
-            self._done = True
-            message = self._with_close_code(message)
+            return self._close(message)
         elif kind == "websocket.http.response.start":
             if message["status"] == _CRASH and (error := self._behind_crash()):
-                await self.refuse(error)
-                return
+                return self.refuse(error)
 
             self._answering = True
 
-        await self._send(message)
+        return self._send(message)
+
+    def _close(self, message: Message) -> Awaitable[None]:
+        if self.refusal is not None and not self.started and not self._done:
+            return self.refuse(self.refusal)
+
+        if self.refusal is not None:
+            message = self._with_close_code(message, self.refusal)
+
+        send, self._send, self._done = self._send, _drop, True
+        return send(message)
 
     async def settle(self, error: AuthError) -> bool:
         """Answer an error that the app let out; tell whether that was possible."""
@@ -165,20 +163,20 @@ class SocketReply(Reply):
 
         return True
 
-    def _with_subprotocol(self, message: Message) -> Message:
+    @staticmethod
+    def _with_subprotocol(message: Message, offer: Offer) -> Message:
         """Answer the offer that held the token; the token is never echoed."""
-        offer = None if self._credential is None else self._credential.offer
-        if offer is None or message.get("subprotocol") in offer.names:
+        if message.get("subprotocol") in offer.names:
             return message
 
         return {**message, "subprotocol": offer.answer}
 
-    def _with_close_code(self, message: Message) -> Message:
-        if self.refusal is None or message.get("code") not in _CRASH_CODES:
+    @staticmethod
+    def _with_close_code(message: Message, refusal: AuthError) -> Message:
+        if message.get("code") not in _CRASH_CODES:
             return message
 
-        code, reason = close_code(self.refusal), self.refusal.code
-        return {**message, "code": code, "reason": reason}
+        return {**message, "code": close_code(refusal), "reason": refusal.code}
 
 
 _CRASH = 500
@@ -264,7 +262,7 @@ def refusal_in(error: BaseException) -> AuthError | None:
     return None if None in found else found[0]
 
 
-async def _drop() -> None:
+async def _drop(_: Message) -> None:
     """Be a message that goes nowhere."""
 
 

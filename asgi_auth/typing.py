@@ -18,6 +18,7 @@ __all__ = [
     "ASGIApp",
     "Backend",
     "DecidesAtOnce",
+    "DecidesBearer",
     "Message",
     "Receive",
     "Remembers",
@@ -94,6 +95,22 @@ class DecidesAtOnce(Protocol):
 
         Raises:
             AuthError: The credential is bad.
+        """
+        ...
+
+
+@runtime_checkable
+class DecidesBearer(Protocol):
+    """A backend that needs nothing but the token to decide, where it is a plain one."""
+
+    def decide_bearer(self, token: bytes, /) -> Principal | None:
+        """Return the principal, or ``None``: ask :meth:`Backend.authenticate`.
+
+        It is asked about what came as ``Authorization: Bearer``, where this is one of
+        the backend's own sources, never within a chain.
+
+        Raises:
+            AuthError: The token is bad.
         """
         ...
 

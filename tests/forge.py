@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from asgi_auth import Credential, Key, KeySet, Principal, TokenVerifier
+from asgi_auth import Key, KeySet, Principal, TokenVerifier
 
 SECRET = hashlib.sha512(b"the secret of the tests").hexdigest()
 OTHER_SECRET = hashlib.sha512(b"another secret of the tests").hexdigest()
@@ -97,7 +97,7 @@ def fresh(**more: Any) -> dict[str, Any]:
 
 def recall(verifier: TokenVerifier, token: bytes) -> Principal | None:
     """Ask a verifier's memory, as a backend does before all else."""
-    return verifier.recaller("jwt")(Credential(token, "header"))
+    return verifier.recaller("jwt")(token)
 
 
 def verifier(algorithm: str = "HS256", **options: Any) -> TokenVerifier:

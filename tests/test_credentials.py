@@ -17,7 +17,7 @@ from asgi_auth import (
     QueryParam,
     Subprotocol,
 )
-from asgi_auth.credentials import MAX_TOKEN, CredentialReader
+from asgi_auth.credentials import MAX_TOKEN, CredentialReader, unfold
 from asgi_auth.sources import Header
 from tests.asgi import http_scope, websocket_scope
 from tests.forge import b64
@@ -153,6 +153,52 @@ def test_a_second_header_is_seen_behind_any_number_of_others():
     noise = [(b"x-%d" % number, b"y") for number in range(100)]
     headers = [(b"authorization", b"Bearer a"), *noise, (b"AuthorizatioN", b"Bearer b")]
     assert is_refused(READ(http_scope(headers=headers)))
+
+
+# A field that nobody sends: with it, no reader takes a short cut.
+LONG_WAY = Header("X-Nobody-Sends-This")
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"Bearer ", b"bearer ", b"Basic ", b""]).flatmap(
+            lambda scheme: st.binary(max_size=8).map(
+                lambda raw: scheme + b"ey" * (len(raw) % 2) + raw
+            )
+        ),
+        max_size=3,
+    )
+)
+def test_the_short_cut_for_plain_tokens_reads_what_the_long_way_does(values):
+    headers = [(b"authorization", value) for value in values]
+    short = CredentialReader([BearerHeader()])
+    found = short.read(http_scope(headers=headers))
+    same = CredentialReader([BearerHeader(), LONG_WAY]).read(
+        http_scope(headers=headers)
+    )
+    if any(b" " in value[7:] for value in values if value.startswith(b"Bearer ey")):
+        return  # Both are bad, for a reason that differs.
+
+    assert (found is None) is (same is None)
+    if found is not None:
+        assert found[:4] == same[:4]
+        assert type(found.error) is type(same.error)
+
+    came = short.looker("http")(http_scope(headers=headers))
+    assert unfold(came) == found or found.error is not None
+
+
+def test_only_one_plain_token_is_left_as_its_bytes():
+    look = CredentialReader([BearerHeader(), Cookie("access")]).looker("http")
+
+    def came(*values):
+        return look(http_scope(headers=[(b"authorization", v) for v in values]))
+
+    assert came(b"Bearer eyJ.a.b") == b"eyJ.a.b"
+    assert came(b"Bearer opaque").token == b"opaque"
+    assert came(b"bearer eyJ.a.b").token == b"eyJ.a.b"
+    assert is_refused(came(b"Bearer eyJ.a.b", b"Bearer eyJ.a.b"))
+    assert is_refused(came(b"Bearer ey" + b"a" * MAX_TOKEN), InvalidTokenError)
 
 
 def test_a_scheme_of_ones_own_is_told_apart():
@@ -625,6 +671,29 @@ def test_a_long_header_costs_no_memory_of_its_own_length(prefix):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * 1024
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"token", b"Token", b"other", b"tok"]),
+            st.sampled_from([b"=", b"", b"==", b"%3D"]),
+            st.binary(max_size=6) | st.sampled_from([b"%61", b"a.b", b""]),
+        ).map(b"".join),
+        max_size=3,
+    )
+)
+def test_the_short_cut_for_queries_reads_what_the_long_way_does(parts):
+    query = b"&".join(parts)
+    short, long = websocket_scope(query=query), websocket_scope(query=query)
+    found = CredentialReader([QueryParam("token")]).read(short)
+    same = CredentialReader([QueryParam("token"), LONG_WAY]).read(long)
+    assert short["query_string"] == long["query_string"]
+    assert (found is None) is (same is None)
+    if found is not None:
+        assert found[:4] == same[:4]
+        assert type(found.error) is type(same.error)
+        assert found.name == same.name
 
 
 # -------------------------------------------------------------------------- no crash

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import threading
 import time
+from weakref import ref
 
 import anyio
 import pytest
@@ -63,7 +64,7 @@ async def test_an_idle_socket_is_closed_at_its_expiry():
     app = Recorder()
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         clock.advance(60)
-        lifetime_of(app.scope)._wait()  # The timer's callback.
+        lifetime_of(app.scope).wait()  # The timer's callback.
 
         assert await peer.closed() == EXPIRED
         await peer.ended()
@@ -88,7 +89,7 @@ async def test_the_pending_receive_is_cancelled_before_the_close_is_sent():
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         await until(lambda: peer.log[-1] == "receive")
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         await peer.ended()
 
         assert peer.log[-2:] == ["cancelled", "websocket.close"]
@@ -100,16 +101,16 @@ async def test_the_timer_is_set_by_the_verifiers_clock():
     app = Recorder()
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         lifetime = lifetime_of(app.scope)
-        lifetime._wait()
+        lifetime.wait()
         assert await peer.silent()
-        assert lifetime._timer is not None
+        assert lifetime in list(lifetime._ledger)
 
         # A clock that was set back grants time; one that jumps ahead takes it.
         clock.advance(-3600)
-        lifetime._wait()
+        lifetime.wait()
         assert await peer.silent()
         clock.advance(2 * 3600)
-        lifetime._wait()
+        lifetime.wait()
         assert await peer.closed() == EXPIRED
 
 
@@ -119,10 +120,10 @@ async def test_leeway_stretches_the_life_of_a_socket():
     app = Recorder()
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         clock.advance(89)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.silent()
         clock.advance(1)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.closed() == EXPIRED
 
 
@@ -145,7 +146,7 @@ async def test_an_app_that_only_sends_is_closed_and_then_stumbles():
     peer = Peer(guarded(app, tokens), tokens.mint("ann", ttl=60))
     async with peer:
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.closed() == EXPIRED
         await peer.ended()
 
@@ -171,7 +172,7 @@ async def test_the_close_waits_for_a_send_that_is_under_way():
         stalled.set()
         await until(lambda: peer.log[-1] == "websocket.send")
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         await asyncio.sleep(0.02)
         assert peer.log[-1] == "websocket.send"
         peer.reads.set()
@@ -195,7 +196,7 @@ async def test_a_client_that_never_reads_does_not_hold_the_end_up():
         stalled.set()
         await until(lambda: peer.log[-1] == "websocket.send")
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         await until(lambda: peer.log[-1] == "websocket.close")
         await peer.abort()
         peer.task = asyncio.create_task(asyncio.sleep(0))
@@ -214,7 +215,7 @@ async def test_an_app_that_ignores_the_disconnect_cannot_spin():
     app = Recorder(deaf)
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         await peer.ended()
 
     assert [call["type"] for call in calls] == ["websocket.disconnect"]
@@ -234,7 +235,7 @@ async def test_a_socket_that_is_not_accepted_yet_is_refused():
     peer.start()
     await until(lambda: app.scope is not None)
     clock.advance(60)
-    lifetime_of(app.scope)._wait()
+    lifetime_of(app.scope).wait()
     first = await peer.next()
     go_on.set()
     await peer.ended()
@@ -251,7 +252,7 @@ async def test_a_cancellation_by_somebody_else_stays_one():
     async with peer:
         await until(lambda: peer.log[-1] == "receive")
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         peer.task.cancel()  # In the same moment: the server shuts down.
         with pytest.raises(asyncio.CancelledError):
             await peer.task
@@ -282,7 +283,7 @@ async def test_a_timeout_of_the_app_around_receive_still_works():
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         await until(lambda: len(timeouts) > 2)
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.closed() == EXPIRED
         await peer.ended()
         assert peer.task.cancelling() == 0
@@ -308,7 +309,7 @@ async def test_cancel_scopes_of_anyio_around_receive_still_work():
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         await asyncio.sleep(0.01)
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.closed() == EXPIRED
         await peer.ended()
 
@@ -329,7 +330,7 @@ async def test_a_client_that_has_left_is_not_closed_again():
         peer.incoming.put_nowait({"type": "websocket.disconnect", "code": 1001})
         await until(peer.incoming.empty)
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.silent()
         lingering.set()
         await peer.ended()
@@ -351,7 +352,7 @@ async def test_a_socket_that_the_app_has_closed_is_not_closed_again():
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         assert await peer.closed() == (1000, "")
         clock.advance(60)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.silent()
         lingering.set()
         await peer.ended()
@@ -459,10 +460,10 @@ async def test_a_new_token_extends_the_socket():
         assert "more" in app.scope["auth"].scopes
 
         clock.advance(59)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.silent()
         clock.advance(1)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.closed() == EXPIRED
 
 
@@ -515,7 +516,7 @@ async def test_a_bad_token_extends_nothing():
             await extend(app.scope, stale)
 
         clock.advance(30)
-        lifetime_of(app.scope)._wait()
+        lifetime_of(app.scope).wait()
         assert await peer.closed() == EXPIRED
 
 
@@ -569,12 +570,12 @@ async def test_a_socket_may_live_as_long_as_its_session():
     async with Peer(middleware, pair.access_token) as peer:
         lifetime = lifetime_of(app.scope)
         clock.advance(1000)  # The token has ended, the session goes on.
-        lifetime._wait()
+        lifetime.wait()
         await lifetime._lookup
         assert await peer.silent()
 
         clock.advance(2600)  # Nobody has refreshed.
-        lifetime._wait()
+        lifetime.wait()
         assert await peer.closed() == EXPIRED
 
 
@@ -589,7 +590,7 @@ async def test_a_session_that_is_refreshed_keeps_its_socket():
         for _ in range(3):
             clock.advance(3000)
             pair = await tokens.refresh(pair.refresh_token)
-            lifetime._wait()
+            lifetime.wait()
             if lifetime._lookup is not None:
                 await lifetime._lookup
 
@@ -620,17 +621,17 @@ async def test_an_outage_of_the_store_is_not_the_end_of_a_session():
         lifetime = lifetime_of(app.scope)
         store.down = True
         clock.advance(1000)
-        lifetime._wait()
+        lifetime.wait()
         await lifetime._lookup
         assert await peer.silent()
 
         clock.advance(30)
-        lifetime._wait()
+        lifetime.wait()
         await lifetime._lookup
         assert await peer.silent()
 
         clock.advance(60)
-        lifetime._wait()
+        lifetime.wait()
         assert await peer.closed() == (1013, "unavailable")
 
 
@@ -674,7 +675,8 @@ async def test_sockets_that_come_and_go_leave_nothing_behind(count):
     good, bad = tokens.mint("ann"), tokens.mint("ann")[:-2] + "AA"
     middleware = guarded(echo, tokens)
     loop = asyncio.get_running_loop()
-    before = len(asyncio.all_tasks()), len(handles(loop))
+    earlier = {*handles(loop)}
+    tasks = len(asyncio.all_tasks())
     for _ in range(count):
         async with Peer(middleware, good):
             pass
@@ -686,19 +688,42 @@ async def test_sockets_that_come_and_go_leave_nothing_behind(count):
 
     await asyncio.sleep(0)
     gc.collect()
+    # One timer and one listener for all of them, which wait for those who may come.
+    assert len(asyncio.all_tasks()) == tasks
+    assert len(tokens.revocations._listeners) == 1
+    (timer,) = {*handles(loop)} - earlier
+    timer._run()
     assert not tokens.revocations._listeners
-    assert (len(asyncio.all_tasks()), len(handles(loop))) == before
+    assert {*handles(loop)} == earlier | {timer}
 
 
 async def test_a_server_that_shuts_down_leaves_nothing_behind():
     tokens = token_service()
-    middleware = guarded(echo, tokens)
-    peer = Peer(middleware, tokens.mint("ann"))
+    app = Recorder()
+    peer = Peer(guarded(app, tokens), tokens.mint("ann"))
     async with peer:
-        assert tokens.revocations._listeners
+        ledger = lifetime_of(app.scope)._ledger
+        assert len(ledger) == 1
         await peer.abort()
         peer.task = asyncio.create_task(asyncio.sleep(0))
 
+    assert len(ledger) == 0
+
+
+def test_a_loop_that_has_ended_is_not_remembered():
+    tokens = token_service()
+    app = guarded(echo, tokens)
+
+    async def serve():
+        async with Peer(app, tokens.mint("ann")):
+            return ref(asyncio.get_running_loop())
+
+    loops = [asyncio.run(serve()) for _ in range(3)]
+    gc.collect()
+    assert [loop() for loop in loops] == [None, None, None]
+
+    # Who listened for them notices at the next word.
+    asyncio.run(tokens.revoke_subject("ann"))
     assert not tokens.revocations._listeners
 
 

@@ -26,7 +26,7 @@ from asgi_auth.principal import Principal
 from asgi_auth.sources import BearerHeader, Source
 from asgi_auth.tokens.cache import Entry, VerifiedCache
 from asgi_auth.tokens.claims import ClaimsRules
-from asgi_auth.tokens.codec import Decoded, peek
+from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.dialect import OAUTH, Dialect
 from asgi_auth.tokens.verified import VerifiedToken
 
@@ -187,8 +187,7 @@ class IntrospectionBackend:
         now = self._clock()
         claims = self._dialect.translate(self._completed(said, now))
         window = self._rules.check(claims, now)
-        verified = VerifiedToken(Decoded("", claims, 0), window)
-        verified.claims = said
+        verified = VerifiedToken(claims, window, said)
         if self._ttl > 0:
             known = _Answer(verified, now, now + self._ttl)
             self._cache.put(digest, known, length=0)

@@ -87,8 +87,9 @@ class IssuersBackend:
         if issuer is None:
             return None
 
-        token = await issuer.admit(credential.token)
-        return token.principal(credential.source, self.name)
+        source = credential.source
+        token = await issuer.admit(credential.token, source, self.name)
+        return token.principal(source, self.name)
 
     def recall(self, credential: Credential) -> Principal | None:
         """Return the principal of a token that was good before and still is.
@@ -97,7 +98,7 @@ class IssuersBackend:
             RevokedTokenError: It, its session or its subject was revoked.
         """
         for recall in self._recalls:
-            principal = recall(credential)
+            principal = recall(credential.token, credential.source)
             if principal is not None:
                 return principal
 

@@ -9,11 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._http import Fetch, check_url
 from asgi_auth.backends.discovery import discover
-from asgi_auth.credentials import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
@@ -114,10 +112,17 @@ class TrustedIssuer:
         if isinstance(keys, KeySet):
             self._verifier = self._make_verifier(keys)
 
-    async def admit(self, token: bytes) -> VerifiedToken:
+    async def admit(
+        self, token: bytes, source: str | None = None, backend: str | None = None
+    ) -> VerifiedToken:
         """Verify one compact JWS, and see that it is not revoked.
 
         Waits for the issuer only where its keys are not at hand.
+
+        Args:
+            token: The token.
+            source: Where it has come from, where that is known.
+            backend: The name of the backend that asks.
 
         Raises:
             ExpiredTokenError: It was good once.
@@ -127,13 +132,13 @@ class TrustedIssuer:
         """
         verifier = await self._ready()
         try:
-            return await verifier.admit(token)
+            return await verifier.admit(token, source, backend)
         except UnknownKeyError:
             if self.client is None:
                 raise
 
         await self._seek(self.client, token)
-        return await verifier.admit(token)
+        return await verifier.admit(token, source, backend)
 
     @property
     def verifier(self) -> TokenVerifier | None:
@@ -144,9 +149,7 @@ class TrustedIssuer:
         """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.recall`."""
         lane: Recall | None = None
 
-        def recall(
-            credential: Credential, scope: Scope | None = None, /
-        ) -> Principal | None:
+        def recall(token: bytes, source: str = "header", /) -> Principal | None:
             nonlocal lane
             if self.client is not None and not self.client.is_fresh():
                 return None
@@ -156,7 +159,7 @@ class TrustedIssuer:
                     return None
                 lane = self._verifier.recaller(backend)
 
-            return lane(credential, scope)
+            return lane(token, source)
 
         return recall
 

@@ -35,13 +35,17 @@ class KeySet:
         ConfigurationError: The keys do not make a set; the text says why.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_state")
+    __slots__ = ("__weakref__", "_lock", "_state", "generation")
+
+    generation: int
+    """How often the set has changed; what is cached under another is stale."""
 
     def __init__(
         self, keys: Iterable[Key], *, signing: Key | str | None = None
     ) -> None:
         self._lock = threading.Lock()
         self._state = build_state(tuple(keys), signing, generation=0)
+        self.generation = 0
 
     @classmethod
     def generate(
@@ -143,11 +147,6 @@ class KeySet:
         raise ConfigurationError(msg)
 
     @property
-    def generation(self) -> int:
-        """How often the set has changed; what is cached under another is stale."""
-        return self._state.generation
-
-    @property
     def is_symmetric(self) -> bool:
         """Whether the keys are HMAC secrets."""
         return self._state.keys[0].is_symmetric
@@ -247,9 +246,14 @@ class KeySet:
     def _swap(
         self, keys: tuple[Key, ...], signing: Key | str | None, *, adopt: bool = True
     ) -> None:
-        """Build the next state and put it in place by one assignment."""
+        """Build the next state and put it in place by one assignment.
+
+        Its number is told afterwards: what somebody checks with the keys of before,
+        at this very moment, must not be kept under it.
+        """
         generation = self._state.generation + 1
         self._state = build_state(keys, signing, generation=generation, adopt=adopt)
+        self.generation = generation
 
 
 def _entry(index: int, entry: object) -> Key:

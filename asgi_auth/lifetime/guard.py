@@ -5,25 +5,27 @@ The middleware calls this in place of the app. Sockets of nobody pass as they ar
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import AbstractEventLoop, get_running_loop
+from collections.abc import Callable
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._clock import system_clock
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.exchange import KEY as EXCHANGE
 from asgi_auth.lifetime.closable import SocketClosedError
+from asgi_auth.lifetime.ledger import Ledger
 from asgi_auth.lifetime.lifetime import KEY, Identify, Lifetime, Refuse, Terms
 from asgi_auth.lifetime.polled import PolledLifetime
-from asgi_auth.lifetime.watch import Watch
 from asgi_auth.principal import Principal
-from asgi_auth.revocation import RevocationList
 from asgi_auth.typing import Backend
 
 __all__ = ["SocketGuard"]
 
-_Loop = asyncio.AbstractEventLoop
+_Recall = Callable[[], AbstractEventLoop | None]
+_Places = dict[tuple[str | None, str | None], tuple[Terms, Ledger]]
+"""By backend and issuer of the caller."""
 
 
 class SocketGuard:
@@ -39,7 +41,14 @@ class SocketGuard:
         ConfigurationError: Sessions are to count, and no backend knows any.
     """
 
-    __slots__ = ("_app", "_backends", "_by_session", "_identify", "_watches")
+    __slots__ = (
+        "_app",
+        "_backends",
+        "_by_session",
+        "_identify",
+        "_latest",
+        "_places",
+    )
 
     def __init__(
         self,
@@ -53,7 +62,9 @@ class SocketGuard:
         self._identify = identify
         self._backends = {backend.name: backend for backend in backends}
         self._by_session = lifetime == "session"
-        self._watches = WeakKeyDictionary[_Loop, dict[RevocationList, Watch]]()
+        self._places = WeakKeyDictionary[AbstractEventLoop, _Places]()
+        # Nearly always there is one loop, and a look into weak keys is slow.
+        self._latest: tuple[_Recall, _Places] = _no_loop, {}
         if self._by_session and not any(map(_sessions_of, backends)):
             msg = (
                 'websocket_lifetime="session" needs a backend for own tokens: '
@@ -69,49 +80,79 @@ class SocketGuard:
             return
 
         refuse: Refuse = scope[EXCHANGE].refuse
-        loop = _running_loop()
-        terms = self._terms(principal, loop)
-        if loop is None:
-            polled = PolledLifetime(
-                principal, terms, receive=receive, send=send, refuse=refuse
-            )
-            await _run(self._app, scope, polled.receive, polled.send)
+        try:
+            loop = get_running_loop()
+        except RuntimeError:
+            await self._poll(principal, scope, receive, send, refuse)
             return
 
-        lifetime = Lifetime(principal, terms, receive=receive, send=send, refuse=refuse)
+        terms, ledger = self._place_of(principal, loop)
+        lifetime = Lifetime(principal, terms, ledger, receive, send, refuse)
         scope[KEY] = lifetime
+        socket = lifetime.socket
         lifetime.start()
         try:
-            channels = lifetime.socket
-            await _run(self._app, scope, channels.receive, channels.send)
-            await channels.finish()
+            await self._app(scope, socket.receive, socket.send)
+        except (SocketClosedError, BaseExceptionGroup) as error:
+            if not _is_closed_socket(error):
+                raise
         finally:
             lifetime.stop()
 
-    def _terms(self, principal: Principal, loop: _Loop | None) -> Terms:
-        backend = self._backends.get(principal.backend or "")
-        verifier = _verifier_of(backend, principal)
-        sessions = _sessions_of(backend) if self._by_session else None
-        if sessions is not None and loop is None:
+        if socket.closed is not None:
+            await socket.finish()
+
+    async def _poll(
+        self,
+        principal: Principal,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        refuse: Refuse,
+    ) -> None:
+        terms = self._terms(principal)
+        if terms.sessions is not None:
             msg = 'websocket_lifetime="session" needs asyncio.'
             raise ConfigurationError(msg)
 
+        socket = PolledLifetime(
+            principal, terms, receive=receive, send=send, refuse=refuse
+        )
+        try:
+            await self._app(scope, socket.receive, socket.send)
+        except (SocketClosedError, BaseExceptionGroup) as error:
+            if not _is_closed_socket(error):
+                raise
+
+    def _place_of(
+        self, principal: Principal, loop: AbstractEventLoop
+    ) -> tuple[Terms, Ledger]:
+        """Return what sockets of the same kind of caller share in *loop*."""
+        latest, places = self._latest
+        if latest() is not loop:
+            places = self._places.setdefault(loop, {})
+            self._latest = ref(loop), places
+
+        party = principal.backend, principal.issuer
+        place = places.get(party)
+        if place is None:
+            terms = self._terms(principal)
+            ledger = Ledger(terms.clock, terms.revocations)
+            place = places[party] = terms, ledger
+
+        return place
+
+    def _terms(self, principal: Principal) -> Terms:
+        backend = self._backends.get(principal.backend or "")
+        verifier = _verifier_of(backend, principal)
+        sessions = _sessions_of(backend) if self._by_session else None
         if verifier is None:
             return Terms(system_clock, self._identify, sessions=sessions)
-
-        revocations: RevocationList | None = verifier.revocations
-        watch = None
-        if revocations is not None and loop is not None:
-            watches = self._watches.setdefault(loop, {})
-            watch = watches.get(revocations)
-            if watch is None:
-                watch = watches[revocations] = Watch(revocations, loop)
 
         return Terms(
             verifier.clock,
             self._identify,
-            revocations,
-            watch,
+            verifier.revocations,
             sessions,
             whole_subjects=verifier.whole_subjects,
         )
@@ -137,20 +178,8 @@ def _sessions_of(backend: Any) -> Any:
     return service if hasattr(service, "sessions") else None
 
 
-def _running_loop() -> _Loop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Call *app*; that it stumbled over its closed socket is no news."""
-    try:
-        await app(scope, receive, send)
-    except (SocketClosedError, BaseExceptionGroup) as error:
-        if not _is_closed_socket(error):
-            raise
+def _no_loop() -> None:
+    return None
 
 
 def _is_closed_socket(error: BaseException) -> bool:

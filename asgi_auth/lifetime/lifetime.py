@@ -1,12 +1,13 @@
 """How long one WebSocket may live: until its token or its session ends.
 
-One timer a socket, and no task. It reads the verifier's clock each time, so that a
+No timer of its own, and no task. It reads the verifier's clock each time, so that a
 clock that jumps or a machine that slept changes nothing. It needs asyncio.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,7 +24,7 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.lifetime.closable import ClosableSocket
-from asgi_auth.lifetime.watch import Watch, names_of
+from asgi_auth.lifetime.ledger import Ledger
 from asgi_auth.principal import Principal, get_principal
 from asgi_auth.refusal import close_code
 from asgi_auth.revocation import RevocationList
@@ -34,8 +35,7 @@ __all__ = ["KEY", "Identify", "Lifetime", "Sessions", "Terms", "extend", "lifeti
 KEY = "asgi_auth.lifetime"
 """The scope's key under which the lifetime of a WebSocket stands."""
 
-# Seconds. A timer counts the time that the machine runs; a clock may be set.
-_LONGEST_SLEEP = 30.0
+# Seconds.
 _RETRY = 2.0
 _LONGEST_OUTAGE = 60.0
 
@@ -59,7 +59,6 @@ class Terms:
         clock: That of the verifier of its token.
         identify: Verifies another token.
         revocations: What is revoked, or ``None``: nothing can be.
-        watch: Tells of revocations; ``None`` where nothing can be revoked.
         sessions: Asked when the token has ended, where the session counts.
         whole_subjects: A revoked subject takes its sessions along.
     """
@@ -67,7 +66,6 @@ class Terms:
     clock: Clock
     identify: Identify
     revocations: RevocationList | None = None
-    watch: Watch | None = None
     sessions: Sessions | None = None
     whole_subjects: bool = False
 
@@ -77,18 +75,24 @@ class Terms:
         Raises:
             RevokedTokenError: What *principal* hangs on was revoked.
         """
-        if self.revocations is None:
+        revocations = self.revocations
+        if revocations is None:
             return
 
-        sessions = {principal.session_id}
-        for session_id in sessions | {None} if self.whole_subjects else sessions:
-            self.revocations.check(
-                principal.issuer,
-                session_id=session_id,
-                token_id=principal.token_id,
-                subject=principal.subject,
-                issued_at=principal.claims.get("iat", 0),
-            )
+        self._check(revocations, principal, principal.session_id)
+        if self.whole_subjects and principal.session_id is not None:
+            self._check(revocations, principal, None)
+
+    def _check(
+        self, revocations: RevocationList, principal: Principal, session_id: str | None
+    ) -> None:
+        revocations.check(
+            principal.issuer,
+            session_id=session_id,
+            token_id=principal.token_id,
+            subject=principal.subject,
+            issued_at=principal.claims.get("iat", 0),
+        )
 
 
 class Lifetime:
@@ -101,28 +105,21 @@ class Lifetime:
     Args:
         principal: Who was identified when the socket was opened.
         terms: By what its life is measured.
+        ledger: Tells it when to look.
         receive: The server's.
         send: The way of the app's messages.
         refuse: Closes the socket, or refuses it where it is not accepted yet.
     """
 
-    __slots__ = (
-        "_deadline",
-        "_lookup",
-        "_names",
-        "_outage_since",
-        "_refuse",
-        "_terms",
-        "_timer",
-        "principal",
-        "socket",
-    )
+    # No slots: what most sockets never change stays with the class.
+    _lookup: asyncio.Task[None] | None = None
+    _outage_since: float | None = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  (keywords take longer)
         self,
         principal: Principal,
         terms: Terms,
-        *,
+        ledger: Ledger,
         receive: Receive,
         send: Send,
         refuse: Refuse,
@@ -130,34 +127,29 @@ class Lifetime:
         self.principal = principal
         self.socket = ClosableSocket(receive, send)
         self._terms = terms
+        self._ledger = ledger
         self._refuse = refuse
-        self._deadline: float | None = None
-        self._names = names_of(principal)
-        self._timer: asyncio.TimerHandle | None = None
-        self._lookup: asyncio.Task[None] | None = None
-        self._outage_since: float | None = None
 
     def start(self) -> None:
-        """Set the timer, and listen to revocations."""
-        if self._terms.watch is not None:
-            self._terms.watch.add(self, self._names)
+        """Look at the clock and the revocations, now and whenever it is time to."""
+        ends, terms = self.principal.expires_at, self._terms
+        deadline = self._deadline = math.inf if ends is None else ends
+        now = terms.clock()
+        if now < deadline:
+            self._ledger.enter(self, deadline, now)
+        else:
+            self.wait()
 
-        self._deadline = self.principal.expires_at
-        self.look()
-        self._wait()
+        # Afterwards, so that nothing is missed in between.
+        if terms.revocations is not None and terms.revocations.version:
+            self.look()  # Else nothing was ever revoked.
 
     def stop(self) -> None:
         """Leave nothing behind."""
-        if self._terms.watch is not None:
-            self._terms.watch.discard(self, self._names)
-
-        if self._timer is not None:
-            self._timer.cancel()
-
+        self._ledger.leave(self, self._deadline)
         if self._lookup is not None:
             self._lookup.cancel()
-
-        self._timer = self._lookup = None
+            self._lookup = None
 
     def end(self, error: AuthError) -> None:
         """Close the socket because of *error*; the first time counts."""
@@ -184,25 +176,24 @@ class Lifetime:
         self.stop()
         self.principal = scope["auth"] = principal
         scope["user"] = user
-        self._names = names_of(principal)
         self.start()
         return principal
 
-    def _wait(self) -> None:
-        """Sleep until the deadline, or somewhat less and look again."""
-        self._timer = None
-        if self._deadline is None or self.socket.closed is not None:
+    def wait(self) -> None:
+        """Wait until the deadline, or end the socket if that has come."""
+        if self.socket.closed is not None:
             return
 
-        left = self._deadline - self._terms.clock()
-        if left > 0:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(min(left, _LONGEST_SLEEP), self._wait)
-        elif self._terms.sessions is None or self.principal.session_id is None:
+        terms, now = self._terms, self._terms.clock()
+        if now < self._deadline:
+            self._ledger.enter(self, self._deadline, now)
+        elif terms.sessions is None or self.principal.session_id is None:
             self.end(ExpiredTokenError())
         else:
+            # Until there is an answer, nobody need tell it anything.
+            self._ledger.leave(self, self._deadline)
             loop = asyncio.get_running_loop()
-            self._lookup = loop.create_task(self._ask_session(self._terms.sessions))
+            self._lookup = loop.create_task(self._ask_session(terms.sessions))
 
     async def _ask_session(self, sessions: Sessions) -> None:
         """Find out whether the session goes on where its token has ended."""
@@ -225,7 +216,8 @@ class Lifetime:
                 # The store's clock may be behind: look again, but not at once.
                 self._deadline = max(ends[0], now + 1)
 
-        self._wait()
+        self.wait()
+        self.look()
 
 
 def lifetime_of(scope: Mapping[str, Any]) -> Lifetime | None:

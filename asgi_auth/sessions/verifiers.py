@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from asgi_auth.credentials import Credential
 from asgi_auth.keys import KeySet
 from asgi_auth.tokens.codec import as_bytes
 from asgi_auth.tokens.issuer import KINDS
@@ -75,9 +74,9 @@ class Verifiers:
             InvalidTokenError: It is forged, malformed, or of another kind.
             UnavailableError: It cannot be known whether it is revoked.
         """
-        credential = Credential(as_bytes(token), "message")
-        known = self._recalls[kind](credential)
+        raw = as_bytes(token)
+        known = self._recalls[kind](raw, "message")
         if known is not None:
             return known.claims
 
-        return (await self._verifiers[kind].admit(credential.token)).claims
+        return (await self._verifiers[kind].admit(raw, "message", "service")).claims

@@ -10,7 +10,7 @@ revocation are checked at every hit by :mod:`asgi_auth.tokens.recall`.
 from __future__ import annotations
 
 from threading import Lock
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from asgi_auth.errors import ConfigurationError
 
@@ -46,8 +46,8 @@ class Entry:
     __slots__ = ("key", "newer", "older", "visited")
 
     key: bytes
-    newer: Self | None
-    older: Self | None
+    newer: Any
+    older: Any
     visited: bool
 
 
@@ -69,16 +69,7 @@ class VerifiedCache(Generic[E]):
         misses: Good tokens that were not.
     """
 
-    __slots__ = (
-        "_hand",
-        "_lock",
-        "_newest",
-        "_oldest",
-        "hits",
-        "misses",
-        "size",
-        "table",
-    )
+    __slots__ = ("_hand", "_lock", "_root", "hits", "misses", "size", "table")
 
     def __init__(self, size: int = 4096) -> None:
         if size < 1:
@@ -87,9 +78,11 @@ class VerifiedCache(Generic[E]):
 
         self.size = size
         self.table: dict[bytes, E] = {}
-        self._newest: E | None = None
-        self._oldest: E | None = None
-        self._hand: E | None = None
+        # The entries are a ring, closed by one that is never found: no end to look for.
+        self._root = root = Entry()
+        self._hand: Any = root
+        root.newer = root.older = root
+        root.visited = True
         self.hits = self.misses = 0
         self._lock = Lock()
 
@@ -118,53 +111,37 @@ class VerifiedCache(Generic[E]):
         if length > _LONGEST:
             return
 
-        table = self.table
+        # In one piece, because calls would show in the time of each new token.
+        table, root = self.table, self._root
         with self._lock:
+            old = None
             if key in table:
-                self._unlink(table.pop(key))
-            elif self._oldest is not None and len(table) >= self.size:
-                self._evict(self._oldest)
+                old = table[key]
+            elif len(table) >= self.size:
+                # From old to new: spare what was used since, take the first other.
+                old = self._hand
+                while old.visited:
+                    old.visited = old is root  # Which is passed over each time.
+                    old = old.newer
+
+                self._hand = old
+
+            if old is not None:
+                newer, older = old.newer, old.older
+                newer.older, older.newer = older, newer
+                if self._hand is old:
+                    self._hand = newer
+
+                del table[old.key]
+                # Who still holds it must not keep its neighbours alive.
+                old.newer = old.older = None
 
             entry.key = key
             entry.visited = False
-            entry.newer = None
-            entry.older = newest = self._newest
-            if newest is not None:
-                newest.newer = entry
-            else:
-                self._oldest = entry
-
-            self._newest = table[key] = entry
+            entry.newer = root
+            entry.older = newest = root.older
+            newest.newer = root.older = table[key] = entry
 
     def stats(self) -> CacheStats:
         """Return the counters and the number of entries."""
         return CacheStats(self.hits, self.misses, len(self.table))
-
-    def _unlink(self, entry: E) -> None:
-        newer, older = entry.newer, entry.older
-        if self._hand is entry:
-            self._hand = newer
-
-        if newer is not None:
-            newer.older = older
-        else:
-            self._newest = older
-
-        if older is not None:
-            older.newer = newer
-        else:
-            self._oldest = newer
-
-        # Who still holds it must not keep its neighbours alive.
-        entry.newer = entry.older = None
-
-    def _evict(self, oldest: E) -> None:
-        """Walk from old to new, spare what was used since, drop the first other."""
-        entry = self._hand or oldest
-        while entry.visited:
-            entry.visited = False
-            entry = entry.newer or oldest
-
-        self._hand = entry
-        del self.table[entry.key]
-        self._unlink(entry)

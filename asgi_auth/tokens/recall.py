@@ -10,9 +10,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Protocol
 
-from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock
-from asgi_auth.credentials import Credential
 from asgi_auth.keys import KeySet
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList, uptime
@@ -23,20 +21,18 @@ __all__ = ["Recall", "Verify", "make_recall"]
 
 
 class Recall(Protocol):
-    """Returns the principal of a credential, or ``None``: find out, ready to wait.
+    """Returns the principal of a token, or ``None``: find out, ready to wait.
 
     It raises :class:`~asgi_auth.errors.InvalidTokenError` if the token is bad.
     """
 
-    def __call__(
-        self, credential: Credential, scope: Scope | None = None, /
-    ) -> Principal | None:
-        """Decide on *credential*."""
+    def __call__(self, token: bytes, source: str = "header", /) -> Principal | None:
+        """Decide on *token*, which is empty where its credential has an error."""
         ...
 
 
-Verify = Callable[[bytes, bytes | None], VerifiedToken]
-"""Verifies a token, whose SHA-256 may be told."""
+Verify = Callable[[bytes, bytes | None, str, str], VerifiedToken]
+"""Verifies a token, whose SHA-256 may be told, for a source and a backend."""
 
 _ALWAYS = float("inf")
 
@@ -67,21 +63,20 @@ def make_recall(
         return _make_anew(verify, revocations, backend)
 
     find = cache.table.get
+    # To copy a hash takes less time than to make one.
+    fresh = sha256().copy
+    # A store in this process is never behind, and no clock is read for it.
+    feed = revocations
+    if revocations is not None and revocations.fresh_until == _ALWAYS:
+        feed = None
 
-    def recall(credential: Credential, _: Scope | None = None, /) -> Principal | None:
-        # A store in this process is never behind, and no clock is read for it.
-        if (
-            revocations is not None
-            and (fresh_until := revocations.fresh_until) != _ALWAYS
-            and uptime() > fresh_until
-        ):
+    def recall(raw: bytes, source: str = "header", /) -> Principal | None:
+        if feed is not None and uptime() > feed.fresh_until:
             return None
 
-        raw = credential.token
-        if not raw:
-            return None  # It has an error instead.
-
-        digest = sha256(raw).digest()
+        state = fresh()
+        state.update(raw)
+        digest = state.digest()
         token = find(digest)
         if (
             token is not None
@@ -90,19 +85,19 @@ def make_recall(
         ):
             token.visited = True
             cache.hits += 1
-        elif verify is not None:
-            token = verify(raw, digest)
+        elif verify is None or not raw:
+            return None  # What is empty has an error instead.
         else:
-            return None
+            token = verify(raw, digest, source, backend)
 
         if revocations is not None and token.cleared_at != revocations.version:
             token.clear(revocations)
 
         principal = token.first
-        if principal.source == credential.source and principal.backend == backend:
+        if principal.source == source and principal.backend == backend:
             return principal
 
-        return token.principal(credential.source, backend)
+        return token.principal(source, backend)
 
     return recall
 
@@ -114,21 +109,21 @@ def _make_anew(
     if verify is None:
         return _remember_nothing
 
-    def anew(credential: Credential, _: Scope | None = None, /) -> Principal | None:
+    def anew(raw: bytes, source: str = "header", /) -> Principal | None:
         if revocations is not None and uptime() > revocations.fresh_until:
             return None
 
-        if not credential.token:
+        if not raw:
             return None  # It has an error instead.
 
-        token = verify(credential.token, None)
+        token = verify(raw, None, source, backend)
         if revocations is not None:
             token.clear(revocations)
 
-        return token.principal(credential.source, backend)
+        return token.principal(source, backend)
 
     return anew
 
 
-def _remember_nothing(_: Credential, __: Scope | None = None, /) -> None:
+def _remember_nothing(_: bytes, __: str = "header", /) -> None:
     return None

@@ -5,15 +5,17 @@ It does not judge itself: that is for the verifier and the list of what is revok
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import InvalidTokenError
-from asgi_auth.principal import ANONYMOUS, AUTHENTICATED, Draft, Principal
+from asgi_auth.principal import AUTHENTICATED, Draft, Principal
 from asgi_auth.revocation import RevocationList
 from asgi_auth.tokens.cache import Entry
 from asgi_auth.tokens.claims import Window, names_of
-from asgi_auth.tokens.codec import Decoded
 
 __all__ = ["VerifiedToken"]
 
@@ -21,18 +23,20 @@ __all__ = ["VerifiedToken"]
 class VerifiedToken(Entry):
     """A token that was good when it was looked at.
 
+    Args:
+        said: What counts: the payload, or what it was translated to.
+        window: When it may be used.
+        shown: What the principal has as its claims; by default the same.
+        generation: The key set's when its signature was checked.
+        whole_subject: A revoked subject takes its sessions along.
+        source: Where the token has come from; nowhere, if a service looks at it.
+        backend: The name of who asks.
+
     Attributes:
-        claims: The payload, read-only.
         starts_at: Unix seconds before which it must not be used.
         expires_at: Unix seconds from which on it must not be used.
         issued_at: The ``iat``, or 0.
         generation: The key set's when its signature was checked.
-        issuer: The ``iss``, or ``None``.
-        subject: The ``sub``.
-        session_id: The ``sid``, or ``None``.
-        token_id: The ``jti``, or ``None``.
-        scopes: The ``scope``, and ``authenticated``.
-        roles: The ``roles``.
         first: The principal of the first source and backend that asked.
         cleared_at: The version of the revocations at which it was not among them.
 
@@ -43,53 +47,92 @@ class VerifiedToken(Entry):
     __slots__ = (
         "_others",
         "_whole_subject",
-        "claims",
         "cleared_at",
         "expires_at",
         "first",
         "generation",
         "issued_at",
-        "issuer",
-        "roles",
-        "scopes",
-        "session_id",
         "starts_at",
-        "subject",
-        "token_id",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  (keywords take longer)
         self,
-        decoded: Decoded,
+        said: FrozenDict,
         window: Window,
-        whole_subject: bool = False,  # noqa: FBT001, FBT002  (keywords take longer)
+        shown: FrozenDict | None = None,
+        generation: int = 0,
+        whole_subject: bool = False,  # noqa: FBT001, FBT002
+        source: str | None = None,
+        backend: str | None = None,
     ) -> None:
-        claims = self.claims = decoded.claims
+        self.starts_at, expires_at, self.issued_at = window
+        self.expires_at = expires_at
+        self.generation = generation
         self._whole_subject = whole_subject
-        self.generation = decoded.generation
-        starts_at, expires_at, self.issued_at = window
-        # The clock returns floats, and each hit compares: like with like is faster.
-        self.starts_at = float(starts_at)
-        self.expires_at = float(expires_at)
-        self.issuer: str | None = claims.get("iss")
-        self.subject: str = claims["sub"]
-        self.session_id: str | None = claims.get("sid")
-        self.token_id: str | None = claims.get("jti")
+        self.cleared_at = 0  # Nothing was revoked at the version 0.
+        self._others: tuple[Principal, ...] = ()
+        draft: Any = Draft()
         try:
-            self.scopes = _scopes(claims.get("scope", ()))
-            self.roles = _roles(claims.get("roles", ()))
+            draft.scopes = _scopes(said["scope"]) if "scope" in said else _NO_SCOPES
+            draft.roles = _roles(said["roles"]) if "roles" in said else _NO_ROLES
         except TypeError:
             # Nothing that can be a key can be hidden in a list of names.
             msg = "scope or roles is no text and no list of texts"
             raise InvalidTokenError(msg) from None
 
-        self.cleared_at = -1
-        self.first = ANONYMOUS
-        self._others: tuple[Principal, ...] = ()
+        draft.subject = said["sub"]
+        draft.issuer = said.get("iss")
+        draft.claims = said if shown is None else shown
+        draft.source = source
+        draft.backend = backend
+        draft.session_id = said.get("sid")
+        draft.token_id = said.get("jti")
+        draft.auth_time = said.get("auth_time")
+        draft.acr = said.get("acr")
+        draft.expires_at = expires_at
+        draft.error = None
+        draft.is_authenticated = True
+        draft.__class__ = Principal
+        self.first: Principal = draft
 
     def __repr__(self) -> str:
         """Leave out what identifies the token."""
         return f"VerifiedToken(subject={self.subject!r}, issuer={self.issuer!r})"
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The payload, read-only."""
+        return self.first.claims
+
+    @property
+    def issuer(self) -> str | None:
+        """The ``iss``, or ``None``."""
+        return self.first.issuer
+
+    @property
+    def subject(self) -> str:
+        """The ``sub``."""
+        return self.first.subject
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The ``scope``, and ``authenticated``."""
+        return self.first.scopes
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The ``roles``."""
+        return self.first.roles
+
+    @property
+    def session_id(self) -> str | None:
+        """The ``sid``, or ``None``."""
+        return self.first.session_id
+
+    @property
+    def token_id(self) -> str | None:
+        """The ``jti``, or ``None``."""
+        return self.first.token_id
 
     def principal(self, source: str, backend: str) -> Principal:
         """Return the one principal for *source* and *backend*.
@@ -97,37 +140,12 @@ class VerifiedToken(Entry):
         A token that was seen in a header never lends its explicitness to the same
         token in a cookie.
         """
-        if self.first is ANONYMOUS:
-            self.first = self._make_principal(source, backend)
-            return self.first
-
         for known in (self.first, *self._others):
             if known.source == source and known.backend == backend:
                 return known
 
-        principal = self._make_principal(source, backend)
+        principal = replace(self.first, source=source, backend=backend)
         self._others += (principal,)
-        return principal
-
-    def _make_principal(self, source: str, backend: str) -> Principal:
-        claims = self.claims
-        draft: Any = Draft()
-        draft.subject = self.subject
-        draft.issuer = self.issuer
-        draft.claims = claims
-        draft.scopes = self.scopes
-        draft.roles = self.roles
-        draft.source = source
-        draft.backend = backend
-        draft.session_id = self.session_id
-        draft.token_id = self.token_id
-        draft.auth_time = claims.get("auth_time")
-        draft.acr = claims.get("acr")
-        draft.expires_at = self.expires_at
-        draft.error = None
-        draft.is_authenticated = True
-        draft.__class__ = Principal
-        principal: Principal = draft
         return principal
 
     def clear(self, revocations: RevocationList) -> None:
@@ -143,21 +161,26 @@ class VerifiedToken(Entry):
         self.cleared_at = version
 
     def _check(self, revocations: RevocationList) -> None:
+        owner = self.first
         revocations.check(
-            self.issuer,
-            session_id=self.session_id,
-            token_id=self.token_id,
-            subject=self.subject,
+            owner.issuer,
+            session_id=owner.session_id,
+            token_id=owner.token_id,
+            subject=owner.subject,
             issued_at=self.issued_at,
         )
-        if self._whole_subject and self.session_id is not None:
+        if self._whole_subject and owner.session_id is not None:
             revocations.check(
-                self.issuer,
+                owner.issuer,
                 session_id=None,
                 token_id=None,
-                subject=self.subject,
+                subject=owner.subject,
                 issued_at=self.issued_at,
             )
+
+
+_NO_SCOPES = frozenset({AUTHENTICATED})
+_NO_ROLES: frozenset[str] = frozenset()
 
 
 # Users share few sets of names: one object for each saves time and memory.

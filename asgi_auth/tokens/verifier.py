@@ -128,10 +128,17 @@ class TokenVerifier:
         """What signatures are checked with."""
         return self._keys
 
-    async def admit(self, token: bytes) -> VerifiedToken:
+    async def admit(
+        self, token: bytes, source: str | None = None, backend: str | None = None
+    ) -> VerifiedToken:
         """Verify one compact JWS, and see that it is not revoked.
 
         No I/O happens here as long as the copy of the revocations is fresh.
+
+        Args:
+            token: The token.
+            source: Where it has come from, where that is known.
+            backend: The name of the backend that asks.
 
         Raises:
             ExpiredTokenError: It was good once.
@@ -139,7 +146,7 @@ class TokenVerifier:
             InvalidTokenError: It is forged, malformed, of another kind or party.
             UnavailableError: It cannot be known whether it is revoked.
         """
-        verified = self.verify(token)
+        verified = self.verify(token, None, source, backend)
         revocations = self._revocations
         if revocations is not None:
             if uptime() > revocations.fresh_until:
@@ -167,29 +174,35 @@ class TokenVerifier:
             verify=verify,
         )
 
-    def verify(self, token: bytes, digest: bytes | None = None) -> VerifiedToken:
+    def verify(
+        self,
+        token: bytes,
+        digest: bytes | None = None,
+        source: str | None = None,
+        backend: str | None = None,
+    ) -> VerifiedToken:
         """Verify one compact JWS anew, without asking whether it is revoked.
 
         Args:
             token: The token.
             digest: Its SHA-256, where the caller has it already.
+            source: Where it has come from, where that is known.
+            backend: The name of the backend that asks.
 
         Raises:
             ExpiredTokenError: It was good once.
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
-        decoded = self._codec.decode(token)
-        typ, claims, _ = decoded
+        typ, claims, generation = self._codec.decode(token)
         if typ not in self._types:
             msg = "the token is of another type"
             raise InvalidTokenError(msg)
 
-        if self._translate is not None:
-            decoded = decoded._replace(claims=self._translate(claims))
-
-        window = self._rules.check(decoded.claims, self._clock())
-        verified = VerifiedToken(decoded, window, self._whole_subjects)
-        verified.claims = claims
+        said = claims if self._translate is None else self._translate(claims)
+        window = self._rules.check(said, self._clock())
+        verified = VerifiedToken(
+            said, window, claims, generation, self._whole_subjects, source, backend
+        )
         if self._cache is not None:
             digest = digest or sha256(token).digest()
             self._cache.put(digest, verified, len(token))

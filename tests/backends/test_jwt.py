@@ -175,6 +175,25 @@ async def test_an_authenticate_of_ones_own_is_asked_each_time(cache):
     assert Picky.asked == 4
 
 
+@pytest.mark.parametrize("way", ["decide_at_once", "recall"])
+async def test_who_writes_another_way_is_asked_the_long_way(way):
+    def veto(self, credential, scope=None):
+        raise InvalidTokenError
+
+    async def count(self, credential, scope):
+        asked.append(credential)
+        return await JWTBackend.authenticate(self, credential, scope)
+
+    asked = []
+    backend = type("Own", (JWTBackend,), {way: veto})(forge.verifier())
+    assert backend.decide_bearer(forge.token()) is None
+    both = type("Both", (JWTBackend,), {way: veto, "authenticate": count})
+    app = AuthenticationMiddleware(Echo(), both(forge.verifier()))
+    for _ in range(2):
+        assert (await run(app, headers=[bearer(forge.token())])).status == 200
+    assert len(asked) == 2
+
+
 def test_a_backend_without_a_source_would_know_nobody():
     with pytest.raises(ConfigurationError, match="source"):
         JWTBackend(forge.verifier(), sources=())

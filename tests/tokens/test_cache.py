@@ -205,14 +205,14 @@ def test_threads_may_share_a_table():
         thread.join()
 
     assert not errors
-    # The chain is whole: it holds what the table holds, in both directions.
-    forwards, node = [], cache._oldest
-    while node is not None:
+    # The ring is whole: it holds what the table holds, in both directions.
+    forwards, node = [], cache._root.newer
+    while node is not cache._root:
         forwards.append(node.key)
         node = node.newer
 
-    backwards, node = [], cache._newest
-    while node is not None:
+    backwards, node = [], cache._root.older
+    while node is not cache._root:
         backwards.append(node.key)
         node = node.older
 

@@ -1,0 +1,185 @@
+"""The open sockets of one event loop: one timer and one listener for all of them.
+
+It decides nothing: each socket whose time may have come, or that a revocation may
+name, looks for itself. It needs asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Protocol
+from weakref import ref
+
+from asgi_auth._clock import Clock
+from asgi_auth.principal import Principal
+from asgi_auth.revocation import RevocationList
+from asgi_auth.stores.records import Revocation
+
+__all__ = ["Enrolled", "Ledger"]
+
+# Seconds. A timer counts the time that the machine runs; a clock may be set.
+_LONGEST_SLEEP = 30.0
+# To look at all sockets takes at most this part of the time; a rest is this long.
+_SHARE = 0.05
+_LONGEST_REST = 0.25
+
+
+class Enrolled(Protocol):
+    """A socket that is told when to look."""
+
+    principal: Principal
+
+    def wait(self) -> None:
+        """See whether its time has come; if not, enter again."""
+        ...
+
+    def look(self) -> None:
+        """See whether it is revoked."""
+        ...
+
+
+class Ledger:
+    """Tells sockets when to look at the clock, and when at the revocations.
+
+    A socket comes and goes for the price of a set, which is why nothing is indexed by
+    what revocations name: an entry is held against every socket instead, and entries
+    that come in a flood are held against them together. While sockets come and go, the
+    timer and the listener stay; they end by themselves once nobody has come for a
+    while. Who remembers a ledger does not keep its loop.
+
+    Args:
+        clock: Returns Unix seconds.
+        revocations: Which are listened to while there is an open socket, or ``None``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_by_deadline",
+        "_clock",
+        "_entries",
+        "_feed",
+        "_rest_until",
+        "_revocations",
+        "_ticket",
+        "_unsubscribe",
+        "_wakes_at",
+    )
+
+    def __init__(self, clock: Clock, revocations: RevocationList | None) -> None:
+        self._clock = clock
+        self._revocations = revocations
+        # A store in this process tells directly: nothing has to be kept up.
+        is_told = revocations is None or revocations.fresh_until == math.inf
+        self._feed = None if is_told else revocations
+        self._by_deadline: dict[float, set[Enrolled]] = {}
+        self._wakes_at = -math.inf
+        self._ticket = 0
+        self._entries: list[Revocation] = []
+        self._rest_until = 0.0
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        """Count the sockets."""
+        return sum(map(len, self._by_deadline.values()))
+
+    def __iter__(self) -> Iterator[Enrolled]:
+        """Name the sockets that are there now."""
+        return iter([socket for at in self._by_deadline.values() for socket in at])
+
+    def enter(self, socket: Enrolled, deadline: float, now: float) -> None:
+        """Let *socket* look at the clock at its *deadline*, which may be infinite."""
+        if self._feed is not None:
+            # Sockets live long and may be idle: no request would keep it running.
+            self._feed.keep_fresh()
+
+        # A timer that is overdue by the clock was set before somebody set the clock.
+        if not now < self._wakes_at <= deadline:
+            self._set_timer(deadline, now)
+
+        # Tokens end at whole seconds: many sockets share a deadline.
+        sockets = self._by_deadline.get(deadline)
+        if sockets is None:
+            self._by_deadline[deadline] = {socket}
+        else:
+            sockets.add(socket)
+
+    def leave(self, socket: Enrolled, deadline: float) -> None:
+        """Forget *socket*; it is no error if it is not known."""
+        sockets = self._by_deadline.get(deadline)
+        if sockets is not None:
+            sockets.discard(socket)
+            if not sockets:
+                del self._by_deadline[deadline]
+
+    def _set_timer(self, deadline: float, now: float) -> None:
+        if self._unsubscribe is None and self._revocations is not None:
+            self._unsubscribe = _subscribe(self._revocations, self)
+
+        pause = min(max(deadline - now, 0.0), _LONGEST_SLEEP)
+        self._wakes_at = now + pause
+        self._ticket += 1
+        asyncio.get_running_loop().call_later(pause, self._wake, self._ticket)
+
+    def _wake(self, ticket: int) -> None:
+        if ticket != self._ticket:
+            return  # Another timer was set since, to an earlier time.
+
+        # Set anew by the first who enters again, or below.
+        self._wakes_at = -math.inf
+        now = self._clock()
+        for deadline in [at for at in self._by_deadline if at <= now]:
+            for socket in self._by_deadline.pop(deadline):
+                socket.wait()
+
+        if self._by_deadline:
+            self._set_timer(min(self._by_deadline), now)
+        elif self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def note(self, entry: Revocation) -> None:
+        """Hold *entry* against all sockets, soon."""
+        self._entries.append(entry)
+        if len(self._entries) == 1:
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(self._rest_until, loop.time()), self._tell)
+
+    def _tell(self) -> None:
+        """Let look who is named; then rest, so that a flood leaves time for others."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        entries, self._entries = self._entries, []
+        named = {entry.value for entry in entries}
+        for socket in self:
+            principal = socket.principal
+            if (
+                principal.subject in named
+                or principal.session_id in named
+                or principal.token_id in named
+                or "" in named  # Everybody.
+            ):
+                socket.look()
+
+        ended = loop.time()
+        self._rest_until = ended + min((ended - began) / _SHARE, _LONGEST_REST)
+
+
+def _subscribe(revocations: RevocationList, ledger: Ledger) -> Callable[[], None]:
+    """Let *ledger* hear of revocations for as long as somebody else remembers it."""
+    known, loop = ref(ledger), ref(asyncio.get_running_loop())
+
+    def hear(entry: Revocation) -> None:
+        # It may come from another thread, and after the end of the loop.
+        listener, running = known(), loop()
+        if listener is None or running is None or running.is_closed():
+            stop()
+            return
+
+        with suppress(RuntimeError):
+            running.call_soon_threadsafe(listener.note, entry)
+
+    stop = revocations.subscribe(hear)
+    return stop
