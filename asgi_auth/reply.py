@@ -136,11 +136,14 @@ class SocketReply(Reply):
         return self._send(message)
 
     def _close(self, message: Message) -> Awaitable[None]:
-        if self.refusal is not None and not self.started and not self._done:
-            return self.refuse(self.refusal)
-
-        if self.refusal is not None:
-            message = self._with_close_code(message, self.refusal)
+        # A code of its own says that the app has found its own words for this.
+        refusal, code = self.refusal, message.get("code")
+        if refusal is not None and not self.started and not self._done:
+            if code in _CRASH_CODES or code == close_code(refusal):
+                return self.refuse(refusal)
+        elif refusal is not None and code in _CRASH_CODES:
+            told = {"code": close_code(refusal), "reason": refusal.code}
+            message = {**message, **told}
 
         send, self._send, self._done = self._send, _drop, True
         return send(message)
@@ -170,13 +173,6 @@ class SocketReply(Reply):
             return message
 
         return {**message, "subprotocol": offer.answer}
-
-    @staticmethod
-    def _with_close_code(message: Message, refusal: AuthError) -> Message:
-        if message.get("code") not in _CRASH_CODES:
-            return message
-
-        return {**message, "code": close_code(refusal), "reason": refusal.code}
 
 
 _CRASH = 500

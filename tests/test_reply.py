@@ -206,6 +206,33 @@ async def test_a_handshake_that_a_framework_closes_gets_the_refusal():
     ]
 
 
+@pytest.mark.parametrize("accepts", [False, True])
+async def test_a_code_that_the_app_has_chosen_goes_out(accepts):
+    closed = {"type": "websocket.close", "code": 4401, "reason": "log in at /login"}
+
+    async def app(scope, receive, send):
+        if accepts:
+            await send({"type": "websocket.accept"})
+        try:
+            requires("a").check(scope)
+        except AuthError:
+            await send(closed)
+
+    assert (await converse(around(app), denial=True))[-1] == closed
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1011, 3000])
+async def test_a_code_that_says_nothing_more_becomes_the_refusal(code):
+    async def app(scope, receive, send):
+        try:
+            requires("a").check(scope)
+        except AuthError:
+            told = {} if code is None else {"code": code}
+            await send({"type": "websocket.close", **told})
+
+    assert denial_of(await converse(around(app), denial=True)).status == 401
+
+
 async def test_a_handshake_that_a_framework_answers_with_500_gets_the_refusal():
     async def framework(scope, receive, send):
         try:
