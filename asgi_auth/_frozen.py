@@ -73,7 +73,11 @@ def _parse_plain(text: str) -> FrozenDict | None:
     if "\\" in text or text[:1] != "{" or text.find("{", 1) > 0:
         return None
 
-    value, end = _decoder.raw_decode(text)
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return None
+
     strings = len(value)
     for name, member in value.items():
         if type(member) is str:
@@ -126,7 +130,8 @@ def _float(text: str) -> float:
     return number
 
 
-_decoder = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
+_decoder: Any = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
+_scan = _decoder.scan_once  # ``raw_decode`` is a call into Python around it.
 _strict_decoder = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
 )
