@@ -37,7 +37,8 @@ class VerifiedToken(Entry):
         expires_at: Unix seconds from which on it must not be used.
         issued_at: The ``iat``, or 0.
         generation: The key set's when its signature was checked.
-        first: The principal of the first source and backend that asked.
+        first: The principal of the first source and backend that asked; of none, as
+            long as only a service has.
         cleared_at: The version of the revocations at which it was not among them.
 
     Raises:
@@ -145,7 +146,13 @@ class VerifiedToken(Entry):
                 return known
 
         principal = replace(self.first, source=source, backend=backend)
-        self._others += (principal,)
+        if self.first.source is None:
+            # A service has looked at it before a caller came, who will come again.
+            self._others += (self.first,)
+            self.first = principal
+        else:
+            self._others += (principal,)
+
         return principal
 
     def clear(self, revocations: RevocationList) -> None:

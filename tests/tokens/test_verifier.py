@@ -69,6 +69,18 @@ def test_a_good_token_tells_who_is_calling():
     assert principal.error is None
 
 
+def test_a_token_that_a_service_looked_at_is_as_quick_for_its_caller():
+    verified = forge.verifier().verify(forge.token())
+    looked_at = verified.first
+    caller = verified.principal("header", "jwt")
+
+    assert verified.first is caller
+    assert verified.principal("header", "jwt") is caller
+    assert verified.principal("cookie", "jwt") is not caller
+    assert verified.first is caller
+    assert verified.principal(None, None) is looked_at
+
+
 def test_a_token_has_one_principal_for_each_way_it_came():
     verified = forge.verifier().verify(forge.token())
     header = verified.principal("header", "jwt")
