@@ -5,7 +5,14 @@ It is for the adapter; it guards nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from functools import partial
 from typing import Any
 
@@ -34,14 +41,17 @@ class Installed(AuthenticationMiddleware):
 
     __slots__ = ()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Coroutine[Any, Any, None]:
         """Identify the caller of the path that Litestar is going to look up."""
         path = scope.get("path", "")
-        if path.endswith("/"):
+        if path.endswith("/") and path != "/":
             root = (scope.get("root_path") or "").rstrip("/")
             scope["path"] = f"{root}/" if (cut := bare(path)) == root else cut
 
-        await super().__call__(scope, receive, send)
+        # Plain, not async: one coroutine less for each request.
+        return super().__call__(scope, receive, send)
 
 
 def bare(path: str) -> str:
@@ -77,12 +87,14 @@ def _rooted(router: ASGIApp) -> ASGIApp:
     ``/api`` it would find ``/private`` in ``/public/api/private``.
     """
 
-    async def rooted(scope: Scope, receive: Receive, send: Send) -> None:
-        path, root = scope.get("path", ""), scope.get("root_path", "").rstrip("/")
-        if root and root in path and not f"{path}/".startswith(f"{root}/"):
-            scope["path"] = root + path
+    def rooted(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        root = scope.get("root_path")
+        if root:
+            path, root = scope.get("path", ""), root.rstrip("/")
+            if root and root in path and not f"{path}/".startswith(f"{root}/"):
+                scope["path"] = root + path
 
-        await router(scope, receive, send)
+        return router(scope, receive, send)
 
     return rooted
 

@@ -5,7 +5,7 @@ It is for the adapter; it guards nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -61,15 +61,17 @@ class _Place:
         self._middleware = middleware
 
     def __call__(self, app: ASGIApp) -> ASGIApp:
-        async def placed(scope: Scope, receive: Receive, send: Send) -> None:
+        # Plain, not async: one coroutine less for each request.
+        def placed(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             scope[_NEXT] = app
-            await self._middleware(scope, receive, send)
+            return self._middleware(scope, receive, send)
 
         return placed
 
 
-async def _go_on(scope: Scope, receive: Receive, send: Send) -> None:
-    await scope[_NEXT](scope, receive, send)
+def _go_on(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    awaited: Awaitable[None] = scope[_NEXT](scope, receive, send)
+    return awaited
 
 
 def answer_refusals(app: NexiosApp) -> None:

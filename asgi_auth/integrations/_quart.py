@@ -5,8 +5,7 @@ It is for the adapter; it guards nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
+from collections.abc import Awaitable
 from typing import Any
 
 from quart import has_request_context, has_websocket_context, request, websocket
@@ -14,7 +13,7 @@ from quart import has_request_context, has_websocket_context, request, websocket
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
-__all__ = ["entrance", "rooted", "serving"]
+__all__ = ["rooted", "serving"]
 
 
 def rooted(inner: Any) -> ASGIApp:
@@ -56,22 +55,3 @@ def serving() -> Scope:
 
 class _NotServingError(ConfigurationError, RuntimeError):
     """What a proxy raises for nothing; its repr can recover from a RuntimeError."""
-
-
-def entrance(handler: Any, *, waits: bool) -> Callable[[Scope], Any]:
-    """Return a function of the scope to guard in the place of *handler*.
-
-    It looks like the handler, so that guards know of those further in.
-
-    Args:
-        handler: It gets no request, and so cannot be guarded itself.
-        waits: The guard has to be awaited.
-    """
-
-    @wraps(handler)
-    def enter(_: Scope) -> None: ...
-
-    @wraps(handler)
-    async def enter_async(_: Scope) -> None: ...
-
-    return enter_async if waits else enter

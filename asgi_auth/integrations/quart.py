@@ -7,6 +7,7 @@ core, and its refusals to Quart.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, Unpack
@@ -18,8 +19,9 @@ from werkzeug.local import LocalProxy
 from asgi_auth import guards
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.exchange import exchange_of
+from asgi_auth.guards.wrapping import MARK
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
-from asgi_auth.integrations._quart import entrance, rooted, serving
+from asgi_auth.integrations._quart import rooted, serving
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.refusal import close_code, response_to
@@ -77,17 +79,21 @@ def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[F], F]:
     waits = requirement.policy is not None and requirement.policy.is_async
 
     def guard(handler: F) -> F:
-        entered = requirement(entrance(handler, waits=waits))
+        within = getattr(handler, MARK, ())
+        here = replace(requirement, inner=within)
         is_async = iscoroutinefunction(handler)
 
-        @wraps(entered)
+        @wraps(handler)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            passed = entered(serving())
             if waits:
-                await passed
+                await here.verify(serving())
+            else:
+                here.check(serving())
+
             call = handler if is_async else current_app.ensure_async(handler)
             return await call(*args, **kwargs)
 
+        setattr(guarded, MARK, (requirement, *within))
         return guarded  # type: ignore[return-value]
 
     return guard
