@@ -16,7 +16,11 @@ from benchmarks.report import RESULTS, number
 __all__ = ["PAGES", "fill", "run", "show"]
 
 _ROOT = Path(__file__).parent.parent
-PAGES = (_ROOT / "README.md", _ROOT / "docs" / "explanation" / "comparison.md")
+PAGES = (
+    _ROOT / "README.md",
+    _ROOT / "docs" / "explanation" / "benchmarks.md",
+    _ROOT / "docs" / "explanation" / "comparison.md",
+)
 
 Results = Mapping[str, Any]
 
@@ -80,11 +84,38 @@ def _right(results: Results) -> str:
     return "\n\n".join(told)
 
 
+def _goals(results: Results) -> str:
+    head = ["goal", "", "limit", "run 1", "run 2", "reached"]
+    return _markdown(head, map(_goal, results["rows"]))
+
+
+def _goal(row: Mapping[str, Any]) -> list[str]:
+    limit = f"{'≥' if row['least'] else '≤'} {number(row['limit'])}"
+    measured = [number(value) for value in row["runs"]]
+    return [row["case"], row["unit"], limit, *measured, "yes" if row["met"] else "no"]
+
+
+def _adapters(results: Results) -> str:
+    head = ["adapter", "by hand, µs a request", "adapter, µs", "added, µs"]
+    rows = (
+        [
+            row["adapter"],
+            number(row["by_hand"]),
+            number(row["installed"]),
+            f"{row['added']:+.1f}",
+        ]
+        for row in results["rows"]
+    )
+    return _markdown(head, rows)
+
+
 _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "speed": ("asgi", _speed),
     "speed in short": ("asgi", _speed_in_short),
     "behaviour": ("behaviour", _behaviour),
     "right": ("behaviour", _right),
+    "goals": ("goals", _goals),
+    "adapters": ("adapters", _adapters),
 }
 
 
