@@ -16,8 +16,9 @@ from typing import Any
 import jwt
 
 from asgi_auth._asgi import ASGIApp, Message, Scope
+from benchmarks.asgi import requests
 from benchmarks.contestants import CONTESTANTS, NotThereError, Pair, load
-from benchmarks.material import Material, claims, forge, headers
+from benchmarks.material import Material, claims, forge
 from benchmarks.report import table
 
 __all__ = ["QUESTIONS", "ask", "run", "show"]
@@ -310,23 +311,9 @@ def _error_of(challenges: list[str]) -> str:
 
 
 def _scope(sent: Iterable[bytes]) -> Scope:
-    fields = headers(None)
-    fields += [(b"authorization", value) for value in sent]
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "server": ("127.0.0.1", 8000),
-        "client": ("127.0.0.1", 50000),
-        "scheme": "http",
-        "method": "GET",
-        "root_path": "",
-        "path": "/",
-        "raw_path": b"/",
-        "query_string": b"",
-        "headers": fields,
-        "state": {},
-    }
+    scope = requests([None])(1)[0]
+    scope["headers"] += [(b"authorization", value) for value in sent]
+    return scope
 
 
 async def _receive() -> Message:

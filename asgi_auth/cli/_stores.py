@@ -13,7 +13,7 @@ from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 
-__all__ = ["add_store_option", "open_store"]
+__all__ = ["add_store_option", "is_sql", "make_store", "open_store", "scheme_of"]
 
 _STORES = "sqlite:///file.db, postgresql://user@host/name, redis://host, valkey://host"
 _VARIABLE = "ASGI_AUTH_STORE"
@@ -58,14 +58,31 @@ async def open_store(url: str | None) -> AsyncIterator[Store]:
         yield MemoryStore()
         return
 
-    async with contextlib.aclosing(_make(url)) as store:
+    async with contextlib.aclosing(make_store(url)) as store:
         yield store
 
 
-def _make(url: str) -> SQLStore | RedisStore:
-    scheme = url.partition(":")[0].partition("+")[0].lower()
-    if scheme in _SQL:
+def scheme_of(url: str) -> str:
+    """Return the scheme of a URL, without the name of a driver."""
+    return url.partition(":")[0].partition("+")[0].lower()
+
+
+def is_sql(url: str) -> bool:
+    """Tell whether a URL leads to a database that knows SQL."""
+    return scheme_of(url) in _SQL
+
+
+def make_store(url: str) -> SQLStore | RedisStore:
+    """Make the store that a URL names; nothing is opened yet.
+
+    Raises:
+        ConfigurationError: It is no such URL.
+        MissingExtraError: The driver is not installed.
+    """
+    if is_sql(url):
         return SQLStore(url)
+
+    scheme = scheme_of(url)
     if scheme in _REDIS:
         return RedisStore(url)
 

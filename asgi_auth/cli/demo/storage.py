@@ -15,6 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from asgi_auth.accounts import AccountStore, MemoryAccounts
+from asgi_auth.accounts.sql import SQLAccounts
+from asgi_auth.cli._stores import is_sql, make_store, scheme_of
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.stores.base import Store
 
@@ -29,7 +31,6 @@ _NAMES = {
     "valkey": "Valkey",
     "valkeys": "Valkey",
 }
-_SQL = {"sqlite", "postgresql"}
 _ODD = re.compile(r"[/?#\[\]@]")
 
 
@@ -76,7 +77,7 @@ async def open_storage(url: str | None) -> AsyncIterator[Storage]:
 
 @contextlib.asynccontextmanager
 async def _open(url: str) -> AsyncIterator[Storage]:
-    scheme = url.partition(":")[0].partition("+")[0].lower()
+    scheme = scheme_of(url)
     if scheme not in _NAMES:
         msg = (
             "--store takes sqlite:///file.db, postgresql://user@host/name, "
@@ -84,41 +85,27 @@ async def _open(url: str) -> AsyncIterator[Storage]:
         )
         raise ConfigurationError(msg)
 
-    is_sql = scheme in _SQL
     name, place = _NAMES[scheme], _place(url)
-    sessions, accounts = _sql(url) if is_sql else _redis(url)
+    sessions = make_store(url)
+    accounts = SQLAccounts(url) if is_sql(url) else MemoryAccounts()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(sessions.aclose)
-        if is_sql:
+        if isinstance(accounts, SQLAccounts):
             stack.push_async_callback(accounts.aclose)
 
         try:
-            await _prepare(sessions, accounts if is_sql else None)
+            await _prepare(sessions, accounts)
         except UnavailableError as error:
             msg = f"{name} at {place} cannot be used: {error}."
             raise ConfigurationError(msg) from error
 
-        note = "" if is_sql else "the memory of this process"
+        note = "" if is_sql(url) else "the memory of this process"
         yield Storage(sessions, accounts, name, place, note)
 
 
-def _sql(url: str) -> tuple[Any, Any]:
-    # Imported here: who keeps sessions in Redis needs no SQLAlchemy.
-    from asgi_auth.accounts.sql import SQLAccounts  # noqa: PLC0415
-    from asgi_auth.stores.sql import SQLStore  # noqa: PLC0415
-
-    return SQLStore(url), SQLAccounts(url)
-
-
-def _redis(url: str) -> tuple[Any, Any]:
-    from asgi_auth.stores.redis import RedisStore  # noqa: PLC0415
-
-    return RedisStore(url), MemoryAccounts()
-
-
-async def _prepare(sessions: Any, accounts: Any) -> None:
+async def _prepare(sessions: Any, accounts: AccountStore) -> None:
     """Make the tables that are not there yet, and see that somebody answers."""
-    if accounts is not None:
+    if isinstance(accounts, SQLAccounts):
         await sessions.create_schema()
         await accounts.create_schema()
 
