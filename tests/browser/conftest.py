@@ -8,15 +8,18 @@ app on a port of its own, and gives its origin.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import uvicorn
 
 from tests.browser.site import Site
 
+SWAGGER_UI = "static/drf_spectacular_sidecar/swagger-ui-dist"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SWITCHES = [
     "--no-sandbox",  # Containers run as root, where Chromium cannot have one.
@@ -163,3 +166,12 @@ async def site(open_site):
 async def cookie_site(open_site):
     """A site that keeps its tokens in cookies."""
     return await open_site(delivery="cookie")
+
+
+@pytest.fixture
+def assets() -> Path:
+    """Find Swagger UI: nothing is loaded from outside."""
+    found = importlib.util.find_spec("drf_spectacular_sidecar")
+    if found is None or found.origin is None:
+        missing("drf-spectacular-sidecar is not installed")
+    return Path(found.origin).parent / SWAGGER_UI

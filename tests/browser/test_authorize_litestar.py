@@ -10,11 +10,9 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.static_files import create_static_files_router
 
-from tests.browser.test_authorize_fastapi import assets, execute
+from tests.browser.swagger import assert_authorize_logs_in, execute
 from tests.integrations.apps.litestar import create_app
-from tests.integrations.services import EMAIL, PASSWORD, SUBJECT, Services
-
-__all__ = ["assets"]  # A fixture is known by its name here.
+from tests.integrations.services import Services
 
 PAGE = SwaggerRenderPlugin(
     js_url="/assets/swagger-ui-bundle.js",
@@ -37,21 +35,7 @@ async def origin(serve, assets):
 
 async def test_the_authorize_button_logs_in_and_opens_private_operations(page, origin):
     await page.goto(f"{origin}/schema/swagger")
-    assert await execute(page, "/private") == "401"
-
-    await page.locator(".btn.authorize").first.click()
-    form = page.locator(".auth-container", has_text="OAuth2, password")
-    await form.locator("#oauth_username").fill(EMAIL)
-    await form.locator("#oauth_password").fill(PASSWORD)
-    await form.locator(".scopes label").first.click()
-    await form.locator(".btn.authorize").click()
-    await form.get_by_text("Logout").wait_for()
-    await page.locator(".modal-ux .close-modal").click()
-
-    async with page.expect_response("**/orders") as answer:
-        assert await execute(page, "/orders") == "200"
-    assert await (await answer.value).json() == {"user": SUBJECT}
-    assert await execute(page, "/admin") == "403"
+    await assert_authorize_logs_in(page)
 
 
 async def test_a_token_is_pasted_where_there_is_no_password(page, origin):
