@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from asgi_auth.backends.chain import BackendChain
 from asgi_auth.backends.jwt import JWTBackend
-from asgi_auth.challenge import Challenge
 from asgi_auth.config import AuthConfig
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import (
+    BearerHeader,
+    Cookie,
+    Header,
+    QueryParam,
+    Subprotocol,
+)
 from asgi_auth.errors import (
     AsgiAuthError,
     AuthenticationError,
@@ -39,10 +45,10 @@ from asgi_auth.principal import (
     get_principal,
     get_user,
 )
-from asgi_auth.refusal import deny
+from asgi_auth.responses.challenge import Challenge
+from asgi_auth.responses.deny import deny
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import BearerHeader, Cookie, Header, QueryParam, Subprotocol
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.grant import Grant

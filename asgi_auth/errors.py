@@ -1,6 +1,6 @@
 """Everything that can go wrong, as one tree.
 
-This room names faults; it never writes an answer (that is :mod:`asgi_auth.refusal`).
+This room names faults; it never writes an answer (that is :mod:`asgi_auth.responses.deny`).
 
 .. code-block:: text
 

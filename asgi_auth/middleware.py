@@ -13,8 +13,10 @@ from inspect import isawaitable
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
-from asgi_auth.credentials import Credential, CredentialReader, Look, unfold
-from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.credentials.csrf import CrossOriginCheck
+from asgi_auth.credentials.public_paths import PublicPaths
+from asgi_auth.credentials.reader import Credential, CredentialReader, Look, unfold
+from asgi_auth.credentials.sources import Cookie
 from asgi_auth.errors import (
     AuthenticationError,
     AuthError,
@@ -24,11 +26,9 @@ from asgi_auth.errors import (
     UnavailableError,
     UnknownSubjectError,
 )
-from asgi_auth.exchange import KEY
 from asgi_auth.lifetime import SocketGuard
 from asgi_auth.principal import ANONYMOUS, Principal, track
-from asgi_auth.public_paths import PublicPaths
-from asgi_auth.reply import (
+from asgi_auth.responses.sender import (
     EmptyBody,
     Reply,
     SilentReply,
@@ -36,7 +36,7 @@ from asgi_auth.reply import (
     refusal_in,
     reply_for,
 )
-from asgi_auth.sources import Cookie
+from asgi_auth.responses.state import KEY
 from asgi_auth.typing import (
     Backend,
     DecidesAtOnce,

@@ -16,7 +16,7 @@ from functools import partial
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from asgi_auth._per_loop import may_go_on
+from asgi_auth._drivers.per_loop import may_go_on
 from asgi_auth.errors import RevokedTokenError, UnavailableError
 from asgi_auth.stores.base import RevocationStore
 from asgi_auth.stores.records import Revocation

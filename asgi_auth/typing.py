@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from asgi_auth._asgi import ASGIApp, Message, Receive, Scope, Send
-from asgi_auth.challenge import Challenge
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import Source
 from asgi_auth.principal import Principal
-from asgi_auth.sources import Source
+from asgi_auth.responses.challenge import Challenge
 
 __all__ = [
     "ASGIApp",

@@ -11,7 +11,7 @@ import jwt
 
 from asgi_auth import JWTBackend, TokenVerifier
 from asgi_auth._encoding import b64url_decode
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
 from benchmarks.material import ALGORITHMS, AUDIENCE, ISSUER, Material
 from benchmarks.measure import Probe, interleave, of_function
 from benchmarks.report import number, table

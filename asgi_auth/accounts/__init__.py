@@ -7,6 +7,7 @@ What needs an extra is imported by its own name: ``asgi_auth.accounts.sql`` and
 from __future__ import annotations
 
 from asgi_auth.accounts.address import normalise_email
+from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import (
     Account,
     AccountStore,
@@ -27,7 +28,6 @@ from asgi_auth.accounts.grants import grants_of
 from asgi_auth.accounts.managed import ManagedAccounts
 from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.accounts.memory import MemoryAccounts
-from asgi_auth.accounts.outbox import Outbox
 from asgi_auth.accounts.service import AccountService
 
 __all__ = [

@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeVar
 from asgi_auth._asgi import Scope
 from asgi_auth._frozen import freeze
 from asgi_auth.accounts.manager import AuthManager
-from asgi_auth.challenge import Challenge
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import BearerHeader
 from asgi_auth.errors import InvalidCredentialsError
 from asgi_auth.principal import AUTHENTICATED, Principal
-from asgi_auth.sources import BearerHeader
+from asgi_auth.responses.challenge import Challenge
 
 __all__ = ["BasicBackend"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import Account, AccountStore, MessageKind, SendMessage
-from asgi_auth.accounts.outbox import Outbox
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["Postman"]

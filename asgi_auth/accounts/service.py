@@ -14,15 +14,15 @@ from uuid import uuid4
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.accounts.address import email_words, normalise_email
+from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens, SendMessage
+from asgi_auth.accounts.changes import Keeper
+from asgi_auth.accounts.email_tokens import Tickets
 from asgi_auth.accounts.errors import (
     DuplicateAccountError,
     InvalidEmailError,
 )
-from asgi_auth.accounts.keeper import Keeper
-from asgi_auth.accounts.outbox import Outbox
 from asgi_auth.accounts.postman import Postman
-from asgi_auth.accounts.tickets import Tickets
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.passwords import PasswordHasher, PasswordPolicy
 

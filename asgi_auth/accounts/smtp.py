@@ -13,7 +13,7 @@ from email.utils import localtime, make_msgid
 from typing import Final
 from urllib.parse import urlsplit
 
-from asgi_auth._smtp import MailServer
+from asgi_auth._drivers.smtp import MailServer
 from asgi_auth.accounts.base import Account, MessageKind
 from asgi_auth.accounts.messages import WORDS
 from asgi_auth.errors import ConfigurationError

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from asgi_auth._sql import AsyncEngine, Database, sa
+from asgi_auth._drivers.sql import AsyncEngine, Database, sa
 from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.errors import DuplicateAccountError, StaleAccountError
 

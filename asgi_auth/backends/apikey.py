@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from asgi_auth._asgi import Scope
 from asgi_auth._frozen import freeze
-from asgi_auth.backends.apikeys.keeper import APIKeys
 from asgi_auth.backends.apikeys.records import APIKey
-from asgi_auth.challenge import Challenge
-from asgi_auth.credentials import Credential
+from asgi_auth.backends.apikeys.service import APIKeys
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import BearerHeader, Header, Source
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
-from asgi_auth.sources import BearerHeader, Header, Source
+from asgi_auth.responses.challenge import Challenge
 
 __all__ = ["APIKeyBackend"]
 

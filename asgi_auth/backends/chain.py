@@ -7,11 +7,11 @@ forged token cannot look for a more lenient judge.
 from __future__ import annotations
 
 from asgi_auth._asgi import Scope
-from asgi_auth.challenge import Challenge
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.principal import Principal
-from asgi_auth.sources import Source
+from asgi_auth.responses.challenge import Challenge
 from asgi_auth.typing import Backend, Remembers, asks_always
 
 __all__ = ["BackendChain"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from asgi_auth._drivers.http import Fetch, Remote, check_url, is_safe_url
 from asgi_auth._frozen import parse_object
-from asgi_auth._http import Fetch, Remote, check_url, is_safe_url
 from asgi_auth.errors import UnavailableError
 
 __all__ = ["IssuerMetadata", "discover"]

@@ -16,18 +16,18 @@ from urllib.parse import quote_plus, urlencode
 
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
+from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._frozen import FrozenDict, parse_object
-from asgi_auth._http import Fetch, Remote, check_url
-from asgi_auth._per_loop import PerLoop
-from asgi_auth.challenge import BEARER, Challenge
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
 from asgi_auth.principal import Principal
-from asgi_auth.sources import BearerHeader, Source
+from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.tokens.cache import Entry, VerifiedCache
+from asgi_auth.tokens.claim_mapping import OAUTH, Dialect
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import peek
-from asgi_auth.tokens.dialect import OAUTH, Dialect
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["IntrospectionBackend"]

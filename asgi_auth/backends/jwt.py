@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from asgi_auth._asgi import Scope
-from asgi_auth.challenge import BEARER, Challenge
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal
-from asgi_auth.sources import BearerHeader, Source
+from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.verifier import TokenVerifier
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from asgi_auth._http import Fetch, check_url
+from asgi_auth._drivers.http import Fetch, check_url
 from asgi_auth.backends.discovery import discover
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys.jwks import JWKSClient
-from asgi_auth.tokens.dialect import Dialect, Path
+from asgi_auth.tokens.claim_mapping import Dialect, Path
 
 __all__ = ["AUTH0", "COGNITO", "ENTRA", "auth0", "cognito", "entra", "keycloak"]
 

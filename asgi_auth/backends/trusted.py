@@ -10,16 +10,16 @@ from dataclasses import replace
 from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._http import Fetch, check_url
+from asgi_auth._drivers.http import Fetch, check_url
 from asgi_auth.backends.discovery import discover
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
+from asgi_auth.tokens.claim_mapping import OAUTH, RFC9068, Dialect
 from asgi_auth.tokens.codec import Codec, Decoded, UnknownKeyError, peek
-from asgi_auth.tokens.dialect import OAUTH, RFC9068, Dialect
-from asgi_auth.tokens.recall import Recall
+from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.verified import VerifiedToken
 from asgi_auth.tokens.verifier import TokenVerifier
 
@@ -146,7 +146,7 @@ class TrustedIssuer:
         return self._verifier
 
     def recaller(self, backend: str) -> Recall:
-        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.recall`."""
+        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`."""
         lane: Recall | None = None
 
         def recall(token: bytes, source: str = "header", /) -> Principal | None:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from asgi_auth._http import check_url
+from asgi_auth._drivers.http import check_url
 from asgi_auth.client.challenges import says_invalid_token
 from asgi_auth.client.errors import (
     BadAnswerError,

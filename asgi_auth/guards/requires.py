@@ -20,7 +20,6 @@ from asgi_auth.errors import (
     InsufficientScopeError,
     StepUpRequiredError,
 )
-from asgi_auth.exchange import exchange_of
 from asgi_auth.guards._texts import texts
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.guards.policy import Policy, decide, decide_async
@@ -29,7 +28,8 @@ from asgi_auth.guards.rights import Rights
 from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.guards.wrapping import MARK, Check, wrap
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
-from asgi_auth.reply import refusal_in
+from asgi_auth.responses.sender import refusal_in
+from asgi_auth.responses.state import exchange_of
 
 __all__ = ["Requirement", "requires"]
 

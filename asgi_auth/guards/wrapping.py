@@ -16,7 +16,7 @@ from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards._calls import is_app, is_async, name_of
 from asgi_auth.guards.connection import scope_among
-from asgi_auth.refusal import deny
+from asgi_auth.responses.deny import deny
 
 __all__ = ["MARK", "Check", "wrap"]
 

@@ -9,8 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from asgi_auth._clock import Clock
+from asgi_auth.credentials.sources import (
+    BearerHeader,
+    Cookie,
+    Header,
+    QueryParam,
+    Source,
+)
 from asgi_auth.guards import Policy, RoleHierarchy
-from asgi_auth.sources import BearerHeader, Cookie, Header, QueryParam, Source
 from asgi_auth.typing import UserLoader
 
 __all__ = ["Demands", "MiddlewareOptions", "security_schemes"]

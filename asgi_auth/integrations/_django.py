@@ -15,7 +15,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from asgi_auth.errors import AuthError
 from asgi_auth.principal import Principal
-from asgi_auth.refusal import response_to
+from asgi_auth.responses.deny import response_to
 
 __all__ = ["RefusalMiddleware", "load_user"]
 

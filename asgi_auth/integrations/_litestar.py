@@ -25,7 +25,7 @@ from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards import Requirement
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import AUTHENTICATED
-from asgi_auth.refusal import deny
+from asgi_auth.responses.deny import deny
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Installed", "answer_refusals", "bare", "describe", "wrap"]

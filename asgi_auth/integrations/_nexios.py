@@ -22,7 +22,7 @@ from nexios.middleware import CORSMiddleware
 
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
-from asgi_auth.refusal import deny, response_to
+from asgi_auth.responses.deny import deny, response_to
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
 __all__ = ["answer_refusals", "insert"]

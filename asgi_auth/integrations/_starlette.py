@@ -14,12 +14,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth.credentials.sources import QueryParam
 from asgi_auth.errors import AsgiAuthError, AuthError, ConfigurationError
-from asgi_auth.exchange import KEY, Exchange
 from asgi_auth.integrations._common import MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
-from asgi_auth.refusal import deny
-from asgi_auth.sources import QueryParam
+from asgi_auth.responses.deny import deny
+from asgi_auth.responses.state import KEY, Exchange
 from asgi_auth.typing import Backend
 
 __all__ = ["install"]

@@ -18,12 +18,12 @@ from nexios.websockets import WebSocket
 
 from asgi_auth import guards
 from asgi_auth.errors import AuthError
-from asgi_auth.exchange import exchange_of
 from asgi_auth.integrations import _nexios
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
-from asgi_auth.refusal import close_code
+from asgi_auth.responses.deny import close_code
+from asgi_auth.responses.state import exchange_of
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 
 __all__ = [

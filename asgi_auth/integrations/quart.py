@@ -18,13 +18,13 @@ from werkzeug.local import LocalProxy
 
 from asgi_auth import guards
 from asgi_auth.errors import AuthError, ConfigurationError
-from asgi_auth.exchange import exchange_of
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
 from asgi_auth.integrations._quart import rooted, serving
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
-from asgi_auth.refusal import close_code, response_to
+from asgi_auth.responses.deny import close_code, response_to
+from asgi_auth.responses.state import exchange_of
 from asgi_auth.typing import Backend
 
 __all__ = [

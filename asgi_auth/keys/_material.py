@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from asgi_auth._encoding import b64url_encode, compact_json
-from asgi_auth._strength import check_secret
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys._algorithms import ALGORITHMS, Algorithm, find_algorithm
+from asgi_auth.keys._strength import check_secret
 
 __all__ = [
     "PRIVATE_MEMBERS",

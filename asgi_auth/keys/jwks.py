@@ -22,8 +22,8 @@ from collections.abc import (
 )
 from typing import Any, NamedTuple
 
-from asgi_auth._http import Fetch, Remote, check_url
-from asgi_auth._per_loop import PerLoop
+from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_jwks

@@ -13,12 +13,12 @@ from weakref import WeakKeyDictionary, ref
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._clock import system_clock
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.exchange import KEY as EXCHANGE
 from asgi_auth.lifetime.closable import SocketClosedError
-from asgi_auth.lifetime.ledger import Ledger
+from asgi_auth.lifetime.deadlines import Ledger
 from asgi_auth.lifetime.lifetime import KEY, Identify, Lifetime, Refuse, Terms
 from asgi_auth.lifetime.polled import PolledLifetime
 from asgi_auth.principal import Principal
+from asgi_auth.responses.state import KEY as EXCHANGE
 from asgi_auth.typing import Backend
 
 __all__ = ["SocketGuard"]

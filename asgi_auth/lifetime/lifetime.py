@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._clock import Clock
-from asgi_auth.credentials import MAX_TOKEN, Credential
+from asgi_auth.credentials.reader import MAX_TOKEN, Credential
 from asgi_auth.errors import (
     AuthError,
     ConfigurationError,
@@ -24,9 +24,9 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.lifetime.closable import ClosableSocket
-from asgi_auth.lifetime.ledger import Ledger
+from asgi_auth.lifetime.deadlines import Ledger
 from asgi_auth.principal import Principal, get_principal
-from asgi_auth.refusal import close_code
+from asgi_auth.responses.deny import close_code
 from asgi_auth.revocation import RevocationList
 from asgi_auth.stores.records import Session
 

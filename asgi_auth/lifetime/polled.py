@@ -16,7 +16,7 @@ from asgi_auth.errors import AuthError, ExpiredTokenError, RevokedTokenError
 from asgi_auth.lifetime.closable import SocketClosedError
 from asgi_auth.lifetime.lifetime import Refuse, Terms
 from asgi_auth.principal import Principal
-from asgi_auth.refusal import close_code
+from asgi_auth.responses.deny import close_code
 
 __all__ = ["PolledLifetime"]
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from asgi_auth._http import check_url
-from asgi_auth.challenge import Challenge
+from asgi_auth._drivers.http import check_url
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.metadata.document import Document
+from asgi_auth.responses.challenge import Challenge
 
 __all__ = ["ProtectedResource"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from asgi_auth._http import check_url
+from asgi_auth._drivers.http import check_url
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.metadata.document import Document

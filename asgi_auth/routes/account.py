@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asgi_auth.accounts import AccountService
-from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.context import Desk
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.models import (
     ChangeEmailRequest,

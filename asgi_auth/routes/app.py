@@ -18,27 +18,27 @@ from starlette.routing import Route, Router
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.accounts import Account, AccountService, ManagedAccounts
-from asgi_auth.client_address import ClientAddresses
 from asgi_auth.config import AuthConfig
-from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.credentials.csrf import CrossOriginCheck
+from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
-from asgi_auth.ratelimit import RateLimiter
-from asgi_auth.refusal import deny
+from asgi_auth.ratelimit.client_address import ClientAddresses
+from asgi_auth.ratelimit.limiter import RateLimiter
+from asgi_auth.responses.deny import deny
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.body import BodyReader
 from asgi_auth.routes.browser import BrowserRoutes, client_script
-from asgi_auth.routes.choice import choose
+from asgi_auth.routes.context import Delivery, Desk
 from asgi_auth.routes.cookies import SameSite, TokenCookies
-from asgi_auth.routes.desk import Delivery, Desk
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import describe
 from asgi_auth.routes.operations import Operation, Part
+from asgi_auth.routes.parts import choose
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tokens import TokenRoutes
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import Source
 from asgi_auth.typing import Backend
 
 __all__ = ["AuthRoutes"]
@@ -62,7 +62,7 @@ class AuthRoutes:
             ``root_path``: plain ASGI, for one.
         limiter: Counts tries; by default in the memory of this process.
         insecure_unlimited: Count nothing.
-        trusted_proxies: See :class:`~asgi_auth.client_address.ClientAddresses`.
+        trusted_proxies: See :class:`~asgi_auth.ratelimit.client_address.ClientAddresses`.
         second_factor: Asks for more than the password.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for

@@ -14,10 +14,10 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from asgi_auth._asgi import Scope
-from asgi_auth.credentials import CredentialReader
+from asgi_auth.credentials.reader import CredentialReader
+from asgi_auth.credentials.sources import Cookie
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.routes.errors import CookieTooLargeError, NotLocalhostError
-from asgi_auth.sources import Cookie
 from asgi_auth.tokens.pair import TokenPair
 
 __all__ = ["SameSite", "TokenCookies"]

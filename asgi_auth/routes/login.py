@@ -19,9 +19,9 @@ from asgi_auth.errors import (
     RevokedTokenError,
     UnknownSubjectError,
 )
-from asgi_auth.ratelimit import Rule
+from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.context import Desk
 from asgi_auth.routes.devices import KnownDevices, account_key
 from asgi_auth.routes.errors import CookieTooLargeError
 from asgi_auth.routes.factors import Factor

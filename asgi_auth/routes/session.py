@@ -19,7 +19,7 @@ from asgi_auth.errors import (
     UnknownSubjectError,
 )
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.context import Desk
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.models import (
     DeviceResponse,

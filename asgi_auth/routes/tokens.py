@@ -12,10 +12,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asgi_auth.credentials import CredentialReader
+from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.errors import AuthenticationError, InvalidTokenError
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.context import Desk
 from asgi_auth.routes.models import IntrospectionResponse, TokenRequest
 from asgi_auth.typing import Backend
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-from asgi_auth._redis import RedisClient, RedisLink
+from asgi_auth._drivers.redis import RedisClient, RedisLink
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.stores._redis_rows import (
     microseconds,

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from asgi_auth._sql import AsyncEngine, Database, sa
+from asgi_auth._drivers.sql import AsyncEngine, Database, sa
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
 from asgi_auth.stores.rotation import judge

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from asgi_auth._sql import Database, sa
+from asgi_auth._drivers.sql import Database, sa
 from asgi_auth.stores.records import Feed, Revocation
 from asgi_auth.stores.sql_cursor import Cursor
 from asgi_auth.stores.sql_statements import Statements

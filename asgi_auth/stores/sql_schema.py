@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from asgi_auth._sql import sa
+from asgi_auth._drivers.sql import sa
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["Schema"]

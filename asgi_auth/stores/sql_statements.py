@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asgi_auth._sql import JSONB, sa
+from asgi_auth._drivers.sql import JSONB, sa
 from asgi_auth.stores.sql_cursor import OVERLAP
 from asgi_auth.stores.sql_schema import Schema
 

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asgi_auth._asgi import Headers, Scope
-from asgi_auth.sources import BearerHeader, Cookie, Header, QueryParam, Source
+from asgi_auth.credentials.sources import (
+    BearerHeader,
+    Cookie,
+    Header,
+    QueryParam,
+    Source,
+)
 
 __all__ = ["STAND_IN", "send"]
 

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from asgi_auth._asgi import Receive, Scope, Send
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal

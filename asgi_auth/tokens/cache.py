@@ -4,7 +4,7 @@ A bounded table with SIEVE eviction (Zhang et al., NSDI 2024): a hit only marks 
 entry, so it needs no lock and no reordering, and one-shot tokens leave first. The key
 is the SHA-256 of the whole token and nothing else, so no live token stays in memory
 and no two tokens can share an entry. Nothing is decided here: time, keys and
-revocation are checked at every hit by :mod:`asgi_auth.tokens.recall`.
+revocation are checked at every hit by :mod:`asgi_auth.tokens.fast_path`.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class VerifiedCache(Generic[E]):
     def get(self, key: bytes) -> E | None:
         """Return the entry of *key* and mark it as used.
 
-        :mod:`asgi_auth.tokens.recall` does the same in place, to save the call.
+        :mod:`asgi_auth.tokens.fast_path` does the same in place, to save the call.
         """
         entry = self.table.get(key)
         if entry is None:

@@ -17,7 +17,7 @@ from asgi_auth._encoding import (
     compact_json,
 )
 from asgi_auth._frozen import FrozenDict, parse_object
-from asgi_auth.credentials import MAX_TOKEN
+from asgi_auth.credentials.reader import MAX_TOKEN
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import Key, KeySet
 

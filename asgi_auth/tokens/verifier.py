@@ -17,7 +17,7 @@ from asgi_auth.revocation import RevocationList, uptime
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import Codec
-from asgi_auth.tokens.recall import Recall, Verify, make_recall
+from asgi_auth.tokens.fast_path import Recall, Verify, make_recall
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["TokenVerifier"]
@@ -157,7 +157,7 @@ class TokenVerifier:
         return verified
 
     def recaller(self, backend: str) -> Recall:
-        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.recall`."""
+        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`."""
         return self._make_lane(backend, None)
 
     def decider(self, backend: str) -> Recall:

@@ -15,8 +15,8 @@ from asgi_auth.websocket.errors import (
 )
 from asgi_auth.websocket.fanout import Fanout, LocalFanout
 from asgi_auth.websocket.redis_fanout import RedisFanout
+from asgi_auth.websocket.registry import Member
 from asgi_auth.websocket.rooms import Rooms
-from asgi_auth.websocket.roster import Member
 
 __all__ = [
     "BadMessageError",

@@ -14,8 +14,8 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.lifetime import ClosableSocket, SocketClosedError, lifetime_of
 from asgi_auth.principal import Principal, get_principal
 from asgi_auth.websocket.limits import Limits
-from asgi_auth.websocket.outbox import Outbox
 from asgi_auth.websocket.payload import Encoding, Frame, Payload, decode
+from asgi_auth.websocket.send_queue import Outbox
 
 __all__ = ["WebSocketConnection"]
 

@@ -18,7 +18,7 @@ from asgi_auth.principal import ANONYMOUS, Principal
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.envelope import Envelope
 from asgi_auth.websocket.payload import Payload
-from asgi_auth.websocket.roster import Member, Roster
+from asgi_auth.websocket.registry import Member, Roster
 
 __all__ = ["Delivery", "Disconnect"]
 

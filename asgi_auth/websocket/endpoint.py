@@ -20,7 +20,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.lifetime import SocketClosedError, extend
 from asgi_auth.principal import get_principal
-from asgi_auth.refusal import close_code, deny
+from asgi_auth.responses.deny import close_code, deny
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.errors import (
     BadMessageError,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from asgi_auth.websocket.roster import Member
+from asgi_auth.websocket.registry import Member
 
 __all__ = ["Elsewhere", "as_json", "member_of"]
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from asgi_auth._per_loop import may_go_on
-from asgi_auth._redis import RedisClient, RedisLink, outages
+from asgi_auth._drivers.per_loop import may_go_on
+from asgi_auth._drivers.redis import RedisClient, RedisLink, outages
 from asgi_auth.errors import UnavailableError
 from asgi_auth.websocket.fanout import Hear
 

@@ -15,13 +15,13 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Listener
 from asgi_auth.lifetime import SocketClosedError
 from asgi_auth.principal import Principal
+from asgi_auth.websocket.cluster import Relay
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.delivery import Delivery, Disconnect
 from asgi_auth.websocket.errors import ForbiddenRoomError, TooManySocketsError
 from asgi_auth.websocket.fanout import Fanout
 from asgi_auth.websocket.payload import Payload
-from asgi_auth.websocket.relay import Relay
-from asgi_auth.websocket.roster import Member, Roster
+from asgi_auth.websocket.registry import Member, Roster
 
 __all__ = ["Excluded", "MayJoin", "Rooms"]
 

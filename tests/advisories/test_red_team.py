@@ -10,6 +10,7 @@ from asgi_auth.backends.chain import BackendChain
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.credentials.sources import BearerHeader, Cookie, QueryParam, Subprotocol
 from asgi_auth.errors import (
     AsgiAuthError,
     AuthError,
@@ -24,7 +25,6 @@ from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import BearerHeader, Cookie, QueryParam, Subprotocol
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Feed, Revocation
 from asgi_auth.tokens.codec import Codec

@@ -25,12 +25,12 @@ from asgi_auth.cli.main import main
 from asgi_auth.client import RefreshFailedError, Tokens
 from asgi_auth.client.challenges import parse_challenges
 from asgi_auth.client.httpx2 import BearerAuth
+from asgi_auth.credentials.sources import BearerHeader, QueryParam
 from asgi_auth.errors import AuthenticationError, ConfigurationError
 from asgi_auth.guards import requires
 from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import BearerHeader, QueryParam
 from asgi_auth.testing import as_user
 from asgi_auth.testing import impersonation as kit
 from tests.asgi import run

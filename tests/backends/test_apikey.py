@@ -27,8 +27,8 @@ from asgi_auth import (
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKey, APIKeys, MemoryAPIKeys, SQLAPIKeys
 from asgi_auth.backends.apikeys.text import make_text, read_text
-from asgi_auth.credentials import Credential
-from asgi_auth.sources import Header
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import Header
 from asgi_auth.testing.clock import FakeClock
 from tests.asgi import Echo, bearer, run
 

@@ -15,7 +15,7 @@ from asgi_auth import (
     QueryParam,
     UnavailableError,
 )
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
 from tests import forge
 from tests.asgi import Echo, bearer, cookie, run
 

@@ -22,12 +22,12 @@ from asgi_auth import (
 )
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.stores.records import Revocation
 from asgi_auth.testing.clock import FakeClock
+from asgi_auth.tokens.claim_mapping import Dialect
 from asgi_auth.tokens.codec import UnknownKeyError
-from asgi_auth.tokens.dialect import Dialect
 from tests.asgi import Echo, bearer, run, websocket_scope
 from tests.forge import b64, unb64
 from tests.idp.issuer import new_key, provider, public

@@ -18,7 +18,7 @@ from asgi_auth import (
     TokenVerifier,
     UnavailableError,
 )
-from asgi_auth.credentials import Credential
+from asgi_auth.credentials.reader import Credential
 from asgi_auth.stores.records import Revocation
 from tests import forge
 from tests.asgi import Echo, bearer, run

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_auth.challenge import Challenge, format_challenge
 from asgi_auth.client.challenges import parse_challenges, says_invalid_token
 from asgi_auth.errors import ExpiredTokenError, InsufficientScopeError
+from asgi_auth.responses.challenge import Challenge, format_challenge
 
 LETTERS = "!#$%&'*+-.^_`|~09AZaz"
 names = st.text(LETTERS, min_size=1, max_size=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, Principal
-from asgi_auth.exchange import KEY, Exchange
+from asgi_auth.responses.state import KEY, Exchange
 from tests import forge
 from tests.asgi import http_scope
 

@@ -29,8 +29,8 @@ from asgi_auth import (
     policy,
     requires,
 )
-from asgi_auth.exchange import KEY
 from asgi_auth.guards import Policy
+from asgi_auth.responses.state import KEY
 from tests import forge
 from tests.asgi import Echo, bearer, converse, run
 from tests.guards.callers import known, protected, request_of, scope_of

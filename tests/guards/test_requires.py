@@ -17,7 +17,7 @@ from asgi_auth import (
     StepUpRequiredError,
     requires,
 )
-from asgi_auth.exchange import KEY, Exchange
+from asgi_auth.responses.state import KEY, Exchange
 from tests import forge
 from tests.asgi import Echo, bearer, converse, denial_of, http_scope, run
 

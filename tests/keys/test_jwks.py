@@ -432,7 +432,7 @@ def self_signed(folder):
 
 
 def test_without_httpx2_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setattr("asgi_auth._http._INSTALLED", False)
+    monkeypatch.setattr("asgi_auth._drivers.http._INSTALLED", False)
     with pytest.raises(MissingExtraError, match=r'pip install "asgi-auth\[http\]"'):
         JWKSClient("https://idp.example/jwks")
 

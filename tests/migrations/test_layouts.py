@@ -15,7 +15,7 @@ from asgi_auth import (
     KeySet,
     TokenVerifier,
 )
-from asgi_auth.tokens.dialect import Dialect
+from asgi_auth.tokens.claim_mapping import Dialect
 
 SECRET = "Xq3vN8kT1mZ7sP5wL9yR2bC6dF4gJ0hA-uEoIiOaHt"
 DJANGO = Dialect(subject="user_id", says={"token_type": "access"})

@@ -25,7 +25,7 @@ from asgi_auth import (
 )
 from asgi_auth.accounts import AccountService, Outbox, grants_of
 from asgi_auth.accounts.sql import SQLAccounts
-from asgi_auth.ratelimit import RateLimiter
+from asgi_auth.ratelimit.limiter import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore

@@ -225,7 +225,7 @@ def test_without_the_extra_the_sentence_says_what_to_install(missing):
 
 def test_settings_that_do_not_fit_are_refused_with_a_sentence():
     from asgi_auth import ConfigurationError
-    from asgi_auth.ratelimit import RateLimiter
+    from asgi_auth.ratelimit.limiter import RateLimiter
 
     world = World()
     without_mail = World(accounts={"send_message": None, "require_verified": False})

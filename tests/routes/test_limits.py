@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from asgi_auth.ratelimit import Limit, RateLimiter
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from tests.routes.world import (
     EMAIL,
     LOOSE,

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from asgi_auth import KeySet, TokenVerifier
-from asgi_auth.challenge import Challenge
+from asgi_auth.credentials.sources import BearerHeader
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.principal import Principal
-from asgi_auth.sources import BearerHeader
+from asgi_auth.responses.challenge import Challenge
 from tests.routes.world import World, assert_problem, bearer, log_in
 
 

@@ -12,7 +12,7 @@ from passlib.context import CryptContext
 from asgi_auth import KeySet, TokenService
 from asgi_auth.accounts import AccountService, MemoryAccounts, Outbox, grants_of
 from asgi_auth.passwords import PasswordHasher
-from asgi_auth.ratelimit import Limit, RateLimiter
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.testing import FakeClock
 

@@ -22,7 +22,7 @@ from asgi_auth import (
     requires,
 )
 from asgi_auth.accounts import AccountService, MemoryAccounts, Outbox, grants_of
-from asgi_auth.ratelimit import Limit, RateLimiter
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import AuthRoutes
 from tests.routes.world import Mailbox, cheap_hasher
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asgi_auth.backends.apikeys.keeper import APIKeys
 from asgi_auth.backends.apikeys.memory import MemoryAPIKeys
 from asgi_auth.backends.apikeys.records import APIKey, APIKeyStore, NewAPIKey
+from asgi_auth.backends.apikeys.service import APIKeys
 from asgi_auth.backends.apikeys.sql import SQLAPIKeys
 
 __all__ = [

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from asgi_auth._sql import AsyncEngine, Database, sa
+from asgi_auth._drivers.sql import AsyncEngine, Database, sa
 from asgi_auth.backends.apikeys.records import APIKey
 
 __all__ = ["SQLAPIKeys"]

@@ -6,12 +6,12 @@ import json
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth.backends.jwt import JWTBackend
+from asgi_auth.credentials.sources import BearerHeader, Cookie, QueryParam, Subprotocol
 from asgi_auth.guards import requires
 from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import get_principal
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import BearerHeader, Cookie, QueryParam, Subprotocol
 
 __all__ = ["ISSUER", "make_app", "make_tokens"]
 

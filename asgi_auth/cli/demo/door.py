@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth.errors import AuthError
-from asgi_auth.refusal import deny
+from asgi_auth.responses.deny import deny
 
 __all__ = ["Door"]
 

@@ -25,18 +25,18 @@ from asgi_auth.cli.demo.handover import LIFETIME, HandOver
 from asgi_auth.cli.demo.people import EMAIL, PASSWORD, People, name_of
 from asgi_auth.cli.demo.storage import Storage
 from asgi_auth.cli.demo.wire import Wire
-from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.credentials.csrf import CrossOriginCheck
+from asgi_auth.credentials.sources import BearerHeader, Cookie, Subprotocol
 from asgi_auth.guards import requires
 from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import get_principal
-from asgi_auth.ratelimit import Limit, RateLimiter
-from asgi_auth.refusal import deny
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from asgi_auth.responses.deny import deny
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.operations import Part
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import BearerHeader, Cookie, Subprotocol
 from asgi_auth.websocket import Rooms
 
 __all__ = ["open_site"]

@@ -16,10 +16,10 @@ from typing import Any
 from asgi_auth.cli.doctor.finding import Finding
 from asgi_auth.cli.doctor.reach import holds_a_stack, layers_above, reachable
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
+from asgi_auth.credentials.sources import Cookie, QueryParam
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.keys import Key
 from asgi_auth.middleware import AuthenticationMiddleware
-from asgi_auth.sources import Cookie, QueryParam
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.tokens.claims import ClaimsRules
 

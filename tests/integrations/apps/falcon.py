@@ -14,7 +14,7 @@ from asgi_auth import (
     get_user,
     requires,
 )
-from asgi_auth.refusal import response_to
+from asgi_auth.responses.deny import response_to
 from tests.integrations.services import HIERARCHY
 
 

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from asgi_auth import MemoryStore
-from asgi_auth.lifetime.ledger import Ledger
+from asgi_auth.lifetime.deadlines import Ledger
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
 from asgi_auth.stores.records import Revocation

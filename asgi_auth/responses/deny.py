@@ -11,7 +11,6 @@ from http import HTTPStatus
 
 from asgi_auth._asgi import Headers, Receive, Scope, Send
 from asgi_auth._encoding import compact_json
-from asgi_auth.challenge import Challenge, format_challenge
 from asgi_auth.errors import (
     AuthError,
     InsufficientScopeError,
@@ -19,7 +18,8 @@ from asgi_auth.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from asgi_auth.exchange import Exchange, exchange_of
+from asgi_auth.responses.challenge import Challenge, format_challenge
+from asgi_auth.responses.state import Exchange, exchange_of
 
 __all__ = ["answer", "close_code", "deny", "response_to"]
 

@@ -13,13 +13,13 @@ from functools import partial
 
 from asgi_auth._clock import Clock
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens
+from asgi_auth.accounts.email_tokens import Ticket
 from asgi_auth.accounts.errors import (
     AccountDisabledError,
     EmailNotVerifiedError,
     StaleAccountError,
     UnknownAccountError,
 )
-from asgi_auth.accounts.tickets import Ticket
 from asgi_auth.errors import (
     InvalidCredentialsError,
     InvalidTokenError,

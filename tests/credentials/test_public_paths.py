@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError
-from asgi_auth.public_paths import PublicPaths
+from asgi_auth.credentials.public_paths import PublicPaths
 from tests.asgi import http_scope
 
 PUBLIC = PublicPaths(["/public", "/login", "/static/*"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError, CrossOriginError
-from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.credentials.csrf import CrossOriginCheck
 from tests.asgi import http_scope, websocket_scope
 
 CHECK = CrossOriginCheck(["https://app.example", "http://localhost:3000"])

@@ -14,7 +14,7 @@ from asgi_auth.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from asgi_auth.ratelimit import Limit, RateLimiter
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from tests.stores.valkey import valkey_cluster, valkey_server
 
 
@@ -106,7 +106,7 @@ async def test_a_try_that_was_none_is_taken_back(make):
 async def test_processes_share_the_counters_of_a_server(server):
     script = (
         "import asyncio, sys\n"
-        "from asgi_auth.ratelimit import RateLimiter\n"
+        "from asgi_auth.ratelimit.limiter import RateLimiter\n"
         f"limiter = RateLimiter({server.url!r}, prefix='shared')\n"
         "async def main():\n"
         "    for _ in range(3):\n"
@@ -216,7 +216,7 @@ def test_what_is_not_installed_is_named_with_its_command(missing, url, extra):
     script = (
         "import sys\n"
         f"sys.modules[{missing!r}] = None\n"
-        "from asgi_auth.ratelimit import RateLimiter\n"
+        "from asgi_auth.ratelimit.limiter import RateLimiter\n"
         "try:\n"
         f"    RateLimiter({url!r})\n"
         "except ImportError as error:\n"

@@ -17,8 +17,8 @@ from asgi_auth import (
     QueryParam,
     Subprotocol,
 )
-from asgi_auth.credentials import MAX_TOKEN, CredentialReader, unfold
-from asgi_auth.sources import Header
+from asgi_auth.credentials.reader import MAX_TOKEN, CredentialReader, unfold
+from asgi_auth.credentials.sources import Header
 from tests.asgi import http_scope, websocket_scope
 from tests.forge import b64
 

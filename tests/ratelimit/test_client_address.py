@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from asgi_auth.client_address import ClientAddresses, network_of
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 
 
 def scope(peer, *forwarded):

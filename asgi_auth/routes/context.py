@@ -17,19 +17,19 @@ from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock
 from asgi_auth.accounts import Account
 from asgi_auth.backends.jwt import JWTBackend
-from asgi_auth.client_address import ClientAddresses, network_of
-from asgi_auth.credentials import CredentialReader
-from asgi_auth.csrf import CrossOriginCheck
+from asgi_auth.credentials.csrf import CrossOriginCheck
+from asgi_auth.credentials.reader import CredentialReader
+from asgi_auth.credentials.sources import BearerHeader, Cookie, Source
 from asgi_auth.errors import AuthenticationError, RateLimitedError
 from asgi_auth.events import Event
 from asgi_auth.principal import Principal
-from asgi_auth.ratelimit import RateLimiter, Rule
+from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
+from asgi_auth.ratelimit.limiter import RateLimiter, Rule
 from asgi_auth.routes.body import BodyReader, Form
 from asgi_auth.routes.cookies import TokenCookies
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.models import TokenResponse, UserResponse
 from asgi_auth.sessions import TokenService
-from asgi_auth.sources import BearerHeader, Cookie, Source
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
 

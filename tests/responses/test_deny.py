@@ -15,8 +15,8 @@ from asgi_auth import (
     deny,
 )
 from asgi_auth.errors import MethodNotAllowedError
-from asgi_auth.exchange import KEY, Exchange
-from asgi_auth.refusal import close_code
+from asgi_auth.responses.deny import close_code
+from asgi_auth.responses.state import KEY, Exchange
 from tests.asgi import converse, denial_of, run
 
 

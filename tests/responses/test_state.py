@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from asgi_auth import Challenge, ExpiredTokenError
-from asgi_auth.exchange import KEY, Exchange, exchange_of
+from asgi_auth.responses.state import KEY, Exchange, exchange_of
 
 
 def test_guards_of_one_request_share_its_exchange():

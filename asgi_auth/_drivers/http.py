@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from asgi_auth._per_loop import PerLoop
+from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:

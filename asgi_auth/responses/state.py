@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from asgi_auth.challenge import BEARER, Challenge
 from asgi_auth.errors import AuthError
+from asgi_auth.responses.challenge import BEARER, Challenge
 
 __all__ = ["KEY", "Exchange", "exchange_of"]
 

@@ -1,6 +1,6 @@
 """Where a credential may come from: the choice that an application makes.
 
-A source is a value; :mod:`asgi_auth.credentials` does the looking.
+A source is a value; :mod:`asgi_auth.credentials.reader` does the looking.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from asgi_auth._strength import RECIPE, check_secret
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.keys._strength import RECIPE, check_secret
 
 PAIR = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = PAIR.public_key()

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
-from asgi_auth._limits import Counters
+from asgi_auth._drivers.limits import Counters
 from asgi_auth.errors import ConfigurationError, RateLimitedError, UnavailableError
 
 __all__ = ["Limit", "RateLimiter", "Rule"]
 
-_log = logging.getLogger("asgi_auth.ratelimit")
+_log = logging.getLogger("asgi_auth.ratelimit.limiter")
 
 Rule = Literal["log_in", "log_in_address", "failures", "register", "reset"]
 """What is limited, named like the arguments of :class:`RateLimiter`."""

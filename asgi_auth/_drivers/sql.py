@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from asgi_auth._per_loop import PerLoop
-from asgi_auth._sqlite import open_connection
+from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.sqlite import open_connection
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:

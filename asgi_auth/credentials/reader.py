@@ -13,7 +13,8 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from asgi_auth._asgi import Headers, Scope
-from asgi_auth._credential import (
+from asgi_auth._encoding import b64url_decode
+from asgi_auth.credentials.credential import (
     MAX_TOKEN,
     Credential,
     Offer,
@@ -23,9 +24,7 @@ from asgi_auth._credential import (
     too_long,
     unfold,
 )
-from asgi_auth._encoding import b64url_decode
-from asgi_auth.errors import ConfigurationError, InvalidRequestError
-from asgi_auth.sources import (
+from asgi_auth.credentials.sources import (
     BearerHeader,
     Cookie,
     Header,
@@ -34,6 +33,7 @@ from asgi_auth.sources import (
     Subprotocol,
     unquote,
 )
+from asgi_auth.errors import ConfigurationError, InvalidRequestError
 
 __all__ = ["MAX_TOKEN", "Credential", "CredentialReader", "Look", "Offer", "unfold"]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from asgi_auth.accounts import AccountService
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.routes.desk import Desk
+from asgi_auth.routes.context import Desk
 from asgi_auth.routes.operations import OPERATIONS, Operation, Part
 from asgi_auth.typing import Backend
 

@@ -12,12 +12,12 @@ from contextlib import suppress
 from http import HTTPStatus
 
 from asgi_auth._asgi import Headers, Message, Receive, Scope, Send
-from asgi_auth.challenge import Challenge
-from asgi_auth.credentials import Credential, Offer
+from asgi_auth.credentials.reader import Credential, Offer
+from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
-from asgi_auth.exchange import Exchange
-from asgi_auth.refusal import answer, close_code
-from asgi_auth.sources import Source
+from asgi_auth.responses.challenge import Challenge
+from asgi_auth.responses.deny import answer, close_code
+from asgi_auth.responses.state import Exchange
 
 __all__ = [
     "EmptyBody",

@@ -15,7 +15,7 @@ from asgi_auth import (
     InvalidRequestError,
     StepUpRequiredError,
 )
-from asgi_auth.challenge import BEARER, format_challenge
+from asgi_auth.responses.challenge import BEARER, format_challenge
 
 # RFC 9110, section 11.6.1, of which we use quoted-string alone.
 PARAM = rb'[a-z_]+="[^"\\\x00-\x1f\x7f-\xff]*"'

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, Final
 
-from asgi_auth._per_loop import PerLoop
+from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:

@@ -16,7 +16,7 @@ from asgi_auth.websocket.envelope import Envelope, unwrap, wrap
 from asgi_auth.websocket.fanout import Fanout, Reports
 from asgi_auth.websocket.payload import Payload
 from asgi_auth.websocket.presence import Elsewhere, as_json, member_of
-from asgi_auth.websocket.roster import Member, Roster
+from asgi_auth.websocket.registry import Member, Roster
 
 __all__ = ["Deliveries", "Relay"]
 

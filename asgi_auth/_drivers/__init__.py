@@ -1,0 +1,1 @@
+"""Let optional libraries in, each through one module; decide nothing with them."""

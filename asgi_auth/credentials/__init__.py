@@ -1,0 +1,1 @@
+"""Read what comes in: sources, credentials, cross-origin rules and public paths."""

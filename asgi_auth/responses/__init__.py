@@ -1,0 +1,1 @@
+"""Write what goes out: challenges, refusals and the app's answers."""
