@@ -1,6 +1,7 @@
 """Everything that can go wrong, as one tree.
 
-This room names faults; it never writes an answer (that is :mod:`asgi_auth.responses.deny`).
+This module names faults; it never writes an answer: that is what
+:mod:`asgi_auth.responses.deny` is for.
 
 .. code-block:: text
 

@@ -28,10 +28,9 @@ from asgi_auth.errors import (
 )
 from asgi_auth.lifetime import SocketGuard
 from asgi_auth.principal import ANONYMOUS, Principal, track
+from asgi_auth.responses.preflight import EmptyBody, SilentReply
 from asgi_auth.responses.sender import (
-    EmptyBody,
     Reply,
-    SilentReply,
     SocketReply,
     refusal_in,
     reply_for,

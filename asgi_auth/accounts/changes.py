@@ -13,7 +13,7 @@ from functools import partial
 
 from asgi_auth._clock import Clock
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens
-from asgi_auth.accounts.email_tokens import Ticket
+from asgi_auth.accounts.email_tokens import EmailToken
 from asgi_auth.accounts.errors import (
     AccountDisabledError,
     EmailNotVerifiedError,
@@ -27,7 +27,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.passwords import PasswordHasher
 
-__all__ = ["Keeper"]
+__all__ = ["AccountChanges"]
 
 _log = logging.getLogger("asgi_auth.accounts")
 
@@ -37,7 +37,7 @@ _TRIES = 4
 _GONE = "the token is about an account that is gone"
 
 
-class Keeper:
+class AccountChanges:
     """What all the changes of an account go through.
 
     Args:
@@ -84,19 +84,19 @@ class Keeper:
             return account
         return await self._upgrade(account, replacement)
 
-    async def admit(self, ticket: Ticket) -> Account:
+    async def admit(self, email_token: EmailToken) -> Account:
         """Return the account of a ticket, if the ticket still fits it.
 
         Raises:
             InvalidTokenError: It does not, or the account is gone.
         """
-        account = await self._accounts.find_by_id(ticket.account_id)
+        account = await self._accounts.find_by_id(email_token.account_id)
         if account is None:
             raise InvalidTokenError(_GONE)
-        ticket.admit(account)
+        email_token.admit(account)
         return account
 
-    async def verify_email(self, ticket: Ticket) -> Account:
+    async def verify_email(self, email_token: EmailToken) -> Account:
         """Mark the address as verified that a ticket is about.
 
         Raises:
@@ -104,14 +104,14 @@ class Keeper:
         """
 
         def edit(account: Account) -> Account:
-            if account.email != ticket.email:
+            if account.email != email_token.email:
                 msg = "the token is about another address"
                 raise InvalidTokenError(msg)
             return replace(account, verified_at=self._verified_at(account))
 
-        return await self._redeem(ticket, edit)
+        return await self._redeem(email_token, edit)
 
-    async def change_email(self, ticket: Ticket) -> Account:
+    async def change_email(self, email_token: EmailToken) -> Account:
         """Give an account the address that a ticket is about.
 
         Raises:
@@ -120,9 +120,9 @@ class Keeper:
         """
 
         def edit(account: Account) -> Account:
-            return replace(account, email=ticket.email, verified_at=self._clock())
+            return replace(account, email=email_token.email, verified_at=self._clock())
 
-        return await self._redeem(ticket, edit)
+        return await self._redeem(email_token, edit)
 
     async def change_password(
         self, account: Account, password_hash: str, *, keep: str | None
@@ -142,7 +142,9 @@ class Keeper:
         async with self._sessions_ended(account.id, keep=keep):
             return await self._change(account.id, edit)
 
-    async def reset_password(self, ticket: Ticket, password_hash: str) -> Account:
+    async def reset_password(
+        self, email_token: EmailToken, password_hash: str
+    ) -> Account:
         """Set the password that a ticket allows, and end all sessions.
 
         Raises:
@@ -157,8 +159,8 @@ class Keeper:
                 account, password_hash=password_hash, verified_at=verified_at
             )
 
-        async with self._sessions_ended(ticket.account_id):
-            return await self._redeem(ticket, edit)
+        async with self._sessions_ended(email_token.account_id):
+            return await self._redeem(email_token, edit)
 
     async def disable(self, account_id: str) -> Account:
         """Refuse an account from now on, and end all its sessions.
@@ -189,14 +191,14 @@ class Keeper:
         await self._tokens.revoke_subject(account_id, keep=keep)
 
     async def _redeem(
-        self, ticket: Ticket, edit: Callable[[Account], Account]
+        self, email_token: EmailToken, edit: Callable[[Account], Account]
     ) -> Account:
         def admitted(account: Account) -> Account:
-            ticket.admit(account)
+            email_token.admit(account)
             return edit(account)
 
         try:
-            return await self._change(ticket.account_id, admitted)
+            return await self._change(email_token.account_id, admitted)
         except UnknownAccountError:
             raise InvalidTokenError(_GONE) from None
 

@@ -13,14 +13,14 @@ from asgi_auth._encoding import b64url_encode, compact_json, constant_time_equal
 from asgi_auth.accounts.base import Account, AccountTokens
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 
-__all__ = ["Ticket", "Tickets"]
+__all__ = ["EmailToken", "EmailTokens"]
 
 # A reset token is as good as the password, and lies in a mailbox.
 _LONGEST_RESET = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class EmailToken:
     """What a good token says.
 
     Attributes:
@@ -46,7 +46,7 @@ class Ticket:
             raise InvalidTokenError(msg)
 
 
-class Tickets:
+class EmailTokens:
     """Makes and reads the tokens for mail.
 
     Args:
@@ -96,16 +96,16 @@ class Tickets:
             claims={"bound_to": _state_of(account)},
         )
 
-    async def read_verification(self, token: str) -> Ticket:
+    async def read_verification(self, token: str) -> EmailToken:
         """Read what :meth:`for_verification` made.
 
         Raises:
             InvalidTokenError: It is anything else, or its time is over.
         """
         claims = await self._tokens.verify(token, expected_type="verify")
-        return Ticket(_text(claims.get("sub")), _text(claims.get("email")))
+        return EmailToken(_text(claims.get("sub")), _text(claims.get("email")))
 
-    async def read_new_email(self, token: str) -> Ticket:
+    async def read_new_email(self, token: str) -> EmailToken:
         """Read what :meth:`for_new_email` made.
 
         Raises:
@@ -113,9 +113,11 @@ class Tickets:
         """
         claims = await self._tokens.verify(token, expected_type="verify")
         email = _text(claims.get("new_email"))
-        return Ticket(_text(claims.get("sub")), email, _text(claims.get("bound_to")))
+        return EmailToken(
+            _text(claims.get("sub")), email, _text(claims.get("bound_to"))
+        )
 
-    async def read_reset(self, token: str) -> Ticket:
+    async def read_reset(self, token: str) -> EmailToken:
         """Read what :meth:`for_reset` made.
 
         Raises:
@@ -123,7 +125,7 @@ class Tickets:
         """
         claims = await self._tokens.verify(token, expected_type="reset")
         bound_to = _text(claims.get("bound_to"))
-        return Ticket(_text(claims.get("sub")), bound_to=bound_to)
+        return EmailToken(_text(claims.get("sub")), bound_to=bound_to)
 
 
 def _state_of(account: Account) -> str:

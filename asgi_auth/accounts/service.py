@@ -16,8 +16,8 @@ from asgi_auth._clock import Clock, system_clock
 from asgi_auth.accounts.address import email_words, normalise_email
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens, SendMessage
-from asgi_auth.accounts.changes import Keeper
-from asgi_auth.accounts.email_tokens import Tickets
+from asgi_auth.accounts.changes import AccountChanges
+from asgi_auth.accounts.email_tokens import EmailTokens
 from asgi_auth.accounts.errors import (
     DuplicateAccountError,
     InvalidEmailError,
@@ -81,9 +81,11 @@ class AccountService:
         self._require_verified = require_verified
         self._unicode_local = unicode_local
         self._clock = clock
-        self._tickets = Tickets(tokens, verify_ttl=verify_ttl, reset_ttl=reset_ttl)
+        self._email_tokens = EmailTokens(
+            tokens, verify_ttl=verify_ttl, reset_ttl=reset_ttl
+        )
         self._postman = Postman(accounts, send_message, outbox)
-        self._keeper = Keeper(
+        self._changes = AccountChanges(
             accounts, tokens, hasher, require_verified=require_verified, clock=clock
         )
 
@@ -137,10 +139,12 @@ class AccountService:
         except DuplicateAccountError:
             if not self._require_verified:
                 raise
-            self._postman.write_to_owner("exists", address, self._tickets.for_reset)
+            self._postman.write_to_owner(
+                "exists", address, self._email_tokens.for_reset
+            )
             return None
 
-        make_token = self._tickets.for_verification
+        make_token = self._email_tokens.for_verification
         self._postman.write_to_owner("verify", address, make_token)
         return None if self._require_verified else account
 
@@ -153,7 +157,7 @@ class AccountService:
         """
         self._postman.require()
         address = self._normalise(email)
-        make_token = self._tickets.for_verification
+        make_token = self._email_tokens.for_verification
         self._postman.write_to_owner(
             "verify", address, make_token, only_unverified=True
         )
@@ -164,8 +168,8 @@ class AccountService:
         Raises:
             InvalidTokenError: The token is not good, or the address is another by now.
         """
-        ticket = await self._tickets.read_verification(token)
-        return await self._keeper.verify_email(ticket)
+        email_token = await self._email_tokens.read_verification(token)
+        return await self._changes.verify_email(email_token)
 
     async def authenticate(self, email: str, password: str) -> Account:
         """Return the account if the password is right.
@@ -185,7 +189,7 @@ class AccountService:
             account = None
         else:
             account = await self._accounts.find_by_email(address)
-        return await self._keeper.confirm(account, password)
+        return await self._changes.confirm(account, password)
 
     async def confirm_password(self, account_id: str, password: str) -> Account:
         """Check the password of a user who is logged in, before something serious.
@@ -196,7 +200,7 @@ class AccountService:
             EmailNotVerifiedError: The password is right, and the address unverified.
         """
         account = await self._accounts.find_by_id(account_id)
-        return await self._keeper.confirm(account, password)
+        return await self._changes.confirm(account, password)
 
     async def change_password(
         self, account_id: str, current: str, new: str, *, keep: str | None = None
@@ -217,7 +221,7 @@ class AccountService:
         account = await self.confirm_password(account_id, current)
         self._policy.check(new, words=email_words(account.email))
         password_hash = await self._hasher.hash(new)
-        changed = await self._keeper.change_password(account, password_hash, keep=keep)
+        changed = await self._changes.change_password(account, password_hash, keep=keep)
         self._postman.write("password_changed", changed)
         return changed
 
@@ -230,7 +234,7 @@ class AccountService:
         """
         self._postman.require()
         address = self._normalise(email)
-        self._postman.write_to_owner("reset", address, self._tickets.for_reset)
+        self._postman.write_to_owner("reset", address, self._email_tokens.for_reset)
 
     async def reset_password(self, token: str, new: str) -> Account:
         """Set a new password with a token from the mail, and end all sessions.
@@ -242,11 +246,11 @@ class AccountService:
             InvalidTokenError: The token is not good, or was used.
             PasswordRefusedError: *new* is not good enough; the token stays good.
         """
-        ticket = await self._tickets.read_reset(token)
-        account = await self._keeper.admit(ticket)
+        email_token = await self._email_tokens.read_reset(token)
+        account = await self._changes.admit(email_token)
         self._policy.check(new, words=email_words(account.email))
         password_hash = await self._hasher.hash(new)
-        changed = await self._keeper.reset_password(ticket, password_hash)
+        changed = await self._changes.reset_password(email_token, password_hash)
         self._postman.write("password_changed", changed)
         return changed
 
@@ -266,7 +270,7 @@ class AccountService:
         self._postman.write_to_new(
             address,
             replace(account, email=address),
-            partial(self._tickets.for_new_email, account, address),
+            partial(self._email_tokens.for_new_email, account, address),
         )
 
     async def confirm_email(self, token: str) -> Account:
@@ -277,9 +281,9 @@ class AccountService:
                 The token is not good, or the address or the password has changed.
             DuplicateAccountError: The address was taken in between.
         """
-        ticket = await self._tickets.read_new_email(token)
-        before = await self._accounts.find_by_id(ticket.account_id)
-        account = await self._keeper.change_email(ticket)
+        email_token = await self._email_tokens.read_new_email(token)
+        before = await self._accounts.find_by_id(email_token.account_id)
+        account = await self._changes.change_email(email_token)
         if before is not None:
             self._postman.write("email_changed", before)
         return account
@@ -290,7 +294,7 @@ class AccountService:
         Raises:
             UnknownAccountError: There is no such account.
         """
-        return await self._keeper.disable(account_id)
+        return await self._changes.disable(account_id)
 
     async def enable(self, account_id: str) -> Account:
         """Let the user log in again.
@@ -298,7 +302,7 @@ class AccountService:
         Raises:
             UnknownAccountError: There is no such account.
         """
-        return await self._keeper.enable(account_id)
+        return await self._changes.enable(account_id)
 
     async def find(self, account_id: str) -> Account | None:
         """Return the account of a subject, or ``None`` if it is gone or disabled."""

@@ -25,7 +25,7 @@ from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableE
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.tokens.cache import Entry, VerifiedCache
-from asgi_auth.tokens.claim_mapping import OAUTH, Dialect
+from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.verified import VerifiedToken
@@ -59,7 +59,7 @@ class IntrospectionBackend:
         client_secret: Its secret, never shown.
         client_auth: Where the two go: ``basic`` into the Authorization header
             (RFC 6749, section 2.3.1), ``post`` into the form.
-        dialect: Which members of the answer say what.
+        claim_mapping: Which members of the answer say what.
         subject: The member that is the subject, for issuers that leave out ``sub``.
         cache_ttl: Seconds that an answer is believed, 0 to 30, and never beyond the
             token's ``exp``: for so long a revoked token still passes.
@@ -87,7 +87,7 @@ class IntrospectionBackend:
         client_id: str,
         client_secret: str,
         client_auth: Literal["basic", "post"] = "basic",
-        dialect: Dialect = OAUTH,
+        claim_mapping: ClaimMapping = OAUTH,
         subject: str = "sub",
         cache_ttl: float = _LONGEST_CACHE,
         cache_size: int = 4096,
@@ -110,7 +110,7 @@ class IntrospectionBackend:
             pooled=True,
         )
         self._headers, self._form = _client(client_id, client_secret, client_auth)
-        self._dialect = dialect
+        self._claim_mapping = claim_mapping
         self._subject = subject
         self._ttl = cache_ttl
         self._rules = ClaimsRules(
@@ -185,7 +185,7 @@ class IntrospectionBackend:
             raise self._puzzled(_NO_VERDICT)
 
         now = self._clock()
-        claims = self._dialect.translate(self._completed(said, now))
+        claims = self._claim_mapping.translate(self._completed(said, now))
         window = self._rules.check(claims, now)
         verified = VerifiedToken(claims, window, said)
         if self._ttl > 0:

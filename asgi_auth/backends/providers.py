@@ -15,7 +15,7 @@ from asgi_auth.backends.discovery import discover
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys.jwks import JWKSClient
-from asgi_auth.tokens.claim_mapping import Dialect, Path
+from asgi_auth.tokens.claim_mapping import ClaimMapping, Path
 
 __all__ = ["AUTH0", "COGNITO", "ENTRA", "auth0", "cognito", "entra", "keycloak"]
 
@@ -23,17 +23,17 @@ _RS256 = ("RS256",)
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POOL = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)_[0-9A-Za-z]+")
 
-AUTH0 = Dialect(scopes=("scope", "permissions"), roles=("roles",))
+AUTH0 = ClaimMapping(scopes=("scope", "permissions"), roles=("roles",))
 """Permissions (RBAC) count as scopes; add the claim of your roles to ``roles``."""
 
-COGNITO = Dialect(
+COGNITO = ClaimMapping(
     roles=("cognito:groups",),
     audience="client_id",
     says={"token_use": "access"},
 )
 """Groups count as roles; the app client is the audience."""
 
-ENTRA = Dialect(scopes=("scp",), roles=("roles",), needs=(("azp", "appid"),))
+ENTRA = ClaimMapping(scopes=("scp",), roles=("roles",), needs=(("azp", "appid"),))
 """An ID token may have the same audience, but never names the client (``azp``)."""
 
 
@@ -58,9 +58,11 @@ def keycloak(
     if client is not None:
         roles.append(("resource_access", client, "roles"))
 
-    dialect = Dialect(roles=tuple(roles), says={"typ": "Bearer"})
+    claim_mapping = ClaimMapping(roles=tuple(roles), says={"typ": "Bearer"})
     issuer = f"{url.rstrip('/')}/realms/{realm}"
-    return TrustedIssuer(issuer, audience=audience, **{"dialect": dialect, **options})
+    return TrustedIssuer(
+        issuer, audience=audience, **{"claim_mapping": claim_mapping, **options}
+    )
 
 
 def auth0(
@@ -73,7 +75,7 @@ def auth0(
         audience: The identifier of the API.
         options: As for :class:`~asgi_auth.backends.trusted.TrustedIssuer`.
     """
-    defaults = {"dialect": AUTH0, "algorithms": _RS256}
+    defaults = {"claim_mapping": AUTH0, "algorithms": _RS256}
     issuer = f"https://{domain}/"
     return TrustedIssuer(issuer, audience=audience, **{**defaults, **options})
 
@@ -124,7 +126,7 @@ def entra(
     client = JWKSClient(
         locate, algorithms=_RS256, issuers=(issuer, template), fetch=fetch
     )
-    defaults = {"keys": client, "algorithms": _RS256, "dialect": ENTRA}
+    defaults = {"keys": client, "algorithms": _RS256, "claim_mapping": ENTRA}
     return TrustedIssuer(issuer, audience=audience, **{**defaults, **options})
 
 
@@ -150,6 +152,6 @@ def cognito(
     defaults = {
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "algorithms": _RS256,
-        "dialect": COGNITO,
+        "claim_mapping": COGNITO,
     }
     return TrustedIssuer(issuer, audience=client_ids, **{**defaults, **options})

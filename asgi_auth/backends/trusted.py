@@ -17,7 +17,7 @@ from asgi_auth.keys import KeySet
 from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
-from asgi_auth.tokens.claim_mapping import OAUTH, RFC9068, Dialect
+from asgi_auth.tokens.claim_mapping import OAUTH, RFC9068, ClaimMapping
 from asgi_auth.tokens.codec import Codec, Decoded, UnknownKeyError, peek
 from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.verified import VerifiedToken
@@ -41,7 +41,7 @@ class TrustedIssuer:
         jwks_uri: Where its keys are.
         keys: Its keys, or a client for them with limits of your own.
         algorithms: The accepted ones; by default all with public keys.
-        dialect: Which claims it says things in.
+        claim_mapping: Which claims it says things in.
         profile: ``rfc9068`` takes nothing but tokens of that form: with ``typ`` and
             all claims that it demands.
         leeway: Seconds that ``exp`` is stretched by, 0 to 300.
@@ -66,7 +66,7 @@ class TrustedIssuer:
         jwks_uri: str | None = None,
         keys: KeySet | JWKSClient | None = None,
         algorithms: Sequence[str] | None = None,
-        dialect: Dialect = OAUTH,
+        claim_mapping: ClaimMapping = OAUTH,
         profile: Literal["rfc9068"] | None = None,
         leeway: float = 0,
         skew: float = 60,
@@ -84,7 +84,7 @@ class TrustedIssuer:
             raise ConfigurationError(msg)
 
         if profile is not None:
-            dialect = _strict(dialect, profile)
+            claim_mapping = _strict(claim_mapping, profile)
 
         self.issuer = issuer
         self._fetch = fetch
@@ -103,7 +103,7 @@ class TrustedIssuer:
             "cache_size": cache_size,
             "revocations": revocations,
             "whole_subjects": True,
-            "translate": dialect.translate,
+            "translate": claim_mapping.translate,
             "clock": clock,
         }
         # Made once in vain, so that a bad option is told of here and not in a request.
@@ -236,16 +236,19 @@ class TrustedIssuer:
         return TokenVerifier(keys, **self._options)  # type: ignore[arg-type]
 
 
-def _strict(dialect: Dialect, profile: str) -> Dialect:
+def _strict(claim_mapping: ClaimMapping, profile: str) -> ClaimMapping:
     if profile != "rfc9068":
         msg = f"profile must be rfc9068 or None, not {profile!r}."
         raise ConfigurationError(msg)
 
-    if dialect.audience != "aud":
-        msg = "RFC 9068 has the audience in aud: leave the profile out, or the dialect."
+    if claim_mapping.audience != "aud":
+        msg = (
+            "RFC 9068 has the audience in aud: leave the profile out, "
+            "or the claim mapping."
+        )
         raise ConfigurationError(msg)
 
-    return replace(dialect, needs=(*dialect.needs, *RFC9068))
+    return replace(claim_mapping, needs=(*claim_mapping.needs, *RFC9068))
 
 
 _PLACEHOLDER = KeySet.generate("EdDSA")

@@ -1,13 +1,15 @@
-"""Tell what a callable is; nothing is called here."""
+"""Read what a guard is given: callables and texts; nothing is called here."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-__all__ = ["is_app", "is_async", "name_of", "positional"]
+from asgi_auth.errors import ConfigurationError
+
+__all__ = ["is_app", "is_async", "name_of", "positional", "texts"]
 
 _APP = ["scope", "receive", "send"]
 
@@ -57,3 +59,24 @@ def _names(target: Callable[..., Any]) -> list[str]:
         return [*inspect.signature(target).parameters]
     except (TypeError, ValueError):
         return []
+
+
+def texts(name: str, given: str | Iterable[str]) -> frozenset[str]:
+    """Return one text or several as a set.
+
+    Args:
+        name: What the setting is called.
+        given: Its value.
+
+    Raises:
+        ConfigurationError: It is something else, or a text is empty.
+    """
+    alone = isinstance(given, str) or not isinstance(given, Iterable)
+    found: list[object] = [given] if alone else [*given]
+    # Not str(text): an enumeration's member is its value here, and not its name.
+    named = [text for text in found if isinstance(text, str) and text]
+    if len(named) == len(found):
+        return frozenset(named)
+
+    msg = f"{name} must be a text or several texts, and none may be empty."
+    raise ConfigurationError(msg)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.guards._calls import is_async, name_of, positional
-from asgi_auth.guards._texts import texts
+from asgi_auth.guards._calls import is_async, name_of, positional, texts
 from asgi_auth.guards.rights import Rights
 from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.principal import Principal

@@ -20,7 +20,7 @@ from asgi_auth.errors import (
     InsufficientScopeError,
     StepUpRequiredError,
 )
-from asgi_auth.guards._texts import texts
+from asgi_auth.guards._calls import texts
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.guards.policy import Policy, decide, decide_async
 from asgi_auth.guards.policy import policy as policy_of
@@ -29,7 +29,7 @@ from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.guards.wrapping import MARK, Check, wrap
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
 from asgi_auth.responses.sender import refusal_in
-from asgi_auth.responses.state import exchange_of
+from asgi_auth.responses.state import state_of
 
 __all__ = ["Requirement", "requires"]
 
@@ -172,7 +172,7 @@ class Requirement:
         if error is None:
             return principal
 
-        exchange_of(scope).refusal = error
+        state_of(scope).refusal = error
         raise error
 
     async def verify(self, connection: Any) -> Principal:
@@ -191,7 +191,7 @@ class Requirement:
         if error is None:
             return principal
 
-        exchange_of(scope).refusal = error
+        state_of(scope).refusal = error
         raise error
 
     def allows(self, connection: Any) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.guards._texts import texts
+from asgi_auth.guards._calls import texts
 
 __all__ = ["RoleHierarchy"]
 

@@ -19,7 +19,7 @@ from asgi_auth.errors import AsgiAuthError, AuthError, ConfigurationError
 from asgi_auth.integrations._common import MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.responses.deny import deny
-from asgi_auth.responses.state import KEY, Exchange
+from asgi_auth.responses.state import KEY, RequestState
 from asgi_auth.typing import Backend
 
 __all__ = ["install"]
@@ -69,8 +69,8 @@ class _Installed(AuthenticationMiddleware):
         except RuntimeError as error:
             # A mounted app has made a 500 of a refusal, and that went out as what it
             # was. Then Starlette finds our handler, and that it comes too late.
-            exchange = scope.get(KEY)
-            late = isinstance(exchange, Exchange) and not exchange.started
+            state = scope.get(KEY)
+            late = isinstance(state, RequestState) and not state.started
             if not (late and isinstance(error.__cause__, AuthError)):
                 raise
 

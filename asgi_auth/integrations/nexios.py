@@ -23,7 +23,7 @@ from asgi_auth.integrations._common import Demands, MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import close_code
-from asgi_auth.responses.state import exchange_of
+from asgi_auth.responses.state import state_of
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 
 __all__ = [
@@ -138,7 +138,7 @@ def _closing(handler: T) -> T:
             for socket in args:
                 if isinstance(socket, WebSocket):
                     # The middleware refuses properly where this is not accepted yet.
-                    exchange_of(socket.scope).refusal = error
+                    state_of(socket.scope).refusal = error
                     await socket.close(close_code(error), error.code)
                     return None
 

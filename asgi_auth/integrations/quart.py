@@ -24,7 +24,7 @@ from asgi_auth.integrations._quart import rooted, serving
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import close_code, response_to
-from asgi_auth.responses.state import exchange_of
+from asgi_auth.responses.state import state_of
 from asgi_auth.typing import Backend
 
 __all__ = [
@@ -126,7 +126,7 @@ async def _refuse(error: AuthError) -> Response | None:
     scope = serving()
     if scope["type"] == "websocket":
         # The middleware makes a proper refusal of the close before the accept.
-        exchange_of(scope).refusal = error
+        state_of(scope).refusal = error
         await websocket.close(close_code(error), error.code)
         return None
 

@@ -18,7 +18,7 @@ from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
 from asgi_auth.stores.records import Revocation
 
-__all__ = ["Enrolled", "Ledger"]
+__all__ = ["Deadlines", "Enrolled"]
 
 # Seconds. A timer counts the time that the machine runs; a clock may be set.
 _LONGEST_SLEEP = 30.0
@@ -41,7 +41,7 @@ class Enrolled(Protocol):
         ...
 
 
-class Ledger:
+class Deadlines:
     """Tells sockets when to look at the clock, and when at the revocations.
 
     A socket comes and goes for the price of a set, which is why nothing is indexed by
@@ -167,9 +167,9 @@ class Ledger:
         self._rest_until = ended + min((ended - began) / _SHARE, _LONGEST_REST)
 
 
-def _subscribe(revocations: RevocationList, ledger: Ledger) -> Callable[[], None]:
+def _subscribe(revocations: RevocationList, deadlines: Deadlines) -> Callable[[], None]:
     """Let *ledger* hear of revocations for as long as somebody else remembers it."""
-    known, loop = ref(ledger), ref(asyncio.get_running_loop())
+    known, loop = ref(deadlines), ref(asyncio.get_running_loop())
 
     def hear(entry: Revocation) -> None:
         # It may come from another thread, and after the end of the loop.

@@ -14,7 +14,7 @@ from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._clock import system_clock
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.lifetime.closable import SocketClosedError
-from asgi_auth.lifetime.deadlines import Ledger
+from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.lifetime.lifetime import KEY, Identify, Lifetime, Refuse, Terms
 from asgi_auth.lifetime.polled import PolledLifetime
 from asgi_auth.principal import Principal
@@ -24,7 +24,7 @@ from asgi_auth.typing import Backend
 __all__ = ["SocketGuard"]
 
 _Recall = Callable[[], AbstractEventLoop | None]
-_Places = dict[tuple[str | None, str | None], tuple[Terms, Ledger]]
+_Places = dict[tuple[str | None, str | None], tuple[Terms, Deadlines]]
 """By backend and issuer of the caller."""
 
 
@@ -86,8 +86,8 @@ class SocketGuard:
             await self._poll(principal, scope, receive, send, refuse)
             return
 
-        terms, ledger = self._place_of(principal, loop)
-        lifetime = Lifetime(principal, terms, ledger, receive, send, refuse)
+        terms, deadlines = self._place_of(principal, loop)
+        lifetime = Lifetime(principal, terms, deadlines, receive, send, refuse)
         scope[KEY] = lifetime
         socket = lifetime.socket
         lifetime.start()
@@ -126,7 +126,7 @@ class SocketGuard:
 
     def _place_of(
         self, principal: Principal, loop: AbstractEventLoop
-    ) -> tuple[Terms, Ledger]:
+    ) -> tuple[Terms, Deadlines]:
         """Return what sockets of the same kind of caller share in *loop*."""
         latest, places = self._latest
         if latest() is not loop:
@@ -137,8 +137,8 @@ class SocketGuard:
         place = places.get(party)
         if place is None:
             terms = self._terms(principal)
-            ledger = Ledger(terms.clock, terms.revocations)
-            place = places[party] = terms, ledger
+            deadlines = Deadlines(terms.clock, terms.revocations)
+            place = places[party] = terms, deadlines
 
         return place
 

@@ -24,7 +24,7 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.lifetime.closable import ClosableSocket
-from asgi_auth.lifetime.deadlines import Ledger
+from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.principal import Principal, get_principal
 from asgi_auth.responses.deny import close_code
 from asgi_auth.revocation import RevocationList
@@ -105,7 +105,7 @@ class Lifetime:
     Args:
         principal: Who was identified when the socket was opened.
         terms: By what its life is measured.
-        ledger: Tells it when to look.
+        deadlines: Reports it when to look.
         receive: The server's.
         send: The way of the app's messages.
         refuse: Closes the socket, or refuses it where it is not accepted yet.
@@ -119,7 +119,7 @@ class Lifetime:
         self,
         principal: Principal,
         terms: Terms,
-        ledger: Ledger,
+        deadlines: Deadlines,
         receive: Receive,
         send: Send,
         refuse: Refuse,
@@ -127,7 +127,7 @@ class Lifetime:
         self.principal = principal
         self.socket = ClosableSocket(receive, send)
         self._terms = terms
-        self._ledger = ledger
+        self._deadlines = deadlines
         self._refuse = refuse
 
     def start(self) -> None:
@@ -136,7 +136,7 @@ class Lifetime:
         deadline = self._deadline = math.inf if ends is None else ends
         now = terms.clock()
         if now < deadline:
-            self._ledger.enter(self, deadline, now)
+            self._deadlines.enter(self, deadline, now)
         else:
             self.wait()
 
@@ -146,7 +146,7 @@ class Lifetime:
 
     def stop(self) -> None:
         """Leave nothing behind."""
-        self._ledger.leave(self, self._deadline)
+        self._deadlines.leave(self, self._deadline)
         if self._lookup is not None:
             self._lookup.cancel()
             self._lookup = None
@@ -186,12 +186,12 @@ class Lifetime:
 
         terms, now = self._terms, self._terms.clock()
         if now < self._deadline:
-            self._ledger.enter(self, self._deadline, now)
+            self._deadlines.enter(self, self._deadline, now)
         elif terms.sessions is None or self.principal.session_id is None:
             self.end(ExpiredTokenError())
         else:
             # Until there is an answer, nobody need tell it anything.
-            self._ledger.leave(self, self._deadline)
+            self._deadlines.leave(self, self._deadline)
             loop = asyncio.get_running_loop()
             self._lookup = loop.create_task(self._ask_session(terms.sessions))
 

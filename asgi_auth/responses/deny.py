@@ -19,7 +19,7 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.responses.challenge import Challenge, format_challenge
-from asgi_auth.responses.state import Exchange, exchange_of
+from asgi_auth.responses.state import RequestState, state_of
 
 __all__ = ["answer", "close_code", "deny", "response_to"]
 
@@ -37,16 +37,16 @@ async def deny(error: AuthError, scope: Scope, receive: Receive, send: Send) -> 
         receive: Not read; here so that this is an error handler like any other.
         send: Where the answer goes.
     """
-    await answer(error, scope, send, exchange_of(scope))
+    await answer(error, scope, send, state_of(scope))
 
 
 async def answer(
-    error: AuthError, scope: Scope, send: Send, exchange: Exchange
+    error: AuthError, scope: Scope, send: Send, state: RequestState
 ) -> None:
     """Do what :func:`deny` does, for who has the exchange at hand."""
     if scope["type"] == "http":
         prefix = "http.response"
-    elif exchange.started:
+    elif state.started:
         close = {"code": close_code(error), "reason": error.code}
         await send({"type": "websocket.close", **close})
         return
@@ -56,7 +56,7 @@ async def answer(
         await send({"type": "websocket.close", "code": close_code(error)})
         return
 
-    headers, body = _response(error, exchange.challenges)
+    headers, body = _response(error, state.challenges)
     start = {"type": prefix + ".start", "status": error.status, "headers": [*headers]}
     await send(start)
     shown = b"" if scope.get("method") == "HEAD" else body
@@ -70,7 +70,7 @@ def response_to(error: AuthError, scope: Scope) -> tuple[int, Headers, bytes]:
         error: Why; its ``public_message`` is all that the client learns.
         scope: Of the request or socket.
     """
-    headers, body = _response(error, exchange_of(scope).challenges)
+    headers, body = _response(error, state_of(scope).challenges)
     return error.status, [*headers], body
 
 

@@ -9,21 +9,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from http import HTTPStatus
 
-from asgi_auth._asgi import Headers, Message, Receive, Scope, Send
+from asgi_auth._asgi import Headers, Message, Scope, Send
 from asgi_auth.credentials.reader import Credential, Offer
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
-from asgi_auth.responses.state import Exchange
+from asgi_auth.responses.state import RequestState
 
 __all__ = [
-    "EmptyBody",
     "GuardedReply",
     "Reply",
-    "SilentReply",
     "SocketReply",
     "refusal_in",
     "reply_for",
@@ -33,7 +30,7 @@ _CRASH_CODES = frozenset({None, 1000, 1011, 4500})
 """What servers and frameworks close a WebSocket with after an exception."""
 
 
-class Reply(Exchange):
+class Reply(RequestState):
     """The way out of one HTTP request.
 
     Attributes:
@@ -177,11 +174,6 @@ class SocketReply(Reply):
 
 _CRASH = 500
 
-# What ends a response, with ASGI's extensions; hints and trailers do not.
-_BODIES = frozenset(
-    f"http.response.{kind}" for kind in ("body", "pathsend", "zerocopysend")
-)
-
 # What already keeps an answer from those it is not for (RFC 9110, 12.5.5; 9111, 5.2.2).
 _PRIVATE = frozenset({b"no-store", b"private", b"cookie", b"*"})
 _CACHE_RULES = {"cookie": (b"vary", b"Cookie"), "query": (b"cache-control", b"private")}
@@ -191,59 +183,6 @@ def reply_for(sources: Iterable[Source]) -> type[Reply]:
     """Return the lightest reply to HTTP requests that will do for *sources*."""
     ways = {source.way[0] for source in sources}
     return Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
-
-
-class EmptyBody:
-    """The way in of a CORS preflight: one empty body, and then the client's leaving.
-
-    Args:
-        receive: The server's; what a body it brings is passed over.
-    """
-
-    __slots__ = ("_given", "_receive")
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._given = False
-
-    async def receive(self) -> Message:
-        """Give the empty body, then wait: an answer for ever would never yield."""
-        if not self._given:
-            self._given = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        while (message := await self._receive())["type"] == "http.request":
-            pass
-
-        return message
-
-
-class SilentReply:
-    """The way out of a CORS preflight: status and headers, but no body.
-
-    An app that does not look at the method must not leak through it.
-    """
-
-    __slots__ = ("_send",)
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-
-    async def send(self, message: Message) -> None:
-        """Pass the head on, and an empty body in place of the app's."""
-        if message["type"] == "http.response.start":
-            headers = [
-                (name, value)
-                for name, value in message.get("headers") or ()
-                if name.lower() not in {b"content-length", b"transfer-encoding"}
-            ]
-            if message["status"] != HTTPStatus.NO_CONTENT:  # RFC 9110, section 8.6
-                headers.append((b"content-length", b"0"))
-
-            await self._send({**message, "headers": headers, "trailers": False})
-        elif message["type"] in _BODIES and not message.get("more_body"):
-            empty = {"type": "http.response.body", "body": b"", "more_body": False}
-            await self._send(empty)
 
 
 def refusal_in(error: BaseException) -> AuthError | None:

@@ -12,13 +12,13 @@ from typing import Any
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.challenge import BEARER, Challenge
 
-__all__ = ["KEY", "Exchange", "exchange_of"]
+__all__ = ["KEY", "RequestState", "state_of"]
 
 KEY = "asgi_auth"
 """The scope's key under which the exchange stands."""
 
 
-class Exchange:
+class RequestState:
     """State that the middleware and the guards of one request share.
 
     Attributes:
@@ -36,7 +36,7 @@ class Exchange:
         self.challenges = challenges
 
 
-def exchange_of(scope: Mapping[str, Any]) -> Exchange:
+def state_of(scope: Mapping[str, Any]) -> RequestState:
     """Return the exchange of *scope*, or a new one where no middleware ran."""
-    exchange = scope.get(KEY)
-    return exchange if isinstance(exchange, Exchange) else Exchange()
+    state = scope.get(KEY)
+    return state if isinstance(state, RequestState) else RequestState()

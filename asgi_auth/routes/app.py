@@ -28,7 +28,7 @@ from asgi_auth.responses.deny import deny
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.body import BodyReader
 from asgi_auth.routes.browser import BrowserRoutes, client_script
-from asgi_auth.routes.context import Delivery, Desk
+from asgi_auth.routes.context import Delivery, RouteContext
 from asgi_auth.routes.cookies import SameSite, TokenCookies
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factors import SecondFactor
@@ -62,7 +62,8 @@ class AuthRoutes:
             ``root_path``: plain ASGI, for one.
         limiter: Counts tries; by default in the memory of this process.
         insecure_unlimited: Count nothing.
-        trusted_proxies: See :class:`~asgi_auth.ratelimit.client_address.ClientAddresses`.
+        trusted_proxies: See
+            :class:`~asgi_auth.ratelimit.client_address.ClientAddresses`.
         second_factor: Asks for more than the password.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
@@ -125,7 +126,7 @@ class AuthRoutes:
             localhost=insecure_cookies_for_localhost,
             refresh_name=refresh_cookie,
         )
-        desk = Desk(
+        context = RouteContext(
             tokens=tokens,
             users=accounts,
             bodies=BodyReader(max_body),
@@ -140,14 +141,14 @@ class AuthRoutes:
             camel_case=camel_case,
             clock=clock,
         )
-        self._operations = choose(include, desk, introspection_backend)
-        self._desk = desk
+        self._operations = choose(include, context, introspection_backend)
+        self._context = context
         self._prefix = prefix
         self._document = describe(
             self._operations,
-            access_cookie=None if desk.cookies is None else desk.cookies.access,
+            access_cookie=None if context.cookies is None else context.cookies.access,
             camel_case=camel_case,
-            limited=desk.limiter is not None,
+            limited=context.limiter is not None,
         )
         self._router = self._route(accounts, introspection_backend)
 
@@ -185,7 +186,7 @@ class AuthRoutes:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Where callers put their tokens; your ``JWTBackend`` needs it as well."""
-        return tuple(self._desk.sources)
+        return tuple(self._context.sources)
 
     @property
     def client_integrity(self) -> str:
@@ -208,8 +209,8 @@ class AuthRoutes:
 
     async def aclose(self) -> None:
         """Close the connections of the limiter in the running loop."""
-        if self._desk.limiter is not None:
-            await self._desk.limiter.aclose()
+        if self._context.limiter is not None:
+            await self._context.limiter.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -246,18 +247,21 @@ class AuthRoutes:
         return child
 
     def _route(self, accounts: object, introspection: Backend | None) -> Router:
-        log_in = LogInRoutes(self._desk)
+        log_in = LogInRoutes(self._context)
         rooms: list[object] = [
             log_in,
-            SessionRoutes(self._desk),
-            TokenRoutes(self._desk, introspection),
+            SessionRoutes(self._context),
+            TokenRoutes(self._context, introspection),
             _Document(self),
             BrowserRoutes(),
         ]
         if isinstance(accounts, AccountService):
-            rooms.append(AccountRoutes(self._desk, accounts, log_in))
+            rooms.append(AccountRoutes(self._context, accounts, log_in))
         return Router(
-            [_route_of(operation, self._desk, rooms) for operation in self._operations],
+            [
+                _route_of(operation, self._context, rooms)
+                for operation in self._operations
+            ],
             redirect_slashes=False,
         )
 
@@ -274,7 +278,9 @@ class _Document:
         return Response(body, media_type="application/json")
 
 
-def _route_of(operation: Operation, desk: Desk, rooms: Iterable[object]) -> Route:
+def _route_of(
+    operation: Operation, context: RouteContext, rooms: Iterable[object]
+) -> Route:
     handler = next(
         getattr(room, operation.handler)
         for room in rooms
@@ -283,7 +289,7 @@ def _route_of(operation: Operation, desk: Desk, rooms: Iterable[object]) -> Rout
 
     async def endpoint(request: Request) -> Response:
         if operation.cookies:
-            desk.check_origin(request.scope)
+            context.check_origin(request.scope)
         answer: Response = await handler(request)
         return answer
 

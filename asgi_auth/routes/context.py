@@ -33,7 +33,7 @@ from asgi_auth.sessions import TokenService
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
 
-__all__ = ["Delivery", "Desk", "Users"]
+__all__ = ["Delivery", "RouteContext", "Users"]
 
 Delivery = Literal["body", "cookie", "both"]
 
@@ -62,7 +62,7 @@ class Users(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class RouteContext:
     """The settings of :class:`~asgi_auth.routes.app.AuthRoutes`, and what they do.
 
     Attributes:

@@ -21,7 +21,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import Desk
+from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.devices import KnownDevices, account_key
 from asgi_auth.routes.errors import CookieTooLargeError
 from asgi_auth.routes.factors import Factor
@@ -39,60 +39,62 @@ class LogInRoutes:
     """The handlers that ask for a password.
 
     Args:
-        desk: The settings.
+        context: The settings.
     """
 
-    __slots__ = ("_desk", "_devices")
+    __slots__ = ("_context", "_devices")
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._devices = KnownDevices(desk.tokens)
+    def __init__(self, context: RouteContext) -> None:
+        self._context = context
+        self._devices = KnownDevices(context.tokens)
 
     async def log_in(self, request: Request) -> Response:
         """Open a session for a user with the right password."""
-        desk = self._desk
-        await desk.count("log_in_address", desk.network(request))
-        asked = await desk.read(request, LoginRequest, form=LOGIN_FORM)
+        context = self._context
+        await context.count("log_in_address", context.network(request))
+        asked = await context.read(request, LoginRequest, form=LOGIN_FORM)
         known = await self._known_device(request, asked)
         async with self._try(request, account_key(asked.email), known):
-            account = await desk.users.authenticate(asked.email, asked.password)
+            account = await context.users.authenticate(asked.email, asked.password)
             factor = await self._second_factor(account, asked.code)
 
-        device = desk.device(request, asked.device_label)
+        device = context.device(request, asked.device_label)
         pair, sid = await self._open(account, factor, device)
         token = None
-        if desk.limiter is not None:
+        if context.limiter is not None:
             token = self._devices.remember(account.email, known)
 
         response = await self._deliver(request, pair, sid, token)
-        desk.tell("login.succeeded", account.id, sid)
+        context.tell("login.succeeded", account.id, sid)
         return response
 
     async def reauthenticate(self, request: Request) -> Response:
         """Replace the caller's session by a fresh one, after the right password."""
-        desk = self._desk
-        caller = await desk.caller(request)
-        asked = await desk.read(request, ReauthenticateRequest)
+        context = self._context
+        caller = await context.caller(request)
+        asked = await context.read(request, ReauthenticateRequest)
         async with self.confirming(request, caller.subject):
-            account = await desk.users.confirm_password(caller.subject, asked.password)
+            account = await context.users.confirm_password(
+                caller.subject, asked.password
+            )
             factor = await self._second_factor(account, asked.code)
 
-        sessions = await desk.tokens.sessions(caller.subject)
+        sessions = await context.tokens.sessions(caller.subject)
         present = next((s for s in sessions if s.sid == caller.session_id), None)
         if present is None:
             raise RevokedTokenError
 
         # First: the new one must not count as one too many, and end another device's.
-        await desk.tokens.revoke_session(present.sid)
+        await context.tokens.revoke_session(present.sid)
         pair, sid = await self._open(account, factor, present.device)
         response = await self._deliver(request, pair, sid)
-        desk.tell("login.reauthenticated", account.id, sid)
+        context.tell("login.reauthenticated", account.id, sid)
         return response
 
     @asynccontextmanager
     async def confirming(self, request: Request, subject: str) -> AsyncGenerator[None]:
         """Count a try to give the password of somebody who is logged in already."""
-        await self._desk.count("log_in_address", self._desk.network(request))
+        await self._context.count("log_in_address", self._context.network(request))
         async with self._try(request, f"subject:{subject}", None):
             yield
 
@@ -101,53 +103,55 @@ class LogInRoutes:
         self, request: Request, account: str, device: str | None
     ) -> AsyncGenerator[None]:
         """Count a try before it is made, and take it back where it did not fail."""
-        desk = self._desk
-        await desk.count("log_in", account, desk.network(request))
+        context = self._context
+        await context.count("log_in", account, context.network(request))
         rule: Rule = "failures"
         key = ("account", account) if device is None else ("device", account, device)
-        await desk.count(rule, *key)
+        await context.count(rule, *key)
         try:
             yield
         except AuthError as error:
             # "Disabled", "not verified" and outages say nothing against the password.
             if not isinstance(error, InvalidCredentialsError):
-                await desk.uncount(rule, *key)
+                await context.uncount(rule, *key)
 
-            where = {"ip": desk.address(request), "reason": error.code}
-            desk.tell("login.failed", detail=where)
+            where = {"ip": context.address(request), "reason": error.code}
+            context.tell("login.failed", detail=where)
             raise
 
-        await desk.uncount(rule, *key)
+        await context.uncount(rule, *key)
 
     async def _known_device(self, request: Request, asked: LoginRequest) -> str | None:
         token = asked.device_token
-        if token is None and self._desk.cookies is not None:
-            token = self._desk.cookies.read("device", request.scope)
+        if token is None and self._context.cookies is not None:
+            token = self._context.cookies.read("device", request.scope)
         return await self._devices.recognise(token, asked.email)
 
     async def _second_factor(self, account: Account, code: str | None) -> Factor:
-        if self._desk.second_factor is None:
+        if self._context.second_factor is None:
             return Factor()
-        return await self._desk.second_factor(account, code) or Factor()
+        return await self._context.second_factor(account, code) or Factor()
 
     async def _open(
         self, account: Account, factor: Factor, device: Device
     ) -> tuple[TokenPair, str]:
-        desk = self._desk
-        pair = await desk.tokens.issue(
+        context = self._context
+        pair = await context.tokens.issue(
             account.id,
             scopes=account.scopes,
             roles=account.roles,
-            claims=None if desk.claims is None else desk.claims(account),
+            claims=None if context.claims is None else context.claims(account),
             device=device,
             acr=factor.acr,
             amr=("pwd", *factor.amr),
         )
-        sid = desk.tokens.verifier.verify(pair.access_token.encode()).session_id or ""
+        sid = (
+            context.tokens.verifier.verify(pair.access_token.encode()).session_id or ""
+        )
         # All sessions may have been ended since the password was looked at.
-        present = await desk.users.find(account.id)
+        present = await context.users.find(account.id)
         if present is None or present.password_hash != account.password_hash:
-            await desk.tokens.revoke_session(sid)
+            await context.tokens.revoke_session(sid)
             raise InvalidCredentialsError if present else UnknownSubjectError
         return pair, sid
 
@@ -155,8 +159,8 @@ class LogInRoutes:
         self, request: Request, pair: TokenPair, sid: str, device: str | None = None
     ) -> Response:
         try:
-            return self._desk.deliver(request, pair, device)
+            return self._context.deliver(request, pair, device)
         except CookieTooLargeError:
             # Nobody gets its tokens, so nobody could end it.
-            await self._desk.tokens.revoke_session(sid)
+            await self._context.tokens.revoke_session(sid)
             raise

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from asgi_auth.accounts import AccountService
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.routes.context import Desk
+from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.operations import OPERATIONS, Operation, Part
 from asgi_auth.typing import Backend
 
@@ -17,19 +17,21 @@ __all__ = ["choose"]
 
 
 def choose(
-    include: Collection[Part] | None, desk: Desk, introspection: Backend | None
+    include: Collection[Part] | None,
+    context: RouteContext,
+    introspection: Backend | None,
 ) -> tuple[Operation, ...]:
     """Return the operations that there are.
 
     Args:
         include: The parts that are wanted; all that can work if ``None``.
-        desk: The settings.
+        context: The settings.
         introspection: Knows the clients that may ask about tokens, or ``None``.
 
     Raises:
         ConfigurationError: A part is unknown, or cannot work; it says why.
     """
-    impossible = _impossible(desk, introspection)
+    impossible = _impossible(context, introspection)
     parts: set[str] = {operation.part for operation in OPERATIONS}
     if include is None:
         chosen = parts - impossible.keys()
@@ -46,18 +48,18 @@ def choose(
     return tuple(op for op in OPERATIONS if op.part in chosen)
 
 
-def _impossible(desk: Desk, introspection: Backend | None) -> dict[str, str]:
+def _impossible(context: RouteContext, introspection: Backend | None) -> dict[str, str]:
     """Say which parts cannot work, and what they lack."""
     impossible: dict[str, str] = {}
-    if not desk.users.sends_mail:
+    if not context.users.sends_mail:
         parts = {operation.part for operation in OPERATIONS if operation.mail}
         lacking = "an AccountService with send_message=..."
         impossible.update(dict.fromkeys(parts, lacking))
-    if not isinstance(desk.users, AccountService):
+    if not isinstance(context.users, AccountService):
         parts = {"register", "password_change"}
         impossible.update(dict.fromkeys(parts, "an AccountService"))
     if introspection is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"
-    if desk.tokens.keys.is_symmetric:
+    if context.tokens.keys.is_symmetric:
         impossible["jwks"] = "key pairs: a secret is never published"
     return impossible

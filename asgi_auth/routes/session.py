@@ -19,7 +19,7 @@ from asgi_auth.errors import (
     UnknownSubjectError,
 )
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import Desk
+from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.models import (
     DeviceResponse,
@@ -43,17 +43,17 @@ class SessionRoutes:
     """The handlers about sessions that are there already.
 
     Args:
-        desk: The settings.
+        context: The settings.
     """
 
-    __slots__ = ("_desk",)
+    __slots__ = ("_context",)
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: RouteContext) -> None:
+        self._context = context
 
     async def refresh(self, request: Request) -> Response:
         """Replace the refresh token."""
-        asked = await self._desk.read(
+        asked = await self._context.read(
             request, RefreshRequest, form=REFRESH_FORM, optional=True
         )
         token = self._refresh_token(request, asked)
@@ -61,12 +61,12 @@ class SessionRoutes:
             msg = "no refresh token came"
             raise AuthenticationError(msg)
 
-        pair = await self._desk.tokens.refresh(token)
-        return self._desk.deliver(request, pair)
+        pair = await self._context.tokens.refresh(token)
+        return self._context.deliver(request, pair)
 
     async def log_out(self, request: Request) -> Response:
         """End the session of the refresh token, and of the access token."""
-        asked = await self._desk.read(request, LogoutRequest, optional=True)
+        asked = await self._context.read(request, LogoutRequest, optional=True)
         shown = self._tokens_of(request, asked)
         if not shown:
             raise AuthenticationError
@@ -82,47 +82,47 @@ class SessionRoutes:
 
         if fault is not None and not ended:
             raise fault
-        return self._desk.clear_cookies(request, self._desk.done())
+        return self._context.clear_cookies(request, self._context.done())
 
     async def log_out_everywhere(self, request: Request) -> Response:
         """End all sessions of the caller."""
-        caller = await self._desk.caller(request)
-        await self._desk.tokens.revoke_subject(caller.subject)
-        return self._desk.clear_cookies(request, self._desk.done())
+        caller = await self._context.caller(request)
+        await self._context.tokens.revoke_subject(caller.subject)
+        return self._context.clear_cookies(request, self._context.done())
 
     async def me(self, request: Request) -> Response:
         """Show the caller's account."""
-        caller = await self._desk.caller(request)
-        account = await self._desk.users.find(caller.subject)
+        caller = await self._context.caller(request)
+        account = await self._context.users.find(caller.subject)
         if account is None:
             raise UnknownSubjectError
-        return self._desk.user(account)
+        return self._context.user(account)
 
     async def list_sessions(self, request: Request) -> Response:
         """List the caller's sessions, the oldest first."""
-        caller = await self._desk.caller(request)
-        sessions = await self._desk.tokens.sessions(caller.subject)
+        caller = await self._context.caller(request)
+        sessions = await self._context.tokens.sessions(caller.subject)
         shown = [_shown(session, caller.session_id) for session in sessions]
-        return self._desk.answer(SessionsResponse(sessions=shown))
+        return self._context.answer(SessionsResponse(sessions=shown))
 
     async def end_session(self, request: Request) -> Response:
         """End one session of the caller."""
-        caller = await self._desk.caller(request)
+        caller = await self._context.caller(request)
         sid = request.path_params["sid"]
-        sessions = await self._desk.tokens.sessions(caller.subject)
+        sessions = await self._context.tokens.sessions(caller.subject)
         if sid not in {session.sid for session in sessions}:
             raise UnknownPathError
 
-        await self._desk.tokens.revoke_session(sid)
-        response = self._desk.done()
+        await self._context.tokens.revoke_session(sid)
+        response = self._context.done()
         if sid == caller.session_id:
-            self._desk.clear_cookies(request, response)
+            self._context.clear_cookies(request, response)
         return response
 
     def _refresh_token(self, request: Request, asked: RefreshRequest) -> str | None:
         if asked.refresh_token is not None:
             return asked.refresh_token
-        cookies = self._desk.cookies
+        cookies = self._context.cookies
         return None if cookies is None else cookies.read("refresh", request.scope)
 
     def _tokens_of(
@@ -134,7 +134,7 @@ class SessionRoutes:
         if refresh is not None:
             found.append(("refresh", refresh, asked.refresh_token is not None))
 
-        access = self._desk.access_token(request)
+        access = self._context.access_token(request)
         if access is not None:
             found.append(("access", *access))
         return found
@@ -147,7 +147,7 @@ class SessionRoutes:
             UnavailableError: The store is down.
         """
         try:
-            claims = await self._desk.tokens.verify(token, expected_type=kind)
+            claims = await self._context.tokens.verify(token, expected_type=kind)
         except RevokedTokenError:
             return
         except ExpiredTokenError:
@@ -157,7 +157,7 @@ class SessionRoutes:
 
         sid = claims.get("sid")
         if sid is not None:
-            await self._desk.tokens.revoke_session(sid)
+            await self._context.tokens.revoke_session(sid)
 
 
 def _shown(session: Session, present: str | None) -> SessionResponse:

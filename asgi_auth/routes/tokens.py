@@ -15,7 +15,7 @@ from starlette.responses import Response
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.errors import AuthenticationError, InvalidTokenError
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import Desk
+from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.models import IntrospectionResponse, TokenRequest
 from asgi_auth.typing import Backend
 
@@ -31,22 +31,22 @@ class TokenRoutes:
     """The handlers about tokens as such.
 
     Args:
-        desk: The settings.
+        context: The settings.
         introspection: Knows the clients that may ask what a token says, or ``None``.
     """
 
-    __slots__ = ("_clients", "_desk", "_reader")
+    __slots__ = ("_clients", "_context", "_reader")
 
-    def __init__(self, desk: Desk, introspection: Backend | None) -> None:
-        self._desk = desk
+    def __init__(self, context: RouteContext, introspection: Backend | None) -> None:
+        self._context = context
         self._clients = introspection
         sources = () if introspection is None else introspection.sources
         self._reader = CredentialReader(sources)
 
     async def revoke(self, request: Request) -> Response:
         """Revoke a token; 200 whether or not it was good (RFC 7009, section 2.2)."""
-        asked = await self._desk.read(request, TokenRequest, form=TOKEN_FORM)
-        await self._desk.tokens.revoke(asked.token)
+        asked = await self._context.read(request, TokenRequest, form=TOKEN_FORM)
+        await self._context.tokens.revoke(asked.token)
         return Response(headers={"cache-control": "no-store"})
 
     async def introspect(self, request: Request) -> Response:
@@ -55,9 +55,9 @@ class TokenRoutes:
         Refresh tokens are none of a resource server's business: they are not active.
         """
         await self._check_client(request)
-        asked = await self._desk.read(request, TokenRequest, form=TOKEN_FORM)
+        asked = await self._context.read(request, TokenRequest, form=TOKEN_FORM)
         try:
-            claims = await self._desk.tokens.verify(asked.token, "access")
+            claims = await self._context.tokens.verify(asked.token, "access")
         except InvalidTokenError:
             return self._write(IntrospectionResponse(active=False))
 
@@ -71,7 +71,7 @@ class TokenRoutes:
 
     async def jwks(self, request: Request) -> Response:
         """Publish the public keys (RFC 7517, section 5)."""
-        body = json.dumps(self._desk.tokens.keys.to_jwks())
+        body = json.dumps(self._context.tokens.keys.to_jwks())
         cached = {"cache-control": f"public, max-age={_JWKS_MAX_AGE}"}
         return Response(body, media_type="application/jwk-set+json", headers=cached)
 

@@ -14,13 +14,13 @@ from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.tokens.claims import names_of
 
-__all__ = ["OAUTH", "RFC9068", "Dialect"]
+__all__ = ["OAUTH", "RFC9068", "ClaimMapping"]
 
 Path = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class ClaimMapping:
     """How one issuer writes its access tokens.
 
     A path is the exact name of a claim, or, where it lies within others, the tuple of
@@ -70,7 +70,7 @@ class Dialect:
         return FrozenDict(said)
 
 
-OAUTH = Dialect(scopes=("scope", "scp"))
+OAUTH = ClaimMapping(scopes=("scope", "scp"))
 """What most issuers write."""
 
 RFC9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")

@@ -21,7 +21,7 @@ _MOST_BYTES = 1000
 # Lone surrogates have no UTF-8 form: the next encode would fail.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
-# Members that name a token's kind in one issuer's dialect or another's, and what an
+# Members that name a token's kind in one issuer's words or another's, and what an
 # access token may say there. Anything else is another kind of token.
 _KINDS = {
     "token_use": {"access"},

@@ -16,9 +16,9 @@ from asgi_auth.websocket.envelope import Envelope, unwrap, wrap
 from asgi_auth.websocket.fanout import Fanout, Reports
 from asgi_auth.websocket.payload import Payload
 from asgi_auth.websocket.presence import Elsewhere, as_json, member_of
-from asgi_auth.websocket.registry import Member, Roster
+from asgi_auth.websocket.registry import Member, Registry
 
-__all__ = ["Deliveries", "Relay"]
+__all__ = ["Cluster", "Deliveries"]
 
 _logger = logging.getLogger("asgi_auth")
 
@@ -42,7 +42,7 @@ class Deliveries(Protocol):
         ...
 
 
-class Relay:
+class Cluster:
     """Tells other processes what happens here, and hears what happens there.
 
     Attributes:
@@ -50,7 +50,7 @@ class Relay:
 
     Args:
         fanout: The way to the others, or ``None``: there are none.
-        roster: Who is here.
+        registry: Who is here.
         rooms: Does what others ask for.
     """
 
@@ -60,8 +60,8 @@ class Relay:
         "_heartbeat",
         "_lock",
         "_name",
+        "_registry",
         "_rooms",
-        "_roster",
         "_stop_reports",
         "_tasks",
         "_unsettled",
@@ -69,10 +69,10 @@ class Relay:
     )
 
     def __init__(
-        self, fanout: Fanout | None, roster: Roster, rooms: Deliveries
+        self, fanout: Fanout | None, registry: Registry, rooms: Deliveries
     ) -> None:
         self._fanout = fanout
-        self._roster = roster
+        self._registry = registry
         self._rooms = rooms
         self._name = token_hex(8)
         self._heard: set[str] = set()
@@ -124,7 +124,7 @@ class Relay:
             return
 
         self._unsettled.update(f"room:{room}" for room in rooms)
-        if not len(self._roster):
+        if not len(self._registry):
             self._unsettled.add(_ALL)
 
         if self._unsettled:
@@ -161,9 +161,9 @@ class Relay:
 
     def _is_wanted(self, channel: str) -> bool:
         if channel == _ALL:
-            return len(self._roster) > 0
+            return len(self._registry) > 0
 
-        return bool(self._roster.in_room(channel.removeprefix("room:")))
+        return bool(self._registry.in_room(channel.removeprefix("room:")))
 
     def _begin(self, fanout: Fanout) -> None:
         if isinstance(fanout, Reports):
@@ -189,8 +189,8 @@ class Relay:
 
     def _tell_all(self) -> None:
         rooms = {
-            room: [as_json(member) for member in self._roster.members(room)]
-            for room in self._roster.rooms()
+            room: [as_json(member) for member in self._registry.members(room)]
+            for room in self._registry.rooms()
         }
         self.publish("here", rooms=rooms)
 
@@ -269,4 +269,4 @@ class Relay:
                 self._rooms.announce("leave", room, member)
 
     def _is_present(self, room: str, member: Member) -> bool:
-        return self._roster.has(room, member) or self.elsewhere.has(room, member)
+        return self._registry.has(room, member) or self.elsewhere.has(room, member)

@@ -15,7 +15,7 @@ from asgi_auth.lifetime import ClosableSocket, SocketClosedError, lifetime_of
 from asgi_auth.principal import Principal, get_principal
 from asgi_auth.websocket.limits import Limits
 from asgi_auth.websocket.payload import Encoding, Frame, Payload, decode
-from asgi_auth.websocket.send_queue import Outbox
+from asgi_auth.websocket.send_queue import SendQueue
 
 __all__ = ["WebSocketConnection"]
 
@@ -52,7 +52,7 @@ class WebSocketConnection:
         "__weakref__",
         "_closable",
         "_limits",
-        "_outbox",
+        "_queue",
         "_receive",
         "_state",
         "encoding",
@@ -87,7 +87,7 @@ class WebSocketConnection:
         self.encoding = encoding
         self._receive = receive
         self._limits = Limits(max_message_size, max_rate)
-        self._outbox = Outbox(send, max_messages=max_queue, max_bytes=max_queue_bytes)
+        self._queue = SendQueue(send, max_messages=max_queue, max_bytes=max_queue_bytes)
         self._state = _NEW
 
     def __repr__(self) -> str:
@@ -152,7 +152,7 @@ class WebSocketConnection:
             raise self._note_close(message)
 
         answer = {"subprotocol": subprotocol, "headers": [*headers]}
-        await self._outbox.send({"type": "websocket.accept", **answer})
+        await self._queue.send({"type": "websocket.accept", **answer})
         self._state = _OPEN
 
     async def receive(self) -> str | bytes:
@@ -230,11 +230,11 @@ class WebSocketConnection:
         A client for which too much waits is closed with 1013, alone; return ``False``
         for it.
         """
-        if not self.is_open or self._outbox.post(frame):
+        if not self.is_open or self._queue.post(frame):
             return True
 
-        self._outbox.flush()
-        if self._outbox.post(frame):
+        self._queue.flush()
+        if self._queue.post(frame):
             return True
 
         self.end(_SLOW, "too slow")
@@ -242,7 +242,7 @@ class WebSocketConnection:
 
     def flush(self) -> None:
         """Begin to send what was posted."""
-        self._outbox.flush()
+        self._queue.flush()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the socket, after all that was sent; a closed one stays as it is.
@@ -254,8 +254,8 @@ class WebSocketConnection:
         if self._state is _CLOSED or self._closable.closed is not None:
             return
 
-        self._outbox.flush()
-        if self._outbox.blocked:
+        self._queue.flush()
+        if self._queue.blocked:
             # What is under way may never arrive.
             self.end(code, reason)
             await self._closable.finish()
@@ -264,11 +264,11 @@ class WebSocketConnection:
         self._state = _CLOSED
         said = {"code": code, "reason": _cut(reason)}
         try:
-            await self._outbox.send({"type": "websocket.close", **said})
+            await self._queue.send({"type": "websocket.close", **said})
         except (OSError, RuntimeError):
             return  # The client was faster.
         finally:
-            self._outbox.stop()
+            self._queue.stop()
 
     def end(self, code: int, reason: str = "") -> None:
         """Close the socket at once, from anywhere in its event loop.
@@ -277,7 +277,7 @@ class WebSocketConnection:
             code: The close code (RFC 6455, section 7.4).
             reason: For the client, cut to 123 bytes of UTF-8.
         """
-        self._outbox.stop()
+        self._queue.stop()
         self._closable.end(code, _cut(reason))
 
     async def _send(self, frame: Frame) -> None:
@@ -288,7 +288,7 @@ class WebSocketConnection:
             raise self._closable.closed or SocketClosedError
 
         try:
-            await self._outbox.send(frame.message)
+            await self._queue.send(frame.message)
         except SocketClosedError:
             raise
         except OSError as error:
@@ -301,7 +301,7 @@ class WebSocketConnection:
 
     def _note_close(self, message: Mapping[str, Any]) -> SocketClosedError:
         self._state = _CLOSED
-        self._outbox.stop()
+        self._queue.stop()
         code, reason = message.get("code", 1005), message.get("reason")
         return SocketClosedError(code or 1005, reason or "")
 

@@ -18,7 +18,7 @@ from asgi_auth.principal import ANONYMOUS, Principal
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.envelope import Envelope
 from asgi_auth.websocket.payload import Payload
-from asgi_auth.websocket.registry import Member, Roster
+from asgi_auth.websocket.registry import Member, Registry
 
 __all__ = ["Delivery", "Disconnect"]
 
@@ -52,23 +52,23 @@ class Delivery:
         issuer: Whose subjects are meant where none is named.
 
     Args:
-        roster: Who is connected.
+        registry: Who is connected.
         presence: Tell rooms who comes and leaves.
         issuer: Whose subjects are meant where none is named.
         on_event: Gets what happens.
     """
 
-    __slots__ = ("_events", "_issuers", "_presence", "_roster", "issuer")
+    __slots__ = ("_events", "_issuers", "_presence", "_registry", "issuer")
 
     def __init__(
         self,
-        roster: Roster,
+        registry: Registry,
         *,
         presence: bool,
         issuer: str | None,
         on_event: Listener | None,
     ) -> None:
-        self._roster = roster
+        self._registry = registry
         self._presence = presence
         self.issuer = issuer
         self._issuers: set[str | None] = set()
@@ -95,7 +95,7 @@ class Delivery:
 
         # Where there is one issuer only, it need not be named.
         issuer = issuer or next(iter(self._issuers), None)
-        return self._roster.devices(Member(subject, issuer))
+        return self._registry.devices(Member(subject, issuer))
 
     def chosen(
         self,
@@ -104,7 +104,7 @@ class Delivery:
         connections: Sequence[WebSocketConnection] = (),
     ) -> list[WebSocketConnection]:
         """List the connections in *room*, but for those named."""
-        here = self._roster.in_room(room)
+        here = self._registry.in_room(room)
         if not subjects and not connections:
             return here
 
@@ -140,7 +140,7 @@ class Delivery:
         Raises:
             ConfigurationError: A user is meant, and no issuer is named of several.
         """
-        connections: Iterable[WebSocketConnection] = [*self._roster]
+        connections: Iterable[WebSocketConnection] = [*self._registry]
         if wanted.subject is not None:
             connections = self.devices(wanted.subject, wanted.issuer)
 
@@ -168,7 +168,7 @@ class Delivery:
         if self._presence:
             said = {"event": event, "room": room, "subject": member.subject}
             payload = Payload.of({"type": "presence", **said})
-            self.send_now(self._roster.in_room(room), payload)
+            self.send_now(self._registry.in_room(room), payload)
 
     def report(self, *, up: bool) -> None:
         """Tell that the fan-out went down or is back."""

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from asgi_auth.principal import Principal
 from asgi_auth.websocket.connection import WebSocketConnection
 
-__all__ = ["Member", "Roster"]
+__all__ = ["Member", "Registry"]
 
 _Name = TypeVar("_Name")
 
@@ -37,7 +37,7 @@ class Member(NamedTuple):
         return cls(principal.subject, principal.issuer)
 
 
-class Roster:
+class Registry:
     """The connections of one process."""
 
     __slots__ = ("_devices", "_present", "_rooms", "_rooms_of")

@@ -15,13 +15,13 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Listener
 from asgi_auth.lifetime import SocketClosedError
 from asgi_auth.principal import Principal
-from asgi_auth.websocket.cluster import Relay
+from asgi_auth.websocket.cluster import Cluster
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.delivery import Delivery, Disconnect
 from asgi_auth.websocket.errors import ForbiddenRoomError, TooManySocketsError
 from asgi_auth.websocket.fanout import Fanout
 from asgi_auth.websocket.payload import Payload
-from asgi_auth.websocket.registry import Member, Roster
+from asgi_auth.websocket.registry import Member, Registry
 
 __all__ = ["Excluded", "MayJoin", "Rooms"]
 
@@ -68,11 +68,11 @@ class Rooms:
             msg = "max_per_user and max_rooms must be at least 1."
             raise ConfigurationError(msg)
 
-        self._roster = Roster()
+        self._registry = Registry()
         self._delivery = Delivery(
-            self._roster, presence=presence, issuer=issuer, on_event=on_event
+            self._registry, presence=presence, issuer=issuer, on_event=on_event
         )
-        self._relay = Relay(fanout, self._roster, self._delivery)
+        self._cluster = Cluster(fanout, self._registry, self._delivery)
         self._may_join = may_join
         self._max_per_user = max_per_user
         self._max_rooms = max_rooms
@@ -80,7 +80,7 @@ class Rooms:
 
     def __len__(self) -> int:
         """Count the connections in this process."""
-        return len(self._roster)
+        return len(self._registry)
 
     async def add(self, connection: WebSocketConnection) -> None:
         """Take *connection* in, so that it can join rooms and get messages.
@@ -97,25 +97,25 @@ class Rooms:
         if (
             self._max_per_user is not None
             and principal.is_authenticated
-            and self._roster.count(member) >= self._max_per_user
+            and self._registry.count(member) >= self._max_per_user
         ):
             raise TooManySocketsError
 
         self._delivery.note_issuer(principal)
-        self._roster.add(connection)
-        await self._relay.settle()
+        self._registry.add(connection)
+        await self._cluster.settle()
 
     def remove(self, connection: WebSocketConnection) -> None:
         """Take *connection* out of all rooms, and forget it."""
-        if connection not in self._roster:
+        if connection not in self._registry:
             return
 
-        rooms = self._roster.rooms_of(connection)
+        rooms = self._registry.rooms_of(connection)
         for room in rooms:
             self._leave(connection, room)
 
-        self._roster.remove(connection)
-        self._relay.settle_later(rooms)
+        self._registry.remove(connection)
+        self._cluster.settle_later(rooms)
 
     async def join(self, connection: WebSocketConnection, room: str) -> None:
         """Let *connection* hear *room*; joining twice changes nothing.
@@ -128,36 +128,36 @@ class Rooms:
         if type(room) is not str or not 0 < len(room) <= _LONGEST_NAME:
             raise ForbiddenRoomError(str(room)[:_LONGEST_NAME])
 
-        if room in self._roster.rooms_of(connection):
+        if room in self._registry.rooms_of(connection):
             return
 
         await self._check(connection, room)
         # While the guard was asked, much may have happened.
-        if connection not in self._roster:
+        if connection not in self._registry:
             raise SocketClosedError
 
-        if room in self._roster.rooms_of(connection):
+        if room in self._registry.rooms_of(connection):
             return
 
-        if self._roster.join(connection, room):
+        if self._registry.join(connection, room):
             self._come(room, Member.of(connection.principal))
 
-        await self._relay.settle(room)
+        await self._cluster.settle(room)
 
     async def leave(self, connection: WebSocketConnection, room: str) -> None:
         """Let *connection* hear *room* no more."""
-        if room in self._roster.rooms_of(connection):
+        if room in self._registry.rooms_of(connection):
             self._leave(connection, room)
-            self._relay.settle_later(frozenset({room}))
+            self._cluster.settle_later(frozenset({room}))
 
     def rooms_of(self, connection: WebSocketConnection) -> frozenset[str]:
         """Name the rooms that *connection* is in."""
-        return self._roster.rooms_of(connection)
+        return self._registry.rooms_of(connection)
 
     def members(self, room: str) -> Sequence[Member]:
         """List the users in *room*, those in other processes last."""
-        here = self._roster.members(room)
-        return [*dict.fromkeys([*here, *self._relay.elsewhere.members(room)])]
+        here = self._registry.members(room)
+        return [*dict.fromkeys([*here, *self._cluster.elsewhere.members(room)])]
 
     async def broadcast(
         self, room: str, message: Any, *, exclude: Excluded = ()
@@ -171,7 +171,7 @@ class Rooms:
         """
         payload = Payload.of(message)
         connections, subjects = _split(exclude)
-        self._relay.publish("room", payload, room=room, exclude=subjects)
+        self._cluster.publish("room", payload, room=room, exclude=subjects)
         chosen = self._delivery.chosen(room, subjects, connections)
         await self._delivery.send(chosen, payload)
 
@@ -191,7 +191,7 @@ class Rooms:
         devices = self._delivery.devices(subject, issuer)
         payload = Payload.of(message)
         issuer = issuer or self._delivery.issuer
-        self._relay.publish("user", payload, subject=subject, issuer=issuer)
+        self._cluster.publish("user", payload, subject=subject, issuer=issuer)
         await self._delivery.send(devices, payload)
 
     async def disconnect(
@@ -225,25 +225,25 @@ class Rooms:
             subject, issuer or self._delivery.issuer, session_id, code, reason
         )
         self._delivery.end(wanted)
-        self._relay.publish("end", who=[*wanted])
+        self._cluster.publish("end", who=[*wanted])
 
     async def aclose(self) -> None:
         """Close all connections of this process, and leave the fan-out."""
-        for connection in [*self._roster]:
+        for connection in [*self._registry]:
             connection.end(1001, "going away")
             self.remove(connection)
 
-        await self._relay.aclose()
+        await self._cluster.aclose()
 
     async def _check(self, connection: WebSocketConnection, room: str) -> None:
-        if connection not in self._roster:
+        if connection not in self._registry:
             if not connection.is_open:
                 raise SocketClosedError
 
             msg = "Rooms do not know this connection: await rooms.add(connection)."
             raise ConfigurationError(msg)
 
-        if len(self._roster.rooms_of(connection)) >= self._max_rooms:
+        if len(self._registry.rooms_of(connection)) >= self._max_rooms:
             raise ForbiddenRoomError(room)
 
         if self._may_join is not None:
@@ -255,23 +255,23 @@ class Rooms:
                 raise ForbiddenRoomError(room)
 
     def _come(self, room: str, member: Member) -> None:
-        if not self._relay.elsewhere.has(room, member):
+        if not self._cluster.elsewhere.has(room, member):
             self._delivery.announce("join", room, member)
 
-        self._relay.publish_presence("join", room, member)
+        self._cluster.publish_presence("join", room, member)
 
     def _leave(self, connection: WebSocketConnection, room: str) -> None:
         member = Member.of(connection.principal)
-        if self._roster.leave(connection, room):
-            if not self._relay.elsewhere.has(room, member):
+        if self._registry.leave(connection, room):
+            if not self._cluster.elsewhere.has(room, member):
                 self._delivery.announce("leave", room, member)
 
-            self._relay.publish_presence("leave", room, member)
+            self._cluster.publish_presence("leave", room, member)
 
     def _enter_loop(self) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            if len(self._roster) and self._loop is not None:
+            if len(self._registry) and self._loop is not None:
                 msg = "Rooms serve one event loop: make others for another."
                 raise ConfigurationError(msg)
 

@@ -16,10 +16,10 @@ from typing import Any
 from asgi_auth._asgi import Message, Send
 from asgi_auth.websocket.payload import Frame
 
-__all__ = ["Outbox"]
+__all__ = ["SendQueue"]
 
 
-class Outbox:
+class SendQueue:
     """The queue of messages to one client.
 
     Args:

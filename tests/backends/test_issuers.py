@@ -26,7 +26,7 @@ from asgi_auth.credentials.reader import Credential
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.stores.records import Revocation
 from asgi_auth.testing.clock import FakeClock
-from asgi_auth.tokens.claim_mapping import Dialect
+from asgi_auth.tokens.claim_mapping import ClaimMapping
 from asgi_auth.tokens.codec import UnknownKeyError
 from tests.asgi import Echo, bearer, run, websocket_scope
 from tests.forge import b64, unb64
@@ -298,7 +298,9 @@ async def test_the_profile_demands_all_that_rfc_9068_does(realm, missing):
 
 def test_the_profile_cannot_be_half_configured(realm):
     with pytest.raises(ConfigurationError):
-        trust(realm, profile="rfc9068", dialect=Dialect(audience="client_id"))
+        trust(
+            realm, profile="rfc9068", claim_mapping=ClaimMapping(audience="client_id")
+        )
     with pytest.raises(ConfigurationError):
         trust(realm, profile="rfc9069")
 

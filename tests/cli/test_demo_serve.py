@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from asgi_auth.cli.demo.handover import LIFETIME, HandOver
+from asgi_auth.cli.demo.one_time_codes import LIFETIME, OneTimeCodes
 from asgi_auth.cli.main import main
 from asgi_auth.testing import FakeClock
 from tests.cli.demo_server import EMAIL, PASSWORD, running_demo
@@ -266,7 +266,7 @@ def test_a_ticket_is_good_for_its_own_account_only(client):
 
 def test_a_ticket_ends_by_itself():
     clock = FakeClock(1000)
-    codes = HandOver(clock=clock)
+    codes = OneTimeCodes(clock=clock)
     late, soon = codes.make("ada"), codes.make("ada")
     assert codes.redeem(soon) == "ada"
     clock.advance(LIFETIME)
@@ -274,7 +274,7 @@ def test_a_ticket_ends_by_itself():
 
 
 def test_tickets_do_not_pile_up():
-    codes = HandOver()
+    codes = OneTimeCodes()
     made = [codes.make("ada") for _ in range(150)]
     assert codes.redeem(made[0]) is None
     assert codes.redeem(made[-1]) == "ada"

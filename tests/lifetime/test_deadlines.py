@@ -8,7 +8,7 @@ import math
 import pytest
 
 from asgi_auth import MemoryStore
-from asgi_auth.lifetime.deadlines import Ledger
+from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
 from asgi_auth.stores.records import Revocation
@@ -18,11 +18,11 @@ from asgi_auth.testing import FakeClock
 class Socket:
     """Notes when it is told to look."""
 
-    def __init__(self, ledger, clock, *, ttl=60.0, **principal):
+    def __init__(self, deadlines, clock, *, ttl=60.0, **principal):
         self.principal = Principal(**{"subject": "ann", **principal})
-        self.ledger, self.clock, self.deadline = ledger, clock, clock() + ttl
+        self.deadlines, self.clock, self.deadline = deadlines, clock, clock() + ttl
         self.waited = self.looked = 0
-        ledger.enter(self, self.deadline, clock())
+        deadlines.enter(self, self.deadline, clock())
 
     def wait(self):
         self.waited += 1
@@ -31,7 +31,7 @@ class Socket:
         self.looked += 1
 
     def go(self):
-        self.ledger.leave(self, self.deadline)
+        self.deadlines.leave(self, self.deadline)
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def revocations(store):
 
 
 @pytest.fixture
-async def ledger(clock, revocations):
-    return Ledger(clock, revocations)
+async def deadlines(clock, revocations):
+    return Deadlines(clock, revocations)
 
 
 def timers():
@@ -59,9 +59,9 @@ def timers():
     return [h for h in loop._scheduled if not h._cancelled]
 
 
-def fire(ledger):
+def fire(deadlines):
     """Do what the timer that was set last does."""
-    ledger._wake(ledger._ticket)
+    deadlines._wake(deadlines._ticket)
 
 
 async def revoke(store, *entries):
@@ -70,49 +70,49 @@ async def revoke(store, *entries):
     await asyncio.sleep(0.01)
 
 
-async def test_many_sockets_share_a_timer_and_a_listener(ledger, clock, revocations):
+async def test_many_sockets_share_a_timer_and_a_listener(deadlines, clock, revocations):
     before = len(timers())
-    sockets = [Socket(ledger, clock, ttl=60 + n) for n in range(50)]
+    sockets = [Socket(deadlines, clock, ttl=60 + n) for n in range(50)]
     assert (len(timers()), len(revocations._listeners)) == (before + 1, 1)
-    assert len(ledger) == 50
+    assert len(deadlines) == 50
     for socket in sockets:
         socket.go()
 
-    assert len(ledger) == 0
+    assert len(deadlines) == 0
     sockets[0].go()  # Twice is no error.
 
 
-async def test_whose_time_has_come_is_told_and_taken_out(ledger, clock):
-    soon, late = Socket(ledger, clock, ttl=60), Socket(ledger, clock, ttl=61)
+async def test_whose_time_has_come_is_told_and_taken_out(deadlines, clock):
+    soon, late = Socket(deadlines, clock, ttl=60), Socket(deadlines, clock, ttl=61)
     clock.advance(60)
-    fire(ledger)
+    fire(deadlines)
     assert (soon.waited, late.waited) == (1, 0)
-    assert list(ledger) == [late]
+    assert list(deadlines) == [late]
 
 
-async def test_an_earlier_deadline_sets_an_earlier_timer(ledger, clock):
-    Socket(ledger, clock, ttl=20)
-    first = ledger._ticket
-    soon = Socket(ledger, clock, ttl=10)
-    assert ledger._wakes_at == clock() + 10
+async def test_an_earlier_deadline_sets_an_earlier_timer(deadlines, clock):
+    Socket(deadlines, clock, ttl=20)
+    first = deadlines._ticket
+    soon = Socket(deadlines, clock, ttl=10)
+    assert deadlines._wakes_at == clock() + 10
     clock.advance(10)
-    ledger._wake(first)
+    deadlines._wake(first)
     assert not soon.waited  # That timer is out of date.
-    fire(ledger)
+    fire(deadlines)
     assert soon.waited
 
 
-async def test_a_timer_is_set_anew_where_the_clock_was_set_ahead(ledger, clock):
-    Socket(ledger, clock, ttl=60)
+async def test_a_timer_is_set_anew_where_the_clock_was_set_ahead(deadlines, clock):
+    Socket(deadlines, clock, ttl=60)
     clock.advance(3600)
-    Socket(ledger, clock, ttl=5)
-    assert ledger._wakes_at == clock() + 5
+    Socket(deadlines, clock, ttl=5)
+    assert deadlines._wakes_at == clock() + 5
 
 
-async def test_who_never_ends_is_told_of_revocations_only(ledger, clock, store):
-    socket = Socket(ledger, clock, ttl=math.inf)
-    fire(ledger)
-    assert ledger._wakes_at == clock() + 30
+async def test_who_never_ends_is_told_of_revocations_only(deadlines, clock, store):
+    socket = Socket(deadlines, clock, ttl=math.inf)
+    fire(deadlines)
+    assert deadlines._wakes_at == clock() + 30
     await revoke(store, ("subject", "ann"))
     assert (socket.waited, socket.looked) == (0, 1)
 
@@ -127,18 +127,18 @@ async def test_who_never_ends_is_told_of_revocations_only(ledger, clock, store):
         (("all", ""), [1, 1]),
     ],
 )
-async def test_those_that_an_entry_names_look(ledger, clock, store, entry, told):
+async def test_those_that_an_entry_names_look(deadlines, clock, store, entry, told):
     sockets = [
-        Socket(ledger, clock, token_id="j1", session_id="s1"),
-        Socket(ledger, clock, subject="bob", token_id="j2", session_id="s2"),
+        Socket(deadlines, clock, token_id="j1", session_id="s1"),
+        Socket(deadlines, clock, subject="bob", token_id="j2", session_id="s2"),
     ]
     await revoke(store, entry)
     assert [socket.looked for socket in sockets] == told
 
 
-async def test_a_flood_is_held_against_the_sockets_together(ledger, clock, store):
-    socket = Socket(ledger, clock)
-    ledger._rest_until = asyncio.get_running_loop().time() + 0.1
+async def test_a_flood_is_held_against_the_sockets_together(deadlines, clock, store):
+    socket = Socket(deadlines, clock)
+    deadlines._rest_until = asyncio.get_running_loop().time() + 0.1
     for number in range(20):
         await store.publish(
             [Revocation(kind="jti", issuer="", value=f"x{number}")], ttl=900
@@ -151,31 +151,31 @@ async def test_a_flood_is_held_against_the_sockets_together(ledger, clock, store
 
 
 async def test_an_empty_ledger_stops_listening_when_its_timer_fires(
-    ledger, clock, revocations
+    deadlines, clock, revocations
 ):
-    Socket(ledger, clock).go()
+    Socket(deadlines, clock).go()
     assert revocations._listeners
-    fire(ledger)
+    fire(deadlines)
     assert not revocations._listeners
-    Socket(ledger, clock)
+    Socket(deadlines, clock)
     assert revocations._listeners
 
 
 async def test_where_nothing_can_be_revoked_nobody_listens(clock):
-    ledger = Ledger(clock, None)
-    socket = Socket(ledger, clock)
+    deadlines = Deadlines(clock, None)
+    socket = Socket(deadlines, clock)
     clock.advance(60)
-    fire(ledger)
+    fire(deadlines)
     assert socket.waited
-    fire(ledger)
+    fire(deadlines)
 
 
 def test_what_comes_after_the_end_of_a_loop_ends_the_listening(
     clock, store, revocations
 ):
     async def serve():
-        ledger = Ledger(clock, revocations)
-        return ledger, Socket(ledger, clock)
+        deadlines = Deadlines(clock, revocations)
+        return deadlines, Socket(deadlines, clock)
 
     async def publish():
         await revoke(store, ("subject", "ann"))

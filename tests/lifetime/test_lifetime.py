@@ -103,7 +103,7 @@ async def test_the_timer_is_set_by_the_verifiers_clock():
         lifetime = lifetime_of(app.scope)
         lifetime.wait()
         assert await peer.silent()
-        assert lifetime in list(lifetime._ledger)
+        assert lifetime in list(lifetime._deadlines)
 
         # A clock that was set back grants time; one that jumps ahead takes it.
         clock.advance(-3600)
@@ -702,12 +702,12 @@ async def test_a_server_that_shuts_down_leaves_nothing_behind():
     app = Recorder()
     peer = Peer(guarded(app, tokens), tokens.mint("ann"))
     async with peer:
-        ledger = lifetime_of(app.scope)._ledger
-        assert len(ledger) == 1
+        deadlines = lifetime_of(app.scope)._deadlines
+        assert len(deadlines) == 1
         await peer.abort()
         peer.task = asyncio.create_task(asyncio.sleep(0))
 
-    assert len(ledger) == 0
+    assert len(deadlines) == 0
 
 
 def test_a_loop_that_has_ended_is_not_remembered():

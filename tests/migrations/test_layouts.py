@@ -15,10 +15,10 @@ from asgi_auth import (
     KeySet,
     TokenVerifier,
 )
-from asgi_auth.tokens.claim_mapping import Dialect
+from asgi_auth.tokens.claim_mapping import ClaimMapping
 
 SECRET = "Xq3vN8kT1mZ7sP5wL9yR2bC6dF4gJ0hA-uEoIiOaHt"
-DJANGO = Dialect(subject="user_id", says={"token_type": "access"})
+DJANGO = ClaimMapping(subject="user_id", says={"token_type": "access"})
 
 # Django has one configuration a process, and other tests have theirs.
 MAKE = f"""

@@ -16,14 +16,14 @@ from asgi_auth import (
 )
 from asgi_auth.errors import MethodNotAllowedError
 from asgi_auth.responses.deny import close_code
-from asgi_auth.responses.state import KEY, Exchange
+from asgi_auth.responses.state import KEY, RequestState
 from tests.asgi import converse, denial_of, run
 
 
-def refusing(error, exchange=None):
+def refusing(error, state=None):
     async def app(scope, receive, send):
-        if exchange is not None:
-            scope[KEY] = exchange
+        if state is not None:
+            scope[KEY] = state
 
         await deny(error, scope, receive, send)
 
@@ -52,8 +52,8 @@ async def test_head_gets_the_head_of_the_answer_alone():
 
 
 async def test_every_scheme_has_a_challenge_of_its_own():
-    exchange = Exchange((Challenge(), Challenge("ApiKey", {"realm": "orders"})))
-    answer = await run(refusing(ExpiredTokenError(), exchange))
+    state = RequestState((Challenge(), Challenge("ApiKey", {"realm": "orders"})))
+    answer = await run(refusing(ExpiredTokenError(), state))
     first, second = answer.all("www-authenticate")
     assert first.startswith(b'Bearer error="invalid_token"')
     assert second == b'ApiKey realm="orders"'
@@ -99,8 +99,8 @@ async def test_a_method_that_is_not_allowed_is_answered_with_those_that_are():
 async def test_refusals_of_many_apps_do_not_mix():
     for _ in range(2):
         for number in range(300):
-            exchange = Exchange((Challenge(params={"realm": str(number)}),))
-            answer = await run(refusing(AuthenticationError(), exchange))
+            state = RequestState((Challenge(params={"realm": str(number)}),))
+            answer = await run(refusing(AuthenticationError(), state))
             assert answer.header("www-authenticate") == f'Bearer realm="{number}"'
 
 
@@ -125,12 +125,12 @@ async def test_a_socket_is_closed_where_the_server_cannot():
 
 
 async def test_an_accepted_socket_is_closed_with_code_and_reason():
-    exchange = Exchange()
+    state = RequestState()
 
     async def app(scope, receive, send):
         await send({"type": "websocket.accept"})
-        exchange.started = True
-        await refusing(UnavailableError(), exchange)(scope, receive, send)
+        state.started = True
+        await refusing(UnavailableError(), state)(scope, receive, send)
 
     sent = await converse(app, denial=True)
     close = {"type": "websocket.close", "code": 1013, "reason": "unavailable"}

@@ -1,28 +1,28 @@
 from __future__ import annotations
 
 from asgi_auth import Challenge, ExpiredTokenError
-from asgi_auth.responses.state import KEY, Exchange, exchange_of
+from asgi_auth.responses.state import KEY, RequestState, state_of
 
 
 def test_guards_of_one_request_share_its_exchange():
-    scope = {KEY: Exchange()}
-    exchange_of(scope).refusal = error = ExpiredTokenError()
-    assert exchange_of(scope).refusal is error
+    scope = {KEY: RequestState()}
+    state_of(scope).refusal = error = ExpiredTokenError()
+    assert state_of(scope).refusal is error
 
 
 def test_without_the_middleware_each_look_gives_a_new_one():
     scope = {}
-    exchange_of(scope).refusal = ExpiredTokenError()
-    assert exchange_of(scope).refusal is None
-    assert not exchange_of(scope).started
+    state_of(scope).refusal = ExpiredTokenError()
+    assert state_of(scope).refusal is None
+    assert not state_of(scope).started
     assert scope == {}
 
 
 def test_a_strangers_value_under_our_name_is_not_taken_for_ours():
-    assert exchange_of({KEY: {"refusal": None}}).refusal is None
+    assert state_of({KEY: {"refusal": None}}).refusal is None
 
 
 def test_the_challenge_is_bearer_unless_somebody_says_otherwise():
-    assert [c.scheme for c in Exchange().challenges] == ["Bearer"]
+    assert [c.scheme for c in RequestState().challenges] == ["Bearer"]
     challenge = Challenge("ApiKey")
-    assert Exchange((challenge,)).challenges == (challenge,)
+    assert RequestState((challenge,)).challenges == (challenge,)

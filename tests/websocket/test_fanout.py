@@ -105,7 +105,7 @@ async def test_presence_spans_processes(fanouts):
 
         again = await one.visit("ann", "tea")
         await ann.leave()
-        await until(lambda: one.rooms._relay.elsewhere.members("tea") == [])
+        await until(lambda: one.rooms._cluster.elsewhere.members("tea") == [])
         await again.leave()
         assert await bob.hear() == {**come, "event": "leave"}
 
@@ -119,7 +119,7 @@ async def test_a_process_that_comes_later_learns_who_is_there(fanouts):
             await until(lambda: two.rooms.members("tea") == [bob])
 
         # Its last connection has gone, and so has what it knew.
-        await until(lambda: len(one.rooms._relay.elsewhere) == 0)
+        await until(lambda: len(one.rooms._cluster.elsewhere) == 0)
 
 
 async def test_sessions_are_closed_in_all_processes(fanouts):
@@ -191,7 +191,7 @@ async def test_while_the_server_is_down_local_members_still_talk():
             await until(lambda: "fanout.up" in events, patience=15)
             await until(
                 lambda: (
-                    two.rooms._relay.elsewhere.members("cake")
+                    two.rooms._cluster.elsewhere.members("cake")
                     and len(two.rooms.members("tea")) == 3
                 ),
                 patience=15,

@@ -414,9 +414,9 @@ async def test_visitors_that_come_and_go_leave_no_entry_behind(count):
             peer.start()
             await peer.ended()
 
-        roster = house.rooms._roster
-        assert not roster._devices
-        assert not roster._rooms
-        assert not roster._present
-        assert len(roster) == 0
+        registry = house.rooms._registry
+        assert not registry._devices
+        assert not registry._rooms
+        assert not registry._present
+        assert len(registry) == 0
         assert len(asyncio.all_tasks()) == before

@@ -65,7 +65,7 @@ async def _walk(host: str, port: int) -> int:
 
 async def _serve(host: str, port: int, store: str | None, access_ttl: float) -> int:
     # Imported here: the walk does without the database that the page needs.
-    from asgi_auth.cli.demo.door import Door  # noqa: PLC0415
+    from asgi_auth.cli.demo.host_check import HostCheck  # noqa: PLC0415
     from asgi_auth.cli.demo.people import EMAIL, PASSWORD  # noqa: PLC0415
     from asgi_auth.cli.demo.site import open_site  # noqa: PLC0415
     from asgi_auth.cli.demo.storage import open_storage  # noqa: PLC0415
@@ -78,7 +78,7 @@ async def _serve(host: str, port: int, store: str | None, access_ttl: float) -> 
         site = open_site(storage, wire, access_ttl=access_ttl)
         app = await stack.enter_async_context(site)
         await stack.enter_async_context(_until_told())
-        served = running(Door(app, host), listener)
+        served = running(HostCheck(app, host), listener)
         ended = await stack.enter_async_context(served)
         _say(f"The demo is at {wire.origin}/  (Ctrl-C stops it)\n")
         _say(f"Log in as {EMAIL} with the password {PASSWORD}, or register.")

@@ -18,7 +18,7 @@ from asgi_auth.accounts import (
     StaleAccountError,
 )
 from asgi_auth.accounts.base import AccountTokens
-from asgi_auth.cli.demo.handover import HandOver
+from asgi_auth.cli.demo.one_time_codes import OneTimeCodes
 from asgi_auth.errors import UnknownSubjectError
 
 __all__ = ["EMAIL", "PASSWORD", "People", "name_of"]
@@ -44,7 +44,7 @@ class People(AccountService):
     """
 
     def __init__(
-        self, accounts: AccountStore, tokens: AccountTokens, codes: HandOver
+        self, accounts: AccountStore, tokens: AccountTokens, codes: OneTimeCodes
     ) -> None:
         super().__init__(accounts, tokens, require_verified=False)
         self._store = accounts

@@ -21,7 +21,7 @@ from asgi_auth.cli.demo.answers import read_json, send_json
 from asgi_auth.cli.demo.assets import Assets
 from asgi_auth.cli.demo.attacks import ATTACKS, COOKIE, Attacker, find_attack
 from asgi_auth.cli.demo.chat import Chat, make_rooms
-from asgi_auth.cli.demo.handover import LIFETIME, HandOver
+from asgi_auth.cli.demo.one_time_codes import LIFETIME, OneTimeCodes
 from asgi_auth.cli.demo.people import EMAIL, PASSWORD, People, name_of
 from asgi_auth.cli.demo.storage import Storage
 from asgi_auth.cli.demo.wire import Wire
@@ -80,7 +80,7 @@ async def open_site(
         session_ttl=_DAY,
         claims_loader=grants_of(storage.accounts, claims=name_of),
     )
-    codes = HandOver()
+    codes = OneTimeCodes()
     people = People(storage.accounts, tokens, codes)
     await people.move_in()
     routes = AuthRoutes(
@@ -113,7 +113,7 @@ async def open_site(
 class _Parts:
     tokens: TokenService
     people: People
-    codes: HandOver
+    codes: OneTimeCodes
     routes: AuthRoutes
     rooms: Rooms
     storage: Storage

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-__all__ = ["LIFETIME", "HandOver"]
+__all__ = ["LIFETIME", "OneTimeCodes"]
 
 LIFETIME = 30.0
 """Seconds that a code is good."""
@@ -17,7 +17,7 @@ LIFETIME = 30.0
 _MOST = 100
 
 
-class HandOver:
+class OneTimeCodes:
     """Gives out codes, and takes them back.
 
     Args:

@@ -14,12 +14,12 @@ from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.deny import deny
 
-__all__ = ["Door"]
+__all__ = ["HostCheck"]
 
 _HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[0-9a-z._-]+))(?::[0-9]*)?")
 
 
-class Door:
+class HostCheck:
     """Lets through what is asked for by an address, or by a name of this machine.
 
     Args:

@@ -1,0 +1,71 @@
+"""Keep a CORS preflight from reaching more of an app than its headers.
+
+It gives the app an empty body, and the client none of the app's. Which requests are
+preflights is for the middleware to say.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from asgi_auth._asgi import Message, Receive, Send
+
+__all__ = ["EmptyBody", "SilentReply"]
+
+# What ends a response, with ASGI's extensions; hints and trailers do not.
+_BODIES = frozenset(
+    f"http.response.{kind}" for kind in ("body", "pathsend", "zerocopysend")
+)
+
+
+class EmptyBody:
+    """The way in of a CORS preflight: one empty body, and then the client's leaving.
+
+    Args:
+        receive: The server's; what a body it brings is passed over.
+    """
+
+    __slots__ = ("_given", "_receive")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._given = False
+
+    async def receive(self) -> Message:
+        """Give the empty body, then wait: an answer for ever would never yield."""
+        if not self._given:
+            self._given = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        while (message := await self._receive())["type"] == "http.request":
+            pass
+
+        return message
+
+
+class SilentReply:
+    """The way out of a CORS preflight: status and headers, but no body.
+
+    An app that does not look at the method must not leak through it.
+    """
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """Pass the head on, and an empty body in place of the app's."""
+        if message["type"] == "http.response.start":
+            headers = [
+                (name, value)
+                for name, value in message.get("headers") or ()
+                if name.lower() not in {b"content-length", b"transfer-encoding"}
+            ]
+            if message["status"] != HTTPStatus.NO_CONTENT:  # RFC 9110, section 8.6
+                headers.append((b"content-length", b"0"))
+
+            await self._send({**message, "headers": headers, "trailers": False})
+        elif message["type"] in _BODIES and not message.get("more_body"):
+            empty = {"type": "http.response.body", "body": b"", "more_body": False}
+            await self._send(empty)
