@@ -154,10 +154,10 @@ def test_close_codes_are_those_of_the_registry(error, code):
 
 
 async def test_a_flood_of_different_refusals_does_not_fill_the_memory():
-    from asgi_auth import refusal
+    from asgi_auth.responses.deny import _FLOODS, _made, _response
 
-    for number in range(2 * refusal._FLOODS):
+    for number in range(2 * _FLOODS):
         challenge = Challenge(params={"realm": str(number)})
-        refusal._response(AuthenticationError(), (challenge,))
+        _response(AuthenticationError(), (challenge,))
 
-    assert len(refusal._made) <= refusal._FLOODS
+    assert len(_made) <= _FLOODS

@@ -148,8 +148,8 @@ def query_token(patient: Patient) -> Iterator[Finding]:
 
 def no_rate_limit(patient: Patient) -> Iterator[Finding]:
     """Log-in routes that let anybody guess as often as they like."""
-    for desk in patient.named("Desk"):
-        if desk.limiter is None:
+    for context in patient.named("RouteContext"):
+        if context.limiter is None:
             yield Finding(
                 "no-rate-limit",
                 "AuthRoutes counts no tries: passwords can be guessed.",
