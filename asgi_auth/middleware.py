@@ -27,7 +27,8 @@ from asgi_auth.errors import (
     UnknownSubjectError,
 )
 from asgi_auth.lifetime import SocketGuard
-from asgi_auth.principal import ANONYMOUS, Principal, track
+from asgi_auth.principal import ANONYMOUS, Principal, tracking
+from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.preflight import EmptyBody, SilentReply
 from asgi_auth.responses.sender import (
     Reply,
@@ -120,7 +121,7 @@ class AuthenticationMiddleware:
             )
             raise ConfigurationError(msg)
 
-        self._app = _tracking(app) if track_current else app
+        self._app = tracking(app) if track_current else app
         lifetime = websocket_lifetime
         self._guard = SocketGuard(self._app, backend, self._identify, lifetime)
         self._make_reply: type[Reply] = reply_for(backend.sources)
@@ -145,7 +146,7 @@ class AuthenticationMiddleware:
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
         self._share = share_scope
 
-    async def __call__(  # noqa: C901, PLR0912  (one request's way, in one place)
+    async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Identify the caller, then call the app."""
@@ -163,9 +164,23 @@ class AuthenticationMiddleware:
         credential = None
         principal = user = ANONYMOUS
         # Read as well: the token in the query of a preflight must not reach a log.
-        if scope.get("method") == "OPTIONS" and self._passes(scope):
+        is_preflight = scope.get("method") == "OPTIONS" and self._passes(scope)
+        if is_preflight:
             receive, send = EmptyBody(receive).receive, SilentReply(send).send
-        elif came is not None or self._asks_always:
+
+        # A copy, as the ASGI specification asks: what we add must not leak outwards.
+        child: Scope = {**scope}
+        reply = make_reply(scope, send, self._challenges)
+        if self._share:
+            # The reply keeps the copy: a circle would have to wait for the collector.
+            reply.scope = child
+            child = scope
+
+        if kind == "http" and may_have_body(scope):
+            reply.body = RequestBody(receive)
+            receive = reply.body.receive
+
+        if not is_preflight and (came is not None or self._asks_always):
             try:
                 if isinstance(came, bytes):
                     known = self._tell_bearer(came)
@@ -181,19 +196,10 @@ class AuthenticationMiddleware:
             except AuthError as error:
                 credential = unfold(came)
                 if self._refuses(error, credential, scope):
-                    reply = make_reply(scope, send, self._challenges)
                     await reply.refuse(error)
                     return
 
                 principal = user = replace(ANONYMOUS, error=error)
-
-        # A copy, as the ASGI specification asks: what we add must not leak outwards.
-        child: Scope = {**scope}
-        reply = make_reply(scope, send, self._challenges)
-        if self._share:
-            # The reply keeps the copy: a circle would have to wait for the collector.
-            reply.scope = child
-            child = scope
 
         child["auth"] = principal
         child["user"] = user
@@ -286,7 +292,7 @@ class AuthenticationMiddleware:
         self, error: AuthError, credential: Credential | None, scope: Scope
     ) -> bool:
         """Tell whether *error* is answered here, or left to a guard below."""
-        if self._public is not None and scope in self._public:
+        if self._is_public(scope):
             return False
 
         if self._required or isinstance(error, _NEVER_ANONYMOUS):
@@ -311,14 +317,6 @@ def _decider(backend: Backend) -> Callable[[Credential, Scope], Principal | None
 
 def _know_nobody(_: object) -> None:
     return None
-
-
-def _tracking(app: ASGIApp) -> ASGIApp:
-    async def tracked(scope: Scope, receive: Receive, send: Send) -> None:
-        with track(scope.get("auth", ANONYMOUS)):
-            await app(scope, receive, send)
-
-    return tracked
 
 
 def _check_choice(name: str, value: str, allowed: set[str]) -> None:

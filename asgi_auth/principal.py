@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import AuthError, ConfigurationError
 
@@ -22,6 +23,7 @@ __all__ = [
     "get_principal",
     "get_user",
     "track",
+    "tracking",
 ]
 
 AUTHENTICATED = "authenticated"
@@ -162,3 +164,13 @@ class track:  # noqa: N801  (a context manager reads as a verb)
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
+
+
+def tracking(app: ASGIApp) -> ASGIApp:
+    """Return *app*, run with the caller in its scope as the current principal."""
+
+    async def tracked(scope: Scope, receive: Receive, send: Send) -> None:
+        with track(scope.get("auth", ANONYMOUS)):
+            await app(scope, receive, send)
+
+    return tracked

@@ -46,6 +46,9 @@ async def answer(
     """Do what :func:`deny` does, for who has the exchange at hand."""
     if scope["type"] == "http":
         prefix = "http.response"
+        if state.body is not None:
+            await state.body.drain(scope)
+
     elif state.started:
         close = {"code": close_code(error), "reason": error.code}
         await send({"type": "websocket.close", **close})

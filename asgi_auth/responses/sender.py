@@ -14,6 +14,7 @@ from asgi_auth._asgi import Headers, Message, Scope, Send
 from asgi_auth.credentials.reader import Credential, Offer
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
+from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.state import RequestState
@@ -62,8 +63,15 @@ class Reply(RequestState):
                 return self.refuse(error)
 
             self.started = True
+            if self.refusal is not None and self.body is not None:
+                return self._send_after(self.body, message)
 
         return self._send(message)
+
+    async def _send_after(self, body: RequestBody, message: Message) -> None:
+        """Send how a framework words a refusal, once the request has arrived."""
+        await body.drain(self.scope)
+        await self._send(message)
 
     def refuse(self, error: AuthError) -> Awaitable[None]:
         """Answer with *error*, and drop whatever the app says from now on."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asgi_auth.errors import AuthError
+from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import BEARER, Challenge
 
 __all__ = ["KEY", "RequestState", "state_of"]
@@ -25,12 +26,14 @@ class RequestState:
         challenges: The schemes that the application accepts.
         refusal: What a guard has raised, or ``None``.
         started: The response has begun, or the socket is accepted.
+        body: What the request brings, where it may have to be read to its end.
     """
 
     # No slots: what most requests never change stays with the class, and each request
     # spares the time to set it.
     refusal: AuthError | None = None
     started: bool = False
+    body: RequestBody | None = None
 
     def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:
         self.challenges = challenges

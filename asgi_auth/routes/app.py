@@ -24,6 +24,7 @@ from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import RateLimiter
+from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.deny import deny
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.body import BodyReader
@@ -218,14 +219,15 @@ class AuthRoutes:
             await self._router(scope, receive, send)
             return
 
+        body = RequestBody(receive)
         try:
-            await self._router(self._placed(scope), receive, send)
+            await self._router(self._placed(scope), body.receive, send)
         except AuthError as error:
-            await deny(error, scope, receive, send)
+            await _refuse(error, body, scope, send)
         except HTTPException as error:
-            await deny(_routing_error(error), scope, receive, send)
+            await _refuse(_routing_error(error), body, scope, send)
         except ClientDisconnect:
-            return  # Nobody is left to answer.
+            return  # No one is left to answer.
 
     def _placed(self, scope: Scope) -> Scope:
         """Return a scope that says where the routes begin, as Starlette wants it."""
@@ -294,6 +296,15 @@ def _route_of(
         return answer
 
     return Route(operation.path, endpoint, methods=[operation.method])
+
+
+async def _refuse(
+    error: AuthError, body: RequestBody, scope: Scope, send: Send
+) -> None:
+    if may_have_body(scope):
+        await body.drain(scope)
+
+    await deny(error, scope, body.receive, send)
 
 
 def _routing_error(error: HTTPException) -> AuthError:

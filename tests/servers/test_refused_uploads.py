@@ -1,0 +1,58 @@
+"""A refusal of an upload must not harm the connection, nor the server."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import httpx
+import pytest
+
+from tests.servers.application import forged_token
+
+SIZES = [0, 10, 100_000, 5_000_000]
+HTTP2 = {"hypercorn", "hypercorn-trio", "granian"}
+REFUSED = {
+    "by the middleware": ("/whoami", {"Authorization": f"Bearer {forged_token()}"}),
+    "by a guard": ("/guarded", {}),
+    "by a handler": ("/handler-refuses/401", {}),
+}
+
+
+def outcomes(server, path, headers, size, *, http2, times=15):
+    """Post several times over one connection; count statuses and broken attempts."""
+    counter = Counter()
+    url = f"http://127.0.0.1:{server.port}"
+    with httpx.Client(
+        base_url=url, http1=not http2, http2=http2, trust_env=False, timeout=20
+    ) as client:
+        for _ in range(times):
+            try:
+                counter[
+                    client.post(path, content=b"a" * size, headers=headers).status_code
+                ] += 1
+            except httpx.HTTPError as error:
+                counter[type(error).__name__] += 1
+
+    return counter
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
+@pytest.mark.parametrize("refused", REFUSED)
+@pytest.mark.parametrize("size", SIZES)
+def test_each_of_many_refused_uploads_is_answered(server, refused, size, http2):
+    if http2 and server.name not in HTTP2:
+        pytest.skip(f"{server.name} speaks HTTP/1.1 only")
+
+    path, headers = REFUSED[refused]
+    assert outcomes(server, path, headers, size, http2=http2) == {401: 15}
+
+
+@pytest.mark.parametrize("name", sorted(HTTP2))
+def test_a_server_serves_on_after_a_hundred_refused_uploads(name, start):
+    from tests.servers.running import SERVERS
+
+    server = start(name, SERVERS[name])
+    path, headers = REFUSED["by the middleware"]
+
+    assert outcomes(server, path, headers, 1000, http2=True, times=100) == {401: 100}
+    assert outcomes(server, "/whoami", {}, 1000, http2=True, times=1) == {200: 1}
