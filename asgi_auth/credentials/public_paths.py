@@ -50,9 +50,9 @@ class PublicPaths:
         return len(self._exact) + len(self._prefixes)
 
     def __contains__(self, scope: Scope) -> bool:
-        """Tell whether the request in *scope* is for a public path."""
+        """Return whether the request in *scope* is for a public path."""
         path = _below_root(scope)
-        if _AMBIGUOUS.search(path) is not None:
+        if path is None or _AMBIGUOUS.search(path) is not None:
             return False
 
         if _ENCODED_SLASH.search(scope.get("raw_path") or b"") is not None:
@@ -61,15 +61,25 @@ class PublicPaths:
         return path in self._exact or path.startswith(self._prefixes)
 
 
-def _below_root(scope: Scope) -> str:
-    """Remove ``root_path``: servers and mounts differ in leaving it there."""
+def _below_root(scope: Scope) -> str | None:
+    """Return the path without ``root_path``; ``None`` where others read it otherwise.
+
+    Servers and mounts differ in leaving the root in the path, and frameworks in taking
+    it out: within a segment, behind its first occurrence, with a slash at its end.
+    Daphne even takes it from a header of the client.
+    """
     path: str = scope["path"]
     root: str = scope.get("root_path") or ""
-    root = root.rstrip("/")
-    if root and path.startswith(root + "/"):
+    if not root:
+        return path
+
+    if root[0] != "/" or root[-1] == "/" or _AMBIGUOUS.search(root) is not None:
+        return None
+
+    if path.startswith(root + "/"):
         return path[len(root) :]
 
-    return path
+    return None if root in path else path
 
 
 def _checked(pattern: str) -> str:

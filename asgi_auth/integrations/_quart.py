@@ -11,9 +11,10 @@ from typing import Any
 from quart import has_request_context, has_websocket_context, request, websocket
 
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
-__all__ = ["rooted", "serving"]
+__all__ = ["Installed", "rooted", "serving"]
 
 
 def rooted(inner: Any) -> ASGIApp:
@@ -32,6 +33,20 @@ def rooted(inner: Any) -> ASGIApp:
         return awaited
 
     return begun
+
+
+class Installed(AuthenticationMiddleware):
+    """The middleware, which reads paths as Quart does."""
+
+    __slots__ = ()
+
+    def _is_public(self, scope: Scope) -> bool:
+        """Leave nothing public beside ``root_path``: Quart knows no path there.
+
+        A handler that catches all would be served all the same.
+        """
+        root = scope.get("root_path") or ""
+        return scope["path"].startswith(root) and super()._is_public(scope)
 
 
 def _is_cut(root: str, path: str) -> bool:

@@ -17,7 +17,7 @@ from asgi_auth.integrations._common import Demands, MiddlewareOptions
 from asgi_auth.integrations._django import RefusalMiddleware, load_user
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
-from asgi_auth.typing import ASGIApp, Backend
+from asgi_auth.typing import ASGIApp, Backend, Scope
 
 __all__ = [
     "RefusalMiddleware",
@@ -52,7 +52,21 @@ def install(
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    return AuthenticationMiddleware(app, backend, **options)
+    return _Installed(app, backend, **options)
+
+
+class _Installed(AuthenticationMiddleware):
+    """The middleware, which reads paths as Channels' routers do."""
+
+    __slots__ = ()
+
+    def _is_public(self, scope: Scope) -> bool:
+        """Match what a router around this app has left of the path."""
+        remaining = scope.get("path_remaining")
+        if remaining is not None:
+            scope = {**scope, "path": f"/{remaining}", "root_path": ""}
+
+        return super()._is_public(scope)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

@@ -20,8 +20,7 @@ from asgi_auth import guards
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
-from asgi_auth.integrations._quart import rooted, serving
-from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.integrations._quart import Installed, rooted, serving
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import close_code, response_to
 from asgi_auth.responses.state import state_of
@@ -57,7 +56,7 @@ def install(app: Quart, backend: Backend, **options: Unpack[MiddlewareOptions]) 
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    wrapped: Any = AuthenticationMiddleware(rooted(app.asgi_app), backend, **options)
+    wrapped: Any = Installed(rooted(app.asgi_app), backend, **options)
     app.asgi_app = wrapped  # type: ignore[method-assign]
     app.extensions[_NAME] = wrapped
     handlers: Any = app.error_handler_spec[None][None]

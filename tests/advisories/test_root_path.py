@@ -1,0 +1,177 @@
+"""No ``root_path`` talks a private route into being public, whatever the framework.
+
+Daphne takes ``root_path`` from a header of the client, and each framework takes it out
+of the path in another way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asgi_auth.backends.jwt import JWTBackend
+from asgi_auth.keys import KeySet
+from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.sessions import TokenService
+from tests.advisories import rooted_apps
+from tests.asgi import converse, http_scope
+from tests.servers.running import running
+
+SECRET = "v8Qm2kX0r4TnWz7LpYc1Hs9GdUfJb6Ae3Ro5Ti"
+PUBLIC = ["/docs/*"]
+FRAMEWORKS = sorted(rooted_apps.APPS)
+HOSTILE = ["/files//", "/files/", "/docs/z", "/docs", "//", "/", "files", "/files/."]
+SEGMENTS = st.lists(
+    st.sampled_from(["docs", "files", "a", "docsz", "xdocs", "d", ""]), max_size=4
+)
+
+
+@pytest.fixture(autouse=True)
+def django_urls():
+    rooted_apps.set_django_up()
+    from django.test import override_settings
+
+    with override_settings(ROOT_URLCONF="tests.advisories.rooted_urls"):
+        yield
+
+
+def guarded(name):
+    make = rooted_apps.APPS[name]
+    backend = JWTBackend(TokenService(KeySet.from_secret(SECRET)))
+    return make(backend, required=True, public_paths=PUBLIC)
+
+
+async def routed_path(app, path, root):
+    """Return the path that an anonymous caller gets routed, or ``None``."""
+    inbox, sent = [{"type": "http.request", "body": b"", "more_body": False}], []
+
+    async def receive():
+        if not inbox:  # Django takes the client's leaving for a reason to stop.
+            await asyncio.sleep(3600)
+        return inbox.pop()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = http_scope(path, root_path=root, headers=[(b"host", b"testserver")])
+    await app(scope, receive, send)
+    if sent[0]["status"] != 200:
+        return None
+
+    return json.loads(b"".join(m.get("body", b"") for m in sent))["routed"]
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+async def test_what_is_public_is_what_the_framework_routes_as_public(name):
+    app = guarded(name)
+    assert await routed_path(app, "/docs/a", "") == "/docs/a"
+    assert await routed_path(app, "/v1/docs/a", "/v1") == "/docs/a"
+    assert await routed_path(app, "/files/a", "") is None
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+@pytest.mark.parametrize("root", HOSTILE)
+@pytest.mark.parametrize("path", ["/files/docs/a", "/docs/files/a", "/docs/zsecret/ws"])
+async def test_a_hostile_root_path_opens_no_private_route(name, root, path):
+    routed = await routed_path(guarded(name), path, root)
+    assert routed is None or routed.startswith("/docs/")
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_no_root_path_at_all_opens_a_private_route(name):
+    app = guarded(name)
+
+    @settings(max_examples=150, deadline=None)
+    @given(SEGMENTS, SEGMENTS, st.sampled_from(["", "/", "//", "/.", "%2f"]))
+    def hold(path, root, end):
+        path, root = "/" + "/".join(path), "/".join(["", *root]) + end
+        routed = rooted_apps.call(routed_path(app, path, root))
+        assert routed is None or routed.startswith("/docs/"), (path, root)
+
+    hold()
+
+
+# -------------------------------------------------------------------- Django's sockets
+
+
+async def test_a_nested_router_of_channels_is_matched_by_what_it_routes():
+    app = rooted_apps.nested_channels(guarded_by_channels)
+
+    assert await accepted(app, "/outer/docs/a")
+    assert not await accepted(app, "/docs/outer/secret")
+    assert not await accepted(app, "/outer/secret")
+
+
+def guarded_by_channels(app):
+    from asgi_auth.integrations.channels import install
+
+    backend = JWTBackend(TokenService(KeySet.from_secret(SECRET)))
+    return install(app, backend, required=True, public_paths=PUBLIC)
+
+
+async def accepted(app, path):
+    sent = await converse(app, path, headers=[(b"host", b"testserver")])
+    return sent[0]["type"] == "websocket.accept"
+
+
+# ---------------------------------------------------------------------- the real Daphne
+
+
+@pytest.fixture(scope="module")
+def daphne():
+    pytest.importorskip("daphne", reason="platform: there is no Daphne for this Python")
+    command = ["daphne", "-p", "{port}", "tests.advisories.rooted_apps:served"]
+    with running("daphne", command) as server:
+        yield server
+
+
+def get(server, path, root=None, **more):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    headers = {} if root is None else {"Daphne-Root-Path": quote(root)}
+    connection.request("GET", path, headers={**headers, **more})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, body
+
+
+@pytest.mark.parametrize("name", sorted(rooted_apps.APPS))
+def test_daphnes_header_opens_no_private_route(name, daphne):
+    assert get(daphne, "/docs/a", **{"X-App": name})[0] == 200
+    assert get(daphne, "/files/docs/a", **{"X-App": name})[0] == 401
+    for root in HOSTILE:
+        for path in ("/files/docs/a", "/docs/files/a"):
+            status, body = get(daphne, path, root, **{"X-App": name})
+            routed = json.loads(body)["routed"] if status == 200 else "/docs/"
+            assert routed.startswith("/docs/"), (path, root)
+
+
+def test_daphnes_header_opens_no_private_socket(daphne):
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    url = f"ws://127.0.0.1:{daphne.port}"
+    with connect(f"{url}/docs/ws", proxy=None, open_timeout=20):
+        pass
+
+    for root in ("/docs/z", "/docs", "/docs/"):
+        headers = {"Daphne-Root-Path": root}
+        with pytest.raises(InvalidStatus):
+            connect(f"{url}/docs/zsecret/ws", additional_headers=headers, proxy=None)
+
+
+def test_a_middleware_that_is_wrapped_plainly_keeps_to_the_rule():
+    app = AuthenticationMiddleware(
+        rooted_apps.plain,
+        JWTBackend(TokenService(KeySet.from_secret(SECRET))),
+        required=True,
+        public_paths=PUBLIC,
+    )
+    scope = http_scope("/api/docs/x", root_path="/api/")
+    assert not app._is_public(scope)
