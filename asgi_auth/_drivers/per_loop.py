@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 __all__ = ["PerLoop", "may_go_on"]
@@ -39,6 +40,10 @@ class PerLoop(Generic[_T]):
 
     async def get(self) -> _T:
         """Return what the running loop has, made now if need be."""
+        return self.here()
+
+    def here(self) -> _T:
+        """Do as :meth:`get` does, without waiting."""
         loop = asyncio.get_running_loop()
         with self._lock:
             found = self._found.get(loop)
@@ -52,7 +57,10 @@ class PerLoop(Generic[_T]):
             keeper = self._keep(loop, thing)
             self._found[loop] = (thing, keeper)
 
-        await anext(keeper)
+        # It runs to its only "yield" and waits for nothing on the way there.
+        with suppress(StopIteration):
+            keeper.asend(None).send(None)
+
         return thing
 
     async def aclose(self) -> None:

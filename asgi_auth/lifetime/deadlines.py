@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 from weakref import ref
@@ -25,6 +25,8 @@ _LONGEST_SLEEP = 30.0
 # To look at all sockets takes at most this part of the time; a rest is this long.
 _SHARE = 0.05
 _LONGEST_REST = 0.25
+# So many names are collected while it rests.
+_MOST_NAMES = 10_000
 
 
 class Enrolled(Protocol):
@@ -59,8 +61,8 @@ class Deadlines:
         "__weakref__",
         "_by_deadline",
         "_clock",
-        "_entries",
         "_feed",
+        "_named",
         "_rest_until",
         "_revocations",
         "_ticket",
@@ -77,7 +79,7 @@ class Deadlines:
         self._by_deadline: dict[float, set[Enrolled]] = {}
         self._wakes_at = -math.inf
         self._ticket = 0
-        self._entries: list[Revocation] = []
+        self._named: set[str] = set()
         self._rest_until = 0.0
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -140,19 +142,22 @@ class Deadlines:
             self._unsubscribe()
             self._unsubscribe = None
 
-    def note(self, entry: Revocation) -> None:
-        """Hold *entry* against all sockets, soon."""
-        self._entries.append(entry)
-        if len(self._entries) == 1:
+    def note(self, entries: Sequence[Revocation]) -> None:
+        """Hold *entries* against all sockets, soon."""
+        if not self._named:
             loop = asyncio.get_running_loop()
             loop.call_at(max(self._rest_until, loop.time()), self._tell)
+
+        if len(self._named) < _MOST_NAMES:
+            self._named.update(entry.value for entry in entries)
+        else:
+            self._named.add("")  # In a flood everybody looks: that costs no memory.
 
     def _tell(self) -> None:
         """Let look who is named; then rest, so that a flood leaves time for others."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        entries, self._entries = self._entries, []
-        named = {entry.value for entry in entries}
+        named, self._named = self._named, set()
         for socket in self:
             principal = socket.principal
             if (
@@ -171,7 +176,7 @@ def _subscribe(revocations: RevocationList, deadlines: Deadlines) -> Callable[[]
     """Let *ledger* hear of revocations for as long as somebody else remembers it."""
     known, loop = ref(deadlines), ref(asyncio.get_running_loop())
 
-    def hear(entry: Revocation) -> None:
+    def hear(entries: Sequence[Revocation]) -> None:
         # It may come from another thread, and after the end of the loop.
         listener, running = known(), loop()
         if listener is None or running is None or running.is_closed():
@@ -179,7 +184,7 @@ def _subscribe(revocations: RevocationList, deadlines: Deadlines) -> Callable[[]
             return
 
         with suppress(RuntimeError):
-            running.call_soon_threadsafe(listener.note, entry)
+            running.call_soon_threadsafe(listener.note, entries)
 
     stop = revocations.subscribe(hear)
     return stop

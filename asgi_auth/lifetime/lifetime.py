@@ -79,19 +79,13 @@ class Terms:
         if revocations is None:
             return
 
-        self._check(revocations, principal, principal.session_id)
-        if self.whole_subjects and principal.session_id is not None:
-            self._check(revocations, principal, None)
-
-    def _check(
-        self, revocations: RevocationList, principal: Principal, session_id: str | None
-    ) -> None:
         revocations.check(
             principal.issuer,
-            session_id=session_id,
+            session_id=principal.session_id,
             token_id=principal.token_id,
             subject=principal.subject,
             issued_at=principal.claims.get("iat", 0),
+            whole_subject=self.whole_subjects,
         )
 
 

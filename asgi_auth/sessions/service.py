@@ -1,8 +1,7 @@
 """Issue, verify, refresh, list and revoke: the token service of an application.
 
 One session is one log-in on one device; its refresh token is replaced at each use
-(RFC 9700, section 4.14.2). This room never sees a request, and keeps no state of its
-own: the store does.
+(RFC 9700, section 4.14.2). It sees no request, and its state is in the store.
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ class TokenService:
         claims_loader: Renews scopes, roles and claims at each refresh.
         leeway: Seconds that ``exp`` is stretched by, 0 to 300.
         skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
-        max_staleness: See :class:`~asgi_auth.revocation.RevocationList`.
-        insecure_accept_stale: See :class:`~asgi_auth.revocation.RevocationList`.
+        max_staleness: As of a :class:`~asgi_auth.revocation.RevocationList`.
+        insecure_accept_stale: Likewise.
         cache: ``None`` verifies the same token again each time.
         cache_size: Greatest number of verified tokens to remember.
         on_event: Gets an :class:`~asgi_auth.events.Event` for all that happens.
@@ -92,19 +91,18 @@ class TokenService:
         on_event: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
-        lifetimes = Lifetimes(access_ttl, refresh_ttl, session_ttl, grace)
+        self._lifetimes = Lifetimes(access_ttl, refresh_ttl, session_ttl, grace)
         audience = audience if isinstance(audience, str | None) else tuple(audience)
-        self.keys = keys
-        self.issuer = issuer
-        self.access_ttl = access_ttl
+        self.keys, self.issuer, self.access_ttl = keys, issuer, access_ttl
         self.store: Store = MemoryStore() if store is None else store
         self.revocations = RevocationList(
             self.store,
             max_staleness=max_staleness,
             insecure_accept_stale=insecure_accept_stale,
+            close=lambda sids: self.store.close(sids, now=self._revoker.now()),
+            clock=clock,
         )
         self.events = Events(on_event)
-        self._lifetimes = lifetimes
         self._clock = clock
         self._revoker = Revoker(
             self.store,
@@ -120,13 +118,13 @@ class TokenService:
             self.store,
             self.revocations,
             self._revoker,
-            lifetimes,
+            self._lifetimes,
             claims_loader=claims_loader,
         )
         self._opener = Opener(
             self.store,
             self._revoker,
-            lifetimes,
+            self._lifetimes,
             issuer=issuer or "",
             max_sessions=max_sessions,
         )
@@ -333,6 +331,10 @@ class TokenService:
         """
         await self._revoker.publish([("all", "")], ttl=self._lifetimes.session)
 
+    async def ready(self) -> bool:
+        """Report whether requests can be served: see ``RevocationList.load``."""
+        return await self.revocations.load()
+
     async def aclose(self) -> None:
-        """Stop reading revocations along in the running loop."""
+        """Stop reading revocations in the running loop."""
         await self.revocations.aclose()

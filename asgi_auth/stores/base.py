@@ -102,10 +102,16 @@ class RevocationStore(Protocol):
     async def feed(
         self, cursor: str | None, *, wait: float, now: float | None = None
     ) -> Feed:
-        """Read what was published since *cursor*, or the whole window for ``None``.
+        """Read a page of what came after *cursor*; ``None`` begins the whole window.
 
-        Nothing that was committed before the call is ever missed. Expired entries
-        are left out.
+        Nothing that was committed before the call is missed by who reads on while
+        there is ``more``. Expired entries are left out. A page costs what is in it,
+        whatever else is stored.
+
+        A cursor serves for as long as its reader lives. One that the store does not
+        know any more, or not yet, begins the window as ``None`` does, and the page
+        says ``restarted``: a store that was put back to an earlier state must not let
+        its readers wait for numbers that it has given out before.
 
         Args:
             cursor: From the last :class:`~asgi_auth.stores.records.Feed`.

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
-__all__ = ["Device", "Feed", "Revocation", "Rotation", "Session", "subject_tag"]
+__all__ = [
+    "FEED_PAGE",
+    "Device",
+    "Feed",
+    "Revocation",
+    "Rotation",
+    "Session",
+    "subject_tag",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,17 +121,27 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What :meth:`~asgi_auth.stores.base.RevocationStore.feed` read.
+    """One page of what :meth:`~asgi_auth.stores.base.RevocationStore.feed` reads.
 
     Attributes:
-        entries: In no particular order; an entry may come more than once.
+        entries: At most :data:`FEED_PAGE`, in no particular order; an entry may come
+            more than once.
         cursor: Where to go on from.
         now: The store's time when it was read.
+        more: There is more to read at once, from *cursor*.
+        restarted: The store does not know the cursor that it was given, for instance
+            because it has gone back to a backup: this page begins the whole window.
     """
 
     entries: tuple[Revocation, ...]
     cursor: str
     now: float
+    more: bool = False
+    restarted: bool = False
+
+
+FEED_PAGE = 1000
+"""How many entries a page of a feed has at most: no reader is handed everything."""
 
 
 def subject_tag(issuer: str, subject: str) -> str:

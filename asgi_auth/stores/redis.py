@@ -21,9 +21,10 @@ from asgi_auth.stores._redis_rows import (
     pack_revocation,
     text,
     unpack,
-    unpack_revocation,
+    unpack_revocations,
 )
 from asgi_auth.stores.records import (
+    FEED_PAGE,
     Device,
     Feed,
     Revocation,
@@ -44,11 +45,11 @@ _PUBLISH: Final = (_LUA / "publish.lua").read_text("utf-8")
 _FEED: Final = (_LUA / "feed.lua").read_text("utf-8")
 
 _SID: Final = re.compile(r"([0-9a-f]{16})\.[!-~]{1,128}")
+_CURSOR: Final = re.compile(r"|@\d{1,15}|\d{1,18}-\d{1,18}", re.ASCII)
 _PREFIX: Final = re.compile(r"[!-z|~]{1,64}")
 
 # Keys outlive what is in them, so that the verdict is by the time that counts.
 _SLACK: Final = 60_000_000
-_PAGE: Final = 1000
 _CHUNK: Final = 500
 # An outage must show within 3 seconds also while nothing is expected to happen.
 _LONGEST_WAIT: Final = 1.0
@@ -83,7 +84,7 @@ class RedisStore:
         url_or_client: str | RedisClient,
         *,
         prefix: str = "asgi_auth",
-        retention: float = 86400.0,
+        retention: float = 3600.0,
         cluster: bool = False,
     ) -> None:
         if _PREFIX.fullmatch(prefix) is None:
@@ -102,7 +103,7 @@ class RedisStore:
 
     @classmethod
     def from_cluster(
-        cls, url: str, *, prefix: str = "asgi_auth", retention: float = 86400.0
+        cls, url: str, *, prefix: str = "asgi_auth", retention: float = 3600.0
     ) -> RedisStore:
         """Make a store on a cluster, of which *url* names any node."""
         return cls(url, prefix=prefix, retention=retention, cluster=True)
@@ -235,7 +236,7 @@ class RedisStore:
     async def feed(
         self, cursor: str | None, *, wait: float, now: float | None = None
     ) -> Feed:
-        """Read what was published since *cursor*; see :meth:`RevocationStore.feed`.
+        """Read a page after *cursor*; see :meth:`RevocationStore.feed`.
 
         With ``None`` it does not wait. An outage shows within 3 seconds, however long
         it was to wait.
@@ -243,9 +244,10 @@ class RedisStore:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while True:
-            feed = await self._read(cursor or "", moment(now))
+            feed = await self._page(cursor or "", moment(now))
             rest = until - loop.time()
-            if cursor is None or feed.entries or rest <= 0:
+            is_answer = feed.entries or feed.more or feed.restarted
+            if cursor is None or is_answer or rest <= 0:
                 return feed
 
             cursor = feed.cursor
@@ -255,22 +257,19 @@ class RedisStore:
         """Close the connections of the running loop; a later verb opens new ones."""
         await self._link.aclose()
 
-    async def _read(self, cursor: str, now: str) -> Feed:
-        """Read to the end, page by page; each page has its own deadline."""
-        entries: dict[Revocation, None] = {}
+    async def _page(self, cursor: str, now: str) -> Feed:
+        is_ours = _CURSOR.fullmatch(cursor) is not None
+        args = (cursor if is_ours else "", FEED_PAGE, now)
         keys = (self._stream, self._kept)
-        while True:
-            args = (cursor, _PAGE, now)
-            answer = await self._link.run(_FEED, keys, args, again=args)
-            present, cursor, more, found = answer
-            cursor = text(cursor)
-            entries.update(dict.fromkeys(map(unpack_revocation, found)))
-            if not more:
-                break
-
-        time = int(present) / 1e6
-        live = tuple(entry for entry in entries if entry.expires_at > time)
-        return Feed(live, cursor, time)
+        answer = await self._link.run(_FEED, keys, args, again=args)
+        time, cursor, more, restarted, entries = answer
+        return Feed(
+            tuple(unpack_revocations(entries)),
+            text(cursor),
+            int(time) / 1e6,
+            more=bool(more),
+            restarted=bool(restarted) or not is_ours,
+        )
 
     def _rows(self, tag: str) -> str:
         return f"{self._prefix}:{{{tag}}}:s:"

@@ -31,6 +31,7 @@ def judge(
         return "rotated"
     if seq < 0 or seq > session.seq:
         return "refused"
-    if seq == session.seq - 1 and now - session.rotated_at <= grace:
+    # A clock that was set back by more than grace makes no retry of a replay.
+    if seq == session.seq - 1 and abs(now - session.rotated_at) <= grace:
         return "retried"
     return "reused"

@@ -7,16 +7,21 @@ may show up after a higher one: a cursor knows the holes that may still fill.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["OVERLAP", "Cursor"]
 
 OVERLAP = 30.0
 """Seconds after which a hole was a roll-back, and is not waited for."""
 
-_HOLE = r"\d{1,19}-\d{1,19}@-?\d+\.\d+"
-_TEXT = re.compile(rf"(\d{{1,19}})((?:;{_HOLE})*)", re.ASCII)
+_NUMBER = r"\d{1,18}"
+_TIME = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_HOLE = rf"{_NUMBER}-{_NUMBER}@{_TIME}"
+_TEXT = re.compile(
+    rf"({_NUMBER})(?:=({_TIME}))?(?:>({_TIME}),({_NUMBER}))?((?:;{_HOLE})*)", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class _Hole:
     seen_at: float
 
     def __str__(self) -> str:
-        return f"{self.first}-{self.last}@{self.seen_at:f}"
+        return f"{self.first}-{self.last}@{self.seen_at!r}"
 
     @classmethod
     def parse(cls, text: str) -> _Hole:
@@ -40,16 +45,29 @@ class Cursor:
     """A place in the table. As text it serves every process.
 
     Attributes:
-        last: The greatest number seen.
-        holes: Numbers below it that were not there.
+        last: The greatest number seen; while the window is read, the one before which
+            all is settled.
+        stored_at: When the row of that number was stored: a table that was put back
+            may give out the number once more.
+        window: How far the window is read, as the end and the number of a row.
+        holes: Numbers below *last* that were not there.
     """
 
     last: int
+    stored_at: float | None = None
+    window: tuple[float, int] | None = None
     holes: tuple[_Hole, ...] = ()
 
     def __str__(self) -> str:
         """Write it down, for :meth:`parse`."""
-        return ";".join(map(str, (self.last, *self.holes)))
+        text = str(self.last)
+        if self.stored_at is not None:
+            text += f"={self.stored_at!r}"
+
+        if self.window is not None:
+            text += f">{self.window[0]!r},{self.window[1]}"
+
+        return ";".join((text, *map(str, self.holes)))
 
     @classmethod
     def parse(cls, text: str) -> Cursor | None:
@@ -57,42 +75,60 @@ class Cursor:
         match = _TEXT.fullmatch(text)
         if match is None:
             return None
-        holes = match[2].split(";")[1:]
-        return cls(int(match[1]), tuple(map(_Hole.parse, holes)))
+
+        last, stored_at, end, number, holes = match.groups()
+        return cls(
+            int(last),
+            None if stored_at is None else float(stored_at),
+            None if end is None else (float(end), int(number)),
+            tuple(map(_Hole.parse, holes.split(";")[1:])),
+        )
 
     @property
-    def low(self) -> int:
-        """The number after which a read has to begin."""
-        return min((hole.first - 1 for hole in self.holes), default=self.last)
+    def ranges(self) -> list[tuple[int, int]]:
+        """The holes, as the first and the last number of each."""
+        return [(hole.first, hole.last) for hole in self.holes]
 
-    def is_new(self, number: int) -> bool:
-        """Tell whether this reader has not seen *number* yet."""
-        if number > self.last:
-            return True
-        return any(hole.first <= number <= hole.last for hole in self.holes)
+    def in_window(self, end: float, number: int) -> Cursor:
+        """Go on in the window to the row of *number*, which expires at *end*."""
+        return replace(self, window=(end, number))
 
-    def advance(self, numbers: Iterable[int], *, now: float) -> Cursor:
+    def past_window(self) -> Cursor:
+        """Go on behind what was settled when the window began."""
+        return replace(self, window=None)
+
+    def advance(
+        self, rows: Iterable[tuple[int, float]], *, now: float, more: bool = False
+    ) -> Cursor:
         """Go on over what was read.
 
         Args:
-            numbers: All the numbers above :attr:`low` that were there.
+            rows: Number and time of each row that was there, among the holes and
+                directly behind :attr:`last`.
             now: The store's time when they were read.
+            more: There may be further rows, also among the holes.
         """
-        seen = sorted(filter(self.is_new, numbers))
-        last = max([self.last, *seen])
-        young = [hole for hole in self.holes if now - hole.seen_at <= OVERLAP]
-        candidates = [*young, _Hole(self.last + 1, last, now)]
-        holes = (hole for whole in candidates for hole in _without(whole, seen))
-        return Cursor(last, tuple(holes))
+        times = dict(rows)
+        numbers = sorted(times)
+        last = max([self.last, *numbers])
+        open_holes = [
+            hole for hole in self.holes if more or now - hole.seen_at <= OVERLAP
+        ]
+        candidates = [*open_holes, _Hole(self.last + 1, last, now)]
+        holes = [hole for whole in candidates for hole in _without(whole, numbers)]
+        return Cursor(last, times.get(last, self.stored_at), holes=tuple(holes))
 
 
-def _without(hole: _Hole, numbers: Iterable[int]) -> Iterator[_Hole]:
-    """Cut a hole at the numbers that have shown up."""
+def _without(hole: _Hole, numbers: list[int]) -> Iterator[_Hole]:
+    """Cut a hole at the numbers that have shown up, of which the list is sorted."""
     first = hole.first
-    for number in numbers:
-        if first <= number <= hole.last:
-            if first < number:
-                yield _Hole(first, number - 1, hole.seen_at)
-            first = number + 1
+    start = bisect_left(numbers, first)
+    end = bisect_right(numbers, hole.last)
+    for number in numbers[start:end]:
+        if first < number:
+            yield _Hole(first, number - 1, hole.seen_at)
+
+        first = number + 1
+
     if first <= hole.last:
         yield _Hole(first, hole.last, hole.seen_at)

@@ -9,15 +9,18 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asgi_auth._drivers.sql import Database, sa
-from asgi_auth.stores.records import Feed, Revocation
+from asgi_auth.stores.records import FEED_PAGE, Feed, Revocation
 from asgi_auth.stores.sql_cursor import Cursor
 from asgi_auth.stores.sql_statements import Statements
 from asgi_auth.stores.text import check_storable
 
 __all__ = ["SQLFeed"]
+
+_MAX_NUMBER = 2**62
 
 
 class SQLFeed:
@@ -35,6 +38,7 @@ class SQLFeed:
         self._database = database
         self._poll = poll
         self._publish = statements.publish()
+        self._settled = statements.settled()
         self._window = statements.window()
         self._since = statements.since()
 
@@ -55,7 +59,7 @@ class SQLFeed:
             await self._database.fetch(self._publish, values, write=True)
 
     async def read(self, cursor: str | None, *, wait: float, now: float | None) -> Feed:
-        """Read what is new, or the whole window for ``None`` or a foreign cursor.
+        """Read a page of what came after *cursor*; ``None`` begins the window.
 
         Raises:
             UnavailableError: The database is down, locked or slow.
@@ -63,41 +67,97 @@ class SQLFeed:
         deadline = time.monotonic() + wait
         place = None if cursor is None else Cursor.parse(cursor)
         if place is None:
-            return await self._read_window(now)
-        while True:
-            feed, place = await self._read_since(place, now)
+            return await self._read_window(
+                await self._begin(now), now, restarted=cursor is not None
+            )
+
+        while place.window is None:
+            page = await self._read_since(place, now, size=FEED_PAGE // 2)
+            if page is None:
+                place = await self._begin(now)
+                return await self._read_window(place, now, restarted=True)
+
             left = deadline - time.monotonic()
-            if feed.entries or left <= 0:
-                return feed
+            if page.entries or page.more or left <= 0:
+                return page.feed
+
+            place = page.place
             await asyncio.sleep(min(self._poll, left))
 
-    async def _read_window(self, now: float | None) -> Feed:
-        rows = await self._database.fetch(self._window, {"now": now})
-        # Numbers up to this one are settled; above it there may be holes.
-        settled = Cursor(rows[0].before or 0)
-        found = _found(rows)
-        place = settled.advance((row.id for row in found), now=rows[0].now)
-        return _feed(found, place, rows[0].now)
+        return await self._read_window(place, now)
+
+    async def _begin(self, now: float | None) -> Cursor:
+        """Note what is settled: all that comes later is read behind the window."""
+        (row,) = await self._database.fetch(self._settled, {"now": now})
+        return Cursor(row.id or 0, row.stored_at, window=(row.now, _MAX_NUMBER))
+
+    async def _read_window(
+        self, place: Cursor, now: float | None, *, restarted: bool = False
+    ) -> Feed:
+        end, number = place.window or (0.0, 0)
+        values = {"end": end, "number": number, "size": FEED_PAGE, "now": now}
+        rows = await self._database.fetch(self._window, values)
+        page = _Page.of(rows, place.past_window(), more=True)
+        if len(page.rows) == FEED_PAGE:
+            last = page.rows[-1]
+            page.place = place.in_window(last.expires_at, last.id)
+        elif len(page.rows) <= FEED_PAGE // 2:
+            # Small windows are read in one go.
+            size = (FEED_PAGE - len(page.rows)) // 2
+            news = await self._read_since(page.place, now, size=size)
+            if news is not None:
+                rows = [*page.rows, *news.rows]
+                page = replace(news, rows=[*{row.id: row for row in rows}.values()])
+
+        return replace(page.feed, restarted=restarted)
 
     async def _read_since(
-        self, place: Cursor, now: float | None
-    ) -> tuple[Feed, Cursor]:
-        values = {"low": place.low, "now": now}
+        self, place: Cursor, now: float | None, *, size: int
+    ) -> _Page | None:
+        """Read what is new, or return ``None``: the table has gone back in time."""
+        values = {
+            "last": place.last,
+            "holes": json.dumps([[str(n) for n in pair] for pair in place.ranges]),
+            "size": size,
+            "now": now,
+        }
         rows = await self._database.fetch(self._since, values)
-        found = _found(rows)
-        new = [row for row in found if place.is_new(row.id)]
-        place = place.advance((row.id for row in found), now=rows[0].now)
-        return _feed(new, place, rows[0].now), place
+        if place.last and rows[0].known_at != place.stored_at:
+            return None
+
+        page = _Page.of(rows, place, more=False)
+        above = sum(row.id > place.last for row in page.rows)
+        page.more = size in {above, len(page.rows) - above}
+        page.place = place.advance(
+            ((row.id, row.stored_at) for row in page.rows),
+            now=rows[0].present,
+            more=page.more,
+        )
+        return page
 
 
-def _found(rows: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:
-    # The time stands in each row; a row with nothing else says that there is none.
-    return [row for row in rows if row.id is not None]
+@dataclass(slots=True)
+class _Page:
+    """Rows as they come, and where they lead to."""
 
+    rows: Sequence[sa.Row[Any]]
+    place: Cursor
+    now: float
+    more: bool = False
 
-def _feed(rows: Sequence[sa.Row[Any]], place: Cursor, now: float) -> Feed:
-    live = (row for row in rows if now < row.expires_at)
-    return Feed(tuple(map(_revocation, live)), str(place), now)
+    @classmethod
+    def of(cls, rows: Sequence[sa.Row[Any]], place: Cursor, *, more: bool) -> _Page:
+        # The time stands in each row; a row with nothing else says that there is none.
+        known = [row for row in rows if row.id is not None]
+        return cls(known, place, rows[0].now, more)
+
+    @property
+    def entries(self) -> tuple[Revocation, ...]:
+        return tuple(_revocation(row) for row in self.rows if self.now < row.expires_at)
+
+    @property
+    def feed(self) -> Feed:
+        return Feed(self.entries, str(self.place), self.now, more=self.more)
 
 
 def _revocation(row: sa.Row[Any]) -> Revocation:

@@ -17,6 +17,8 @@ __all__ = ["Statements"]
 
 # How many rows a sweep deletes at once: others wait for that long at most.
 _SWEEP_AT_ONCE = 1000
+# Seconds by which a clock may jump ahead and back without harm.
+_JUMP = 3600.0
 
 
 class Statements:
@@ -31,7 +33,9 @@ class Statements:
         self._dialect = dialect
         self._sessions = schema.sessions
         self._revocations = schema.revocations
-        self._moment = sa.select(self._time().label("now")).subquery("moment")
+        self._moment = sa.select(
+            self._time().label("now"), self._present().label("present")
+        ).subquery("moment")
         self._now = self._moment.c.now
 
     def create(self) -> sa.Executable:
@@ -119,48 +123,98 @@ class Statements:
     def publish(self) -> sa.Executable:
         """Insert ``entries``, a JSON array of arrays of kind, issuer and value."""
         source, entry = self._rows("entries", width=3)
-        row = sa.select(*entry, self._now, self._now + _seconds("ttl"))
+        until = self._now + _seconds("ttl")
+        row = sa.select(*entry, self._now, until, self._moment.c.present)
         return sa.insert(self._revocations).from_select(
-            ["kind", "issuer", "value", "at", "expires_at"],
+            ["kind", "issuer", "value", "at", "expires_at", "stored_at"],
             row.select_from(source.join(self._moment, sa.true())),
         )
 
-    def window(self) -> sa.Executable:
-        """Read all that is in force or recent, the time, and the last number before."""
+    def settled(self) -> sa.Executable:
+        """Read the time, and the last row before which none can show up any more."""
         table = self._revocations
-        before = (
-            sa.select(table.c.id)
-            .where(table.c.at < self._now - OVERLAP)
+        # Backwards from the newest: it looks at the rows of half a minute.
+        row = (
+            sa.select(table.c.id, table.c.stored_at)
+            .where(table.c.stored_at < self._present() - OVERLAP)
             .order_by(table.c.id.desc())
             .limit(1)
-            .correlate(self._moment)
-            .scalar_subquery()
+            .subquery("settled")
         )
-        fresh = table.c.at >= self._now - OVERLAP
-        return sa.select(table, self._now, before.label("before")).select_from(
-            self._moment.outerjoin(table, sa.or_(fresh, table.c.expires_at > self._now))
+        return sa.select(row.c.id, row.c.stored_at, self._now).select_from(
+            self._moment.outerjoin(row, sa.true())
+        )
+
+    def window(self) -> sa.Executable:
+        """Read ``size`` rows behind ``end`` and ``number``; and the time."""
+        table = self._revocations
+        place = sa.tuple_(_seconds("end"), _integer("number"))
+        page = (
+            sa.select(table)
+            .where(sa.tuple_(table.c.expires_at, table.c.id) > place)
+            .order_by(table.c.expires_at, table.c.id)
+            .limit(_integer("size"))
+            .subquery("page")
+        )
+        return sa.select(page, self._now).select_from(
+            self._moment.outerjoin(page, sa.true())
         )
 
     def since(self) -> sa.Executable:
-        """Read the revocations above the number ``low``, and the time."""
-        table = self._revocations
-        above = table.c.id > sa.bindparam("low", type_=sa.BigInteger())
-        return sa.select(table, self._now).select_from(
-            self._moment.outerjoin(table, above)
+        """Read what is new: ``size`` rows above ``last``, and as many in ``holes``.
+
+        Each row has the times of now, and when the row ``last`` was stored.
+        """
+        table, row = self._revocations, self._revocations.alias("known")
+        source, (first, last) = self._rows("holes", width=2)
+        in_hole = sa.between(
+            table.c.id, sa.cast(first, sa.BigInteger()), sa.cast(last, sa.BigInteger())
+        )
+        filled = (
+            sa.select(table)
+            .select_from(source.join(table, in_hole))
+            .limit(_integer("size"))
+        )
+        above = (
+            sa.select(table)
+            .where(table.c.id > _integer("last"))
+            .order_by(table.c.id)
+            .limit(_integer("size"))
+        )
+        # Each behind a SELECT of its own: SQLite takes no limit within a union.
+        page = sa.union_all(
+            sa.select(filled.subquery("filled")), sa.select(above.subquery("above"))
+        ).subquery("page")
+        known = (
+            sa.select(row.c.stored_at)
+            .where(row.c.id == _integer("last"))
+            .scalar_subquery()
+            .label("known_at")
+        )
+        return sa.select(page, self._now, self._moment.c.present, known).select_from(
+            self._moment.outerjoin(page, sa.true())
         )
 
     def sweep(self) -> Sequence[sa.Executable]:
         """Delete some of what ended: sessions ``retention`` ago, revocations lately."""
         sessions, revocations = self._sessions, self._revocations
         limit = self._time() - _seconds("retention")
+        life = revocations.c.expires_at - revocations.c.at
+        newest = sa.select(sa.func.max(revocations.c.id)).scalar_subquery()
         return [
             _delete(sessions, sessions.c.sid, sessions.c.idle_expires_at <= limit),
             _delete(sessions, sessions.c.sid, sessions.c.revoked_at <= limit),
             _delete(
                 revocations,
                 revocations.c.id,
-                # Younger ones keep their place, so that they do not look like holes.
-                revocations.c.expires_at <= self._time() - OVERLAP,
+                sa.and_(
+                    # By the database's clock as well: one that jumps ahead and back
+                    # must not take what is in force, nor what fills a hole.
+                    revocations.c.expires_at <= self._time() - _JUMP,
+                    revocations.c.stored_at + life <= self._present() - OVERLAP,
+                    # Readers that stand there would think that it was lost.
+                    revocations.c.id < newest,
+                ),
             ),
         ]
 
@@ -173,14 +227,16 @@ class Statements:
         )
 
     def _time(self) -> sa.ColumnElement[float]:
+        return sa.func.coalesce(_seconds("now"), self._present())
+
+    def _present(self) -> sa.ColumnElement[float]:
         # Not now() of PostgreSQL, which stands still within a transaction.
         clock = (
             "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
             if self._dialect == "postgresql"
             else "((julianday('now') - 2440587.5) * 86400.0)"
         )
-        stored: sa.ColumnElement[float] = sa.literal_column(clock, sa.Double())
-        return sa.func.coalesce(_seconds("now"), stored)
+        return sa.literal_column(clock, sa.Double())
 
     def _rows(
         self, name: str, *, width: int
@@ -202,6 +258,10 @@ class Statements:
 
 def _seconds(name: str) -> sa.BindParameter[float]:
     return sa.bindparam(name, type_=sa.Double())
+
+
+def _integer(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger())
 
 
 def _delete(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from asgi_auth.stores.base import Store
-from asgi_auth.stores.records import Revocation, Session, subject_tag
+from asgi_auth.stores.records import Feed, Revocation, Session, subject_tag
 
 __all__ = [
     "GRACE",
@@ -20,6 +21,7 @@ __all__ = [
     "T",
     "entry",
     "open_session",
+    "read_feed",
     "unique",
     "words",
 ]
@@ -67,6 +69,21 @@ def entry(kind: Any = "sid", value: str = "") -> Revocation:
     return Revocation(
         kind=kind, issuer="https://issuer.example", value=value or unique(kind)
     )
+
+
+async def read_feed(
+    store: Store, cursor: str | None, *, now: float | None = None
+) -> Feed:
+    """Read all pages, and return them as one."""
+    entries: list[Revocation] = []
+    restarted = False
+    while True:
+        page = await store.feed(cursor, wait=0, now=now)
+        entries += page.entries
+        restarted |= page.restarted
+        cursor = page.cursor
+        if not page.more:
+            return replace(page, entries=tuple(entries), restarted=restarted)
 
 
 def words(entries: Iterable[Revocation]) -> set[tuple[str, str, str]]:

@@ -175,15 +175,8 @@ class VerifiedToken(Entry):
             token_id=owner.token_id,
             subject=owner.subject,
             issued_at=self.issued_at,
+            whole_subject=self._whole_subject,
         )
-        if self._whole_subject and owner.session_id is not None:
-            revocations.check(
-                owner.issuer,
-                session_id=None,
-                token_id=None,
-                subject=owner.subject,
-                issued_at=self.issued_at,
-            )
 
 
 _NO_SCOPES = frozenset({AUTHENTICATED})

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from asgi_auth.stores.memory import MemoryStore
-from asgi_auth.stores.records import Feed, Rotation
+from asgi_auth.stores.records import Rotation
 from asgi_auth.testing import FakeClock, StoreContract
 
 
@@ -62,7 +62,7 @@ class OneIssuer(MemoryStore):
 class Forgetful(MemoryStore):
     async def feed(self, cursor, *, wait, now=None):
         feed = await super().feed(cursor, wait=wait, now=now)
-        return Feed(feed.entries[1:], feed.cursor, feed.now)
+        return replace(feed, entries=feed.entries[1:])
 
 
 class Immortal(MemoryStore):
@@ -80,7 +80,33 @@ class ShortSighted(MemoryStore):
     async def feed(self, cursor, *, wait, now=None):
         feed = await super().feed(cursor, wait=wait, now=now)
         recent = tuple(one for one in feed.entries if one.at > feed.now - 300)
-        return Feed(recent, feed.cursor, feed.now)
+        return replace(feed, entries=recent)
+
+
+class Unpaged(MemoryStore):
+    async def feed(self, cursor, *, wait, now=None):
+        page = await super().feed(cursor, wait=wait, now=now)
+        entries = page.entries
+        while page.more:
+            page = await super().feed(page.cursor, wait=0, now=now)
+            entries += page.entries
+        return replace(page, entries=entries)
+
+
+class Impatient(MemoryStore):
+    """Says that there is no more while there is."""
+
+    async def feed(self, cursor, *, wait, now=None):
+        return replace(await super().feed(cursor, wait=wait, now=now), more=False)
+
+
+class Trusting(MemoryStore):
+    """Waits for what a cursor promises, though it has never given it out."""
+
+    async def feed(self, cursor, *, wait, now=None):
+        if cursor is not None and not cursor.startswith(self._feed._name):
+            cursor = (await super().feed(None, wait=0, now=now)).cursor
+        return await super().feed(cursor, wait=wait, now=now)
 
 
 class Crashing(MemoryStore):
@@ -102,6 +128,9 @@ BROKEN = [
     (Immortal, "test_feed_leaves_out_what_expired", {}),
     (Deaf, "test_feed_wakes_within_a_second", {}),
     (ShortSighted, "test_the_window_reaches_back_as_far_as_entries_live", {}),
+    (Unpaged, "test_no_page_has_more_than_its_size", {}),
+    (Impatient, "test_no_page_has_more_than_its_size", {}),
+    (Trusting, "test_a_cursor_that_is_not_known_begins_the_window", {"cursor": "x"}),
     (Crashing, "test_rotate_of_a_weird_sid_is_refused", {"sid": "\ud800"}),
     (Crashing, "test_rotate_of_a_counter_that_never_was_is_refused", {"seq": 2**80}),
 ]

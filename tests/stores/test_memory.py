@@ -147,7 +147,8 @@ async def test_an_ended_session_is_known_for_the_retention(clock):
 
 
 @pytest.mark.anyio
-async def test_revocations_go_when_they_expire(clock):
+async def test_revocations_go_when_they_expire(clock, monkeypatch):
+    monkeypatch.setattr("asgi_auth.stores.memory_feed.time.monotonic", clock)
     store = MemoryStore(clock=clock)
     for number in range(100):
         entry = Revocation(kind="jti", issuer=ISSUER, value=str(number))
@@ -155,7 +156,30 @@ async def test_revocations_go_when_they_expire(clock):
     await store.publish([Revocation(kind="all", issuer=ISSUER)], ttl=1000)
     clock.advance(10)
     await store.publish([Revocation(kind="jti", issuer=ISSUER, value="x")], ttl=10)
-    assert len(store._feed._entries) == len(store._feed._ends) == 2
+    assert len(store._feed._rows) == len(store._feed._ends) == 2
+    for number in range(200):
+        await store.publish([Revocation(kind="jti", issuer="", value="y")], ttl=number)
+    assert len(store._feed._keys) == len(store._feed._numbers) < 120
+
+
+@pytest.mark.anyio
+async def test_a_clock_that_jumps_ahead_and_back_loses_no_revocation(clock):
+    store = MemoryStore(clock=clock)
+    await store.publish([Revocation(kind="jti", issuer="", value="x")], ttl=900)
+    clock.advance(86400)
+    await store.publish([Revocation(kind="jti", issuer="", value="y")], ttl=900)
+    clock.advance(-86400)
+    feed = await store.feed(None, wait=0)
+    assert [entry.value for entry in feed.entries] == ["x", "y"]
+
+
+@pytest.mark.anyio
+async def test_a_cursor_from_the_future_begins_anew():
+    store = MemoryStore()
+    await store.publish([Revocation(kind="jti", issuer="", value="x")], ttl=900)
+    cursor = (await store.feed(None, wait=0)).cursor
+    ahead = await store.feed(cursor + "0", wait=5)
+    assert (len(ahead.entries), ahead.restarted) == (1, True)
 
 
 @pytest.mark.anyio

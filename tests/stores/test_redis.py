@@ -16,9 +16,10 @@ import pytest
 import redis.asyncio
 
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.stores.records import Device, Revocation, subject_tag
+from asgi_auth.stores.records import FEED_PAGE, Device, Revocation, subject_tag
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
+from asgi_auth.testing._samples import read_feed
 from tests.stores.valkey import monitor, valkey_server
 
 ISSUER = "https://api.example.com"
@@ -274,9 +275,51 @@ async def test_a_window_of_many_pages_is_read_whole(store):
     entries = [Revocation(kind="jti", issuer=ISSUER, value=v) for v in values]
     await store.publish(entries, ttl=60)
     for cursor in (None, first.cursor):
-        feed = await store.feed(cursor, wait=0)
+        feed = await read_feed(store, cursor)
         assert {entry.value for entry in feed.entries} == values
         assert (await store.feed(feed.cursor, wait=0)).entries == ()
+        assert not feed.restarted
+
+
+async def test_a_window_of_kept_entries_is_read_in_pages_as_well(server):
+    prefix = f"t-{secrets.token_hex(4)}"
+    store = RedisStore(server.url, prefix=prefix, retention=1)
+    values = {str(number) for number in range(2500)}
+    entries = [Revocation(kind="jti", issuer=ISSUER, value=v) for v in values]
+    for start in range(0, 2500, 500):
+        await store.publish(entries[start : start + 500], ttl=60 + start)
+    with server.client() as client:
+        client.delete(store._stream)
+
+    page, seen = await store.feed(None, wait=0), set()
+    while page.more:
+        assert len(page.entries) <= FEED_PAGE
+        seen |= {entry.value for entry in page.entries}
+        await store.publish([Revocation(kind="all", issuer=ISSUER)], ttl=9000)
+        page = await store.feed(page.cursor, wait=0)
+    assert seen | {entry.value for entry in page.entries} >= values
+    await store.aclose()
+
+
+async def test_a_cursor_from_the_future_begins_anew(store):
+    await store.publish([Revocation(kind="jti", issuer=ISSUER, value="1")], ttl=60)
+    feed = await store.feed("99999999999999-0", wait=5)
+    assert [entry.value for entry in feed.entries] == ["1"]
+    assert feed.restarted
+
+
+async def test_a_callers_clock_that_jumps_ahead_forgets_nothing_that_is_kept(server):
+    prefix = f"t-{secrets.token_hex(4)}"
+    store = RedisStore(server.url, prefix=prefix, retention=1)
+    now = time.time()
+    await store.publish([Revocation(kind="all", issuer=ISSUER)], ttl=500)
+    other = Revocation(kind="all", issuer="other")
+    await store.publish([other], ttl=500, now=now + 30 * 86400)
+    with server.client() as client:
+        client.delete(store._stream)
+    issuers = {entry.issuer for entry in (await store.feed(None, wait=0)).entries}
+    assert issuers == {ISSUER, "other"}
+    await store.aclose()
 
 
 async def test_what_outlives_the_retention_is_kept_without_its_stream(server):
@@ -408,10 +451,11 @@ async def test_mistakes_are_not_taken_for_outages(server, store):
     session = await log_in(store)
     with server.client() as client:
         client.set(f"{store._prefix}:{{{session.sid[:16]}}}:i", "no index")
+        client.set(store._stream, "no stream")
     with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
         await store.sessions(ISSUER, "ada")
-    with pytest.raises(redis.exceptions.ResponseError, match="stream ID"):
-        await store.feed("no cursor", wait=0)
+    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+        await store.feed(None, wait=0)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 -- Read a page of revocations.
 --
--- A cursor is the id of the last entry that was read, or '0-0' for an empty stream.
--- If that entry is gone, because the stream was trimmed or the server came back with
--- other data, nobody knows what was missed: the whole window is read again.
+-- A cursor is the id of the last entry of the stream that was read, or '0-0' for its
+-- beginning. If that entry is gone, because the stream was trimmed, or the server came
+-- back with other data, or a replica that lags was promoted, no one knows what was
+-- missed: the whole window is read again. A window begins with the kept ones, by their
+-- rank from the longest life down, which what is added or expires meanwhile can only
+-- raise; its cursor is '@' and the rank. Then comes the stream, which has the rest.
 --
 -- KEYS: the stream, the kept ones
 -- ARGV: cursor or '', length of a page, time or ''
--- Returns the time, the next cursor, whether there is more, and the entries.
+-- Returns the time, the next cursor, whether there is more, whether the window begins
+-- although there was a cursor, and the live entries as one JSON array.
 local now = ARGV[3]
 if now == '' then
     local time = redis.call('TIME')
@@ -15,31 +19,57 @@ end
 
 local cursor = ARGV[1]
 local length = tonumber(ARGV[2])
-local entries = {}
+local present = tonumber(now)
+local restarted = 0
+local live = {}
+
+local function keep(entry)
+    if tonumber(string.match(entry, '^%[%d+,(%d+)')) > present then
+        live[#live + 1] = entry
+    end
+end
+
 local page = {}
 local first = 1
-local whole = cursor == ''
+local count = 0
 
-if not whole and cursor ~= '0-0' then
+if cursor ~= '' and cursor ~= '0-0' and string.sub(cursor, 1, 1) ~= '@' then
     page = redis.call('XRANGE', KEYS[1], cursor, '+', 'COUNT', length + 1)
-    whole = not page[1] or page[1][1] ~= cursor
+    count = #page - 1
     first = 2
+    if not page[1] or page[1][1] ~= cursor then
+        restarted = 1
+        cursor = ''
+    end
 end
 
-if whole or cursor == '0-0' then
-    page = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', length)
-    first = 1
+if first == 1 or restarted == 1 then
+    local rank = cursor == '' and 0 or tonumber(string.match(cursor, '^@(%d+)$'))
+    local kept = {}
+    if rank then
+        kept = redis.call('ZREVRANGE', KEYS[2], rank, rank + length - 1)
+    end
+
+    for _, entry in ipairs(kept) do
+        keep(entry)
+    end
+
+    count = #kept
     cursor = '0-0'
-end
-
-if whole then
-    entries = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')
+    page = {}
+    first = 1
+    if count == length then
+        cursor = string.format('@%.0f', rank + length)
+    else
+        page = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', length - count)
+        count = count + #page
+    end
 end
 
 for i = first, #page do
     cursor = page[i][1]
-    entries[#entries + 1] = page[i][2][2]
+    keep(page[i][2][2])
 end
 
-local more = #page - first + 1 == length and 1 or 0
-return {now, cursor, more, entries}
+local more = count == length and 1 or 0
+return {now, cursor, more, restarted, '[' .. table.concat(live, ',') .. ']'}

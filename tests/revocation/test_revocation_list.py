@@ -7,6 +7,7 @@ from weakref import ref
 import pytest
 
 from asgi_auth import (
+    ConfigurationError,
     Credential,
     JWTBackend,
     KeySet,
@@ -31,6 +32,8 @@ class RemoteStore:
         self.memory = MemoryStore() if clock is None else MemoryStore(clock=clock)
         self.is_down = False
         self.is_stalled = False
+        self.pace = 0.0
+        self.pages_until_death = None
         self.reads = []
 
     async def publish(self, *entries, ttl=900):
@@ -38,9 +41,10 @@ class RemoteStore:
 
     async def feed(self, cursor, *, wait, now=None):
         self.reads.append((cursor, wait))
-        if self.is_stalled:
-            await asyncio.sleep(60)
-        if self.is_down:
+        await asyncio.sleep(60 if self.is_stalled else self.pace)
+        if self.pages_until_death is not None:
+            self.pages_until_death -= 1
+        if self.is_down or self.pages_until_death == -1:
             raise UnavailableError
         return await self.memory.feed(cursor, wait=wait, now=now)
 
@@ -179,6 +183,17 @@ async def test_a_store_that_stalls_is_given_up_within_a_second(store, revocation
     assert uptime() - began < 3
 
 
+async def test_a_stalled_read_is_not_waited_for_for_ever(store, revocations):
+    store.is_stalled = True
+    with pytest.raises(UnavailableError):
+        await revocations.ensure_fresh()
+    store.is_stalled = False
+
+    async with asyncio.timeout(10):
+        while not revocations.ready:
+            await asyncio.sleep(0.05)
+
+
 async def test_stale_verdicts_must_be_asked_for_by_a_bad_name(store):
     lenient = RevocationList(store, insecure_accept_stale=True)
     await store.publish(entry("sid", "s"))
@@ -192,20 +207,158 @@ async def test_stale_verdicts_must_be_asked_for_by_a_bad_name(store):
     await lenient.aclose()
 
 
-async def test_after_an_outage_the_whole_window_is_read_again(store, revocations):
+async def test_after_an_outage_what_is_missing_is_read(store, revocations):
     await revocations.ensure_fresh()
     store.is_down = True
-    await store.publish(entry("jti", "wakes the reader"))
-    async with asyncio.timeout(2):
-        while revocations._cursor is not None:
-            await asyncio.sleep(0.001)
+    await store.publish(entry("sid", "s"))
     store.reads.clear()
+    async with asyncio.timeout(3):
+        while len(store.reads) < 2:
+            await asyncio.sleep(0.001)
     store.is_down = False
 
     async with asyncio.timeout(3):
-        while not store.reads:
+        while revocations.version == 0:
             await asyncio.sleep(0.01)
-    assert store.reads[0][0] is None
+    assert None not in {cursor for cursor, _ in store.reads}
+    with pytest.raises(RevokedTokenError):
+        check(revocations)
+
+
+class TestLoading:
+    """A fresh process in front of a long window."""
+
+    @pytest.fixture
+    async def full(self, store):
+        entries = [entry("sid", f"sid-{number}") for number in range(5000)]
+        await store.publish(*entries, entry("sid", "s"))
+        return store
+
+    async def test_it_is_not_ready_and_says_so_until_all_is_read(self, full):
+        full.pace = 0.3
+        revocations = RevocationList(full)
+        assert not revocations.ready
+
+        with pytest.raises(UnavailableError, match="still being read"):
+            await revocations.ensure_fresh()
+        assert not revocations.ready
+
+        async with asyncio.timeout(10):
+            while not revocations.ready:
+                await asyncio.sleep(0.05)
+        # Six pages, each of them once: waiting has not begun it anew.
+        cursors = [cursor for cursor, wait in full.reads if wait == 0]
+        assert len(cursors) == len({*cursors}) == 6
+        with pytest.raises(RevokedTokenError):
+            check(revocations)
+        await revocations.aclose()
+
+    async def test_a_store_that_answers_a_page_and_dies_costs_one_page(self, full):
+        full.pages_until_death = 2
+        revocations = RevocationList(full)
+        with pytest.raises(UnavailableError):
+            await revocations.read()
+        full.pages_until_death = None
+        await revocations.read()
+
+        assert [cursor is None for cursor, _ in full.reads] == [True] + 6 * [False]
+        with pytest.raises(RevokedTokenError):
+            check(revocations)
+        await revocations.aclose()
+
+    async def test_the_event_loop_goes_on_meanwhile(self, full):
+        revocations = RevocationList(full)
+        turns = 0
+
+        async def count():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        await revocations.read()
+        counting.cancel()
+        assert turns >= 5000 / 250
+        await revocations.aclose()
+
+    async def test_who_leaves_while_it_loads_leaves_no_task(self, full):
+        full.pace = 0.3
+        revocations = RevocationList(full)
+        before = asyncio.all_tasks()
+        waiting = asyncio.create_task(revocations.ensure_fresh())
+        await asyncio.sleep(0.1)
+        await revocations.aclose()
+        with pytest.raises(UnavailableError):
+            await waiting
+        assert asyncio.all_tasks() == before
+
+    def test_a_loop_that_is_killed_while_loading_leaves_the_next_one_the_rest(self):
+        store = RemoteStore()
+        entries = [entry("sid", f"sid-{number}") for number in range(3000)]
+        asyncio.run(store.publish(*entries, entry("sid", "s")))
+        store.pace = 0.2
+        revocations = RevocationList(store)
+
+        async def killed():
+            reading = asyncio.create_task(revocations.ensure_fresh())
+            await asyncio.sleep(0.5)
+            reading.cancel()
+
+        asyncio.run(killed())
+        store.pace = 0.0
+        asyncio.run(revocations.ensure_fresh())
+        assert revocations.ready
+        with pytest.raises(RevokedTokenError):
+            check(revocations)
+
+
+class TestClocks:
+    """A clock may be set; what is revoked stays so."""
+
+    async def test_one_that_jumps_ahead_and_back_forgets_nothing(self):
+        clock = FakeClock()
+        store = RemoteStore(clock)
+        revocations = RevocationList(store)
+        await store.publish(entry("sid", "s"))
+        await revocations.read()
+        for seconds in (86400, -86400):
+            clock.advance(seconds)
+            await sweep(revocations)
+            with pytest.raises(RevokedTokenError):
+                check(revocations)
+        await revocations.aclose()
+
+    async def test_what_a_clock_ahead_took_for_expired_is_read_when_it_is_set(self):
+        clock = FakeClock()
+        store = RemoteStore(clock)
+        revocations = RevocationList(store)
+        await store.publish(entry("sid", "s"))
+        clock.advance(3600)
+        await revocations.read()
+        check(revocations)
+        clock.advance(-3600)
+        await revocations.read()
+        with pytest.raises(RevokedTokenError):
+            check(revocations)
+        await revocations.aclose()
+
+    async def test_a_given_clock_is_the_time_of_the_feed(self):
+        clock = FakeClock(1000.0)
+        store = RemoteStore()
+        await store.memory.publish([entry("sid", "s")], ttl=900, now=1000.0)
+        revocations = RevocationList(store, clock=clock)
+        await revocations.read()
+        with pytest.raises(RevokedTokenError):
+            check(revocations)
+        await revocations.aclose()
+
+
+async def sweep(revocations):
+    """Go over all entries, as happens within a minute."""
+    for _ in range(200):
+        revocations._register._next_sweep = 0
+        await revocations.read()
 
 
 async def test_a_bug_in_a_store_does_not_end_the_reading(store, revocations, caplog):
@@ -233,7 +386,6 @@ async def test_a_reload_removes_nothing(store, revocations):
     await store.publish(entry("sid", "s"))
     await revocations.ensure_fresh()
     store.memory = MemoryStore()
-    revocations._cursor = None
 
     await revocations.read()
     with pytest.raises(RevokedTokenError):
@@ -242,19 +394,86 @@ async def test_a_reload_removes_nothing(store, revocations):
 
 async def test_entries_go_when_no_token_can_be_left(monkeypatch):
     clock = FakeClock(1000.0)
+    for module in ("revocation_list", "reader", "register"):
+        monkeypatch.setattr(f"asgi_auth.revocation.{module}.uptime", clock)
     store = RemoteStore(clock)
     revocations = RevocationList(store)
-    await store.publish(entry("sid", "s"), entry("jti", "t"), ttl=900)
+    await store.publish(entry("sid", "s"), entry("jti", "t"), entry("subject", "42"))
+    await store.publish(entry("all", issuer="i"), ttl=900)
     await revocations.read()
     clock.advance(899)
     await store.publish(entry("sid", "later"), ttl=900)
-    clock.advance(1)
-    revocations._swept_at -= 61
+    await sweep(revocations)
+    with pytest.raises(RevokedTokenError):
+        check(revocations)
+    # Within a tick of ten seconds.
+    clock.advance(11)
+    await sweep(revocations)
 
-    await revocations.read()
     check(revocations)
+    check(revocations, session_id=None)
+    assert revocations.all_before("i") == float("-inf")
+    assert [*revocations._tables] == [ISSUER]
     with pytest.raises(RevokedTokenError):
         check(revocations, session_id="later")
+
+
+class TestFlood:
+    """What one caller can make grow has a bound, and is never forgotten."""
+
+    async def test_beyond_the_bound_all_tokens_of_the_issuer_have_to_be_renewed(
+        self, caplog
+    ):
+        clock = FakeClock(1000.0)
+        store = RemoteStore(clock)
+        revocations = RevocationList(store, max_entries=3)
+        await store.publish(*(entry("sid", str(number)) for number in range(10)))
+        await revocations.read()
+
+        for number in range(10):
+            with pytest.raises(RevokedTokenError):
+                check(revocations, session_id=str(number), issued_at=1000)
+        with pytest.raises(RevokedTokenError):
+            check(revocations, session_id="innocent", issued_at=1000)
+        check(revocations, session_id="innocent", issued_at=1001)
+        check(revocations, issuer="another", issued_at=1000)
+        # Sessions go on: only access tokens are refused.
+        assert revocations.all_before(ISSUER) == float("-inf")
+        assert caplog.text.count("3 revocations are held") == 1
+        assert revocations._register.size == 3
+
+    async def test_what_has_a_place_keeps_it(self):
+        store = RemoteStore(FakeClock(1000.0))
+        revocations = RevocationList(store, max_entries=1)
+        for kind in ("sid", "sid", "all"):
+            await store.publish(entry(kind, "" if kind == "all" else "s"))
+            await revocations.read()
+        check(revocations, issued_at=1001, session_id="other")
+        assert revocations._tables[ISSUER].full_at == float("-inf")
+
+    def test_there_is_no_list_without_room(self):
+        with pytest.raises(ConfigurationError, match="max_entries"):
+            RevocationList(MemoryStore(), max_entries=0)
+
+    @pytest.mark.parametrize("kind", ["jti", "sid"])
+    async def test_what_is_held_need_not_be_published_again(
+        self, store, revocations, kind
+    ):
+        one, other = entry(kind, "s"), entry(kind, "other")
+        await store.publish(one, ttl=900)
+        await revocations.ensure_fresh()
+        assert revocations.missing([one, other], ttl=900) == [other]
+        assert revocations.missing([one], ttl=1700) == []
+        # It must then live longer: for instance because its row could not be closed.
+        assert revocations.missing([one], ttl=30 * 86400) == [one]
+
+    async def test_what_counts_by_its_time_is_always_published(
+        self, store, revocations
+    ):
+        entries = [entry("subject", "42"), entry("all"), entry("sid", "s", issuer="x")]
+        await store.publish(*entries[:2])
+        await revocations.ensure_fresh()
+        assert revocations.missing(entries, ttl=900) == entries
 
 
 async def test_the_later_of_two_entries_counts():
@@ -267,7 +486,7 @@ async def test_the_later_of_two_entries_counts():
     await store.publish(entry("all"))
     await revocations.read()
     version = revocations.version
-    revocations._cursor = None
+    revocations._reader._cursor = None
     await revocations.read()
 
     assert revocations.all_before(ISSUER) == 1100
@@ -276,10 +495,10 @@ async def test_the_later_of_two_entries_counts():
 
 async def test_listeners_hear_of_each_entry_once(store, revocations):
     heard = []
-    stop = revocations.subscribe(heard.append)
+    stop = revocations.subscribe(heard.extend)
     await store.publish(entry("sid", "s"))
     await revocations.read()
-    revocations._cursor = None
+    revocations._reader._cursor = None
     await revocations.read()
     stop()
     await store.publish(entry("sid", "other"))

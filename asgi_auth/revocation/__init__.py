@@ -1,0 +1,8 @@
+"""What is revoked, known in every process: the local list and how it is kept up."""
+
+from __future__ import annotations
+
+from asgi_auth.revocation.revocation_list import RevocationList
+from asgi_auth.revocation.uptime import uptime
+
+__all__ = ["RevocationList", "uptime"]

@@ -1,0 +1,195 @@
+"""Reading a store's feed along: one task in each event loop, and one joint catch-up.
+
+It knows no token and no verdict. It needs asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from asgi_auth._clock import Clock
+from asgi_auth._drivers.per_loop import PerLoop, may_go_on
+from asgi_auth.errors import UnavailableError
+from asgi_auth.revocation.uptime import uptime
+from asgi_auth.stores.base import RevocationStore
+from asgi_auth.stores.records import Feed
+
+__all__ = ["FeedReader"]
+
+_logger = logging.getLogger("asgi_auth")
+
+# Seconds.
+_WAIT = 1.0
+_LONGEST_ANSWER = 4.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+# A store's time that falls behind by more was set back.
+_CLOCK_STEP = 1.0
+
+
+class FeedReader:
+    """Hands on each page of a feed, and says up to when all pages are known.
+
+    Where it stands is one cursor for all event loops. It moves after each page, so
+    that a failure or the end of a loop costs one page.
+
+    Args:
+        store: Whose feed.
+        apply: Gets each page.
+        confirm: Gets the :func:`uptime` as of which nothing is missing.
+        is_fresh: Says whether what is known is fresh enough for verdicts.
+        clock: What to give to the store as its time, or ``None``: its own counts.
+    """
+
+    def __init__(
+        self,
+        store: RevocationStore,
+        *,
+        apply: Callable[[Feed], Awaitable[None]],
+        confirm: Callable[[float], None],
+        is_fresh: Callable[[], bool],
+        clock: Clock | None,
+    ) -> None:
+        self._store = store
+        self._apply = apply
+        self._confirm = confirm
+        self._is_fresh = is_fresh
+        self._clock = clock
+        self._cursor: str | None = None
+        # The store's time and ours, when it last answered.
+        self._times = (float("-inf"), 0.0)
+        self._tasks = PerLoop(_Tasks, _Tasks.cancel)
+
+    def start(self) -> None:
+        """Read along in the running loop, for as long as it lives."""
+        tasks = self._tasks.here()
+        if tasks.following is None or tasks.following.done():
+            tasks.following = _spawn(self._follow(tasks))
+
+    async def catch_up(self, patience: float) -> None:
+        """Wait until all is known: one joint read for all who wait.
+
+        The read goes on when patience has ended: who asks again finds it further.
+
+        Args:
+            patience: Seconds.
+
+        Raises:
+            UnavailableError: The store is down, or there is much to read.
+        """
+        tasks = self._tasks.here()
+        task = self._join(tasks)
+        self.start()
+        await asyncio.wait({task}, timeout=patience)
+        if not task.done() or task.cancelled():
+            msg = "the revocations are still being read"
+            raise UnavailableError(msg)
+
+        try:
+            task.result()
+        except UnavailableError as error:
+            # One for each who waits: a shared one would collect all their frames.
+            raise UnavailableError(*error.args) from error
+
+    async def read(self, *, wait: float = 0.0) -> None:
+        """Read to the end of the feed, page by page.
+
+        Args:
+            wait: Seconds to wait for news at most.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        while await self._read_page(wait):
+            wait = 0.0
+
+    async def aclose(self) -> None:
+        """Stop reading in the running loop."""
+        await self._tasks.aclose()
+
+    async def _read_page(self, wait: float) -> bool:
+        """Read one page, and report whether there is more."""
+        # What is known is as old as the question, not as the answer: a process may
+        # have been suspended in between.
+        asked_at = uptime()
+        feed = await self._page(wait)
+        await self._apply(feed)
+        if self._is_set_back(feed.now, asked_at):
+            # What had expired by the wrong time was left out: read it now.
+            self._cursor = None
+            return True
+
+        self._cursor = feed.cursor
+        if not feed.more:
+            self._confirm(asked_at)
+
+        return feed.more
+
+    async def _page(self, wait: float) -> Feed:
+        now = None if self._clock is None else self._clock()
+        try:
+            async with asyncio.timeout(wait + _LONGEST_ANSWER):
+                return await self._store.feed(self._cursor, wait=wait, now=now)
+        except TimeoutError:
+            msg = "the store did not answer in time"
+            raise UnavailableError(msg) from None
+
+    def _is_set_back(self, now: float, asked_at: float) -> bool:
+        theirs, answered_at = self._times
+        self._times = (now, uptime())
+        # At least so much time has gone by on every clock that was left alone.
+        return now < theirs + (asked_at - answered_at) - _CLOCK_STEP
+
+    def _join(self, tasks: _Tasks) -> asyncio.Task[None]:
+        if tasks.catching_up is None or tasks.catching_up.done():
+            tasks.catching_up = _spawn(self.read())
+
+        return tasks.catching_up
+
+    async def _follow(self, tasks: _Tasks) -> None:
+        pause = _FIRST_PAUSE
+        while may_go_on():
+            try:
+                await self._read_on(tasks)
+                pause = _FIRST_PAUSE
+            except UnavailableError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            except Exception:
+                _logger.exception("reading the revocations failed")
+                await asyncio.sleep(_LONGEST_PAUSE)
+
+    async def _read_on(self, tasks: _Tasks) -> None:
+        if self._is_fresh():
+            await self.read(wait=_WAIT)
+            return
+
+        task = self._join(tasks)
+        await asyncio.wait({task})
+        task.result()
+
+
+@dataclass(slots=True)
+class _Tasks:
+    """What reads in one event loop."""
+
+    following: asyncio.Task[None] | None = None
+    catching_up: asyncio.Task[None] | None = None
+
+    async def cancel(self) -> None:
+        tasks = [task for task in (self.following, self.catching_up) if task]
+        for task in tasks:
+            task.cancel()
+
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.get_running_loop().create_task(work)
+    # Read, so that nobody warns about an outage that no request has met.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

@@ -1,0 +1,195 @@
+"""The revocations of one issuer, in about 100 bytes each.
+
+A name is kept as bytes, which the garbage collector never walks, and its end as a
+number that many names share. It reads no clock, and decides nothing about tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from asgi_auth.stores.records import Revocation
+
+__all__ = ["RevokedTable"]
+
+_NEVER = float("-inf")
+
+# A dict that grows copies itself. 32 small ones copy themselves in less than a
+# millisecond each, where one of a million names would stop the event loop.
+_SHARDS = 32
+
+# The sids of this package begin with a tag in hexadecimal digits, and a dot.
+_TAG = 16
+
+_PREFIXES = {"jti": b"j", "sid": b"s", "subject": b"u"}
+_KINDS = {b"j": "jti", b"s": "sid", b"S": "sid", b"u": "subject"}
+
+
+class RevokedTable:
+    """Names of one issuer, each with the tick at which it may be forgotten.
+
+    A tick is a whole number of a clock that its owner chooses. Adding and sweeping
+    need a lock around them; looking up does not.
+
+    Attributes:
+        all_at: When everything of the issuer was revoked the last time.
+        full_at: As *all_at*, for the access tokens alone: names that had no room.
+        size: How many names there are.
+    """
+
+    __slots__ = (
+        "_all_until",
+        "_ends",
+        "_full_until",
+        "_times",
+        "all_at",
+        "full_at",
+        "size",
+    )
+
+    def __init__(self) -> None:
+        self.all_at = self.full_at = _NEVER
+        self._all_until = self._full_until = self.size = 0
+        self._ends: list[dict[bytes, int]] = [{} for _ in range(_SHARDS)]
+        # When a subject was revoked: the one kind where that counts.
+        self._times: dict[bytes, float] = {}
+
+    def has_token(self, token_id: str) -> bool:
+        """Report whether a ``jti`` is revoked."""
+        return self._end_of(_pack("jti", token_id)) is not None
+
+    def has_session(self, session_id: str) -> bool:
+        """Report whether a ``sid`` is revoked."""
+        return self._end_of(_pack("sid", session_id)) is not None
+
+    def subject_at(self, subject: str) -> float:
+        """Return up to when a subject is revoked, or minus infinity."""
+        if not self._times:
+            return _NEVER
+
+        return self._times.get(_pack("subject", subject), _NEVER)
+
+    def end_of(self, entry: Revocation) -> int | None:
+        """Return the tick up to which the name of *entry* is held, if it is."""
+        return self._end_of(_pack(entry.kind, entry.value))
+
+    def holds(self, entry: Revocation) -> bool:
+        """Report whether *entry* needs no room: its name is there, or it has none."""
+        return entry.kind == "all" or self.end_of(entry) is not None
+
+    def add(self, entry: Revocation, end: int) -> bool:
+        """Hold *entry* until the tick *end*; report whether it says anything new."""
+        if entry.kind == "all":
+            is_news = entry.at > self.all_at
+            self.all_at = max(self.all_at, entry.at)
+            self._all_until = max(self._all_until, end)
+            return is_news
+
+        name = _pack(entry.kind, entry.value)
+        shard = self._shard(name)
+        # Of two, neither the later time nor the longer life may be lost.
+        known = shard.get(name)
+        self.size += known is None
+        if known is None or known < end:
+            shard[name] = end
+
+        if entry.kind != "subject":
+            return known is None
+
+        is_news = entry.at > self._times.get(name, _NEVER)
+        if is_news:
+            self._times[name] = entry.at
+
+        return is_news
+
+    def add_to_all(self, entry: Revocation, end: int) -> None:
+        """Refuse all access tokens from before *entry*, for which there is no room."""
+        self.full_at = max(self.full_at, entry.at)
+        self._full_until = max(self._full_until, end)
+
+    def sweep(self, number: int, tick: int) -> int:
+        """Forget what ended before *tick* in one of the :attr:`parts`.
+
+        Returns:
+            How many names it had to look at.
+        """
+        if self._all_until <= tick:
+            self.all_at = _NEVER
+
+        if self._full_until <= tick:
+            self.full_at = _NEVER
+
+        shard = self._ends[number]
+        looked_at = len(shard)
+        gone = [name for name, end in shard.items() if end <= tick]
+        self.size -= len(gone)
+        for name in gone:
+            self._times.pop(name, None)
+
+        if len(gone) * 2 > len(shard):
+            # A dict keeps its size when names leave it.
+            self._ends[number] = {
+                name: end for name, end in shard.items() if end > tick
+            }
+        else:
+            for name in gone:
+                del shard[name]
+
+        return looked_at
+
+    @property
+    def parts(self) -> range:
+        """The numbers that :meth:`sweep` takes."""
+        return range(_SHARDS)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is revoked."""
+        return not self.size and max(self.all_at, self.full_at) == _NEVER
+
+    def entries(self, issuer: str, *, tick: int) -> Iterator[tuple[Revocation, int]]:
+        """Name what is held, each with the ticks that are left of its life."""
+        if self._all_until > tick:
+            entry = Revocation(kind="all", issuer=issuer, at=self.all_at)
+            yield entry, self._all_until - tick
+
+        for shard in self._ends:
+            for name, end in [*shard.items()]:
+                if end > tick:
+                    at = self._times.get(name, 0.0)
+                    yield _unpack(name, issuer, at), end - tick
+
+    def _end_of(self, name: bytes) -> int | None:
+        return self._shard(name).get(name)
+
+    def _shard(self, name: bytes) -> dict[bytes, int]:
+        # Not by the lowest bits, by which a dict finds the places of its own.
+        return self._ends[(hash(name) >> 40) % _SHARDS]
+
+
+def _pack(kind: str, value: str) -> bytes:
+    if kind == "sid" and value[_TAG : _TAG + 1] == ".":
+        with suppress(ValueError):
+            tag = bytes.fromhex(value[:_TAG])
+            # Not upper case, nor spaces: two names must not become one.
+            if tag.hex() == value[:_TAG]:
+                return b"S" + tag + _encode(value[_TAG + 1 :])
+
+    return _PREFIXES[kind] + _encode(value)
+
+
+def _encode(text: str) -> bytes:
+    # Whatever callers send: a lone surrogate is a name like any other.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _unpack(name: bytes, issuer: str, at: float) -> Revocation:
+    prefix, rest = name[:1], name[1:]
+    if prefix == b"S":
+        tag, rest = rest[: _TAG // 2].hex(), rest[_TAG // 2 :]
+        value = f"{tag}.{rest.decode('utf-8', 'surrogatepass')}"
+    else:
+        value = rest.decode("utf-8", "surrogatepass")
+
+    return Revocation(kind=_KINDS[prefix], issuer=issuer, value=value, at=at)  # type: ignore[arg-type]
