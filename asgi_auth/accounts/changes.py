@@ -37,6 +37,10 @@ _TRIES = 4
 _GONE = "the token is about an account that is gone"
 
 
+class _TakenError(Exception):
+    """The account has an owner already."""
+
+
 class AccountChanges:
     """What all the changes of an account go through.
 
@@ -95,6 +99,45 @@ class AccountChanges:
             raise InvalidTokenError(_GONE)
         email_token.admit(account)
         return account
+
+    async def prove(self, email_token: EmailToken, password: str) -> None:
+        """Check that who brings a token knows the password of its account too.
+
+        Raises:
+            InvalidTokenError: The token does not fit the account any more.
+            InvalidCredentialsError: The password is wrong.
+        """
+        account = await self.admit(email_token)
+        await self._hasher.verify(password, account.password_hash)
+
+    async def replace_unverified(self, registered: Account) -> Account | None:
+        """Make an unverified account what was registered for its address last.
+
+        Args:
+            registered: The new registration, under an id that is not used.
+
+        Returns:
+            The account, or ``None`` where it is verified, disabled or gone.
+        """
+        present = await self._accounts.find_by_email(registered.email)
+        if present is None:
+            return None
+
+        def edit(account: Account) -> Account:
+            if account.verified_at is not None or account.disabled:
+                raise _TakenError
+
+            return replace(
+                registered,
+                id=account.id,
+                created_at=account.created_at,
+                version=account.version,
+            )
+
+        with suppress(_TakenError, UnknownAccountError):
+            return await self._change(present.id, edit)
+
+        return None
 
     async def verify_email(self, email_token: EmailToken) -> Account:
         """Mark the address as verified that a ticket is about.

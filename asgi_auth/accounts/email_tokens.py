@@ -75,7 +75,7 @@ class EmailTokens:
             account.id,
             kind="verify",
             ttl=self._verify_ttl,
-            claims={"email": account.email},
+            claims={"email": account.email, "bound_to": _state_of(account)},
         )
 
     def for_new_email(self, account: Account, email: str) -> str:
@@ -103,7 +103,10 @@ class EmailTokens:
             InvalidTokenError: It is anything else, or its time is over.
         """
         claims = await self._tokens.verify(token, expected_type="verify")
-        return EmailToken(_text(claims.get("sub")), _text(claims.get("email")))
+        email = _text(claims.get("email"))
+        return EmailToken(
+            _text(claims.get("sub")), email, _text(claims.get("bound_to"))
+        )
 
     async def read_new_email(self, token: str) -> EmailToken:
         """Read what :meth:`for_new_email` made.

@@ -5,7 +5,7 @@ Whether an address has an owner is found out here, where no answer waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import Account, AccountStore, MessageKind, SendMessage
@@ -85,6 +85,39 @@ class Postman:
             if only_unverified and account.verified_at is not None:
                 return
             await send(kind, account, make_token(account))
+
+        self._outbox.put(job)
+
+    def write_about_registration(
+        self,
+        address: str,
+        replace: Callable[[], Awaitable[Account | None]],
+        *,
+        for_verification: Callable[[Account], str],
+        for_reset: Callable[[Account], str],
+    ) -> None:
+        """Queue what the owner of an address that was registered again must know.
+
+        Args:
+            address: Which.
+            replace: Makes an unverified account that of the last registration; returns
+                ``None`` where it is verified already.
+            for_verification: Makes the token of a replaced account.
+            for_reset: Makes the token for who has forgotten that there is an account.
+        """
+        send = self._send_message
+        if send is None:
+            return
+
+        async def job() -> None:
+            replaced = await replace()
+            if replaced is not None:
+                await send("verify", replaced, for_verification(replaced))
+                return
+
+            account = await self._accounts.find_by_email(address)
+            if account is not None and not account.disabled:
+                await send("exists", account, for_reset(account))
 
         self._outbox.put(job)
 

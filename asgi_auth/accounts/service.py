@@ -90,6 +90,11 @@ class AccountService:
         )
 
     @property
+    def require_verified(self) -> bool:
+        """Whether an account works only once its address is verified."""
+        return self._require_verified
+
+    @property
     def sends_mail(self) -> bool:
         """Whether anything that needs mail can be asked for."""
         return self._postman.ready
@@ -111,6 +116,10 @@ class AccountService:
             roles: Never take them from the caller.
             scopes: Never take them from the caller.
             data: Whatever else the application keeps, as JSON.
+
+        An address that was registered and never verified is anybody's: the password,
+        the roles and all else become those of the last registration, and the tokens of
+        earlier messages are spoilt.
 
         Returns:
             The account; ``None`` where verified addresses are required, whether or not
@@ -139,8 +148,12 @@ class AccountService:
         except DuplicateAccountError:
             if not self._require_verified:
                 raise
-            self._postman.write_to_owner(
-                "exists", address, self._email_tokens.for_reset
+            # Which of the two it is shows where no answer waits for it.
+            self._postman.write_about_registration(
+                address,
+                partial(self._changes.replace_unverified, account),
+                for_verification=self._email_tokens.for_verification,
+                for_reset=self._email_tokens.for_reset,
             )
             return None
 
@@ -162,13 +175,23 @@ class AccountService:
             "verify", address, make_token, only_unverified=True
         )
 
-    async def verify_email(self, token: str) -> Account:
+    async def verify_email(self, token: str, password: str) -> Account:
         """Mark an address as verified.
 
+        The token proves to read its mail, and the password to be who registered: a
+        stranger may have registered the address before its owner.
+
+        Args:
+            token: From the message.
+            password: The one that was registered.
+
         Raises:
-            InvalidTokenError: The token is not good, or the address is another by now.
+            InvalidTokenError: The token is not good, or the address or the password is
+                another by now.
+            InvalidCredentialsError: The password is wrong.
         """
         email_token = await self._email_tokens.read_verification(token)
+        await self._changes.prove(email_token, password)
         return await self._changes.verify_email(email_token)
 
     async def authenticate(self, email: str, password: str) -> Account:
@@ -273,15 +296,22 @@ class AccountService:
             partial(self._email_tokens.for_new_email, account, address),
         )
 
-    async def confirm_email(self, token: str) -> Account:
-        """Change the address with a token from the mail, and tell the old one.
+    async def confirm_email(self, token: str, password: str) -> Account:
+        """Change the address with a token from the mail, and write to the old one.
+
+        Args:
+            token: From the message.
+            password: Of the account. The reader of the mail must be who asked for the
+                change: an address must not slip into a stranger's account by a click.
 
         Raises:
+            InvalidCredentialsError: The password is wrong.
             InvalidTokenError:
                 The token is not good, or the address or the password has changed.
             DuplicateAccountError: The address was taken in between.
         """
         email_token = await self._email_tokens.read_new_email(token)
+        await self._changes.prove(email_token, password)
         before = await self._accounts.find_by_id(email_token.account_id)
         account = await self._changes.change_email(email_token)
         if before is not None:

@@ -18,7 +18,15 @@ __all__ = ["Limit", "RateLimiter", "Rule"]
 
 _log = logging.getLogger("asgi_auth.ratelimit.limiter")
 
-Rule = Literal["log_in", "log_in_address", "failures", "register", "reset"]
+Rule = Literal[
+    "log_in",
+    "log_in_address",
+    "failures",
+    "register",
+    "reset",
+    "recipient",
+    "tokens",
+]
 """What is limited, named like the arguments of :class:`RateLimiter`."""
 
 _MINUTE: Final = 60
@@ -59,6 +67,9 @@ class RateLimiter:
             of their own, so that nobody can lock a user out.
         register: Registrations from one address.
         reset: Messages asked for, and passwords reset, from one address.
+        recipient: Messages to one address, whoever asks for them.
+        tokens: Tokens refreshed or revoked, and log-outs, from one address. It is high
+            because many people may share an address.
         insecure_pass_when_down: Let everything pass while the counters are down.
         max_keys: Counters in memory at one time; what comes beyond shares some. On a
             server, each ends with its window.
@@ -79,6 +90,8 @@ class RateLimiter:
         failures: Limit = Limit(100, _HOUR),
         register: Limit = Limit(3, _MINUTE),
         reset: Limit = Limit(3, _MINUTE),
+        recipient: Limit = Limit(5, _HOUR),
+        tokens: Limit = Limit(1200, _MINUTE),
         insecure_pass_when_down: bool = False,
         max_keys: int = 10_000,
         prefix: str = "asgi-auth:limits",
@@ -90,6 +103,8 @@ class RateLimiter:
             "failures": failures,
             "register": register,
             "reset": reset,
+            "recipient": recipient,
+            "tokens": tokens,
         }
         self._pass_when_down = insecure_pass_when_down
         self._counters = Counters(

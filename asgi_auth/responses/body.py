@@ -20,6 +20,8 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 MOST_SECONDS: Final = 5.0
 """Seconds that a refusal waits for the rest of a body."""
 
+_DIGITS: Final = 18  # More are no length; and Python refuses to read thousands.
+
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -53,12 +55,12 @@ class RequestBody:
         """Read the rest and drop it, at most 8 MiB and for at most 5 seconds.
 
         A client that waits for ``100 Continue`` (RFC 9110, section 10.1.1) is spared
-        the sending: the refusal is its answer.
+        the sending: the refusal is its answer. So is one that announces more.
 
         Args:
             scope: Of the request.
         """
-        if self.ended or (not self._started and _waits_for_leave(scope)):
+        if self.ended or (not self._started and _is_better_left(scope)):
             return
 
         size = 0
@@ -77,8 +79,16 @@ def may_have_body(scope: Scope) -> bool:
     return scope["method"] not in _BODILESS or scope.get("http_version", "")[:1] > "1"
 
 
-def _waits_for_leave(scope: Scope) -> bool:
-    return any(
-        name == b"expect" and value.lower() == b"100-continue"
-        for name, value in scope["headers"]
-    )
+def _is_better_left(scope: Scope) -> bool:
+    """Return whether the client waits for leave, or announces more than is read."""
+    for name, value in scope["headers"]:
+        if name == b"expect" and value.lower() == b"100-continue":
+            return True
+
+        if name == b"content-length" and len(value) > _DIGITS:
+            return True
+
+        if name == b"content-length" and value.isdigit() and int(value) > MOST_BYTES:
+            return True
+
+    return False

@@ -10,16 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asgi_auth.accounts import AccountService
+from asgi_auth.errors import RateLimitedError
 from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.devices import account_key
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.models import (
     ChangeEmailRequest,
     ChangePasswordRequest,
+    ConfirmationRequest,
     EmailRequest,
     RegisterRequest,
     ResetRequest,
     StatusResponse,
-    TokenRequest,
 )
 
 __all__ = ["AccountRoutes"]
@@ -48,6 +50,11 @@ class AccountRoutes:
         context = self._context
         await context.count("register", context.network(request))
         asked = await context.read(request, RegisterRequest)
+        # Where accounts work at once, a taken address is refused, and gets no message.
+        is_silent = self._accounts.require_verified
+        if is_silent and not await self._may_write_to(asked.email):
+            return self._mail_is_coming()
+
         account = await self._accounts.register(asked.email, asked.password)
         if account is None:
             # Not even the listener is told whether there was one before.
@@ -59,8 +66,9 @@ class AccountRoutes:
 
     async def verify(self, request: Request) -> Response:
         """Mark an address as verified, with a token from a message."""
-        asked = await self._context.read(request, TokenRequest)
-        account = await self._accounts.verify_email(asked.token)
+        await self._context.count("log_in_address", self._context.network(request))
+        asked = await self._context.read(request, ConfirmationRequest)
+        account = await self._accounts.verify_email(asked.token, asked.password)
         self._context.tell("account.verified", account.id)
         return self._context.user(account)
 
@@ -69,7 +77,9 @@ class AccountRoutes:
         context = self._context
         await context.count("reset", context.network(request))
         asked = await context.read(request, EmailRequest)
-        await self._accounts.resend_verification(asked.email)
+        if await self._may_write_to(asked.email):
+            await self._accounts.resend_verification(asked.email)
+
         return self._mail_is_coming()
 
     async def forgot_password(self, request: Request) -> Response:
@@ -77,7 +87,9 @@ class AccountRoutes:
         context = self._context
         await context.count("reset", context.network(request))
         asked = await context.read(request, EmailRequest)
-        await self._accounts.forgot_password(asked.email)
+        if await self._may_write_to(asked.email):
+            await self._accounts.forgot_password(asked.email)
+
         context.tell("account.password_forgotten")
         return self._mail_is_coming()
 
@@ -110,19 +122,37 @@ class AccountRoutes:
         context = self._context
         caller = await context.caller(request)
         asked = await context.read(request, ChangeEmailRequest)
+        may_write = await self._may_write_to(asked.email)
         async with self._log_in.confirming(request, caller.subject):
-            await self._accounts.change_email(
-                caller.subject, asked.password, asked.email
-            )
+            if may_write:
+                await self._accounts.change_email(
+                    caller.subject, asked.password, asked.email
+                )
+            else:
+                await self._accounts.confirm_password(caller.subject, asked.password)
+
         context.tell("account.email_change_asked", caller.subject, caller.session_id)
         return self._mail_is_coming()
 
     async def confirm_email(self, request: Request) -> Response:
         """Change the address with a token from a message."""
-        asked = await self._context.read(request, TokenRequest)
-        account = await self._accounts.confirm_email(asked.token)
+        await self._context.count("log_in_address", self._context.network(request))
+        asked = await self._context.read(request, ConfirmationRequest)
+        account = await self._accounts.confirm_email(asked.token, asked.password)
         self._context.tell("account.email_changed", account.id)
         return self._context.user(account)
+
+    async def _may_write_to(self, email: str) -> bool:
+        """Count a message to an address; beyond the limit it is dropped in silence.
+
+        Whoever asks from many networks must not fill a stranger's mailbox.
+        """
+        try:
+            await self._context.count("recipient", account_key(email))
+        except RateLimitedError:
+            return False
+
+        return True
 
     def _mail_is_coming(self) -> Response:
         return self._context.answer(StatusResponse(status="message_sent"), 202)

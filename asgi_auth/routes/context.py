@@ -6,6 +6,7 @@ It decides nothing about accounts and sessions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -20,7 +21,11 @@ from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.credentials.sources import BearerHeader, Cookie, Source
-from asgi_auth.errors import AuthenticationError, RateLimitedError
+from asgi_auth.errors import (
+    AuthenticationError,
+    RateLimitedError,
+    UnavailableError,
+)
 from asgi_auth.events import Event
 from asgi_auth.principal import Principal
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
@@ -33,9 +38,10 @@ from asgi_auth.sessions import TokenService
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
 
-__all__ = ["Delivery", "RouteContext", "Users"]
+__all__ = ["Delivery", "Medium", "RouteContext", "Users"]
 
 Delivery = Literal["body", "cookie", "both"]
+Medium = Literal["body", "cookie"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -193,6 +199,17 @@ class RouteContext:
                 self.tell("login.locked", detail={"rule": rule})
             raise
 
+    async def count_token(self, request: Request) -> None:
+        """Count a request about a token that is there already.
+
+        Where counting fails it passes: users must be able to stay in, and to leave.
+
+        Raises:
+            RateLimitedError: That is too much.
+        """
+        with suppress(UnavailableError):
+            await self.count("tokens", self.network(request))
+
     async def uncount(self, rule: Rule, *key: str) -> None:
         """Take a try back that was none."""
         if self.limiter is not None:
@@ -241,25 +258,41 @@ class RouteContext:
         )
         return self.answer(shown, status)
 
+    def medium(self, wanted: Medium) -> Medium:
+        """Return how tokens go out: as *wanted*, where both ways are there.
+
+        Never in both at once: a script could then read what a cookie hides from it.
+        """
+        if self.cookies is None:
+            return "body"
+
+        return wanted if self.in_body else "cookie"
+
     def deliver(
-        self, request: Request, pair: TokenPair, device_token: str | None = None
+        self,
+        request: Request,
+        pair: TokenPair,
+        device_token: str | None = None,
+        *,
+        medium: Medium,
     ) -> Response:
-        """Hand out tokens, in the body, in cookies or in both.
+        """Hand out tokens, in the body or in cookies; see :meth:`medium`.
 
         Raises:
             CookieTooLargeError: They do not fit into cookies.
         """
+        in_body = self.medium(medium) == "body"
         shown = TokenResponse(
-            access_token=pair.access_token if self.in_body else None,
-            refresh_token=pair.refresh_token if self.in_body else None,
+            access_token=pair.access_token if in_body else None,
+            refresh_token=pair.refresh_token if in_body else None,
             token_type=pair.token_type,
             expires_in=pair.expires_in,
             refresh_expires_in=pair.refresh_expires_in,
             scope=pair.scope or None,
-            device_token=device_token if self.in_body else None,
+            device_token=device_token if in_body else None,
         )
         response = self.answer(shown)
-        if self.cookies is not None:
+        if self.cookies is not None and not in_body:
             mount = request.scope["root_path"]
             self.cookies.set_pair(response, pair, mount)
             if device_token is not None:

@@ -21,7 +21,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.context import Medium, RouteContext
 from asgi_auth.routes.devices import KnownDevices, account_key
 from asgi_auth.routes.errors import CookieTooLargeError
 from asgi_auth.routes.factors import Factor
@@ -64,7 +64,7 @@ class LogInRoutes:
         if context.limiter is not None:
             token = self._devices.remember(account.email, known)
 
-        response = await self._deliver(request, pair, sid, token)
+        response = await self._deliver(request, pair, sid, token, medium=asked.delivery)
         context.tell("login.succeeded", account.id, sid)
         return response
 
@@ -79,15 +79,16 @@ class LogInRoutes:
             )
             factor = await self._second_factor(account, asked.code)
 
-        sessions = await context.tokens.sessions(caller.subject)
-        present = next((s for s in sessions if s.sid == caller.session_id), None)
+        sid = caller.session_id or ""
+        present = await context.tokens.session(sid, caller.subject)
         if present is None:
             raise RevokedTokenError
 
         # First: the new one must not count as one too many, and end another device's.
         await context.tokens.revoke_session(present.sid)
         pair, sid = await self._open(account, factor, present.device)
-        response = await self._deliver(request, pair, sid)
+        medium: Medium = "cookie" if caller.source == "cookie" else "body"
+        response = await self._deliver(request, pair, sid, medium=medium)
         context.tell("login.reauthenticated", account.id, sid)
         return response
 
@@ -156,10 +157,16 @@ class LogInRoutes:
         return pair, sid
 
     async def _deliver(
-        self, request: Request, pair: TokenPair, sid: str, device: str | None = None
+        self,
+        request: Request,
+        pair: TokenPair,
+        sid: str,
+        device: str | None = None,
+        *,
+        medium: Medium,
     ) -> Response:
         try:
-            return self._context.deliver(request, pair, device)
+            return self._context.deliver(request, pair, device, medium=medium)
         except CookieTooLargeError:
             # Nobody gets its tokens, so nobody could end it.
             await self._context.tokens.revoke_session(sid)

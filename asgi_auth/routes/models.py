@@ -6,7 +6,7 @@ with the same answer for everybody. Unknown fields are passed over.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 __all__ = [
     "ChangeEmailRequest",
     "ChangePasswordRequest",
+    "ConfirmationRequest",
     "DeviceResponse",
     "EmailRequest",
     "IntrospectionResponse",
@@ -55,13 +56,17 @@ _Short = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
 
 
 class LoginRequest(_Model):
-    """Who wants to log in. ``code`` is for a second factor."""
+    """Who wants to log in. ``code`` is for a second factor.
+
+    ``delivery`` says how the tokens are to come, where routes have both ways.
+    """
 
     email: str
     password: str
     code: _Short | None = None
     device_label: _Short | None = None
     device_token: _Token | None = None
+    delivery: Literal["body", "cookie"] = "body"
 
 
 class RegisterRequest(_Model):
@@ -81,6 +86,13 @@ class TokenRequest(_Model):
     """A token: from a message, or to be judged."""
 
     token: _Token
+
+
+class ConfirmationRequest(_Model):
+    """A token from a message, and the password of the account that it is about."""
+
+    token: _Token
+    password: str
 
 
 class ResetRequest(_Model):

@@ -19,7 +19,7 @@ from asgi_auth.errors import (
     UnknownSubjectError,
 )
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.context import Medium, RouteContext
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.models import (
     DeviceResponse,
@@ -53,6 +53,7 @@ class SessionRoutes:
 
     async def refresh(self, request: Request) -> Response:
         """Replace the refresh token."""
+        await self._context.count_token(request)
         asked = await self._context.read(
             request, RefreshRequest, form=REFRESH_FORM, optional=True
         )
@@ -62,10 +63,13 @@ class SessionRoutes:
             raise AuthenticationError(msg)
 
         pair = await self._context.tokens.refresh(token)
-        return self._context.deliver(request, pair)
+        # What came in a cookie stays out of the reach of scripts.
+        medium: Medium = "cookie" if asked.refresh_token is None else "body"
+        return self._context.deliver(request, pair, medium=medium)
 
     async def log_out(self, request: Request) -> Response:
         """End the session of the refresh token, and of the access token."""
+        await self._context.count_token(request)
         asked = await self._context.read(request, LogoutRequest, optional=True)
         shown = self._tokens_of(request, asked)
         if not shown:
@@ -109,8 +113,7 @@ class SessionRoutes:
         """End one session of the caller."""
         caller = await self._context.caller(request)
         sid = request.path_params["sid"]
-        sessions = await self._context.tokens.sessions(caller.subject)
-        if sid not in {session.sid for session in sessions}:
+        if await self._context.tokens.session(sid, caller.subject) is None:
             raise UnknownPathError
 
         await self._context.tokens.revoke_session(sid)

@@ -45,6 +45,7 @@ class TokenRoutes:
 
     async def revoke(self, request: Request) -> Response:
         """Revoke a token; 200 whether or not it was good (RFC 7009, section 2.2)."""
+        await self._context.count_token(request)
         asked = await self._context.read(request, TokenRequest, form=TOKEN_FORM)
         await self._context.tokens.revoke(asked.token)
         return Response(headers={"cache-control": "no-store"})

@@ -85,6 +85,36 @@ class Revoker:
         await self._store.publish(revoked, ttl=lifetime, now=self.now())
         await self._revocations.read()
 
+    async def revoke_token(self, token_id: str) -> None:
+        """Revoke one access token; one that is revoked already costs no write.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        if self._is_news("jti", token_id):
+            await self.publish([("jti", token_id)])
+
+    async def end_if_live(self, sid: str) -> None:
+        """End a session that there is; others cost no write, and make no event.
+
+        Whoever holds one of its tokens may ask for that as often as they like, also
+        after its end.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        if not self._is_news("sid", sid):
+            return
+
+        session = await self._store.find(sid, now=self.now())
+        if session is not None and session.issuer == self._issuer:
+            await self.end([sid], "session.revoked", session.subject)
+
+    def _is_news(self, kind: Literal["jti", "sid"], value: str) -> bool:
+        entry = Revocation(kind=kind, issuer=self._issuer, value=value)
+        # What is held at all is held for as long as any token may need it.
+        return bool(self._revocations.missing([entry], ttl=0))
+
     async def end(
         self, sids: Sequence[str], event: str, subject: str | None = None
     ) -> None:

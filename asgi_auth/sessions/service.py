@@ -281,6 +281,19 @@ class TokenService:
             self.issuer or "", subject, now=self._revoker.now()
         )
 
+    async def session(self, sid: str, subject: str) -> Session | None:
+        """Return a live session of a subject; ``None`` also for somebody else's.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        session = await self.store.find(sid, now=self._revoker.now())
+        if session is None:
+            return None
+
+        owner = (session.issuer, session.subject)
+        return session if owner == (self.issuer or "", subject) else None
+
     async def revoke(self, token: str) -> None:
         """Revoke one token (RFC 7009): a refresh token with its whole session.
 
@@ -298,15 +311,17 @@ class TokenService:
             if kind == "refresh" and verified.session_id is not None:
                 await self.revoke_session(verified.session_id)
             elif verified.token_id is not None:
-                await self._revoker.publish([("jti", verified.token_id)])
+                await self._revoker.revoke_token(verified.token_id)
 
     async def revoke_session(self, sid: str) -> None:
         """End one session; its access tokens are refused within a second everywhere.
 
+        One that has ended, or never was, is passed over: nothing is written.
+
         Raises:
             UnavailableError: The store is down.
         """
-        await self._revoker.end([sid], "session.revoked")
+        await self._revoker.end_if_live(sid)
 
     async def revoke_subject(self, subject: str, *, keep: str | None = None) -> None:
         """Log a subject out everywhere, or everywhere but on one device.

@@ -71,6 +71,10 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def find(self, sid: str, *, now: float | None = None) -> Session | None:
+        """Return a live session, or ``None`` where there is none of this id."""
+        ...
+
     async def sessions(
         self, issuer: str, subject: str, *, now: float | None = None
     ) -> Sequence[Session]:

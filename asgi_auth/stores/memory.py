@@ -132,6 +132,13 @@ class MemoryStore:
                 self._rows[sid] = self._rows.pop(sid)
             return Rotation(outcome, row.copy())
 
+    async def find(self, sid: str, *, now: float | None = None) -> Session | None:
+        """Return a live session, or ``None``. See ``SessionStore.find``."""
+        with self._lock:
+            row = self._rows.get(sid)
+            is_live = row is not None and self._time(now) < row.ends_at
+            return row.copy() if row is not None and is_live else None
+
     async def sessions(
         self, issuer: str, subject: str, *, now: float | None = None
     ) -> Sequence[Session]:

@@ -79,6 +79,15 @@ class Session:
     device: Device = Device()
     revoked_at: float | None = None
 
+    def is_live(self, now: float) -> bool:
+        """Return whether it is neither revoked nor at its end.
+
+        Args:
+            now: Unix seconds.
+        """
+        ends_at = min(self.idle_expires_at, self.expires_at)
+        return self.revoked_at is None and now < ends_at
+
 
 @dataclass(frozen=True, slots=True)
 class Rotation:

@@ -40,6 +40,7 @@ _LUA: Final = files("asgi_auth.stores") / "lua"
 _CREATE: Final = (_LUA / "create.lua").read_text("utf-8")
 _ROTATE: Final = (_LUA / "rotate.lua").read_text("utf-8")
 _SESSIONS: Final = (_LUA / "sessions.lua").read_text("utf-8")
+_FIND: Final = (_LUA / "find.lua").read_text("utf-8")
 _CLOSE: Final = (_LUA / "close.lua").read_text("utf-8")
 _PUBLISH: Final = (_LUA / "publish.lua").read_text("utf-8")
 _FEED: Final = (_LUA / "feed.lua").read_text("utf-8")
@@ -176,6 +177,15 @@ class RedisStore:
         outcome, *row = await self._link.run(_ROTATE, keys, args, again=again)
         session = unpack(sid, row[0]) if row else None
         return Rotation(text(outcome), session)  # type: ignore[arg-type]
+
+    async def find(self, sid: str, *, now: float | None = None) -> Session | None:
+        """Return a live session, or ``None``; see :meth:`SessionStore.find`."""
+        if _tag(sid) is None:
+            return None
+
+        args = (moment(now),)
+        row = await self._link.run(_FIND, [self._row(sid)], args, again=args)
+        return None if row is None else unpack(sid, row)
 
     async def sessions(
         self, issuer: str, subject: str, *, now: float | None = None

@@ -166,6 +166,19 @@ class SQLStore:
             msg = "the database did not answer in time"
             raise UnavailableError(msg) from error
 
+    async def find(self, sid: str, *, now: float | None = None) -> Session | None:
+        """Return a live session, or ``None``. See ``SessionStore.find``.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        if not is_storable(sid):
+            return None
+
+        rows = await self._database.fetch(self._find, {"session": sid, "now": now})
+        session = _session(rows[0]) if rows else None
+        return session if session is not None and session.is_live(rows[0].now) else None
+
     async def sessions(
         self, issuer: str, subject: str, *, now: float | None = None
     ) -> Sequence[Session]:

@@ -86,6 +86,19 @@ class SessionContract:
         assert rotation.session is not None
         assert rotation.session.claims == {"roles": ["reader"]}
 
+    async def test_find_returns_a_session_while_it_lives(self, store: Store) -> None:
+        made = await open_session(store)
+        assert await store.find(made.sid, now=T + 1) == made
+        assert await store.find(made.sid, now=T + IDLE) is None
+        await store.close([made.sid], now=T + 2)
+        assert await store.find(made.sid, now=T + 3) is None
+
+    async def test_find_knows_no_session_that_was_never_opened(
+        self, store: Store
+    ) -> None:
+        for sid in (unique("sid"), *HOSTILE):
+            assert await store.find(sid, now=T) is None
+
     async def test_a_closed_session_is_refused(self, store: Store) -> None:
         made = await open_session(store)
         await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 1)

@@ -95,7 +95,7 @@ class World:
     async def verified(self, service, email: str, password: str) -> Account:
         await service.register(email, password)
         await self.outbox.drain()
-        return await service.verify_email(self.mailbox.token("verify"))
+        return await service.verify_email(self.mailbox.token("verify"), password)
 
     async def forgot(self, service, email: str) -> str:
         await service.forgot_password(email)

@@ -55,7 +55,7 @@ async def test_a_user_registers_verifies_and_logs_in(world, service):
     await world.outbox.drain()
     assert world.mailbox.last() == ("verify", EMAIL)
 
-    account = await service.verify_email(world.mailbox.token("verify"))
+    account = await service.verify_email(world.mailbox.token("verify"), GOOD)
     assert account.verified_at == world.clock()
     assert account.created_at == world.clock()
     assert await service.authenticate(" ALICE@example.COM ", GOOD) == account
@@ -106,7 +106,7 @@ async def test_a_log_in_with_a_bad_password_is_just_wrong(service, account, pass
 async def test_registering_again_gives_the_same_answer_and_does_the_same_work(
     world, service
 ):
-    assert await service.register(EMAIL, GOOD) is None
+    await world.verified(service, EMAIL, GOOD)
     before = world.context.hashed
     assert await service.register(EMAIL, NEW) is None
     assert world.context.hashed == before + 1
@@ -152,7 +152,7 @@ async def test_unverified_and_disabled_are_told_only_after_the_right_password(
         await service.authenticate(EMAIL, GOOD)
 
     await world.outbox.drain()
-    account = await service.verify_email(world.mailbox.token("verify"))
+    account = await service.verify_email(world.mailbox.token("verify"), GOOD)
     await service.disable(account.id)
     with pytest.raises(InvalidCredentialsError):
         await service.authenticate(EMAIL, NEW)
@@ -335,8 +335,8 @@ async def test_tokens_of_one_kind_do_not_do_for_another(world, service, account)
     access = (await world.tokens.issue(account.id)).access_token
 
     uses = {
-        service.verify_email: verify,
-        service.confirm_email: change,
+        lambda token: service.verify_email(token, GOOD): verify,
+        lambda token: service.confirm_email(token, GOOD): change,
         lambda token: service.reset_password(token, NEW): reset,
     }
     for use, right in uses.items():
@@ -400,7 +400,7 @@ async def test_the_address_changes_when_its_new_owner_says_so(world, service, ac
 
     reset = await world.forgot(service, EMAIL)
     token = world.mailbox.token("change_email")
-    changed = await service.confirm_email(token)
+    changed = await service.confirm_email(token, GOOD)
     assert changed.email == "new@example.com"
     assert changed.id == account.id
     await world.outbox.drain()
@@ -408,7 +408,10 @@ async def test_the_address_changes_when_its_new_owner_says_so(world, service, ac
     with pytest.raises(InvalidCredentialsError):
         await service.authenticate(EMAIL, GOOD)
 
-    for late in (service.confirm_email(token), service.reset_password(reset, NEW)):
+    for late in (
+        service.confirm_email(token, GOOD),
+        service.reset_password(reset, NEW),
+    ):
         with pytest.raises(InvalidTokenError):
             await late
 
@@ -433,7 +436,7 @@ async def test_an_address_that_was_taken_in_between_is_refused(world, service):
     await service.change_email(bob.id, GOOD, EMAIL)
     await world.verified(service, EMAIL, GOOD)
     with pytest.raises(DuplicateAccountError):
-        await service.confirm_email(world.mailbox.token("change_email"))
+        await service.confirm_email(world.mailbox.token("change_email"), GOOD)
 
 
 async def test_verification_is_sent_again_only_while_there_is_reason(world, service):
@@ -443,9 +446,9 @@ async def test_verification_is_sent_again_only_while_there_is_reason(world, serv
     await world.outbox.drain()
     assert world.mailbox.kinds() == ["verify", "verify"]
 
-    account = await service.verify_email(world.mailbox.token("verify"))
+    account = await service.verify_email(world.mailbox.token("verify"), GOOD)
     world.clock.advance(5)
-    again = await service.verify_email(world.mailbox.token("verify"))
+    again = await service.verify_email(world.mailbox.token("verify"), GOOD)
     assert again.verified_at == account.verified_at
     await service.resend_verification(EMAIL)
     await world.outbox.drain()
@@ -456,7 +459,7 @@ async def test_a_verification_of_an_old_address_is_void(world, service, account)
     token = world.mailbox.token("verify")
     await world.accounts.update(replace(account, email="new@example.com"))
     with pytest.raises(InvalidTokenError):
-        await service.verify_email(token)
+        await service.verify_email(token, GOOD)
 
 
 async def test_a_sender_that_fails_or_hangs_changes_no_answer(world, caplog):

@@ -74,6 +74,17 @@ async def test_a_client_that_asks_first_is_spared_the_sending():
     assert client.taken == 0
 
 
+@pytest.mark.parametrize(
+    ("length", "taken"),
+    [(b"70000", 2), (b"%d" % (MOST_BYTES + 1), 0), (b"9" * 5000, 0), (b"x", 2)],
+)
+async def test_more_than_the_bound_is_not_begun(length, taken):
+    client = Client(CHUNK, LAST)
+    await drained(client, headers=[(b"content-length", length)])
+
+    assert client.taken == taken
+
+
 async def test_a_client_that_was_told_to_go_on_is_heard_to_the_end():
     client = Client(CHUNK, LAST)
     body = RequestBody(client.receive)

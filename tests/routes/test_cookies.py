@@ -95,14 +95,49 @@ async def test_rubbish_in_cookies_does_not_keep_anybody_from_logging_out():
     assert set_cookies(answer).keys() == {"__Host-access", "__Secure-refresh"}
 
 
-async def test_both_deliveries_at_once():
+async def test_of_two_deliveries_the_client_chooses_one():
     world = World(delivery="both")
     await world.add()
     async with world.client() as client:
         pair = await log_in(client)
-        assert client.cookies["__Host-access"] == pair["access_token"]
-        client.cookies.clear()
+        assert not client.cookies
         assert (await client.get("/me", headers=bearer(pair))).status_code == 200
+
+        answer = await client.post("/login", json={**RIGHT, "delivery": "cookie"})
+        assert answer.json().keys().isdisjoint({"access_token", "refresh_token"})
+        assert client.cookies["__Host-access"]
+        assert (await client.get("/me")).status_code == 200
+
+
+async def test_a_cookie_is_never_turned_into_a_token_that_scripts_can_read():
+    world = World(delivery="both")
+    await world.add()
+    app = mounted(world)
+    async with world.client(app=app) as client:
+        await client.post("/auth/login", json={**RIGHT, "delivery": "cookie"})
+        refreshed = await client.post("/auth/refresh", headers=SAME)
+        proven = {"password": RIGHT["password"]}
+        path = "/auth/reauthenticate"
+        proved = await client.post(path, json=proven, headers=SAME)
+        for answer in (refreshed, proved):
+            assert answer.status_code == 200
+            assert "__Secure-refresh" in set_cookies(answer)
+            assert answer.json().keys() == {
+                "token_type",
+                "expires_in",
+                "refresh_expires_in",
+            }
+
+
+async def test_a_token_that_came_in_a_body_goes_out_in_one():
+    world = World(delivery="both")
+    await world.add()
+    async with world.client() as client:
+        pair = await log_in(client)
+        token = {"refresh_token": pair["refresh_token"]}
+        answer = await client.post("/refresh", json=token)
+        assert answer.json()["refresh_token"] != pair["refresh_token"]
+        assert not set_cookies(answer)
 
 
 async def test_bodies_only_reads_no_cookie():

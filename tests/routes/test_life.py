@@ -108,7 +108,8 @@ def test_the_whole_life_of_an_account(life):
     answer = phone.post("register", email=email, password=PASSWORD)
     assert answer.status_code == 202, answer.text
     assert phone.post("login", email=email, password=PASSWORD).status_code == 403
-    assert phone.post("verify", token=life.token("verify")).status_code == 200
+    token = life.token("verify")
+    assert phone.post("verify", token=token, password=PASSWORD).status_code == 200
 
     # Log in, call, refresh.
     for browser in (phone, laptop):

@@ -96,7 +96,8 @@ class Lesson:
         await client.post("/auth/register", json=body)
         await self.outbox.drain()
         token = self.mailbox.token("verify")
-        return (await client.post("/auth/verify", json={"token": token})).json()
+        confirmation = {"token": token, "password": PASSWORD}
+        return (await client.post("/auth/verify", json=confirmation)).json()
 
 
 async def log_in(client, password=PASSWORD):
