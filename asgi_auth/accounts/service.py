@@ -117,9 +117,8 @@ class AccountService:
             scopes: Never take them from the caller.
             data: Whatever else the application keeps, as JSON.
 
-        An address that was registered and never verified is anybody's: the password,
-        the roles and all else become those of the last registration, and the tokens of
-        earlier messages are spoilt.
+        Of an address that was never verified, the last registration counts, and spoils
+        the tokens of earlier messages.
 
         Returns:
             The account; ``None`` where verified addresses are required, whether or not
@@ -178,12 +177,9 @@ class AccountService:
     async def verify_email(self, token: str, password: str) -> Account:
         """Mark an address as verified.
 
-        The token proves to read its mail, and the password to be who registered: a
-        stranger may have registered the address before its owner.
-
         Args:
-            token: From the message.
-            password: The one that was registered.
+            token: From the message; it proves to read mail at the address.
+            password: It proves to be who registered, who may have been a stranger.
 
         Raises:
             InvalidTokenError: The token is not good, or the address or the password is

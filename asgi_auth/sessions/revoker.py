@@ -15,8 +15,10 @@ from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import UnavailableError
 from asgi_auth.events import Event, Events
 from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.lifetimes import LONGEST_LINK
 from asgi_auth.stores.base import Store
-from asgi_auth.stores.records import Revocation
+from asgi_auth.stores.records import Revocation, Session
+from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["Revoker"]
 
@@ -85,14 +87,59 @@ class Revoker:
         await self._store.publish(revoked, ttl=lifetime, now=self.now())
         await self._revocations.read()
 
-    async def revoke_token(self, token_id: str) -> None:
-        """Revoke one access token; one that is revoked already costs no write.
+    async def revoke(
+        self, kind: Literal["access", "refresh"], token: VerifiedToken
+    ) -> None:
+        """Revoke an access token, or a refresh token with its session.
+
+        One that is revoked already costs no write.
 
         Raises:
             UnavailableError: The store is down.
         """
-        if self._is_news("jti", token_id):
-            await self.publish([("jti", token_id)])
+        if kind == "refresh" and token.session_id is not None:
+            await self.end_if_live(token.session_id)
+        elif token.token_id is not None and self._is_news("jti", token.token_id):
+            await self.publish([("jti", token.token_id)])
+
+    async def sessions(self, subject: str) -> Sequence[Session]:
+        """List a subject's sessions, the oldest first.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        return await self._store.sessions(self._issuer, subject, now=self.now())
+
+    async def end_subject(self, subject: str, *, keep: str | None) -> None:
+        """End all sessions and tokens of a subject, but for one session.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        sessions = await self.sessions(subject)
+        sids = [session.sid for session in sessions if session.sid != keep]
+        await self.publish([("subject", subject)], ttl=LONGEST_LINK)
+        await self.end(sids, "session.revoked", subject)
+
+    async def end_all(self) -> None:
+        """End all that was issued up to now.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        await self.publish([("all", "")], ttl=self._session_ttl)
+
+    async def find(self, sid: str) -> Session | None:
+        """Return a live session of this issuer, or ``None``.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        session = await self._store.find(sid, now=self.now())
+        if session is None or session.issuer != self._issuer:
+            return None
+
+        return session
 
     async def end_if_live(self, sid: str) -> None:
         """End a session that there is; others cost no write, and make no event.
@@ -106,8 +153,8 @@ class Revoker:
         if not self._is_news("sid", sid):
             return
 
-        session = await self._store.find(sid, now=self.now())
-        if session is not None and session.issuer == self._issuer:
+        session = await self.find(sid)
+        if session is not None:
             await self.end([sid], "session.revoked", session.subject)
 
     def _is_news(self, kind: Literal["jti", "sid"], value: str) -> bool:

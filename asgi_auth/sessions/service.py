@@ -7,6 +7,7 @@ One session is one log-in on one device; its refresh token is replaced at each u
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from asgi_auth._clock import Clock, system_clock
@@ -15,7 +16,7 @@ from asgi_auth.errors import InvalidTokenError
 from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
-from asgi_auth.sessions.lifetimes import LONGEST_LINK, Lifetimes
+from asgi_auth.sessions.lifetimes import Lifetimes
 from asgi_auth.sessions.opener import Opener
 from asgi_auth.sessions.refresher import ClaimsLoader, Refresher
 from asgi_auth.sessions.revoker import Revoker
@@ -47,8 +48,7 @@ class TokenService:
         access_ttl: Seconds that an access token lives.
         refresh_ttl: Seconds that a session lives without a refresh.
         session_ttl: Seconds that a session lives in any case.
-        grace: Seconds within which a repeated refresh gives the same successor, at
-            most 60: tabs race, and answers get lost.
+        grace: Seconds, at most 60, in which a repeated refresh gives its successor.
         max_sessions: Sessions a subject may have; the oldest is revoked.
         refresh_keys: Sign and verify all other tokens; never publish these. By
             default the same as *keys*.
@@ -277,9 +277,7 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        return await self.store.sessions(
-            self.issuer or "", subject, now=self._revoker.now()
-        )
+        return await self._revoker.sessions(subject)
 
     async def session(self, sid: str, subject: str) -> Session | None:
         """Return a live session of a subject; ``None`` also for somebody else's.
@@ -287,12 +285,8 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        session = await self.store.find(sid, now=self._revoker.now())
-        if session is None:
-            return None
-
-        owner = (session.issuer, session.subject)
-        return session if owner == (self.issuer or "", subject) else None
+        session = await self._revoker.find(sid)
+        return session if session is not None and session.subject == subject else None
 
     async def revoke(self, token: str) -> None:
         """Revoke one token (RFC 7009): a refresh token with its whole session.
@@ -303,20 +297,14 @@ class TokenService:
             UnavailableError: The store is down.
         """
         for kind in ("refresh", "access"):
-            try:
+            with suppress(InvalidTokenError):
                 verified = self._verifiers.verify(kind, token)
-            except InvalidTokenError:
-                continue
-
-            if kind == "refresh" and verified.session_id is not None:
-                await self.revoke_session(verified.session_id)
-            elif verified.token_id is not None:
-                await self._revoker.revoke_token(verified.token_id)
+                await self._revoker.revoke(kind, verified)
 
     async def revoke_session(self, sid: str) -> None:
         """End one session; its access tokens are refused within a second everywhere.
 
-        One that has ended, or never was, is passed over: nothing is written.
+        For one that has ended, nothing is written.
 
         Raises:
             UnavailableError: The store is down.
@@ -333,10 +321,7 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        sessions = await self.sessions(subject)
-        sids = [session.sid for session in sessions if session.sid != keep]
-        await self._revoker.publish([("subject", subject)], ttl=LONGEST_LINK)
-        await self._revoker.end(sids, "session.revoked", subject)
+        await self._revoker.end_subject(subject, keep=keep)
 
     async def revoke_all(self) -> None:
         """Refuse everything that was issued up to now, for instance after a breach.
@@ -344,7 +329,7 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        await self._revoker.publish([("all", "")], ttl=self._lifetimes.session)
+        await self._revoker.end_all()
 
     async def ready(self) -> bool:
         """Report whether requests can be served: see ``RevocationList.load``."""
