@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import Error
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from asgi_auth._asgi import Scope
 from asgi_auth._frozen import freeze
 from asgi_auth.accounts.manager import AuthManager
+from asgi_auth.accounts.users import attribute_of, is_disabled, names_of
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import BearerHeader
-from asgi_auth.errors import InvalidCredentialsError
+from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.responses.challenge import Challenge
 
@@ -75,7 +76,7 @@ class BasicBackend(Generic[User]):
 
         email, password = read_pair(credential.token)
         user = await self._manager.authenticate(email, password)
-        if user is None or getattr(user, "disabled", False):
+        if user is None or is_disabled(user):
             raise InvalidCredentialsError
 
         return self._principal(user, credential)
@@ -86,8 +87,8 @@ class BasicBackend(Generic[User]):
             subject=subject,
             issuer=self._issuer,
             claims=freeze({"sub": subject}),
-            scopes=_names(user, "scopes") | {AUTHENTICATED},
-            roles=_names(user, "roles"),
+            scopes=names_of(user, "scopes") | {AUTHENTICATED},
+            roles=names_of(user, "roles"),
             source=credential.source,
             backend=self.name,
             is_authenticated=True,
@@ -115,9 +116,9 @@ def read_pair(token: bytes) -> tuple[str, str]:
 
 
 def _subject(user: Any) -> str:
-    return str(user["id"] if isinstance(user, dict) else user.id)
+    subject = attribute_of(user, "id")
+    if subject is None:
+        msg = "BasicBackend finds no id in a user: give it subject=..."
+        raise ConfigurationError(msg)
 
-
-def _names(user: object, attribute: str) -> frozenset[str]:
-    names: Iterable[str] = getattr(user, attribute, ())
-    return frozenset(names)
+    return str(subject)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from asgi_auth.accounts.users import attribute_of
 from asgi_auth.errors import InvalidCredentialsError
 from asgi_auth.passwords.hasher import PasswordHasher
 from asgi_auth.passwords.policy import password_fault
@@ -57,7 +58,7 @@ class AuthManager(ABC, Generic[User]):
         :meth:`PasswordHasher.verify` does: on the event loop, everybody waits.
         """
         user = await self.get_user_by_email(email)
-        stored = None if user is None else _password_hash(user)
+        stored = None if user is None else attribute_of(user, "password_hash")
         try:
             replacement = await self.hasher.verify(password, stored)
         except InvalidCredentialsError:
@@ -95,12 +96,6 @@ class AuthManager(ABC, Generic[User]):
         except InvalidCredentialsError:
             return None
         return user if right else None
-
-
-def _password_hash(user: object) -> str | None:
-    if isinstance(user, dict):
-        return user.get("password_hash")
-    return getattr(user, "password_hash", None)
 
 
 def _is_plain(email: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from asgi_auth import (
     AuthenticationMiddleware,
     BackendChain,
+    ConfigurationError,
     InvalidCredentialsError,
     JWTBackend,
     KeySet,
@@ -75,6 +76,35 @@ async def test_name_and_password_with_colons_are_good(manager):
     assert principal.roles == {"editor"}
     assert principal.scopes == {"authenticated", "read"}
     assert principal.backend == "basic"
+
+
+@pytest.mark.parametrize("facts", [{"disabled": True}, {"is_active": False}])
+async def test_a_disabled_user_is_refused_in_whatever_shape(manager, facts):
+    hashed = manager.users["ada@example.org"].password_hash
+
+    class Rows(Users):
+        async def get_user_by_email(self, email):
+            return {"id": 7, "password_hash": hashed, "roles": "editor", **user}
+
+    header = basic(f"ada@example.org:{PASSWORD}")
+    backend = BasicBackend(Rows(manager.hasher, hashed))
+    user = facts
+    assert (await ask(backend, header)).status == 401
+    user = {}
+    assert (await ask(backend, header, echo := Echo())).status == 200
+    assert echo.scopes[0]["auth"].roles == {"editor"}
+
+
+async def test_a_user_without_an_id_is_a_mistake(manager):
+    hashed = manager.users["ada@example.org"].password_hash
+
+    class Rows(Users):
+        async def get_user_by_email(self, email):
+            return {"password_hash": hashed}
+
+    header = basic(f"ada@example.org:{PASSWORD}")
+    with pytest.raises(ConfigurationError, match="subject="):
+        await ask(BasicBackend(Rows(manager.hasher, hashed)), header)
 
 
 async def test_who_is_not_known_is_challenged(manager):
