@@ -11,7 +11,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-__all__ = ["PerLoop", "may_go_on"]
+__all__ = ["PerLoop", "may_go_on", "stop"]
+
+# Seconds between two tries to cancel a task.
+_AGAIN = 0.5
 
 _T = TypeVar("_T")
 
@@ -89,3 +92,14 @@ def may_go_on() -> bool:
     """
     task = asyncio.current_task()
     return task is None or not task.cancelling()
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    """Cancel *task*, and wait for its end.
+
+    More than once where it must be: a driver that is just connecting may take the
+    cancellation for an outage of its own, and the task would try again for ever.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_AGAIN)

@@ -23,7 +23,7 @@ from collections.abc import (
 from typing import Any, NamedTuple
 
 from asgi_auth._drivers.http import Fetch, Remote, check_url
-from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.per_loop import PerLoop, stop
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_jwks
@@ -306,8 +306,7 @@ class _Flight:
 
     async def aclose(self) -> None:
         if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait([self.task])
+            await stop(self.task)
 
 
 def _lifetime(headers: Mapping[str, str], ttl: float) -> float:

@@ -83,6 +83,11 @@ class Cluster:
         self._stop_reports: Callable[[], None] | None = None
         self.elsewhere = Elsewhere()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether there are other processes."""
+        return self._fanout is not None
+
     def publish(
         self,
         verb: str,

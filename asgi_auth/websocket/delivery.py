@@ -32,7 +32,7 @@ class Disconnect(NamedTuple):
 
     Attributes:
         subject: The user, or ``None``: anybody.
-        issuer: Whose user; ``None``: that of whom there is only one.
+        issuer: Whose user; ``None``: of tokens without ``iss``.
         session_id: The session, or ``None``: any.
         code: The close code.
         reason: The close reason.
@@ -79,22 +79,41 @@ class Delivery:
         if principal.is_authenticated:
             self._issuers.add(principal.issuer)
 
-    def devices(self, subject: str, issuer: str | None) -> list[WebSocketConnection]:
-        """List the connections of one user.
+    def resolve(self, issuer: str | None, *, shared: bool) -> str | None:
+        """Return whose subjects are meant, as principals call it: ``None`` is nameless.
+
+        Args:
+            issuer: As the application names it; empty for tokens without ``iss``.
+            shared: Other processes are asked to do the same. They never guess.
 
         Raises:
-            ConfigurationError: No issuer is named, and there are several.
+            ConfigurationError: None is named, and there are several; or there are other
+                processes, and nobody who came here says which it is.
         """
-        issuer = issuer or self.issuer
-        if issuer is None and len(self._issuers) > 1:
+        named = self.issuer if issuer is None else issuer
+        if named is not None:
+            return named or None
+
+        if len(self._issuers) > 1:
             msg = (
                 "Callers come from several issuers, whose subjects may be equal: "
                 "name one, here or as Rooms(issuer=...)."
             )
             raise ConfigurationError(msg)
 
+        if shared and not self._issuers:
+            msg = (
+                "No caller has connected to this process, so that it does not know "
+                "whose subject is meant: name the issuer, here or as "
+                'Rooms(issuer=...), and "" for tokens without iss.'
+            )
+            raise ConfigurationError(msg)
+
         # Where there is one issuer only, it need not be named.
-        issuer = issuer or next(iter(self._issuers), None)
+        return next(iter(self._issuers), None)
+
+    def devices(self, subject: str, issuer: str | None) -> list[WebSocketConnection]:
+        """List the connections of one user of one issuer."""
         return self._registry.devices(Member(subject, issuer))
 
     def chosen(
@@ -135,11 +154,7 @@ class Delivery:
             connection.flush()
 
     def end(self, wanted: Disconnect) -> None:
-        """Close connections.
-
-        Raises:
-            ConfigurationError: A user is meant, and no issuer is named of several.
-        """
+        """Close connections."""
         connections: Iterable[WebSocketConnection] = [*self._registry]
         if wanted.subject is not None:
             connections = self.devices(wanted.subject, wanted.issuer)
@@ -152,16 +167,14 @@ class Delivery:
     def deliver(self, envelope: Envelope) -> None:
         """Do what another process asks for."""
         _, verb, head, payload = envelope
-        try:
-            if verb == "room":
-                self.send_now(self.chosen(head["room"], head["exclude"]), payload)
-            elif verb == "user":
-                devices = self.devices(head["subject"], head["issuer"])
-                self.send_now(devices, payload)
-            elif verb == "end":
-                self.end(Disconnect(*head["who"]))
-        except ConfigurationError as error:
-            _logger.error("a message of another process is not delivered: %s", error)  # noqa: TRY400  (the sentence says all)
+        if verb == "room":
+            self.send_now(self.chosen(head["room"], head["exclude"]), payload)
+        elif verb == "user":
+            # As the sender says: what is known of issuers here is of no account.
+            devices = self.devices(head["subject"], head["issuer"])
+            self.send_now(devices, payload)
+        elif verb == "end":
+            self.end(Disconnect(*head["who"]))
 
     def announce(self, event: str, room: str, member: Member) -> None:
         """Tell *room* who has come or left."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from asgi_auth._drivers.per_loop import may_go_on
+from asgi_auth._drivers.per_loop import may_go_on, stop
 from asgi_auth._drivers.redis import RedisClient, RedisLink, outages
 from asgi_auth.errors import UnavailableError
 from asgi_auth.websocket.fanout import Hear
@@ -120,8 +120,7 @@ class RedisFanout:
                 await asyncio.wait_for(self._idle.wait(), _PATIENCE)
 
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await stop(self._task)
 
         self._task = None
         await self._link.aclose()

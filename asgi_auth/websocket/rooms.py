@@ -183,14 +183,16 @@ class Rooms:
         Args:
             subject: The user's id.
             message: Bytes, or any JSON value. It is written once.
-            issuer: Whose user; by default as these rooms were made.
+            issuer: Whose user; by default as these rooms were made. Empty for tokens
+                without ``iss``.
 
         Raises:
-            ConfigurationError: No issuer is named, and there are several.
+            ConfigurationError: No issuer is named, and there are several, or with a
+                fan-out none that is known to this process.
         """
-        devices = self._delivery.devices(subject, issuer)
         payload = Payload.of(message)
-        issuer = issuer or self._delivery.issuer
+        issuer = self._delivery.resolve(issuer, shared=self._cluster.is_shared)
+        devices = self._delivery.devices(subject, issuer)
         self._cluster.publish("user", payload, subject=subject, issuer=issuer)
         await self._delivery.send(devices, payload)
 
@@ -221,9 +223,10 @@ class Rooms:
             msg = "disconnect() needs a subject or a session_id."
             raise ConfigurationError(msg)
 
-        wanted = Disconnect(
-            subject, issuer or self._delivery.issuer, session_id, code, reason
-        )
+        if subject is not None:
+            issuer = self._delivery.resolve(issuer, shared=self._cluster.is_shared)
+
+        wanted = Disconnect(subject, issuer, session_id, code, reason)
         self._delivery.end(wanted)
         self._cluster.publish("end", who=[*wanted])
 

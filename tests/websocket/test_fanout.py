@@ -11,7 +11,7 @@ from asgi_auth.websocket import LocalFanout, Member, RedisFanout, Rooms
 from asgi_auth.websocket.envelope import wrap
 from asgi_auth.websocket.presence import Elsewhere
 from tests.stores.valkey import valkey_cluster, valkey_server
-from tests.websocket.peer import until
+from tests.websocket.peer import ISSUER, token_service, until
 from tests.websocket.test_rooms import House, do
 
 
@@ -69,7 +69,7 @@ async def test_targeted_messages_reach_devices_in_all_processes(fanouts):
 
 
 async def test_a_process_without_connections_can_send(fanouts):
-    third = Rooms(fanout=fanouts())
+    third = Rooms(fanout=fanouts(), issuer=ISSUER)
     async with House(fanout=fanouts()) as one:
         ann = await one.visit("ann", "tea")
         await third.send_to_user("ann", 1)
@@ -78,6 +78,41 @@ async def test_a_process_without_connections_can_send(fanouts):
         assert (await ann.next())["bytes"] == b"\x00\n\xff"
         await third.disconnect("ann")
         assert await ann.closed() == (3003, "disconnected")
+
+
+async def test_a_message_goes_to_the_user_of_the_senders_issuer_only(fanouts):
+    """Each process sees callers of one issuer, and both have a user called ann."""
+    theirs = token_service(issuer="https://other.example")
+    async with (
+        House(fanout=fanouts()) as one,
+        House(fanout=fanouts(), tokens=theirs) as two,
+    ):
+        ours, other = await one.visit("ann"), await two.visit("ann")
+        await one.rooms.send_to_user("ann", "for ours")
+        assert await ours.hear() == "for ours"
+        await one.rooms.send_to_user("ann", "for them", issuer="https://other.example")
+        assert await other.hear() == "for them"
+        await two.rooms.disconnect("ann")
+        assert await other.closed() == (3003, "disconnected")
+        assert await ours.silent()
+
+
+async def test_an_issuer_of_which_nothing_is_known_must_be_named(fanouts):
+    rooms = Rooms(fanout=fanouts())
+    for work in (rooms.send_to_user("ann", 1), rooms.disconnect("ann")):
+        with pytest.raises(ConfigurationError, match=r"Rooms\(issuer=...\)"):
+            await work
+
+    await rooms.send_to_user("ann", 1, issuer="")
+    await rooms.disconnect(session_id="any")
+
+
+async def test_tokens_without_an_issuer_are_named_by_an_empty_text(fanouts):
+    nameless = token_service(issuer=None)
+    async with House(fanout=fanouts(), tokens=nameless) as one:
+        ann = await one.visit("ann")
+        await Rooms(fanout=fanouts(), issuer="").send_to_user("ann", 1)
+        assert await ann.hear() == 1
 
 
 async def test_who_is_left_out_is_left_out_everywhere(fanouts):
@@ -243,6 +278,20 @@ async def test_closing_leaves_no_task_behind(valkey):
 
     await house.rooms.aclose()
     await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_closing_while_it_connects_leaves_nothing_behind(valkey):
+    before = asyncio.all_tasks()
+    for turns in range(12):
+        fanout = RedisFanout(valkey.url)
+        fanout.publish("tea", b"hi")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        async with asyncio.timeout(10):
+            await fanout.aclose()
+
     assert asyncio.all_tasks() == before
 
 
