@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-__all__ = ["FrozenDict", "freeze", "parse_object"]
+__all__ = ["FrozenDict", "finite", "freeze", "parse_object"]
 
 
 class FrozenDict(dict[str, Any]):
@@ -122,7 +122,12 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def _float(text: str) -> float:
+def finite(text: str) -> float:
+    """Read the digits of a JSON number.
+
+    Raises:
+        ValueError: It is too large for a float.
+    """
     number = float(text)
     if number - number != 0:  # Infinity from 1e999; JSON has no such number.
         _constant("an overflowing number")
@@ -130,8 +135,8 @@ def _float(text: str) -> float:
     return number
 
 
-_decoder: Any = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
+_decoder: Any = json.JSONDecoder(parse_constant=_constant, parse_float=finite)
 _scan = _decoder.scan_once  # ``raw_decode`` is a call into Python around it.
 _strict_decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=finite
 )

@@ -27,9 +27,14 @@ from asgi_auth.errors import (
     UnknownSubjectError,
 )
 from asgi_auth.lifetime import SocketGuard
-from asgi_auth.principal import ANONYMOUS, Principal, tracking
+from asgi_auth.principal import ANONYMOUS, Principal, tracking, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
-from asgi_auth.responses.preflight import EmptyBody, SilentReply
+from asgi_auth.responses.preflight import (
+    EmptyBody,
+    RefusedPreflights,
+    SilentReply,
+    is_cors_preflight,
+)
 from asgi_auth.responses.sender import (
     Reply,
     SocketReply,
@@ -62,7 +67,8 @@ class AuthenticationMiddleware:
         required: Refuse anonymous callers everywhere but on *public_paths*.
         public_paths: ``/exact`` or ``/prefix/*``: never refused here.
         invalid: What to do about a bad credential that the client chose to send.
-        preflight: ``pass`` lets CORS preflights through, without body either way.
+        preflight: ``pass`` lets CORS preflights through, without body either way, but
+            not where a caller is *required*: CORS middleware stands around this one.
         trusted_origins: Origins whose pages may send cookies along.
         public_url: The own origin, where a proxy changes the Host header.
         share_scope: Write into the scope we are given instead of into a copy.
@@ -87,6 +93,7 @@ class AuthenticationMiddleware:
         "_look_at_socket",
         "_make_reply",
         "_pass_preflight",
+        "_preflights",
         "_public",
         "_required",
         "_share",
@@ -143,6 +150,7 @@ class AuthenticationMiddleware:
         self._public = public if len(public) else None
         self._lenient = invalid == "anonymous"
         self._pass_preflight = preflight == "pass"
+        self._preflights = RefusedPreflights()
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
         self._share = share_scope
 
@@ -158,13 +166,17 @@ class AuthenticationMiddleware:
             app, make_reply = self._guard, SocketReply
             came = self._look_at_socket(scope)
         else:
-            await self._app(_without_caller(scope), receive, send)
+            if self._required and kind != "lifespan":
+                msg = f"no caller of a {kind!r} scope can be identified, as required"
+                raise ConfigurationError(msg)
+
+            await self._app(without_caller(scope), receive, send)
             return
 
         credential = None
         principal = user = ANONYMOUS
         # Read as well: the token in the query of a preflight must not reach a log.
-        is_preflight = scope.get("method") == "OPTIONS" and self._passes(scope)
+        is_preflight = self._pass_preflight and is_cors_preflight(scope)
         if is_preflight:
             receive, send = EmptyBody(receive).receive, SilentReply(send).send
 
@@ -180,7 +192,12 @@ class AuthenticationMiddleware:
             reply.body = RequestBody(receive)
             receive = reply.body.receive
 
-        if not is_preflight and (came is not None or self._asks_always):
+        if is_preflight:
+            if self._required and not self._is_public(scope):
+                self._preflights.warn()
+                await reply.refuse(AuthenticationError())
+                return
+        elif came is not None or self._asks_always:
             try:
                 if isinstance(came, bytes):
                     known = self._tell_bearer(came)
@@ -215,12 +232,6 @@ class AuthenticationMiddleware:
             refusal = refusal_in(error)
             if refusal is None or not await reply.settle(refusal):
                 raise
-
-    def _passes(self, scope: Scope) -> bool:
-        """Recognise a CORS preflight (Fetch standard, section 4.8)."""
-        names = {name.lower() for name, _ in scope["headers"]}
-        asked = b"origin" in names and b"access-control-request-method" in names
-        return asked and self._pass_preflight
 
     def _fast_lane(
         self, backend: Backend
@@ -327,11 +338,3 @@ def _check_choice(name: str, value: str, allowed: set[str]) -> None:
 
 def _issuers(backend: Backend) -> int:
     return len(getattr(backend, "issuers", ()))
-
-
-def _without_caller(scope: Scope) -> Scope:
-    """Return *scope* without what an outer layer said of a caller."""
-    if "user" not in scope and "auth" not in scope:
-        return scope
-
-    return {key: scope[key] for key in scope if key not in {"user", "auth"}}

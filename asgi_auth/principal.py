@@ -24,6 +24,7 @@ __all__ = [
     "get_user",
     "track",
     "tracking",
+    "without_caller",
 ]
 
 AUTHENTICATED = "authenticated"
@@ -174,3 +175,11 @@ def tracking(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
 
     return tracked
+
+
+def without_caller(scope: Scope) -> Scope:
+    """Return *scope* without what an outer layer said of a caller."""
+    if "user" not in scope and "auth" not in scope:
+        return scope
+
+    return {key: scope[key] for key in scope if key not in {"user", "auth"}}

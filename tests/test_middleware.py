@@ -536,11 +536,37 @@ PREFLIGHT = [
 
 
 async def test_a_preflight_goes_on_as_nobody_and_without_a_body():
-    app = around(echo := Echo(), required=True)
+    app = around(echo := Echo())
     headers = [*PREFLIGHT, bearer(GOOD), cookie(GOOD)]
     answer = await run(app, method="OPTIONS", headers=headers)
     assert (answer.status, answer.body) == (200, b"")
     assert echo.scopes[-1]["auth"] is ANONYMOUS
+
+
+async def test_a_preflight_runs_no_app_where_a_caller_is_required(caplog):
+    app = around(echo := Echo(), required=True, public_paths=["/open"])
+    for _ in range(3):
+        answer = await run(app, method="OPTIONS", headers=PREFLIGHT)
+        assert (answer.status, echo.scopes) == (401, [])
+
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "CORS middleware around" in record.getMessage()
+    answer = await run(app, "/open", method="OPTIONS", headers=PREFLIGHT)
+    assert (answer.status, answer.body) == (200, b"")
+
+
+async def test_a_scope_of_an_unknown_type_runs_no_app_where_a_caller_is_required():
+    called = []
+
+    async def app(scope, receive, send):
+        called.append(scope["type"])
+
+    await around(app)({"type": "telepathy"}, None, None)
+    await around(app, required=True)({"type": "lifespan"}, None, None)
+    with pytest.raises(ConfigurationError, match="telepathy"):
+        await around(app, required=True)({"type": "telepathy"}, None, None)
+    assert called == ["telepathy", "lifespan"]
 
 
 @pytest.mark.parametrize("headers", [[], PREFLIGHT[:1], PREFLIGHT[1:]])
@@ -626,11 +652,12 @@ async def test_other_scopes_pass_without_a_caller(kind):
 
     receive, send = object(), object()
     scope = {"type": kind, "state": {}, "user": "x", "auth": "y"}
-    await around(app, required=True)(scope, receive, send)
+    required = kind == "lifespan"
+    await around(app, required=required)(scope, receive, send)
     assert seen == [({"type": kind, "state": scope["state"]}, receive, send)]
     assert scope["user"] == "x"
     plain = {"type": kind}
-    await around(app, required=True)(plain, receive, send)
+    await around(app, required=required)(plain, receive, send)
     assert seen[1][0] is plain
 
 

@@ -129,7 +129,8 @@ class JWTBackend:
         if self._verifier.issuer is not None or "iss" in payload:
             return payload.get("iss") == self._verifier.issuer
 
-        return header.get("kid") in {key.kid for key in self._verifier.keys}
+        # Compared, not looked up: a kid may be anything, a list for one.
+        return any(header.get("kid") == key.kid for key in self._verifier.keys)
 
 
 def _leave(_: bytes, __: str = "header", /) -> None:

@@ -7,8 +7,8 @@ query are blanked out, so that no access log gets them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
@@ -44,6 +44,9 @@ _KUBERNETES = (f"{_KUBE}k8s.io.", _KUBE)
 _PLAIN = b"Bearer ey"
 _LONGEST = len(b"Bearer ") + MAX_TOKEN
 _AND, _PERCENT = b"&%"
+
+# With a second credential the verdict is clear, however many more there are.
+_AMBIGUOUS = 2
 
 
 Look = Callable[[Scope], Credential | bytes | None]
@@ -188,7 +191,7 @@ class CredentialReader:
 
         if self._fields:
             for name, value in scope["headers"]:
-                if name.lower() in self._fields:
+                if name.lower() in self._fields and len(found) < _AMBIGUOUS:
                     found.append(_from_field(name.lower(), value.strip(b" \t")))
 
         return found
@@ -198,16 +201,19 @@ class CredentialReader:
         found: list[Credential] = []
         for name, pattern in self._queries[scope["type"]]:
             # An empty one is what an outer middleware has left of its own.
-            values = filter(None, pattern.findall(query))
-            found += [_from_query_value(value)._replace(name=name) for value in values]
-            query = pattern.sub(_blank, query)
+            values = (match[1] for match in pattern.finditer(query) if match[1])
+            some = islice(values, _AMBIGUOUS)
+            found += [_from_query_value(value)._replace(name=name) for value in some]
+            query = pattern.sub(name.encode("ascii") + b"=", query)
 
         scope["query_string"] = query
         return found
 
     def _from_cookies(self, cookies: bytes) -> Credential | None:
         for name, pattern in self._cookies:
-            values = [v for v in map(unquote, pattern.findall(cookies)) if v]
+            matches = pattern.finditer(cookies)
+            texts = filter(None, (unquote(match[1]) for match in matches))
+            values = [*islice(texts, _AMBIGUOUS)]
             if len(values) > 1:
                 return malformed("cookie", "two cookies of one name", explicit=False)
 
@@ -232,10 +238,6 @@ def _one_of(first: Credential | None, others: list[Credential]) -> Credential | 
     offers = [c.offer for c in found if c.offer is not None]
     error = InvalidRequestError("more than one credential")
     return found[0]._replace(token=b"", error=error, offer=next(iter(offers), None))
-
-
-def _blank(match: re.Match[bytes]) -> bytes:
-    return match[0][: match.start(1) - match.start()]
 
 
 def _from_field(name: bytes, value: bytes) -> Credential:
@@ -271,6 +273,9 @@ def _from_subprotocols(names: Sequence[str]) -> list[Credential]:
     answer: str | None = None
     waiting = iter(names)
     for name in waiting:
+        if len(found) == _AMBIGUOUS:
+            break  # What is left is dropped: it may hold tokens as well.
+
         prefix = next((p for p in _KUBERNETES if name.startswith(p)), None)
         if name.lower() == "bearer":
             answer = name

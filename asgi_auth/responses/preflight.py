@@ -1,21 +1,51 @@
 """Keep a CORS preflight from reaching more of an app than its headers.
 
-It gives the app an empty body, and the client none of the app's. Which requests are
-preflights is for the middleware to say.
+It gives the app an empty body, and the client none of the app's. Whether a preflight
+reaches the app at all is for the middleware to say.
 """
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 
-from asgi_auth._asgi import Message, Receive, Send
+from asgi_auth._asgi import Message, Receive, Scope, Send
 
-__all__ = ["EmptyBody", "SilentReply"]
+__all__ = ["EmptyBody", "RefusedPreflights", "SilentReply", "is_cors_preflight"]
+
+_logger = logging.getLogger("asgi_auth.responses")
 
 # What ends a response, with ASGI's extensions; hints and trailers do not.
 _BODIES = frozenset(
     f"http.response.{kind}" for kind in ("body", "pathsend", "zerocopysend")
 )
+
+
+def is_cors_preflight(scope: Scope) -> bool:
+    """Recognise a CORS preflight (Fetch standard, section 4.8)."""
+    if scope.get("method") != "OPTIONS":
+        return False
+
+    names = {name.lower() for name, _ in scope["headers"]}
+    return b"origin" in names and b"access-control-request-method" in names
+
+
+class RefusedPreflights:
+    """Says once where CORS belongs: pages get no answer that they could read."""
+
+    __slots__ = ("_has_warned",)
+
+    def __init__(self) -> None:
+        self._has_warned = False
+
+    def warn(self) -> None:
+        """Log a warning, the first time."""
+        if not self._has_warned:
+            self._has_warned = True
+            _logger.warning(
+                "a CORS preflight is refused, because required=True: put the CORS "
+                "middleware around asgi_auth's, where it answers preflights itself"
+            )
 
 
 class EmptyBody:

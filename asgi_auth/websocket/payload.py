@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn
 
 from asgi_auth._asgi import Message
 from asgi_auth._encoding import compact_json
+from asgi_auth._frozen import finite
 from asgi_auth.websocket.errors import BadMessageError
 
 __all__ = ["Encoding", "Frame", "Payload", "decode"]
@@ -106,7 +107,7 @@ def decode(content: str | bytes, encoding: Encoding) -> Any:
 
 def _loads(text: Any) -> Any:
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=finite)
         if "\\ud" in text or "\\uD" in text:
             compact_json(value)  # Half a character could not be sent on.
     except (ValueError, RecursionError):
