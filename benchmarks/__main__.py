@@ -19,6 +19,7 @@ SUITES = {
     "stack": "behind uvicorn and granian, under load",
     "cache": "hit rates, memory, and an attack on the table of verified tokens",
     "sessions": "rotate, verify and revoke, store against store",
+    "feed": "what is revoked, as it grows: loading, memory, sweeps and floods",
     "websocket": "thousands of sockets: memory, broadcasts, punctual ends",
     "passwords": "what hashing does to the event loop",
     "instructions": "what a request executes, function by function",

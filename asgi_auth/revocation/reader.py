@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from asgi_auth._clock import Clock
 from asgi_auth._drivers.per_loop import PerLoop, may_go_on
@@ -21,6 +21,8 @@ from asgi_auth.stores.records import Feed
 __all__ = ["FeedReader"]
 
 _logger = logging.getLogger("asgi_auth")
+
+_T = TypeVar("_T")
 
 # Seconds.
 _WAIT = 1.0
@@ -103,36 +105,41 @@ class FeedReader:
         Raises:
             UnavailableError: The store is down.
         """
-        while await self._read_page(wait):
-            wait = 0.0
+        page = _spawn(self._page(self._cursor, wait))
+        try:
+            while True:
+                asked_at, feed = await page
+                # It is under way while this one is applied.
+                if feed.more:
+                    page = _spawn(self._page(feed.cursor, 0.0))
+
+                await self._apply(feed)
+                if self._is_set_back(feed.now, asked_at):
+                    # What had expired by the wrong time was left out: read it now.
+                    page.cancel()
+                    page = _spawn(self._page(None, 0.0))
+                    continue
+
+                self._cursor = feed.cursor
+                if not feed.more:
+                    self._confirm(asked_at)
+                    return
+        finally:
+            page.cancel()
 
     async def aclose(self) -> None:
         """Stop reading in the running loop."""
         await self._tasks.aclose()
 
-    async def _read_page(self, wait: float) -> bool:
-        """Read one page, and report whether there is more."""
+    async def _page(self, cursor: str | None, wait: float) -> tuple[float, Feed]:
+        """Return a page, and when it was asked for."""
         # What is known is as old as the question, not as the answer: a process may
         # have been suspended in between.
         asked_at = uptime()
-        feed = await self._page(wait)
-        await self._apply(feed)
-        if self._is_set_back(feed.now, asked_at):
-            # What had expired by the wrong time was left out: read it now.
-            self._cursor = None
-            return True
-
-        self._cursor = feed.cursor
-        if not feed.more:
-            self._confirm(asked_at)
-
-        return feed.more
-
-    async def _page(self, wait: float) -> Feed:
         now = None if self._clock is None else self._clock()
         try:
             async with asyncio.timeout(wait + _LONGEST_ANSWER):
-                return await self._store.feed(self._cursor, wait=wait, now=now)
+                return asked_at, await self._store.feed(cursor, wait=wait, now=now)
         except TimeoutError:
             msg = "the store did not answer in time"
             raise UnavailableError(msg) from None
@@ -188,7 +195,7 @@ class _Tasks:
             await asyncio.wait(tasks)
 
 
-def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+def _spawn(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     task = asyncio.get_running_loop().create_task(work)
     # Read, so that nobody warns about an outage that no request has met.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 from asgi_auth.errors import ConfigurationError
@@ -58,23 +58,34 @@ class Register:
         self._sweeping: Iterator[int] = iter(())
         self._next_sweep = _NEVER
 
-    def add(self, entry: Revocation, life: float) -> bool:
-        """Hold *entry* for so many seconds; report whether it says anything new."""
-        end = _tick(life)
+    def add(self, entries: Sequence[Revocation], now: float) -> list[Revocation]:
+        """Hold *entries*, and return those that say anything new.
+
+        Args:
+            entries: Of which the times are by the store's clock.
+            now: The store's time.
+        """
+        shift = uptime() - now
         with self._lock:
-            table = self.tables.get(entry.issuer)
-            if table is None:
-                table = self.tables[entry.issuer] = RevokedTable()
+            return [
+                entry
+                for entry in entries
+                if self._add(entry, math.ceil((entry.expires_at + shift) / _TICK))
+            ]
 
-            size = table.size
-            if self.size < self._max_entries or table.holds(entry):
-                # Equal numbers are one object: many entries share their end.
-                is_news = table.add(entry, self._ends.setdefault(end, end))
-            else:
-                is_news = self._overflow(table, entry, end)
+    def _add(self, entry: Revocation, end: int) -> bool:
+        table = self.tables.get(entry.issuer)
+        if table is None:
+            table = self.tables[entry.issuer] = RevokedTable()
 
-            self.size += table.size - size
-            return is_news
+        if self.size >= self._max_entries and not table.holds(entry):
+            return self._overflow(table, entry, end)
+
+        size = table.size
+        # Equal numbers are one object: many entries share their end.
+        is_news = table.add(entry, self._ends.setdefault(end, end))
+        self.size += table.size - size
+        return is_news
 
     def holds(self, entry: Revocation, life: float) -> bool:
         """Report whether the name of *entry* is held for so many seconds yet."""

@@ -32,7 +32,7 @@ _NEVER = float("-inf")
 # Seconds.
 _CATCH_UP = 1.0
 # So many entries are applied before others may run.
-_SLICE = 250
+_SLICE = 500
 
 
 class RevocationList:
@@ -244,14 +244,12 @@ class RevocationList:
         self._register.sweep()
 
     def _apply_at_once(self, entries: Sequence[Revocation], now: float) -> None:
-        news = []
-        for entry in entries:
-            if entry.kind not in _KINDS:
-                # A newer version of this package may share the store.
-                _logger.warning("a revocation of an unknown kind is passed over")
-            elif self._register.add(entry, entry.expires_at - now):
-                news.append(entry)
+        if not _KINDS.issuperset(entry.kind for entry in entries):
+            # A newer version of this package may share the store.
+            _logger.warning("revocations of an unknown kind are passed over")
+            entries = [entry for entry in entries if entry.kind in _KINDS]
 
+        news = self._register.add(entries, now)
         if news:
             self.version += 1
             for listener in [*self._listeners]:

@@ -7,7 +7,6 @@ number that many names share. It reads no clock, and decides nothing about token
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 from asgi_auth.stores.records import Revocation
 
@@ -18,6 +17,8 @@ _NEVER = float("-inf")
 # A dict that grows copies itself. 32 small ones copy themselves in less than a
 # millisecond each, where one of a million names would stop the event loop.
 _SHARDS = 32
+# Not by the lowest bits of a hash, by which a dict finds the places of its own.
+_SHIFT = 40
 
 # The sids of this package begin with a tag in hexadecimal digits, and a dot.
 _TAG = 16
@@ -87,11 +88,13 @@ class RevokedTable:
             return is_news
 
         name = _pack(entry.kind, entry.value)
-        shard = self._shard(name)
-        # Of two, neither the later time nor the longer life may be lost.
+        shard = self._ends[(hash(name) >> _SHIFT) % _SHARDS]
         known = shard.get(name)
-        self.size += known is None
-        if known is None or known < end:
+        if known is None:
+            self.size += 1
+            shard[name] = end
+        elif known < end:
+            # Of two, neither the later time nor the longer life may be lost.
             shard[name] = end
 
         if entry.kind != "subject":
@@ -124,10 +127,11 @@ class RevokedTable:
         looked_at = len(shard)
         gone = [name for name, end in shard.items() if end <= tick]
         self.size -= len(gone)
-        for name in gone:
-            self._times.pop(name, None)
+        if self._times:
+            for name in gone:
+                self._times.pop(name, None)
 
-        if len(gone) * 2 > len(shard):
+        if len(gone) * 2 > looked_at:
             # A dict keeps its size when names leave it.
             self._ends[number] = {
                 name: end for name, end in shard.items() if end > tick
@@ -161,27 +165,25 @@ class RevokedTable:
                     yield _unpack(name, issuer, at), end - tick
 
     def _end_of(self, name: bytes) -> int | None:
-        return self._shard(name).get(name)
-
-    def _shard(self, name: bytes) -> dict[bytes, int]:
-        # Not by the lowest bits, by which a dict finds the places of its own.
-        return self._ends[(hash(name) >> 40) % _SHARDS]
+        return self._ends[(hash(name) >> _SHIFT) % _SHARDS].get(name)
 
 
 def _pack(kind: str, value: str) -> bytes:
-    if kind == "sid" and value[_TAG : _TAG + 1] == ".":
-        with suppress(ValueError):
-            tag = bytes.fromhex(value[:_TAG])
-            # Not upper case, nor spaces: two names must not become one.
-            if tag.hex() == value[:_TAG]:
-                return b"S" + tag + _encode(value[_TAG + 1 :])
-
-    return _PREFIXES[kind] + _encode(value)
-
-
-def _encode(text: str) -> bytes:
     # Whatever callers send: a lone surrogate is a name like any other.
-    return text.encode("utf-8", "surrogatepass")
+    if kind != "sid" or value[_TAG : _TAG + 1] != ".":
+        return _PREFIXES[kind] + value.encode("utf-8", "surrogatepass")
+
+    tag = value[:_TAG]
+    try:
+        packed = bytes.fromhex(tag)
+    except ValueError:
+        packed = b""
+
+    # Not upper case, nor spaces: two names must not become one.
+    if packed.hex() != tag:
+        return b"s" + value.encode("utf-8", "surrogatepass")
+
+    return b"S" + packed + value[_TAG + 1 :].encode("utf-8", "surrogatepass")
 
 
 def _unpack(name: bytes, issuer: str, at: float) -> Revocation:

@@ -149,7 +149,7 @@ class Feed:
     restarted: bool = False
 
 
-FEED_PAGE = 1000
+FEED_PAGE = 2000
 """How many entries a page of a feed has at most: no reader is handed everything."""
 
 

@@ -78,8 +78,9 @@ class SQLFeed:
                 return await self._read_window(place, now, restarted=True)
 
             left = deadline - time.monotonic()
-            if page.entries or page.more or left <= 0:
-                return page.feed
+            feed = page.feed()
+            if feed.entries or feed.more or left <= 0:
+                return feed
 
             place = page.place
             await asyncio.sleep(min(self._poll, left))
@@ -95,7 +96,13 @@ class SQLFeed:
         self, place: Cursor, now: float | None, *, restarted: bool = False
     ) -> Feed:
         end, number = place.window or (0.0, 0)
-        values = {"end": end, "number": number, "size": FEED_PAGE, "now": now}
+        values = {
+            "end": end,
+            "number": number,
+            "settled": place.last,
+            "size": FEED_PAGE,
+            "now": now,
+        }
         rows = await self._database.fetch(self._window, values)
         page = _Page.of(rows, place.past_window(), more=True)
         if len(page.rows) == FEED_PAGE:
@@ -106,10 +113,9 @@ class SQLFeed:
             size = (FEED_PAGE - len(page.rows)) // 2
             news = await self._read_since(page.place, now, size=size)
             if news is not None:
-                rows = [*page.rows, *news.rows]
-                page = replace(news, rows=[*{row.id: row for row in rows}.values()])
+                page = replace(news, rows=[*page.rows, *news.rows])
 
-        return replace(page.feed, restarted=restarted)
+        return page.feed(restarted=restarted)
 
     async def _read_since(
         self, place: Cursor, now: float | None, *, size: int
@@ -148,23 +154,24 @@ class _Page:
     @classmethod
     def of(cls, rows: Sequence[sa.Row[Any]], place: Cursor, *, more: bool) -> _Page:
         # The time stands in each row; a row with nothing else says that there is none.
-        known = [row for row in rows if row.id is not None]
+        known = [] if rows[0].id is None else rows
         return cls(known, place, rows[0].now, more)
 
-    @property
-    def entries(self) -> tuple[Revocation, ...]:
-        return tuple(_revocation(row) for row in self.rows if self.now < row.expires_at)
-
-    @property
-    def feed(self) -> Feed:
-        return Feed(self.entries, str(self.place), self.now, more=self.more)
+    def feed(self, *, restarted: bool = False) -> Feed:
+        live = [row for row in self.rows if self.now < row.expires_at]
+        return Feed(
+            tuple(map(_revocation, live)),
+            str(self.place),
+            self.now,
+            more=self.more,
+            restarted=restarted,
+        )
 
 
 def _revocation(row: sa.Row[Any]) -> Revocation:
+    # By their order in the table: by name each costs as much as the rest together.
+    values: tuple[Any, ...] = row[1:6]
+    kind, issuer, value, at, expires_at = values
     return Revocation(
-        kind=row.kind,
-        issuer=row.issuer,
-        value=row.value,
-        at=row.at,
-        expires_at=row.expires_at,
+        kind=kind, issuer=issuer, value=value, at=at, expires_at=expires_at
     )

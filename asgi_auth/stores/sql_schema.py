@@ -45,6 +45,7 @@ def _time(name: str, *, null: bool = False) -> sa.Column[float]:
 
 def _sessions(prefix: str, metadata: sa.MetaData) -> sa.Table:
     name = f"{prefix}sessions"
+    revoked_at = _time("revoked_at", null=True)
     return sa.Table(
         name,
         metadata,
@@ -62,10 +63,17 @@ def _sessions(prefix: str, metadata: sa.MetaData) -> sa.Table:
         _text("amr"),
         _text("claims"),
         _text("device"),
-        _time("revoked_at", null=True),
-        sa.Index(f"{name}_subject", "issuer", "subject"),
+        revoked_at,
+        # In the order in which they are listed.
+        sa.Index(f"{name}_subject", "issuer", "subject", "created_at", "sid"),
         sa.Index(f"{name}_idle_expires_at", "idle_expires_at"),
-        sa.Index(f"{name}_revoked_at", "revoked_at"),
+        # For the sweep alone: what looks for living sessions must not walk over it.
+        sa.Index(
+            f"{name}_revoked_at",
+            revoked_at,
+            postgresql_where=revoked_at.is_not(None),
+            sqlite_where=revoked_at.is_not(None),
+        ),
     )
 
 

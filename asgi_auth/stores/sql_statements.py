@@ -94,11 +94,10 @@ class Statements:
         table = self._sessions
         return (
             sa.select(table)
-            .select_from(table.join(self._moment, sa.true()))
             .where(
                 table.c.issuer == sa.bindparam("issuer", type_=sa.Text()),
                 table.c.subject == sa.bindparam("subject", type_=sa.Text()),
-                self._is_live(),
+                self._is_live(self._once(self._time())),
             )
             .order_by(table.c.created_at, table.c.sid)
         )
@@ -146,12 +145,19 @@ class Statements:
         )
 
     def window(self) -> sa.Executable:
-        """Read ``size`` rows behind ``end`` and ``number``; and the time."""
+        """Read ``size`` rows that end behind a place, up to ``settled``; and the time.
+
+        The place is ``end`` and ``number`` of the last row that was read. What is not
+        settled comes with :meth:`since`.
+        """
         table = self._revocations
         place = sa.tuple_(_seconds("end"), _integer("number"))
         page = (
             sa.select(table)
-            .where(sa.tuple_(table.c.expires_at, table.c.id) > place)
+            .where(
+                sa.tuple_(table.c.expires_at, table.c.id) > place,
+                table.c.id <= _integer("settled"),
+            )
             .order_by(table.c.expires_at, table.c.id)
             .limit(_integer("size"))
             .subquery("page")
@@ -198,32 +204,58 @@ class Statements:
     def sweep(self) -> Sequence[sa.Executable]:
         """Delete some of what ended: sessions ``retention`` ago, revocations lately."""
         sessions, revocations = self._sessions, self._revocations
-        limit = self._time() - _seconds("retention")
+        ended = self._once(self._time() - _seconds("retention"))
         life = revocations.c.expires_at - revocations.c.at
         newest = sa.select(sa.func.max(revocations.c.id)).scalar_subquery()
         return [
-            _delete(sessions, sessions.c.sid, sessions.c.idle_expires_at <= limit),
-            _delete(sessions, sessions.c.sid, sessions.c.revoked_at <= limit),
-            _delete(
-                revocations,
+            self._delete(sessions.c.sid, sessions.c.idle_expires_at, ended),
+            self._delete(sessions.c.sid, sessions.c.revoked_at, ended),
+            self._delete(
                 revocations.c.id,
-                sa.and_(
-                    # By the database's clock as well: one that jumps ahead and back
-                    # must not take what is in force, nor what fills a hole.
-                    revocations.c.expires_at <= self._time() - _JUMP,
-                    revocations.c.stored_at + life <= self._present() - OVERLAP,
-                    # Readers that stand there would think that it was lost.
-                    revocations.c.id < newest,
-                ),
+                revocations.c.expires_at,
+                self._once(self._time() - _JUMP),
+                # By the database's clock as well: one that jumps ahead and back must
+                # not take what is in force, nor what fills a hole.
+                revocations.c.stored_at + life <= self._present() - OVERLAP,
+                # Readers that stand there would think that it was lost.
+                revocations.c.id < newest,
             ),
         ]
 
-    def _is_live(self) -> sa.ColumnElement[bool]:
+    def _delete(
+        self,
+        key: sa.Column[Any],
+        time: sa.Column[Any],
+        limit: sa.ColumnElement[float],
+        *conditions: sa.ColumnElement[bool],
+    ) -> sa.Executable:
+        some = (
+            sa.select(key)
+            .where(time <= limit, *conditions)
+            .order_by(time)
+            .limit(_SWEEP_AT_ONCE)
+        )
+        if self._dialect == "postgresql":
+            # With IN it may read the whole table rather than look up a thousand rows.
+            keys = sa.func.array(some.scalar_subquery(), type_=sa.ARRAY(key.type))
+            return sa.delete(key.table).where(key == sa.any_(keys)).returning(key)
+
+        return sa.delete(key.table).where(key.in_(some)).returning(key)
+
+    @staticmethod
+    def _once(value: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
+        """Compute a value once: PostgreSQL finds no index for a clock that goes on."""
+        return sa.select(value).scalar_subquery()
+
+    def _is_live(
+        self, now: sa.ColumnElement[float] | None = None
+    ) -> sa.ColumnElement[bool]:
         table = self._sessions
+        now = self._now if now is None else now
         return sa.and_(
             table.c.revoked_at.is_(None),
-            self._now < table.c.idle_expires_at,
-            self._now < table.c.expires_at,
+            now < table.c.idle_expires_at,
+            now < table.c.expires_at,
         )
 
     def _time(self) -> sa.ColumnElement[float]:
@@ -262,10 +294,3 @@ def _seconds(name: str) -> sa.BindParameter[float]:
 
 def _integer(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=sa.BigInteger())
-
-
-def _delete(
-    table: sa.Table, key: sa.Column[Any], condition: sa.ColumnElement[bool]
-) -> sa.Executable:
-    some = sa.select(key).where(condition).limit(_SWEEP_AT_ONCE)
-    return sa.delete(table).where(key.in_(some)).returning(key)

@@ -19,7 +19,7 @@ from asgi_auth import (
     UnavailableError,
 )
 from asgi_auth.revocation import uptime
-from asgi_auth.stores.records import Revocation
+from asgi_auth.stores.records import FEED_PAGE, Revocation
 from asgi_auth.testing import FakeClock
 
 ISSUER = "https://api.example"
@@ -230,7 +230,7 @@ class TestLoading:
 
     @pytest.fixture
     async def full(self, store):
-        entries = [entry("sid", f"sid-{number}") for number in range(5000)]
+        entries = [entry("sid", f"sid-{number}") for number in range(5 * FEED_PAGE)]
         await store.publish(*entries, entry("sid", "s"))
         return store
 
@@ -279,7 +279,7 @@ class TestLoading:
         counting = asyncio.create_task(count())
         await revocations.read()
         counting.cancel()
-        assert turns >= 5000 / 250
+        assert turns >= 5 * FEED_PAGE / 500
         await revocations.aclose()
 
     async def test_who_leaves_while_it_loads_leaves_no_task(self, full):
@@ -295,7 +295,7 @@ class TestLoading:
 
     def test_a_loop_that_is_killed_while_loading_leaves_the_next_one_the_rest(self):
         store = RemoteStore()
-        entries = [entry("sid", f"sid-{number}") for number in range(3000)]
+        entries = [entry("sid", f"sid-{number}") for number in range(3 * FEED_PAGE)]
         asyncio.run(store.publish(*entries, entry("sid", "s")))
         store.pace = 0.2
         revocations = RevocationList(store)

@@ -10,7 +10,7 @@
 -- KEYS: the stream, the kept ones
 -- ARGV: cursor or '', length of a page, time or ''
 -- Returns the time, the next cursor, whether there is more, whether the window begins
--- although there was a cursor, and the live entries as one JSON array.
+-- although there was a cursor, and the live entries as one flat JSON array.
 local now = ARGV[3]
 if now == '' then
     local time = redis.call('TIME')
@@ -24,7 +24,7 @@ local restarted = 0
 local live = {}
 
 local function keep(entry)
-    if tonumber(string.match(entry, '^%[%d+,(%d+)')) > present then
+    if tonumber(string.match(entry, '^%d+,(%d+)')) > present then
         live[#live + 1] = entry
     end
 end
