@@ -18,9 +18,17 @@ ROWS = 100_000
 SESSION = {"session": "s50000", "current": 0, "idle_ttl": 600.0, "now": None}
 VALUES = {
     "create": {
-        **{"sid": "new", "issuer": "i", "subject": "u1", "idle_ttl": 1.0, "ttl": 1.0},
-        **{"auth_time": None, "acr": None, "amr": "[]", "claims": "{}"},
-        **{"device": "{}", "now": None},
+        "sid": "new",
+        "issuer": "i",
+        "subject": "u1",
+        "idle_ttl": 1.0,
+        "ttl": 1.0,
+        "auth_time": None,
+        "acr": None,
+        "amr": "[]",
+        "claims": "{}",
+        "device": "{}",
+        "now": None,
     },
     "rotate": SESSION,
     "find": {"session": "s50000", "now": None},
@@ -29,11 +37,16 @@ VALUES = {
     "publish": {"entries": '[["sid", "i", "x"]]', "ttl": 9.0, "now": None},
     "settled": {"now": None},
     "window": {
-        **{"end": 1.8e9, "number": 2**62, "settled": 2**62, "size": 2000},
+        "end": 1.8e9,
+        "number": 2**62,
+        "settled": 2**62,
+        "size": 2000,
         "now": None,
     },
     "since": {
-        **{"last": ROWS - 10, "holes": '[["5", "9"], ["99", "101"]]', "size": 500},
+        "last": ROWS - 10,
+        "holes": '[["5", "9"], ["99", "101"]]',
+        "size": 500,
         "now": None,
     },
     "sweep": {"retention": 86400.0, "now": None},
@@ -75,7 +88,7 @@ async def fill(url, prefix):
                 text(sql.format(prefix=prefix, numbers=numbers).replace(":", r"\:"))
             )
     async with engine.connect() as connection:
-        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("ANALYZE"))
     await engine.dispose()
     await store.aclose()
