@@ -73,15 +73,18 @@ class Opener:
         )
         self._revoker.tell("session.created", subject, session.sid)
         if self._max_sessions is not None:
-            await self._end_surplus(session, self._max_sessions)
+            await self._end_surplus(subject, self._max_sessions)
 
         return session
 
-    async def _end_surplus(self, newest: Session, allowed: int) -> None:
-        sessions = await self._store.sessions(
-            self._issuer, newest.subject, now=self._revoker.now()
-        )
-        others = [session.sid for session in sessions if session.sid != newest.sid]
-        surplus = len(others) + 1 - allowed
-        if surplus > 0:
-            await self._revoker.end(others[:surplus], "session.revoked", newest.subject)
+    async def _end_surplus(self, subject: str, allowed: int) -> None:
+        """End the oldest sessions, be it the one that was just opened.
+
+        Log-ins that come at once agree on the order of their sessions, so that the
+        newest is ended by none of them.
+        """
+        sessions = await self._revoker.sessions(subject)
+        surplus = [
+            session.sid for session in sessions[: max(len(sessions) - allowed, 0)]
+        ]
+        await self._revoker.end(surplus, "session.revoked", subject)
