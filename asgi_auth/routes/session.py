@@ -6,7 +6,7 @@ won. A session that is not the caller's does not exist.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,6 +37,7 @@ REFRESH_FORM = Form(grant_type="refresh_token")
 """The form of a refresh (RFC 6749, section 6)."""
 
 _Kind = Literal["access", "refresh"]
+_COARSE: Final = 300.0
 
 
 class SessionRoutes:
@@ -62,7 +63,8 @@ class SessionRoutes:
             msg = "no refresh token came"
             raise AuthenticationError(msg)
 
-        pair = await self._context.tokens.refresh(token)
+        device = self._context.device(request)
+        pair = await self._context.tokens.refresh(token, device=device)
         # What came in a cookie stays out of the reach of scripts.
         medium: Medium = "cookie" if asked.refresh_token is None else "body"
         return self._context.deliver(request, pair, medium=medium)
@@ -169,7 +171,8 @@ def _shown(session: Session, present: str | None) -> SessionResponse:
         sid=session.sid,
         current=session.sid == present,
         created_at=session.created_at,
-        last_used_at=session.rotated_at,
+        # Coarsely: to the second it would tell a thief when to come.
+        last_used_at=session.rotated_at // _COARSE * _COARSE,
         expires_at=session.idle_expires_at,
         device=DeviceResponse(
             label=device.label, ip=device.ip, user_agent=device.user_agent

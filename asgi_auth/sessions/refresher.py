@@ -7,25 +7,36 @@ counter in one atomic step. Nothing is signed here.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from hashlib import sha256
 from inspect import isawaitable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from asgi_auth.errors import (
+    ConfigurationError,
     ExpiredTokenError,
     InvalidTokenError,
     ReusedTokenError,
     RevokedTokenError,
     UnknownSubjectError,
 )
+from asgi_auth.ratelimit.client_address import network_of
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.lifetimes import Lifetimes
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.stores.base import Store
-from asgi_auth.stores.records import Rotation, Session
+from asgi_auth.stores.records import Device, Rotation, Session
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.verified import VerifiedToken
 
-__all__ = ["ClaimsLoader", "Refreshed", "Refresher"]
+__all__ = ["ClaimsLoader", "Refreshed", "Refresher", "RetryFrom"]
+
+RetryFrom = Literal["user_agent", "network", "anywhere"]
+"""From where the last refresh token may come back within the grace.
+
+``user_agent``: as the one that replaced it; that of a phone does not change with its
+network. ``network``: from the same address too, of IPv6 the /64. ``anywhere``: from
+whomever."""
 
 ClaimsLoader = Callable[[str], Grant | Awaitable[Grant | None] | None]
 """Gives what a subject is granted now, or ``None`` if it is gone or disabled."""
@@ -52,11 +63,13 @@ class Refresher:
         revoker: Ends sessions whose token was stolen.
         lifetimes: How long a session and a replaced token live.
         claims_loader: Renews what a subject is granted.
+        retry_from: Where a retry may come from; anything else is reuse.
     """
 
     __slots__ = (
         "_claims_loader",
         "_lifetimes",
+        "_retry_from",
         "_revocations",
         "_revoker",
         "_store",
@@ -70,15 +83,25 @@ class Refresher:
         lifetimes: Lifetimes,
         *,
         claims_loader: ClaimsLoader | None,
+        retry_from: RetryFrom,
     ) -> None:
+        if retry_from not in get_args(RetryFrom):
+            msg = "retry_from must be user_agent, network or anywhere."
+            raise ConfigurationError(msg)
+
+        self._retry_from = retry_from
         self._store = store
         self._revocations = revocations
         self._revoker = revoker
         self._claims_loader = claims_loader
         self._lifetimes = lifetimes
 
-    async def refresh(self, token: VerifiedToken) -> Refreshed:
+    async def refresh(self, token: VerifiedToken, device: Device | None) -> Refreshed:
         """Advance the session of *token*, or end it and raise.
+
+        Args:
+            token: Whose signature is good.
+            device: Where it comes from, if that is known.
 
         Raises:
             ExpiredTokenError: The session has ended.
@@ -100,9 +123,10 @@ class Refresher:
             seq,
             idle_ttl=self._lifetimes.idle,
             grace=self._lifetimes.grace,
+            client=_client_of(device, self._retry_from),
             now=self._revoker.now(),
         )
-        session = await self._judge(rotation, token)
+        session = await self._judge(rotation, token, device)
         self._revoker.tell(f"session.{rotation.outcome}", session.subject, sid)
         return Refreshed(session, session.claims if grant is None else grant)
 
@@ -136,7 +160,9 @@ class Refresher:
 
         return grant.to_claims()
 
-    async def _judge(self, rotation: Rotation, token: VerifiedToken) -> Session:
+    async def _judge(
+        self, rotation: Rotation, token: VerifiedToken, device: Device | None
+    ) -> Session:
         """Return the session that goes on, or end it and raise."""
         session = rotation.session
         if session is None or session.revoked_at is not None:
@@ -152,7 +178,11 @@ class Refresher:
             raise RevokedTokenError
 
         if rotation.outcome == "reused":
-            await self._revoker.end([session.sid], "session.reused", session.subject)
+            sides = {"opened_by": session.device, "shown_by": device}
+            detail = {side: asdict(seen) for side, seen in sides.items() if seen}
+            await self._revoker.end(
+                [session.sid], "session.reused", session.subject, detail
+            )
             raise ReusedTokenError
 
         if rotation.outcome == "refused":
@@ -160,3 +190,15 @@ class Refresher:
             raise InvalidTokenError if ahead else ExpiredTokenError
 
         return session
+
+
+def _client_of(device: Device | None, retry_from: RetryFrom) -> str | None:
+    """Return a digest of what stays the same of a client, or ``None``: unknown."""
+    if device is None or device.user_agent is None or retry_from == "anywhere":
+        return None
+
+    stable = [device.user_agent]
+    if retry_from == "network":
+        stable.append(network_of(device.ip or ""))
+
+    return sha256("\0".join(stable).encode("utf-8", "replace")).hexdigest()[:16]

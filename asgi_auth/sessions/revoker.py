@@ -6,8 +6,8 @@ the safe side. Who may end what is not asked here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from anyio import CancelScope
 
@@ -163,7 +163,11 @@ class Revoker:
         return bool(self._revocations.missing([entry], ttl=0))
 
     async def end(
-        self, sids: Sequence[str], event: str, subject: str | None = None
+        self,
+        sids: Sequence[str],
+        event: str,
+        subject: str | None = None,
+        detail: Mapping[str, Any] | None = None,
     ) -> None:
         """End sessions; harmless to repeat.
 
@@ -171,6 +175,7 @@ class Revoker:
             sids: Which.
             event: What to call it to the listener.
             subject: Whose they are, if that is known.
+            detail: Further facts for the listener.
 
         Raises:
             UnavailableError: The store is down.
@@ -190,9 +195,15 @@ class Revoker:
                 raise
 
         for sid in sids:
-            self.tell(event, subject, sid)
+            self.tell(event, subject, sid, detail)
 
-    def tell(self, name: str, subject: str | None, sid: str | None) -> None:
+    def tell(
+        self,
+        name: str,
+        subject: str | None,
+        sid: str | None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
         """Emit an event."""
         event = Event(
             name=name,
@@ -200,6 +211,7 @@ class Revoker:
             issuer=self._issuer or None,
             subject=subject,
             session_id=sid,
+            detail=detail or {},
         )
         self._events.emit(event)
 

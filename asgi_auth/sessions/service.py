@@ -18,7 +18,7 @@ from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.lifetimes import Lifetimes
 from asgi_auth.sessions.opener import Opener
-from asgi_auth.sessions.refresher import ClaimsLoader, Refresher
+from asgi_auth.sessions.refresher import ClaimsLoader, Refresher, RetryFrom
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.sessions.verifiers import Verifiers
 from asgi_auth.stores.base import Store
@@ -40,8 +40,7 @@ class TokenService:
 
     Args:
         keys: Sign and verify access tokens; publish these.
-        store: Keeps sessions and revocations; in memory by default, which one
-            process alone can see.
+        store: Keeps sessions and revocations; by default in memory, for one process.
         issuer: The ``iss``, for instance ``https://api.example``.
         audience: The ``aud`` of access tokens: who is to accept them.
         client_id: The ``client_id`` of access tokens; the audience by default.
@@ -49,14 +48,13 @@ class TokenService:
         refresh_ttl: Seconds that a session lives without a refresh.
         session_ttl: Seconds that a session lives in any case.
         grace: Seconds, at most 60, in which a repeated refresh gives its successor.
+        retry_from: From whom; see :data:`~asgi_auth.sessions.refresher.RetryFrom`.
         max_sessions: Sessions a subject may have; the oldest is revoked.
-        refresh_keys: Sign and verify all other tokens; never publish these. By
-            default the same as *keys*.
+        refresh_keys: Sign all other tokens; never publish these. By default *keys*.
         claims_loader: Renews scopes, roles and claims at each refresh.
         leeway: Seconds that ``exp`` is stretched by, 0 to 300.
         skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
-        max_staleness: As of a :class:`~asgi_auth.revocation.RevocationList`.
-        insecure_accept_stale: Likewise.
+        max_staleness, insecure_accept_stale: As of a :class:`RevocationList`.
         cache: ``None`` verifies the same token again each time.
         cache_size: Greatest number of verified tokens to remember.
         on_event: Gets an :class:`~asgi_auth.events.Event` for all that happens.
@@ -79,6 +77,7 @@ class TokenService:
         refresh_ttl: float = 7 * DAY,
         session_ttl: float = 30 * DAY,
         grace: float = 30,
+        retry_from: RetryFrom = "user_agent",
         max_sessions: int | None = None,
         refresh_keys: KeySet | None = None,
         claims_loader: ClaimsLoader | None = None,
@@ -102,8 +101,7 @@ class TokenService:
             close=lambda sids: self.store.close(sids, now=self._revoker.now()),
             clock=clock,
         )
-        self.events = Events(on_event)
-        self._clock = clock
+        self.events, self._clock = Events(on_event), clock
         self._revoker = Revoker(
             self.store,
             self.revocations,
@@ -120,6 +118,7 @@ class TokenService:
             self._revoker,
             self._lifetimes,
             claims_loader=claims_loader,
+            retry_from=retry_from,
         )
         self._opener = Opener(
             self.store,
@@ -128,16 +127,13 @@ class TokenService:
             issuer=issuer or "",
             max_sessions=max_sessions,
         )
+        other = refresh_keys or keys
         self._issuer = TokenIssuer(
-            keys,
-            refresh_keys or keys,
-            issuer=issuer,
-            audience=audience,
-            client_id=client_id,
+            keys, other, issuer=issuer, audience=audience, client_id=client_id
         )
         self._verifiers = Verifiers(
             keys,
-            refresh_keys or keys,
+            other,
             audience=audience,
             cache=cache,
             cache_size=cache_size,
@@ -202,11 +198,17 @@ class TokenService:
         )
         return self._issuer.pair(session, session.claims, ttl=self.access_ttl)
 
-    async def refresh(self, refresh_token: str) -> TokenPair:
+    async def refresh(
+        self, refresh_token: str, *, device: Device | None = None
+    ) -> TokenPair:
         """Replace a refresh token (RFC 6749, section 6).
 
-        However many ask with one token within the grace, all get the same successor.
-        A refresh that was cut off at any point can be repeated.
+        However many ask with one token within the grace get the same successor; a
+        refresh that was cut off can be repeated.
+
+        Args:
+            refresh_token: The last one, or the one before within the grace.
+            device: Where the request comes from; see *retry_from*.
 
         Raises:
             ExpiredTokenError: The token or its session has ended.
@@ -222,7 +224,7 @@ class TokenService:
             msg = "the refresh token is of another service"
             raise InvalidTokenError(msg)
 
-        session, grant = await self._refresher.refresh(token)
+        session, grant = await self._refresher.refresh(token, device)
         return self._issuer.pair(session, grant, ttl=self.access_ttl)
 
     async def verify(
@@ -303,8 +305,6 @@ class TokenService:
 
     async def revoke_session(self, sid: str) -> None:
         """End one session; its access tokens are refused within a second everywhere.
-
-        For one that has ended, nothing is written.
 
         Raises:
             UnavailableError: The store is down.

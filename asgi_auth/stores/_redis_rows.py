@@ -43,7 +43,8 @@ def pack(*values: Any, device: Device) -> str:
 
 def unpack(sid: str, row: str | bytes) -> Session:
     """Read the row of a session: see ``create.lua``."""
-    seq, *times, rest = text(row).split(" ", 6)
+    seq, *times, client, logged_in, rest = text(row).split(" ", 7)
+    times.append(logged_in)
     created, rotated, idle, expires, auth = (int(time) / 1e6 for time in times)
     issuer, subject, acr, amr, claims, label, ip, user_agent = json.loads(rest)
     return Session(
@@ -56,6 +57,7 @@ def unpack(sid: str, row: str | bytes) -> Session:
         idle_expires_at=idle,
         expires_at=expires,
         auth_time=auth,
+        rotated_by=None if client == "-" else client,
         acr=acr,
         amr=tuple(amr),
         claims=claims,

@@ -60,14 +60,25 @@ class SessionStore(Protocol):
         *,
         idle_ttl: float,
         grace: float,
+        client: str | None = None,
         now: float | None = None,
     ) -> Rotation:
         """Advance the counter from *seq*, or report why not: one atomic step.
 
         ``seq`` current: the counter goes up, ``rotated_at`` becomes the present and
         ``idle_expires_at`` becomes ``min(now + idle_ttl, expires_at)``. ``seq`` the
-        last one, at most *grace* seconds after ``rotated_at``: ``retried``. Else see
+        last one, at most *grace* seconds after ``rotated_at``: ``retried``, unless
+        *client* and ``rotated_by`` are both known and differ. Else see
         :class:`~asgi_auth.stores.records.Rotation`.
+
+        Args:
+            sid: Which session.
+            seq: The counter of the token that came.
+            idle_ttl: Seconds that it lives without another refresh.
+            grace: Seconds in which the last token counts as a client's repeat.
+            client: A digest of who refreshes, at most 64 of ``0-9a-f``; it becomes
+                ``rotated_by``.
+            now: The caller's time, or ``None`` for the store's.
         """
         ...
 

@@ -118,6 +118,7 @@ class MemoryStore:
         *,
         idle_ttl: float,
         grace: float,
+        client: str | None = None,
         now: float | None = None,
     ) -> Rotation:
         """Advance the counter from *seq*, or report why not. See ``SessionStore``."""
@@ -126,9 +127,9 @@ class MemoryStore:
             row = self._rows.get(sid)
             if row is None:
                 return Rotation("refused")
-            outcome = judge(row.session, seq, grace=grace, now=now)
+            outcome = judge(row.session, seq, grace=grace, client=client, now=now)
             if outcome == "rotated":
-                row.advance(now, idle_ttl)
+                row.advance(now, idle_ttl, client)
                 self._rows[sid] = self._rows.pop(sid)
             return Rotation(outcome, row.copy())
 
@@ -259,11 +260,12 @@ class _Row:
             return session.revoked_at
         return min(session.idle_expires_at, session.expires_at)
 
-    def advance(self, now: float, idle_ttl: float) -> None:
+    def advance(self, now: float, idle_ttl: float, client: str | None = None) -> None:
         self.session = replace(
             self.session,
             seq=self.session.seq + 1,
             rotated_at=now,
+            rotated_by=client,
             idle_expires_at=min(now + idle_ttl, self.session.expires_at),
         )
 

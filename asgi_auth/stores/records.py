@@ -62,6 +62,7 @@ class Session:
         claims: What goes into each access token: scope, roles and custom claims.
         device: Where the log-in came from.
         revoked_at: When it was revoked, or ``None``.
+        rotated_by: A digest of the client that refreshed last, where that is known.
     """
 
     sid: str
@@ -78,6 +79,7 @@ class Session:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     device: Device = Device()
     revoked_at: float | None = None
+    rotated_by: str | None = None
 
     def is_live(self, now: float) -> bool:
         """Return whether it is neither revoked nor at its end.
@@ -96,9 +98,10 @@ class Rotation:
     Attributes:
         outcome:
             ``rotated``: the counter went up. ``retried``: the previous token came
-            back within grace; nothing changed. ``reused``: an older one, or too
-            late; nothing changed. ``refused``: unknown, revoked, expired, or a
-            counter from the future; nothing changed.
+            back within grace, from the same client; nothing changed. ``reused``: an
+            older one, too late, or from another client; nothing changed.
+            ``refused``: unknown, revoked, expired, or a counter from the future;
+            nothing changed.
         session: The session as it is now, or ``None`` where it is unknown.
     """
 

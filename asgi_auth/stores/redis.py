@@ -159,6 +159,7 @@ class RedisStore:
         *,
         idle_ttl: float,
         grace: float,
+        client: str | None = None,
         now: float | None = None,
     ) -> Rotation:
         """Advance the counter or say why not; see :meth:`SessionStore.rotate`.
@@ -171,7 +172,7 @@ class RedisStore:
             return Rotation("refused")
 
         limits = (microseconds(idle_ttl), microseconds(grace), _SLACK)
-        args = (sid, seq, *limits, moment(now))
+        args = (sid, seq, *limits, moment(now), client or "-")
         keys = (self._row(sid), self._index(tag))
         again = args if grace >= _SAFE_GRACE else None
         outcome, *row = await self._link.run(_ROTATE, keys, args, again=again)

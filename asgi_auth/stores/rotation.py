@@ -13,7 +13,7 @@ __all__ = ["judge"]
 
 
 def judge(
-    session: Session, seq: int, *, grace: float, now: float
+    session: Session, seq: int, *, grace: float, client: str | None, now: float
 ) -> Literal["rotated", "retried", "reused", "refused"]:
     """Say what :class:`~asgi_auth.stores.records.Rotation` calls the outcome.
 
@@ -21,6 +21,7 @@ def judge(
         session: The session as it is.
         seq: The counter that came.
         grace: Seconds for which the last counter counts as a client's repeat.
+        client: Who refreshes, or ``None`` where that is not known.
         now: The time that the store goes by.
     """
     if session.revoked_at is not None:
@@ -32,6 +33,6 @@ def judge(
     if seq < 0 or seq > session.seq:
         return "refused"
     # A clock that was set back by more than grace makes no retry of a replay.
-    if seq == session.seq - 1 and abs(now - session.rotated_at) <= grace:
-        return "retried"
-    return "reused"
+    is_last = seq == session.seq - 1 and abs(now - session.rotated_at) <= grace
+    is_other = None not in {client, session.rotated_by} and client != session.rotated_by
+    return "retried" if is_last and not is_other else "reused"

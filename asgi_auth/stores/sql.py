@@ -144,6 +144,7 @@ class SQLStore:
         *,
         idle_ttl: float,
         grace: float,
+        client: str | None = None,
         now: float | None = None,
     ) -> Rotation:
         """Advance the counter from *seq*, or report why not. See ``SessionStore``.
@@ -156,8 +157,11 @@ class SQLStore:
         try:
             async with asyncio.timeout(_ROTATE_TIMEOUT):
                 while True:
-                    found = await self._advance(sid, seq, idle_ttl=idle_ttl, now=now)
-                    found = found or await self._report(sid, seq, grace=grace, now=now)
+                    found = await self._advance(
+                        sid, seq, idle_ttl=idle_ttl, client=client, now=now
+                    ) or await self._report(
+                        sid, seq, grace=grace, client=client, now=now
+                    )
                     # It is current only if it changed between the two statements:
                     # then the first one can do it now.
                     if found is not None:
@@ -249,25 +253,38 @@ class SQLStore:
         return gone
 
     async def _advance(
-        self, sid: str, seq: int, *, idle_ttl: float, now: float | None
+        self,
+        sid: str,
+        seq: int,
+        *,
+        idle_ttl: float,
+        client: str | None,
+        now: float | None,
     ) -> Rotation | None:
         values = {
             "session": sid,
             "current": seq if 0 <= seq <= _MAX_SEQ else -1,
             "idle_ttl": idle_ttl,
+            "client": client,
             "now": now,
         }
         rows = await self._database.fetch(self._rotate, values, write=True)
         return Rotation("rotated", _session(rows[0])) if rows else None
 
     async def _report(
-        self, sid: str, seq: int, *, grace: float, now: float | None
+        self,
+        sid: str,
+        seq: int,
+        *,
+        grace: float,
+        client: str | None,
+        now: float | None,
     ) -> Rotation | None:
         rows = await self._database.fetch(self._find, {"session": sid, "now": now})
         if not rows:
             return Rotation("refused")
         session = _session(rows[0])
-        outcome = judge(session, seq, grace=grace, now=rows[0].now)
+        outcome = judge(session, seq, grace=grace, client=client, now=rows[0].now)
         return None if outcome == "rotated" else Rotation(outcome, session)
 
     async def _sweep_sometimes(self, now: float | None) -> None:
@@ -299,4 +316,5 @@ def _session(row: sa.Row[Any]) -> Session:
         claims=json.loads(row.claims),
         device=Device(**json.loads(row.device)),
         revoked_at=row.revoked_at,
+        rotated_by=row.rotated_by,
     )

@@ -64,6 +64,7 @@ def _sessions(prefix: str, metadata: sa.MetaData) -> sa.Table:
         _text("claims"),
         _text("device"),
         revoked_at,
+        _text("rotated_by", null=True),
         # In the order in which they are listed.
         sa.Index(f"{name}_subject", "issuer", "subject", "created_at", "sid"),
         sa.Index(f"{name}_idle_expires_at", "idle_expires_at"),

@@ -73,6 +73,7 @@ class Statements:
             .values(
                 seq=table.c.seq + 1,
                 rotated_at=self._now,
+                rotated_by=sa.bindparam("client", type_=sa.Text()),
                 idle_expires_at=sa.case(
                     (idle < table.c.expires_at, idle), else_=table.c.expires_at
                 ),

@@ -62,6 +62,27 @@ class RotationContract:
             assert again.outcome == "retried"
             assert again.session == first.session
 
+    async def test_a_retry_from_another_client_is_reuse_that_changes_nothing(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store)
+
+        async def rotate(seq: int, client: str | None) -> str:
+            rotation = await store.rotate(
+                made.sid, seq, idle_ttl=IDLE, grace=GRACE, client=client, now=T + 60
+            )
+            return rotation.outcome
+
+        assert await rotate(0, "a1") == "rotated"
+        assert await rotate(0, "b2") == "reused"
+        assert await rotate(0, "a1") == "retried"
+        assert await rotate(0, None) == "retried"
+        # The next refresh says who is the client from now on.
+        assert await rotate(1, "b2") == "rotated"
+        assert await rotate(1, "a1") == "reused"
+        assert await rotate(2, None) == "rotated"
+        assert await rotate(2, "a1") == "retried"
+
     async def test_rotate_after_grace_is_reuse_that_changes_nothing(
         self, store: Store
     ) -> None:

@@ -1,8 +1,8 @@
 -- Open a session with counter 0. One that exists is left as it is, and is the answer
 -- only to a caller who asks once more because its answer was lost.
 --
--- A row is "seq created rotated idle expires auth rest": six whole numbers, of which
--- the times are microseconds, and what never changes as opaque JSON.
+-- A row is "seq created rotated idle expires client auth rest": whole numbers, of which
+-- the times are microseconds, who refreshed last, and what never changes as opaque JSON.
 --
 -- KEYS: the session, the subject's index
 -- ARGV: sid, idle ttl, ttl, time of log-in or '', rest, slack, time or '', 1 to repeat
@@ -25,7 +25,7 @@ local auth = tonumber(ARGV[4]) or now
 local ttl = math.max(math.ceil((idle - now + tonumber(ARGV[6])) / 1000), 1)
 
 -- Lua's own way from number to text keeps only 14 digits.
-row = string.format('0 %.0f %.0f %.0f %.0f %.0f %s', now, now, idle, expires, auth, ARGV[5])
+row = string.format('0 %.0f %.0f %.0f %.0f - %.0f %s', now, now, idle, expires, auth, ARGV[5])
 redis.call('SET', KEYS[1], row, 'PX', ttl)
 
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))

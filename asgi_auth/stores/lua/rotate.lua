@@ -1,7 +1,7 @@
 -- Advance the counter of a session by one, or report why not.
 --
 -- KEYS: the session, the subject's index
--- ARGV: sid, seq, idle ttl, grace, slack, time or ''
+-- ARGV: sid, seq, idle ttl, grace, slack, time or '', client or '-'
 -- Returns the outcome, and the row as it is now.
 local row = redis.call('GET', KEYS[1])
 if not row then
@@ -14,8 +14,8 @@ if not now then
     now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
-local current, created, rotated, idle, expires, rest =
-    string.match(row, '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+local current, created, rotated, idle, expires, client, rest =
+    string.match(row, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (.*)$')
 current = tonumber(current)
 expires = tonumber(expires)
 if now >= tonumber(idle) or now >= expires then
@@ -28,7 +28,9 @@ if seq < 0 or seq > current then
 end
 
 -- A clock that was set back by more than grace makes no retry of a replay.
-if seq == current - 1 and math.abs(now - tonumber(rotated)) <= tonumber(ARGV[4]) then
+local is_last = seq == current - 1 and math.abs(now - tonumber(rotated)) <= tonumber(ARGV[4])
+local is_other = client ~= '-' and ARGV[7] ~= '-' and client ~= ARGV[7]
+if is_last and not is_other then
     return {'retried', row}
 end
 
@@ -38,7 +40,7 @@ end
 
 idle = math.min(now + tonumber(ARGV[3]), expires)
 local ttl = math.max(math.ceil((idle - now + tonumber(ARGV[5])) / 1000), 1)
-row = string.format('%.0f %s %.0f %.0f %.0f %s', current + 1, created, now, idle, expires, rest)
+row = string.format('%.0f %s %.0f %.0f %.0f %s %s', current + 1, created, now, idle, expires, ARGV[7], rest)
 redis.call('SET', KEYS[1], row, 'PX', ttl)
 
 redis.call('ZADD', KEYS[2], string.format('%.0f', idle), ARGV[1])
