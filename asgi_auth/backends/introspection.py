@@ -6,8 +6,9 @@ believes nothing that the answer does not say. It needs asyncio.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import re
+import time
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -19,6 +20,7 @@ from asgi_auth._clock import Clock, system_clock
 from asgi_auth._drivers.http import Fetch, Remote, check_url
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth.backends._flights import Flights
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
@@ -37,6 +39,11 @@ _logger = logging.getLogger("asgi_auth.introspection")
 _LONGEST_CACHE = 30
 _UNSAID = 3600
 """Seconds after which a socket has to come back whose token names no end."""
+
+_REFUSED_FOR = 10.0
+_MOST_REFUSED = 4096
+_NOT_ACTIVE = "the issuer says that the token is not active"
+_SHAPE = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 
 _MAX_BYTES = 64 * 1024
 _OK = 200
@@ -62,7 +69,8 @@ class IntrospectionBackend:
         claim_mapping: Which members of the answer say what.
         subject: The member that is the subject, for issuers that leave out ``sub``.
         cache_ttl: Seconds that an answer is believed, 0 to 30, and never beyond the
-            token's ``exp``: for so long a revoked token still passes.
+            token's ``exp``: for so long a revoked token still passes. That a token is
+            not active is believed for 10 seconds at most.
         cache_size: Greatest number of answers to remember.
         leeway: Seconds that ``exp`` is stretched by, 0 to 300.
         skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
@@ -117,7 +125,8 @@ class IntrospectionBackend:
             issuer=issuer, audience=_names(audience), leeway=leeway, skew=skew
         )
         self._cache = VerifiedCache[_Answer](cache_size)
-        self._asking = PerLoop(dict[bytes, asyncio.Task[VerifiedToken]], _cancel)
+        self._flights = PerLoop(Flights[VerifiedToken], Flights.cancel)
+        self._refused: dict[bytes, float] = {}
         self._clock = clock
         self.name = name
         self.sources = tuple(sources)
@@ -140,8 +149,8 @@ class IntrospectionBackend:
         if not self.claims(credential):
             return None
 
-        if not credential.token.isascii():
-            msg = "a token is ASCII"
+        if _SHAPE.fullmatch(credential.token) is None:
+            msg = "a bearer token has other characters (RFC 6750, section 2.1)"
             raise InvalidTokenError(msg)
 
         token = await self._ask_once(credential.token)
@@ -165,21 +174,21 @@ class IntrospectionBackend:
 
     async def _ask_once(self, token: bytes) -> VerifiedToken:
         digest = sha256(token).digest()
-        asking = await self._asking.get()
-        task = asking.get(digest)
-        if task is None:
-            work = self._ask(token, digest)
-            task = asking[digest] = asyncio.get_running_loop().create_task(work)
-            task.add_done_callback(lambda done: _forget(asking, digest, done))
+        refused_until = self._refused.get(digest, 0.0)
+        if time.monotonic() < refused_until:
+            raise InvalidTokenError(_NOT_ACTIVE)
 
-        # Who is cancelled leaves alone: others wait for the same answer.
-        return await asyncio.shield(task)
+        flights = await self._flights.get()
+        is_known = digest in self._cache.table
+        return await flights.ask(
+            digest, lambda: self._ask(token, digest), known=is_known
+        )
 
     async def _ask(self, token: bytes, digest: bytes) -> VerifiedToken:
         said = await self._answer(token)
         if said.get("active") is False:
-            msg = "the issuer says that the token is not active"
-            raise InvalidTokenError(msg)
+            self._remember_refusal(digest)
+            raise InvalidTokenError(_NOT_ACTIVE)
 
         if said.get("active") is not True:
             raise self._puzzled(_NO_VERDICT)
@@ -193,6 +202,15 @@ class IntrospectionBackend:
             self._cache.put(digest, known, length=0)
 
         return verified
+
+    def _remember_refusal(self, digest: bytes) -> None:
+        """Spare the issuer the same question for a while; the table has a bound."""
+        if self._ttl > 0:
+            while len(self._refused) >= _MOST_REFUSED:
+                del self._refused[next(iter(self._refused))]
+
+            ttl = min(self._ttl, _REFUSED_FOR)
+            self._refused[digest] = time.monotonic() + ttl
 
     async def _answer(self, token: bytes) -> FrozenDict:
         form = {"token": token.decode("ascii"), "token_type_hint": "access_token"}
@@ -270,18 +288,3 @@ def _names(audience: str | Iterable[str] | None) -> frozenset[str]:
         raise ConfigurationError(msg)
 
     return names
-
-
-def _forget(
-    asking: dict[bytes, asyncio.Task[VerifiedToken]],
-    digest: bytes,
-    done: asyncio.Task[VerifiedToken],
-) -> None:
-    asking.pop(digest, None)
-    if not done.cancelled():
-        done.exception()  # Read, so that nobody warns where nobody waited.
-
-
-async def _cancel(asking: dict[bytes, asyncio.Task[VerifiedToken]]) -> None:
-    for task in asking.values():
-        task.cancel()

@@ -266,7 +266,7 @@ async def test_the_subject_may_have_another_name(realm):
 
 
 @pytest.mark.parametrize("token", [b"\xff\xfe", b"caf\xc3\xa9"])
-async def test_a_token_that_is_not_ascii_is_refused_without_asking(
+async def test_a_token_that_is_not_ascii_is_refused_without_flights(
     backend, realm, token
 ):
     assert (await ask(backend, token)).status == 401
@@ -355,8 +355,8 @@ async def test_a_question_ends_with_its_loop(realm):
     realm.fault = "slow"
     waiting = asyncio.create_task(ask(backend, "opaque"))
     await asyncio.sleep(0.1)
-    (question,) = (await backend._asking.get()).values()
-    await backend._asking.aclose()
+    (question,) = (await backend._flights.get())._tasks.values()
+    await backend._flights.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert question.cancelled()

@@ -1,0 +1,156 @@
+"""Junk must not keep the issuer busy, nor good tokens out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from urllib.parse import parse_qs
+
+import pytest
+
+from asgi_auth.backends import _flights, introspection
+from asgi_auth.backends.introspection import IntrospectionBackend
+from asgi_auth.credentials.credential import Credential
+from asgi_auth.errors import InvalidTokenError, UnavailableError
+from tests.asgi import http_scope
+
+
+class Issuer:
+    """Answers after a while, and knows the tokens that begin with *good*."""
+
+    def __init__(self, pause=0.0):
+        self.pause = pause
+        self.asked = []
+        self.under_way = self.most = 0
+
+    async def __call__(self, url, headers, body):
+        (token,) = parse_qs(body.decode())["token"]
+        self.asked.append(token)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await asyncio.sleep(self.pause)
+        finally:
+            self.under_way -= 1
+
+        answer = {"active": False}
+        if token.startswith("good"):
+            answer = {"active": True, "sub": "ada", "exp": time.time() + 600}
+        return 200, {"content-type": "application/json"}, json.dumps(answer).encode()
+
+
+def backend(issuer, **options):
+    return IntrospectionBackend(
+        "https://idp.example/introspect",
+        issuer="https://idp.example",
+        audience=None,
+        client_id="orders",
+        client_secret="secret",
+        fetch=issuer,
+        **options,
+    )
+
+
+async def ask(backend, token):
+    credential = Credential(token.encode("latin-1"), "header")
+    return await backend.authenticate(credential, http_scope())
+
+
+async def flood(backend, number):
+    junk = [asyncio.create_task(ask(backend, f"junk{n}")) for n in range(number)]
+    await asyncio.sleep(0)
+    return junk
+
+
+async def test_a_good_token_gets_through_a_flood_of_junk():
+    issuer = Issuer(pause=0.02)
+    made = backend(issuer)
+    junk = await flood(made, 1000)
+    async with asyncio.timeout(5):
+        assert (await ask(made, "good")).subject == "ada"
+    results = await asyncio.gather(*junk, return_exceptions=True)
+
+    assert all(isinstance(result, InvalidTokenError) for result in results)
+    assert issuer.most <= 64 + 16
+    await made.aclose()
+
+
+async def test_who_was_known_before_does_not_stand_behind_strangers():
+    issuer = Issuer()
+    made = backend(issuer, cache_ttl=0.01)
+    await ask(made, "good")
+    await asyncio.sleep(0.02)
+    issuer.pause = 0.5
+    junk = await flood(made, 1000)
+    began = asyncio.get_running_loop().time()
+    assert (await ask(made, "good")).subject == "ada"
+    assert asyncio.get_running_loop().time() - began < 2
+    for task in junk:
+        task.cancel()
+    await made.aclose()
+
+
+async def test_what_is_too_much_is_503_at_once(monkeypatch):
+    monkeypatch.setattr(_flights, "_WAITING", 10)
+    issuer = Issuer(pause=0.2)
+    made = backend(issuer)
+    junk = await flood(made, 90)
+    with pytest.raises(UnavailableError, match="too many"):
+        await ask(made, "good")
+    await asyncio.gather(*junk, return_exceptions=True)
+    assert (await ask(made, "good")).subject == "ada"  # It recovers by itself.
+
+
+async def test_nobody_waits_for_ever_for_a_turn(monkeypatch):
+    monkeypatch.setattr(_flights, "_PATIENCE", 0.05)
+    made = backend(Issuer(pause=0.5))
+    junk = await flood(made, 80)
+    with pytest.raises(UnavailableError, match="too many"):
+        await ask(made, "good")
+    await asyncio.gather(*junk, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "token", ["a b", "a,b", 'a"b', "a=b", "=", "{}", "a\x00", "ä", "a%20b", "a:b"]
+)
+async def test_what_no_bearer_token_looks_like_is_not_asked_about(token):
+    issuer = Issuer()
+    with pytest.raises(InvalidTokenError):
+        await ask(backend(issuer), token)
+    assert issuer.asked == []
+
+
+async def test_a_refusal_is_remembered_for_ten_seconds_at_most(monkeypatch):
+    times = [0.0]
+    monkeypatch.setattr(introspection.time, "monotonic", lambda: times[-1])
+    issuer = Issuer()
+    made = backend(issuer)
+    for moment in (0.0, 5.0, 9.9):
+        times.append(moment)
+        with pytest.raises(InvalidTokenError):
+            await ask(made, "junk")
+    assert issuer.asked == ["junk"]
+    times.append(10.0)
+    with pytest.raises(InvalidTokenError):
+        await ask(made, "junk")
+    assert issuer.asked == ["junk"] * 2
+
+
+async def test_refusals_are_not_remembered_where_answers_are_not():
+    issuer = Issuer()
+    made = backend(issuer, cache_ttl=0)
+    for _ in range(2):
+        with pytest.raises(InvalidTokenError):
+            await ask(made, "junk")
+    assert issuer.asked == ["junk"] * 2
+
+
+async def test_the_table_of_refusals_has_a_bound(monkeypatch):
+    monkeypatch.setattr(introspection, "_MOST_REFUSED", 50)
+    made = backend(Issuer())
+    for number in range(200):
+        with pytest.raises(InvalidTokenError):
+            await ask(made, f"junk{number}")
+    assert len(made._refused) == 50
+    assert all(len(digest) == 32 for digest in made._refused)
