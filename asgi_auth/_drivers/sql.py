@@ -7,7 +7,7 @@ It knows no table, and hides no mistake of ours: only an outage becomes an
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -15,7 +15,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_query
+from asgi_auth._drivers.sql_codes import NO_TABLE, POOLER, advice_on, code_of, is_outage
+from asgi_auth._drivers.sql_urls import DRIVERS, check_dialect, extra_of
 from asgi_auth._drivers.sqlite import open_connection
+from asgi_auth._drivers.statement_task import StatementTask
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:
@@ -32,6 +36,8 @@ else:
 
 __all__ = ["JSONB", "AsyncEngine", "Database", "sa"]
 
+_logger = logging.getLogger("asgi_auth")
+
 _T = TypeVar("_T")
 _Work = Callable[[AsyncConnection], Awaitable[_T]]
 
@@ -40,20 +46,6 @@ _Work = Callable[[AsyncConnection], Awaitable[_T]]
 _DRIVER_TIMEOUT = 2.0
 _VERB_TIMEOUT = 2.2
 _CLEAN_UP = 0.3
-
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-_EXTRAS = {"sqlite": "sql", "postgresql": "postgres"}
-
-_NO_TABLE = "42P01"
-# What says "not now". SQLSTATEs: a broken connection, a replica that only reads, no
-# right to connect, no such database, a deadlock, no resources, no lock in time, an
-# operator's or a system's failure. SQLite: a lock, a disk, or a file that is not there.
-_OUTAGES = (
-    *("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58"),
-    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_FULL"),
-    *("SQLITE_INTERRUPT", "SQLITE_IOERR", "SQLITE_LOCKED", "SQLITE_NOMEM"),
-    *("SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
-)
 
 
 class Database:
@@ -67,6 +59,7 @@ class Database:
         source: ``sqlite:///file`` or ``postgresql://...``, or an engine, which is used
             as it is and belongs to one event loop.
         owner: Who asks, for the sentences of errors.
+        schema: Where its tables are to be, if not where the server puts them.
 
     Raises:
         ConfigurationError: It is neither SQLite nor PostgreSQL, or not asynchronous.
@@ -74,7 +67,11 @@ class Database:
     """
 
     def __init__(
-        self, source: str | sa.URL | AsyncEngine, *, owner: str = "SQLStore"
+        self,
+        source: str | sa.URL | AsyncEngine,
+        *,
+        owner: str = "SQLStore",
+        schema: str | None = None,
     ) -> None:
         if not _INSTALLED:
             msg = f'{owner} needs SQLAlchemy: python -m pip install "asgi-auth[sql]"'
@@ -83,9 +80,14 @@ class Database:
         self._given = source if isinstance(source, AsyncEngine) else None
         self.url = source.url if isinstance(source, AsyncEngine) else _read_url(source)
         self.dialect = self.url.get_backend_name()
-        _check_dialect(self.dialect, owner)
+        check_dialect(self.dialect, owner, schema)
+        self._pooled = False
+        # For a driver of our own choice; None where somebody else has made the engine.
+        self._arguments: dict[str, Any] | None = None
         if self._given is None:
             _check_driver(self.url)
+            if self.dialect == "postgresql":
+                self._read_query()
 
         self._lives = PerLoop(self._live, self._end)
 
@@ -113,7 +115,11 @@ class Database:
 
         async def work(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
             result = await connection.execute(statement, parameters)
-            return result.all() if result.returns_rows else ()
+            rows = result.all() if result.returns_rows else ()
+            if self._pooled:
+                await connection.commit()
+
+            return rows
 
         return await self._run(work, write=write)
 
@@ -142,7 +148,7 @@ class Database:
     async def _run(self, work: _Work[_T], *, write: bool) -> _T:
         life = await self._lives.get()
         loop = asyncio.get_running_loop()
-        verb = _Verb(self._attempt(life, work, write=write), loop=loop)
+        verb = StatementTask(self._attempt(life, work, write=write), loop=loop)
         life.verbs.add(verb)
         verb.add_done_callback(life.forget)
         if self.dialect != "sqlite":
@@ -160,29 +166,74 @@ class Database:
     async def _attempt(self, life: _Life, work: _Work[_T], *, write: bool) -> _T:
         clock = asyncio.get_running_loop().time
         deadline = clock() + _VERB_TIMEOUT
+        engine = life.engine
         queue = life.writing if write and self.dialect == "sqlite" else nullcontext()
         try:
             async with queue:
                 if clock() > deadline:
                     raise TimeoutError  # noqa: TRY301
-                connection = await life.engine.connect()
+                connection = await engine.connect()
                 # Not "async with": that closes in a task which can be cancelled.
                 try:
                     return await work(connection)
                 finally:
                     await connection.close()
         except Exception as error:
+            if code_of(error) in POOLER and self._arguments is not None:
+                # Nothing was run: the statement was not there under its name.
+                await self._adapt_to_pooler(life, engine)
+                if engine is not life.engine:
+                    return await self._attempt(life, work, write=write)
+
             fault = _fault_of(error)
             if fault is None:
                 raise
             raise fault from error
 
+    async def _adapt_to_pooler(self, life: _Life, engine: AsyncEngine) -> None:
+        if engine is not life.engine or life.is_adapted:
+            return
+        _logger.warning(
+            "a pooler in transaction mode is between us and PostgreSQL: each statement "
+            "now takes a transaction; pgbouncer=true in the URL says so from the start"
+        )
+        self._pooled = life.is_adapted = True
+        life.engine = self._postgres_engine()
+        await engine.dispose()
+
+    def _read_query(self) -> None:
+        """Take from the URL what the driver is to be told in another way."""
+        self._pooled = is_pooled(self.url.query)
+        query, self._arguments = split_url_query(
+            self.url.query, self.url.get_driver_name()
+        )
+        self.url = self.url.set(query=query)
+
     def _live(self) -> _Life:
         if self._given is not None:
-            return _Life(self._given.execution_options(isolation_level="AUTOCOMMIT"))
+            engine = self._given.execution_options(isolation_level="AUTOCOMMIT")
+            # Ours alone: the errors of its owner's statements stay as they are.
+            engine.sync_engine.hide_parameters = True
+            return _Life(engine)
+
         if self.dialect == "sqlite":
             return _Life(_sqlite_engine(self.url))
-        return _Life(_postgres_engine(self.url))
+
+        return _Life(self._postgres_engine(), is_adapted=self._pooled)
+
+    def _postgres_engine(self) -> AsyncEngine:
+        driver = self.url.get_driver_name()
+        return create_async_engine(
+            self.url,
+            isolation_level="READ COMMITTED" if self._pooled else "AUTOCOMMIT",
+            hide_parameters=True,
+            pool_pre_ping=not self._pooled,
+            pool_use_lifo=True,
+            pool_timeout=_DRIVER_TIMEOUT,
+            connect_args=connect_arguments(
+                driver, _DRIVER_TIMEOUT, self._arguments or {}, pooled=self._pooled
+            ),
+        )
 
     async def _end(self, life: _Life) -> None:
         # What a cancelled caller left on its way would give its connection back to a
@@ -194,27 +245,13 @@ class Database:
             await life.engine.dispose()
 
 
-class _Verb(asyncio.Task[_T]):
-    """A statement on its way, which nobody cancels but its deadline.
-
-    A caller that is cancelled leaves at once, and a loop that shuts down waits: the
-    statement comes to its end, and its connection goes back clean. A SQLite file is
-    never given up on the way: its thread cannot be interrupted, and has a limit.
-    """
-
-    def cancel(self, msg: Any = None) -> bool:
-        return False
-
-    def expire(self) -> None:
-        super().cancel()
-
-
 @dataclass(slots=True)
 class _Life:
     """What a database has in one event loop."""
 
     engine: AsyncEngine
-    verbs: set[_Verb[Any]] = field(default_factory=set)
+    is_adapted: bool = False
+    verbs: set[StatementTask[Any]] = field(default_factory=set)
     # In one process writers wait for each other here: SQLite itself lets them poll
     # for the lock, with pauses of up to 100 ms.
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -245,17 +282,7 @@ def _read_url(source: str | sa.URL) -> sa.URL:
     if url.get_backend_name() == "sqlite" and url.host:
         raise ConfigurationError(msg)
     name = "postgresql" if url.drivername == "postgres" else url.drivername
-    return url.set(drivername=_DRIVERS.get(name, name))
-
-
-def _check_dialect(dialect: str, owner: str) -> None:
-    # UPDATE ... FROM came with SQLite 3.33, RETURNING with 3.35.
-    if dialect == "sqlite" and sqlite3.sqlite_version_info < (3, 35):
-        msg = f"{owner} needs SQLite 3.35 or later, not {sqlite3.sqlite_version}"
-        raise ConfigurationError(msg)
-    if dialect not in _EXTRAS:
-        msg = f"{owner} speaks sqlite:// and postgresql://, not {dialect}://"
-        raise ConfigurationError(msg)
+    return url.set(drivername=DRIVERS.get(name, name))
 
 
 def _check_driver(url: sa.URL) -> None:
@@ -263,11 +290,11 @@ def _check_driver(url: sa.URL) -> None:
         dialect = url.get_dialect(_is_async=True)
         dialect.import_dbapi()
     except (ImportError, sa.exc.NoSuchModuleError) as error:
-        command = f'pip install "asgi-auth[{_EXTRAS[url.get_backend_name()]}]"'
+        command = f'pip install "asgi-auth[{extra_of(url)}]"'
         msg = f"the driver of {url.drivername} is missing: python -m {command}"
         raise MissingExtraError(msg) from error
     if not dialect.is_async:
-        msg = f"{url.drivername} blocks; use {_DRIVERS[url.get_backend_name()]}"
+        msg = f"{url.drivername} blocks; use {DRIVERS[url.get_backend_name()]}"
         raise ConfigurationError(msg)
 
 
@@ -282,39 +309,20 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
     )
 
 
-def _postgres_engine(url: sa.URL) -> AsyncEngine:
-    limits = {"timeout": _DRIVER_TIMEOUT, "command_timeout": _DRIVER_TIMEOUT}
-    return create_async_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        hide_parameters=True,
-        pool_pre_ping=True,
-        pool_use_lifo=True,
-        pool_timeout=_DRIVER_TIMEOUT,
-        connect_args=limits if url.get_driver_name() == "asyncpg" else {},
-    )
-
-
 def _fault_of(error: Exception) -> Exception | None:
     """Say what a driver's error is to our callers; a bug of ours stays as it is."""
     if isinstance(error, OSError | sa.exc.TimeoutError):
         msg = f"the database cannot be reached: {type(error).__name__}"
         return UnavailableError(msg)
-    code = _code_of(error)
-    if code == _NO_TABLE or "no such table" in str(error):
-        msg = "a table is missing: await create_schema() once, before the first use"
-        return ConfigurationError(msg)
-    if code.startswith(_OUTAGES) or getattr(error, "connection_invalidated", False):
+    code = code_of(error)
+    no_table = NO_TABLE if "no such table" in str(error) else ""  # SQLite has no code.
+    advice = advice_on(no_table or code)
+    if advice is not None:
+        return ConfigurationError(advice)
+    if is_outage(code) or getattr(error, "connection_invalidated", False):
         msg = f"the database is not available (code {code})"
         return UnavailableError(msg)
+    if not code and isinstance(error, sa.exc.OperationalError):
+        # psycopg, where there is no server that could say a code.
+        return UnavailableError("the database cannot be reached")
     return None
-
-
-def _code_of(error: BaseException | None) -> str:
-    """Find the SQLSTATE, or the name that SQLite has for it; ``""`` for neither."""
-    while error is not None:
-        for word in ("sqlstate", "sqlite_errorname"):
-            if isinstance(code := getattr(error, word, None), str):
-                return code
-        error = getattr(error, "orig", None) or error.__cause__
-    return ""

@@ -6,16 +6,40 @@ It runs no query. It imports no driver: SQLAlchemy hands it in, through its door
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 __all__ = ["open_connection"]
 
 # Opening takes far less than a millisecond, unless a disk hangs.
 _LAST_WORDS = 0.3
+
+
+class _WithoutValues(logging.Filter):
+    """Lets aiosqlite say what it does with our connections, but not with which values.
+
+    At DEBUG it writes down each call with its arguments: hashes, addresses, sids.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_named, record.args))
+
+        return True
+
+
+def _named(argument: object) -> object:
+    if isinstance(argument, partial):
+        owner = getattr(argument.func, "__self__", None)
+        if isinstance(owner, _Cursor | _Connection):
+            return argument.func.__name__
+
+    return argument
 
 
 class _Cursor(sqlite3.Cursor):
@@ -48,6 +72,9 @@ class _Connection(sqlite3.Connection):
             self.close()
 
 
+_WITHOUT_VALUES = _WithoutValues()
+
+
 async def open_connection(
     connect: Callable[..., Any], patience: float, *args: Any, **options: Any
 ) -> Any:
@@ -59,6 +86,8 @@ async def open_connection(
         *args: For *connect*.
         **options: For *connect*.
     """
+    # Added once, however many connections there are.
+    logging.getLogger("aiosqlite").addFilter(_WITHOUT_VALUES)
     options |= {"factory": _Connection, "check_same_thread": False}
     connection = connect(*args, **options | {"timeout": patience})
     thread = connection._thread  # noqa: SLF001

@@ -24,6 +24,7 @@ class SQLAccounts:
         source: ``sqlite:///file``, ``postgresql://...``, or an asynchronous engine of
             SQLAlchemy, which is used as it is.
         table: The table's name.
+        schema: The schema of PostgreSQL that it is in, which must exist.
 
     Raises:
         MissingExtraError: SQLAlchemy or the driver is not installed.
@@ -31,10 +32,14 @@ class SQLAccounts:
     """
 
     def __init__(
-        self, source: str | sa.URL | AsyncEngine, *, table: str = "asgi_auth_accounts"
+        self,
+        source: str | sa.URL | AsyncEngine,
+        *,
+        table: str = "asgi_auth_accounts",
+        schema: str | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLAccounts")
-        self.metadata = sa.MetaData()
+        self._database = Database(source, owner="SQLAccounts", schema=schema)
+        self.metadata = sa.MetaData(schema=schema)
         self._table = _define(table, self.metadata)
 
     def __repr__(self) -> str:

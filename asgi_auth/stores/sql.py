@@ -43,6 +43,8 @@ class SQLStore:
             or an ``AsyncEngine`` of SQLAlchemy, which is used as it is: by one event
             loop, with the time-outs that it has, and closed by its owner.
         table_prefix: Begins the names of its two tables.
+        schema: The schema of PostgreSQL that they are in, which must exist; by default
+            the first one of the search path.
         retention: Seconds for which an ended session is still known.
         poll: Seconds between two looks for new revocations, while :meth:`feed` waits.
 
@@ -56,14 +58,15 @@ class SQLStore:
         url_or_engine: str | sa.URL | AsyncEngine,
         *,
         table_prefix: str = "asgi_auth_",
+        schema: str | None = None,
         retention: float = 86400.0,
         poll: float = 0.5,
     ) -> None:
         if retention < 0 or poll <= 0:
             msg = "retention must be 0 or more seconds, and poll more than 0"
             raise ConfigurationError(msg)
-        self._database = Database(url_or_engine, owner="SQLStore")
-        self._schema = Schema(table_prefix)
+        self._database = Database(url_or_engine, owner="SQLStore", schema=schema)
+        self._schema = Schema(table_prefix, schema)
         self._retention = retention
         self._next_sweep = time.monotonic() + _SWEEP_EVERY
         statements = Statements(self._schema, self._database.dialect)
@@ -78,6 +81,11 @@ class SQLStore:
     def __repr__(self) -> str:
         """Show where it is, without the password."""
         return f"SQLStore({self._database!r})"
+
+    @property
+    def metadata(self) -> sa.MetaData:
+        """The tables and indexes, for tools of migration such as Alembic."""
+        return self._schema.metadata
 
     async def create_schema(self) -> None:
         """Make the tables and indexes that are not there yet; workers may race.

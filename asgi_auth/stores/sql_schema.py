@@ -21,16 +21,17 @@ class Schema:
 
     Args:
         prefix: Begins the name of each table and index.
+        schema: The schema of PostgreSQL that they are in; by default the usual one.
 
     Raises:
         ConfigurationError: The prefix cannot begin a name.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, schema: str | None = None) -> None:
         if not _PREFIX.fullmatch(prefix):
             msg = "table_prefix must be 1-31 of a-z, 0-9 and _, and not begin with 0-9"
             raise ConfigurationError(msg)
-        self.metadata = sa.MetaData()
+        self.metadata = sa.MetaData(schema=schema)
         self.sessions = _sessions(prefix, self.metadata)
         self.revocations = _revocations(prefix, self.metadata)
 

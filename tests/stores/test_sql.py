@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import socket
 import sqlite3
@@ -567,6 +568,54 @@ async def test_a_bug_of_ours_is_no_outage(store):
     with pytest.raises(Exception, match="nothing_like_it") as caught:
         await store._database.fetch(text("SELECT nothing_like_it"))
     assert not isinstance(caught.value, UnavailableError)
+
+
+# ----------------------------------------------------------------------- what is logged
+
+
+@pytest.mark.anyio
+async def test_no_driver_writes_down_what_is_stored(database_url, table_prefix, caplog):
+    caplog.set_level(logging.DEBUG)
+    store = SQLStore(database_url, table_prefix=table_prefix)
+    await store.create_schema()
+    secret = "c0ffee-secret"
+    await open_session(store, f"sid-{secret}")
+    await store.rotate(f"sid-{secret}", 0, **IDLE)
+    await store.publish(
+        [Revocation(kind="sid", issuer="i", value=f"value-{secret}")], ttl=60
+    )
+    assert len((await store.feed(None, wait=0)).entries) == 1
+    with pytest.raises(ValueError, match="exists"):
+        await open_session(store, f"sid-{secret}")
+    with pytest.raises(Exception, match="nothing_like_it") as caught:
+        await store._database.fetch(
+            text("SELECT nothing_like_it, :sid"), {"sid": secret}
+        )
+    assert secret not in str(caught.value)
+    assert secret not in caplog.text
+    if database_url.startswith("sqlite"):
+        assert "executing execute" in caplog.text
+    await store.aclose()
+
+
+@pytest.mark.anyio
+async def test_an_engine_of_the_application_keeps_our_values_to_itself(
+    database_url, table_prefix, caplog
+):
+    caplog.set_level(logging.INFO, logger="sqlalchemy.engine")
+    engine = create_async_engine(SQLStore(database_url)._database.url)
+    store = SQLStore(engine, table_prefix=table_prefix)
+    await store.create_schema()
+    await open_session(store, "sid-c0ffee-secret")
+    with pytest.raises(Exception, match="nothing_like_it") as caught:
+        await store._database.fetch(
+            text("SELECT nothing_like_it, :sid"), {"sid": "c0ffee-secret"}
+        )
+    assert "c0ffee-secret" not in str(caught.value)
+    assert "c0ffee-secret" not in caplog.text
+    # What its owner does with it is its owner's.
+    assert not engine.sync_engine.hide_parameters
+    await engine.dispose()
 
 
 # --------------------------------------------------------------------------------- feed

@@ -22,6 +22,7 @@ class SQLAPIKeys:
         source: ``sqlite:///file``, ``postgresql://...``, or an asynchronous engine of
             SQLAlchemy, which is used as it is.
         table: The table's name.
+        schema: The schema of PostgreSQL that it is in, which must exist.
 
     Raises:
         MissingExtraError: SQLAlchemy or the driver is not installed.
@@ -29,10 +30,14 @@ class SQLAPIKeys:
     """
 
     def __init__(
-        self, source: str | sa.URL | AsyncEngine, *, table: str = "asgi_auth_api_keys"
+        self,
+        source: str | sa.URL | AsyncEngine,
+        *,
+        table: str = "asgi_auth_api_keys",
+        schema: str | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLAPIKeys")
-        self.metadata = sa.MetaData()
+        self._database = Database(source, owner="SQLAPIKeys", schema=schema)
+        self.metadata = sa.MetaData(schema=schema)
         self._table = _define(table, self.metadata)
 
     def __repr__(self) -> str:

@@ -1,0 +1,55 @@
+"""What the codes of PostgreSQL and SQLite mean for those who wait for an answer.
+
+It imports no driver: errors carry their codes as attributes.
+"""
+
+from __future__ import annotations
+
+__all__ = ["NO_TABLE", "POOLER", "advice_on", "code_of", "is_outage"]
+
+NO_TABLE = "42P01"
+
+# What says "not now". SQLSTATEs: a broken connection, a replica that only reads, no
+# right to connect, no such database, a deadlock, no resources, no lock in time, an
+# operator's or a system's failure. SQLite: a lock, a disk, or a file that is not there.
+_OUTAGES = (
+    *("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58"),
+    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_FULL"),
+    *("SQLITE_INTERRUPT", "SQLITE_IOERR", "SQLITE_LOCKED", "SQLITE_NOMEM"),
+    *("SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
+)
+
+# The statement is not there under its name, or another one is: a pooler has handed us
+# another connection. In both cases nothing was run.
+POOLER = ("26000", "42P05")
+
+
+_POOLER_ADVICE = (
+    "a pooler in transaction mode is between us and PostgreSQL: add pgbouncer=true to "
+    "the query of the database URL"
+)
+_ADVICE = {
+    NO_TABLE: "a table is missing: await create_schema() once, before the first use",
+    "3F000": "the schema is missing: CREATE SCHEMA makes it",
+    **dict.fromkeys(POOLER, _POOLER_ADVICE),
+}
+
+
+def advice_on(code: str) -> str | None:
+    """Return what its owner is to do to a database with this error, if anything."""
+    return _ADVICE.get(code)
+
+
+def is_outage(code: str) -> bool:
+    """Report whether a code says "not now"."""
+    return code.startswith(_OUTAGES)
+
+
+def code_of(error: BaseException | None) -> str:
+    """Find the SQLSTATE, or the name that SQLite has for it; ``""`` for neither."""
+    while error is not None:
+        for word in ("sqlstate", "sqlite_errorname"):
+            if isinstance(code := getattr(error, word, None), str):
+                return code
+        error = getattr(error, "orig", None) or error.__cause__
+    return ""
