@@ -6,6 +6,8 @@ learns the rest by mail.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +24,9 @@ from asgi_auth.routes.models import (
     RegisterRequest,
     ResetRequest,
     StatusResponse,
+    UserResponse,
 )
+from asgi_auth.routes.operations import Operations
 
 __all__ = ["AccountRoutes"]
 
@@ -36,6 +40,8 @@ class AccountRoutes:
         log_in: Counts tries to give a password.
     """
 
+    operations: ClassVar[Operations] = Operations()
+
     __slots__ = ("_accounts", "_context", "_log_in")
 
     def __init__(
@@ -45,6 +51,15 @@ class AccountRoutes:
         self._accounts = accounts
         self._log_in = log_in
 
+    @operations.add(
+        part="register",
+        method="POST",
+        path="/register",
+        summary="Make an account",
+        body=RegisterRequest,
+        answers={201: UserResponse, 202: StatusResponse},
+        refusals=(409, 429),
+    )
     async def register(self, request: Request) -> Response:
         """Make an account; roles and scopes are never the caller's to choose."""
         context = self._context
@@ -64,6 +79,16 @@ class AccountRoutes:
         context.tell("account.registered", account.id)
         return context.user(account, 201)
 
+    @operations.add(
+        part="verify",
+        method="POST",
+        path="/verify",
+        summary="Confirm an e-mail address with a token from a message",
+        body=ConfirmationRequest,
+        answers={200: UserResponse},
+        refusals=(401, 409),
+        mail=True,
+    )
     async def verify(self, request: Request) -> Response:
         """Mark an address as verified, with a token from a message."""
         await self._context.count("log_in_address", self._context.network(request))
@@ -72,6 +97,16 @@ class AccountRoutes:
         self._context.tell("account.verified", account.id)
         return self._context.user(account)
 
+    @operations.add(
+        part="verify",
+        method="POST",
+        path="/verify/resend",
+        summary="Send the message for an e-mail address again",
+        body=EmailRequest,
+        answers={202: StatusResponse},
+        refusals=(429,),
+        mail=True,
+    )
     async def resend(self, request: Request) -> Response:
         """Send the message with the token for :meth:`verify` again."""
         context = self._context
@@ -82,6 +117,16 @@ class AccountRoutes:
 
         return self._mail_is_coming()
 
+    @operations.add(
+        part="password_forgot",
+        method="POST",
+        path="/password/forgot",
+        summary="Ask for a message with a token for a new password",
+        body=EmailRequest,
+        answers={202: StatusResponse},
+        refusals=(429,),
+        mail=True,
+    )
     async def forgot_password(self, request: Request) -> Response:
         """Send a message with a token for :meth:`reset_password`."""
         context = self._context
@@ -93,6 +138,16 @@ class AccountRoutes:
         context.tell("account.password_forgotten")
         return self._mail_is_coming()
 
+    @operations.add(
+        part="password_forgot",
+        method="POST",
+        path="/password/reset",
+        summary="Set a new password with a token from a message",
+        body=ResetRequest,
+        answers={204: None},
+        refusals=(401, 409, 429),
+        mail=True,
+    )
     async def reset_password(self, request: Request) -> Response:
         """Set a new password with a token from a message; all sessions end."""
         context = self._context
@@ -102,6 +157,16 @@ class AccountRoutes:
         context.tell("account.password_reset", account.id)
         return context.clear_cookies(request, context.done())
 
+    @operations.add(
+        part="password_change",
+        method="POST",
+        path="/password/change",
+        summary="Set a new password",
+        body=ChangePasswordRequest,
+        answers={204: None},
+        refusals=(403, 409, 429),
+        guarded=True,
+    )
     async def change_password(self, request: Request) -> Response:
         """Set a new password; all other sessions end."""
         context = self._context
@@ -117,6 +182,17 @@ class AccountRoutes:
         context.tell("account.password_changed", account.id, caller.session_id)
         return context.done()
 
+    @operations.add(
+        part="email_change",
+        method="POST",
+        path="/email/change",
+        summary="Ask for a message with a token to a new e-mail address",
+        body=ChangeEmailRequest,
+        answers={202: StatusResponse},
+        refusals=(403, 429),
+        guarded=True,
+        mail=True,
+    )
     async def change_email(self, request: Request) -> Response:
         """Send a message with a token for :meth:`confirm_email` to a new address."""
         context = self._context
@@ -134,6 +210,16 @@ class AccountRoutes:
         context.tell("account.email_change_asked", caller.subject, caller.session_id)
         return self._mail_is_coming()
 
+    @operations.add(
+        part="email_change",
+        method="POST",
+        path="/email/confirm",
+        summary="Change the e-mail address with a token from a message",
+        body=ConfirmationRequest,
+        answers={200: UserResponse},
+        refusals=(401, 409),
+        mail=True,
+    )
     async def confirm_email(self, request: Request) -> Response:
         """Change the address with a token from a message."""
         await self._context.count("log_in_address", self._context.network(request))

@@ -34,8 +34,9 @@ from asgi_auth.routes.cookies import SameSite, TokenCookies
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.login import LogInRoutes
-from asgi_auth.routes.openapi import describe
-from asgi_auth.routes.operations import Operation, Part
+from asgi_auth.routes.oauth import in_oauth_form
+from asgi_auth.routes.openapi import DocumentRoutes, describe
+from asgi_auth.routes.operations import Handlers, Operation, Part
 from asgi_auth.routes.parts import choose
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tokens import TokenRoutes
@@ -249,51 +250,33 @@ class AuthRoutes:
         return child
 
     def _route(self, accounts: object, introspection: Backend | None) -> Router:
-        log_in = LogInRoutes(self._context)
-        rooms: list[object] = [
+        context, log_in = self._context, LogInRoutes(self._context)
+        owners: list[Handlers] = [
             log_in,
-            SessionRoutes(self._context),
-            TokenRoutes(self._context, introspection),
-            _Document(self),
+            SessionRoutes(context),
+            TokenRoutes(context, introspection),
+            DocumentRoutes(self._document),
             BrowserRoutes(),
         ]
         if isinstance(accounts, AccountService):
-            rooms.append(AccountRoutes(self._context, accounts, log_in))
-        return Router(
-            [
-                _route_of(operation, self._context, rooms)
-                for operation in self._operations
-            ],
-            redirect_slashes=False,
-        )
+            owners.append(AccountRoutes(context, accounts, log_in))
+
+        routes = [
+            _route_of(operation, owner, context)
+            for owner in owners
+            for operation in owner.operations
+            if operation in self._operations
+        ]
+        return Router(routes, redirect_slashes=False)
 
 
-class _Document:
-    """Serves the description of the routes."""
-
-    def __init__(self, app: AuthRoutes) -> None:
-        self._app = app
-
-    async def openapi(self, request: Request) -> Response:
-        servers = [{"url": request.scope["root_path"] or "/"}]
-        body = json.dumps({**self._app.openapi(), "servers": servers})
-        return Response(body, media_type="application/json")
-
-
-def _route_of(
-    operation: Operation, context: RouteContext, rooms: Iterable[object]
-) -> Route:
-    handler = next(
-        getattr(room, operation.handler)
-        for room in rooms
-        if hasattr(room, operation.handler)
-    )
-
+def _route_of(operation: Operation, owner: Handlers, context: RouteContext) -> Route:
     async def endpoint(request: Request) -> Response:
         if operation.cookies:
             context.check_origin(request.scope)
-        answer: Response = await handler(request)
-        return answer
+
+        answer = operation.handler(owner, request)
+        return await in_oauth_form(answer, operation.form, request)
 
     return Route(operation.path, endpoint, methods=[operation.method])
 

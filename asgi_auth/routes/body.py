@@ -18,9 +18,10 @@ from asgi_auth.routes.errors import (
     MalformedBodyError,
     UnprocessableBodyError,
     UnsupportedBodyError,
+    UnsupportedGrantError,
 )
 
-__all__ = ["BodyReader", "Form"]
+__all__ = ["BodyReader", "Form", "is_form"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -98,8 +99,7 @@ class BodyReader:
         if encoding.strip().lower() != "identity":
             raise UnsupportedBodyError
 
-        value = request.headers.get("content-type")
-        return None if value is None else value.partition(";")[0].strip().lower()
+        return _media_type(request)
 
     async def _bytes(self, request: Request) -> bytes:
         announced = request.headers.get("content-length", "")
@@ -115,6 +115,16 @@ class BodyReader:
             if len(body) > self._max_bytes:
                 raise BodyTooLargeError
         return bytes(body)
+
+
+def is_form(request: Request) -> bool:
+    """Report whether a body came as a form."""
+    return _media_type(request) == _FORM
+
+
+def _media_type(request: Request) -> str | None:
+    value = request.headers.get("content-type")
+    return None if value is None else value.partition(";")[0].strip().lower()
 
 
 def _from_json(body: bytes, model: type[M]) -> M:
@@ -150,8 +160,7 @@ def _from_form(body: bytes, model: type[M], form: Form) -> M:
     fields = {form.names.get(name, name): value for name, value in pairs if value}
     grant = fields.pop("grant_type", None)
     if grant is not None and grant != form.grant_type:
-        msg = "grant_type: Another one is needed here."
-        raise UnprocessableBodyError(msg)
+        raise UnsupportedGrantError
 
     try:
         return model.model_validate(fields)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha384
 from importlib.resources import files
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
+
+from asgi_auth.routes.operations import Operations
 
 __all__ = ["BrowserRoutes", "ClientScript", "client_script"]
 
@@ -46,8 +49,18 @@ def client_script() -> ClientScript:
 class BrowserRoutes:
     """The handler that pages load their client from."""
 
+    operations: ClassVar[Operations] = Operations()
+
     __slots__ = ()
 
+    @operations.add(
+        part="client",
+        method="GET",
+        path="/client.js",
+        summary="The client for browsers, an ES module",
+        answers={200: None, 304: None},
+        cookies=False,
+    )
     async def client(self, request: Request) -> Response:
         """Send the module, or say that the browser has it (RFC 9110, 13.1.2)."""
         script = client_script()

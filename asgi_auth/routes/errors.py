@@ -10,6 +10,7 @@
     ├── UnsupportedBodyError        415  of a type that is not read here
     ├── NotLocalhostError           421  insecure cookies, and another host
     ├── UnprocessableBodyError      422  well formed, with a wrong or missing field
+    │   └── UnsupportedGrantError   422  a form of OAuth for another grant
     └── CookieTooLargeError         500  the tokens hold too many claims
 """
 
@@ -26,6 +27,7 @@ __all__ = [
     "UnknownPathError",
     "UnprocessableBodyError",
     "UnsupportedBodyError",
+    "UnsupportedGrantError",
 ]
 
 
@@ -90,6 +92,12 @@ class UnprocessableBodyError(AuthError):
     def __init__(self, public_message: str = "") -> None:
         self.public_message = public_message or type(self).public_message
         super().__init__()
+
+
+class UnsupportedGrantError(UnprocessableBodyError):
+    """The form is for another grant than the route's (RFC 6749, section 5.2)."""
+
+    public_message = "grant_type: Another one is needed here."
 
 
 class CookieTooLargeError(AuthError):

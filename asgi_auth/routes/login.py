@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,7 +26,8 @@ from asgi_auth.routes.context import Medium, RouteContext
 from asgi_auth.routes.devices import KnownDevices, account_key
 from asgi_auth.routes.errors import CookieTooLargeError
 from asgi_auth.routes.factors import Factor
-from asgi_auth.routes.models import LoginRequest, ReauthenticateRequest
+from asgi_auth.routes.models import LoginRequest, ReauthenticateRequest, TokenResponse
+from asgi_auth.routes.operations import Operations
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
 
@@ -42,12 +44,24 @@ class LogInRoutes:
         context: The settings.
     """
 
+    operations: ClassVar[Operations] = Operations()
+
     __slots__ = ("_context", "_devices")
 
     def __init__(self, context: RouteContext) -> None:
         self._context = context
         self._devices = KnownDevices(context.tokens)
 
+    @operations.add(
+        part="login",
+        method="POST",
+        path="/login",
+        summary="Log in",
+        body=LoginRequest,
+        form=LOGIN_FORM,
+        answers={200: TokenResponse},
+        refusals=(401, 403, 429, 500),
+    )
     async def log_in(self, request: Request) -> Response:
         """Open a session for a user with the right password."""
         context = self._context
@@ -59,15 +73,25 @@ class LogInRoutes:
             factor = await self._second_factor(account, asked.code)
 
         device = context.device(request, asked.device_label)
-        pair, sid = await self._open(account, factor, device)
+        pair = await self._open(account, factor, device)
         token = None
         if context.limiter is not None:
             token = self._devices.remember(account.email, known)
 
-        response = await self._deliver(request, pair, sid, token, medium=asked.delivery)
-        context.tell("login.succeeded", account.id, sid)
+        response = await self._deliver(request, pair, token, medium=asked.delivery)
+        context.tell("login.succeeded", account.id, pair.session_id)
         return response
 
+    @operations.add(
+        part="reauthenticate",
+        method="POST",
+        path="/reauthenticate",
+        summary="Prove again to be there: a fresh session for the old one",
+        body=ReauthenticateRequest,
+        answers={200: TokenResponse},
+        refusals=(403, 429, 500),
+        guarded=True,
+    )
     async def reauthenticate(self, request: Request) -> Response:
         """Replace the caller's session by a fresh one, after the right password."""
         context = self._context
@@ -86,10 +110,10 @@ class LogInRoutes:
 
         # First: the new one must not count as one too many, and end another device's.
         await context.tokens.revoke_session(present.sid)
-        pair, sid = await self._open(account, factor, present.device)
+        pair = await self._open(account, factor, present.device)
         medium: Medium = "cookie" if caller.source == "cookie" else "body"
-        response = await self._deliver(request, pair, sid, medium=medium)
-        context.tell("login.reauthenticated", account.id, sid)
+        response = await self._deliver(request, pair, medium=medium)
+        context.tell("login.reauthenticated", account.id, pair.session_id)
         return response
 
     @asynccontextmanager
@@ -135,7 +159,7 @@ class LogInRoutes:
 
     async def _open(
         self, account: Account, factor: Factor, device: Device
-    ) -> tuple[TokenPair, str]:
+    ) -> TokenPair:
         context = self._context
         pair = await context.tokens.issue(
             account.id,
@@ -146,21 +170,18 @@ class LogInRoutes:
             acr=factor.acr,
             amr=("pwd", *factor.amr),
         )
-        sid = (
-            context.tokens.verifier.verify(pair.access_token.encode()).session_id or ""
-        )
         # All sessions may have been ended since the password was looked at.
         present = await context.users.find(account.id)
         if present is None or present.password_hash != account.password_hash:
-            await context.tokens.revoke_session(sid)
+            await context.tokens.revoke_session(pair.session_id)
             raise InvalidCredentialsError if present else UnknownSubjectError
-        return pair, sid
+
+        return pair
 
     async def _deliver(
         self,
         request: Request,
         pair: TokenPair,
-        sid: str,
         device: str | None = None,
         *,
         medium: Medium,
@@ -169,5 +190,5 @@ class LogInRoutes:
             return self._context.deliver(request, pair, device, medium=medium)
         except CookieTooLargeError:
             # Nobody gets its tokens, so nobody could end it.
-            await self._context.tokens.revoke_session(sid)
+            await self._context.tokens.revoke_session(pair.session_id)
             raise

@@ -5,22 +5,39 @@ It describes only the routes that there are, and is made once.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import Response
 
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.operations import Operation
+from asgi_auth.routes.operations import Operation, Operations
 
-__all__ = ["describe"]
+__all__ = ["DocumentRoutes", "describe"]
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _PROBLEM: Final = "Problem"
+
+_OAUTH: Final = "OAuthError"
+
+_OAUTH_SCHEMA: Final[dict[str, Any]] = {
+    "title": _OAUTH,
+    "description": "Why one of OAuth's forms was refused (RFC 6749, section 5.2).",
+    "type": "object",
+    "required": ["error", "error_description", "code"],
+    "properties": {
+        "error": {"type": "string"},
+        "error_description": {"type": "string"},
+        "code": {"type": "string"},
+    },
+}
 
 _PROBLEM_SCHEMA: Final[dict[str, Any]] = {
     "title": _PROBLEM,
@@ -63,6 +80,7 @@ def describe(
         "schemas": {
             **_schemas(operations, by_alias=camel_case),
             _PROBLEM: _PROBLEM_SCHEMA,
+            _OAUTH: _OAUTH_SCHEMA,
         },
         "securitySchemes": schemes,
     }
@@ -72,6 +90,35 @@ def describe(
         "paths": paths,
         "components": components,
     }
+
+
+class DocumentRoutes:
+    """The handler that shows the document.
+
+    Args:
+        document: What :func:`describe` returns.
+    """
+
+    operations: ClassVar[Operations] = Operations()
+
+    __slots__ = ("_document",)
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    @operations.add(
+        part="openapi",
+        method="GET",
+        path="/openapi.json",
+        summary="This document",
+        answers={200: None},
+        cookies=False,
+    )
+    async def openapi(self, request: Request) -> Response:
+        """Send it, with the place where the routes are mounted."""
+        servers = [{"url": request.scope["root_path"] or "/"}]
+        body = json.dumps({**self._document, "servers": servers})
+        return Response(body, media_type="application/json")
 
 
 def _schemes(access_cookie: str | None) -> dict[str, Any]:
@@ -101,7 +148,7 @@ def _operation(
     operation: Operation, schemes: list[str], *, limited: bool
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": operation.handler,
+        "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.part],
         "responses": _responses(operation, limited=limited),
@@ -161,6 +208,11 @@ def _responses(operation: Operation, *, limited: bool) -> dict[str, Any]:
             "description": HTTPStatus(status).phrase,
             "content": {"application/problem+json": {"schema": schema}},
         }
+
+    if operation.form is not None and operation.form.grant_type is not None:
+        refused = {"application/json": {"schema": _reference(_OAUTH)}}
+        responses["400"]["content"] |= refused
+
     return responses
 
 

@@ -6,14 +6,31 @@ What cannot work is never there: not without mail, not without keys to publish.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from asgi_auth.accounts import AccountService
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.routes.account import AccountRoutes
+from asgi_auth.routes.browser import BrowserRoutes
 from asgi_auth.routes.context import RouteContext
-from asgi_auth.routes.operations import OPERATIONS, Operation, Part
+from asgi_auth.routes.login import LogInRoutes
+from asgi_auth.routes.openapi import DocumentRoutes
+from asgi_auth.routes.operations import Operation, Part
+from asgi_auth.routes.session import SessionRoutes
+from asgi_auth.routes.tokens import TokenRoutes
 from asgi_auth.typing import Backend
 
-__all__ = ["choose"]
+__all__ = ["OPERATIONS", "choose"]
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *LogInRoutes.operations,
+    *SessionRoutes.operations,
+    *AccountRoutes.operations,
+    *TokenRoutes.operations,
+    *DocumentRoutes.operations,
+    *BrowserRoutes.operations,
+)
+"""All of them, in the order of the document."""
 
 
 def choose(

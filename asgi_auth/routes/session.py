@@ -6,7 +6,7 @@ won. A session that is not the caller's does not exist.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,7 +27,10 @@ from asgi_auth.routes.models import (
     RefreshRequest,
     SessionResponse,
     SessionsResponse,
+    TokenResponse,
+    UserResponse,
 )
+from asgi_auth.routes.operations import Operations
 from asgi_auth.stores.records import Session
 from asgi_auth.tokens.codec import peek
 
@@ -47,11 +50,24 @@ class SessionRoutes:
         context: The settings.
     """
 
+    operations: ClassVar[Operations] = Operations()
+
     __slots__ = ("_context",)
 
     def __init__(self, context: RouteContext) -> None:
         self._context = context
 
+    @operations.add(
+        part="refresh",
+        method="POST",
+        path="/refresh",
+        summary="Replace the tokens",
+        body=RefreshRequest,
+        form=REFRESH_FORM,
+        optional=True,
+        answers={200: TokenResponse},
+        refusals=(401, 500),
+    )
     async def refresh(self, request: Request) -> Response:
         """Replace the refresh token."""
         await self._context.count_token(request)
@@ -69,6 +85,16 @@ class SessionRoutes:
         medium: Medium = "cookie" if asked.refresh_token is None else "body"
         return self._context.deliver(request, pair, medium=medium)
 
+    @operations.add(
+        part="logout",
+        method="POST",
+        path="/logout",
+        summary="End this session",
+        body=LogoutRequest,
+        optional=True,
+        answers={204: None},
+        refusals=(401,),
+    )
     async def log_out(self, request: Request) -> Response:
         """End the session of the refresh token, and of the access token."""
         await self._context.count_token(request)
@@ -90,12 +116,28 @@ class SessionRoutes:
             raise fault
         return self._context.clear_cookies(request, self._context.done())
 
+    @operations.add(
+        part="logout_all",
+        method="POST",
+        path="/logout-all",
+        summary="End all sessions",
+        answers={204: None},
+        guarded=True,
+    )
     async def log_out_everywhere(self, request: Request) -> Response:
         """End all sessions of the caller."""
         caller = await self._context.caller(request)
         await self._context.tokens.revoke_subject(caller.subject)
         return self._context.clear_cookies(request, self._context.done())
 
+    @operations.add(
+        part="me",
+        method="GET",
+        path="/me",
+        summary="Show the account",
+        answers={200: UserResponse},
+        guarded=True,
+    )
     async def me(self, request: Request) -> Response:
         """Show the caller's account."""
         caller = await self._context.caller(request)
@@ -104,6 +146,14 @@ class SessionRoutes:
             raise UnknownSubjectError
         return self._context.user(account)
 
+    @operations.add(
+        part="sessions",
+        method="GET",
+        path="/sessions",
+        summary="List the sessions",
+        answers={200: SessionsResponse},
+        guarded=True,
+    )
     async def list_sessions(self, request: Request) -> Response:
         """List the caller's sessions, the oldest first."""
         caller = await self._context.caller(request)
@@ -111,6 +161,15 @@ class SessionRoutes:
         shown = [_shown(session, caller.session_id) for session in sessions]
         return self._context.answer(SessionsResponse(sessions=shown))
 
+    @operations.add(
+        part="sessions",
+        method="DELETE",
+        path="/sessions/{sid}",
+        summary="End one session",
+        answers={204: None},
+        refusals=(404,),
+        guarded=True,
+    )
     async def end_session(self, request: Request) -> Response:
         """End one session of the caller."""
         caller = await self._context.caller(request)

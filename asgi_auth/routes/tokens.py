@@ -7,7 +7,7 @@ says (RFC 7662, section 2.1).
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import ClassVar, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from asgi_auth.errors import AuthenticationError, InvalidTokenError
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.models import IntrospectionResponse, TokenRequest
+from asgi_auth.routes.operations import Operations
 from asgi_auth.typing import Backend
 
 __all__ = ["TOKEN_FORM", "TokenRoutes"]
@@ -35,6 +36,8 @@ class TokenRoutes:
         introspection: Knows the clients that may ask what a token says, or ``None``.
     """
 
+    operations: ClassVar[Operations] = Operations()
+
     __slots__ = ("_clients", "_context", "_reader")
 
     def __init__(self, context: RouteContext, introspection: Backend | None) -> None:
@@ -43,6 +46,16 @@ class TokenRoutes:
         sources = () if introspection is None else introspection.sources
         self._reader = CredentialReader(sources)
 
+    @operations.add(
+        part="revoke",
+        method="POST",
+        path="/revoke",
+        summary="Revoke a token (RFC 7009)",
+        body=TokenRequest,
+        form=TOKEN_FORM,
+        answers={200: None},
+        cookies=False,
+    )
     async def revoke(self, request: Request) -> Response:
         """Revoke a token; 200 whether or not it was good (RFC 7009, section 2.2)."""
         await self._context.count_token(request)
@@ -50,6 +63,17 @@ class TokenRoutes:
         await self._context.tokens.revoke(asked.token)
         return Response(headers={"cache-control": "no-store"})
 
+    @operations.add(
+        part="introspect",
+        method="POST",
+        path="/introspect",
+        summary="Say what a token is good for (RFC 7662)",
+        body=TokenRequest,
+        form=TOKEN_FORM,
+        answers={200: IntrospectionResponse},
+        refusals=(401, 403),
+        cookies=False,
+    )
     async def introspect(self, request: Request) -> Response:
         """Say what an access token is good for (RFC 7662, section 2.2).
 
@@ -70,6 +94,14 @@ class TokenRoutes:
             IntrospectionResponse(active=True, token_type="Bearer", **said)  # noqa: S106
         )
 
+    @operations.add(
+        part="jwks",
+        method="GET",
+        path="/jwks.json",
+        summary="The public keys (RFC 7517)",
+        answers={200: None},
+        cookies=False,
+    )
     async def jwks(self, request: Request) -> Response:
         """Publish the public keys (RFC 7517, section 5)."""
         body = json.dumps(self._context.tokens.keys.to_jwks())

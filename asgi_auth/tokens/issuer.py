@@ -185,6 +185,7 @@ class TokenIssuer:
             expires_in=int(min(ttl, session.expires_at - began)),
             refresh_expires_in=int(session.idle_expires_at - began),
             scope=grant.get("scope", ""),
+            session_id=session.sid,
         )
 
 

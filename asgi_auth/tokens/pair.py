@@ -18,6 +18,7 @@ class TokenPair:
         refresh_expires_in: Seconds that the refresh token lives.
         scope: What the access token allows, with spaces in between.
         token_type: Always ``Bearer``.
+        session_id: The session of both (their ``sid``).
     """
 
     access_token: str = field(repr=False)
@@ -26,3 +27,4 @@ class TokenPair:
     refresh_expires_in: int
     scope: str = ""
     token_type: str = "Bearer"  # noqa: S105
+    session_id: str = ""

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from asgi_auth import KeySet
-from asgi_auth.routes.operations import OPERATIONS
+from asgi_auth.routes.parts import OPERATIONS
 from tests.routes.test_tokens import Clients
 from tests.routes.world import World
 

@@ -23,6 +23,7 @@ def test_it_is_the_answer_of_a_token_endpoint():
         "refresh_expires_in": 3600,
         "scope": "",
         "token_type": "Bearer",
+        "session_id": "",
     }
 
 
