@@ -130,7 +130,7 @@ class AuthenticationMiddleware:
 
         self._app = tracking(app) if track_current else app
         lifetime = websocket_lifetime
-        self._guard = SocketGuard(self._app, backend, self._identify, lifetime)
+        self._guard = SocketGuard(self._app, self._identify, lifetime)
         self._make_reply: type[Reply] = reply_for(backend.sources)
         self._backend = backend
         self._challenges = tuple(backend.challenges)

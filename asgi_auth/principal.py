@@ -73,6 +73,12 @@ class Principal:
     expires_at: float | None = None
     error: AuthError | None = field(default=None, compare=False)
     is_authenticated: bool = False
+    # What may end it: see asgi_auth.revocation.validity. It never leaves the process.
+    _validity: object = field(default=None, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle without what belongs to this process."""
+        return _restore, ({name: getattr(self, name) for name in _FACTS},)
 
     @property
     def identity(self) -> str:
@@ -99,6 +105,13 @@ class Draft:
     """
 
     __slots__ = tuple(field.name for field in fields(Principal))
+
+
+_FACTS = tuple(f.name for f in fields(Principal) if not f.name.startswith("_"))
+
+
+def _restore(facts: dict[str, Any]) -> Principal:
+    return Principal(**facts)
 
 
 ANONYMOUS = Principal()

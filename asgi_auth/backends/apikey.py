@@ -6,7 +6,10 @@ cookie any page could make a browser send them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from asgi_auth._asgi import Scope
 from asgi_auth._frozen import freeze
@@ -17,12 +20,18 @@ from asgi_auth.credentials.sources import BearerHeader, Header, Source
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.responses.challenge import Challenge
+from asgi_auth.revocation import Validity
 
 __all__ = ["APIKeyBackend"]
+
+_ASKED_EVERY: Final = 5.0
+"""Seconds after which a socket of a revoked key is closed at the latest."""
 
 
 class APIKeyBackend:
     """Knows programs by their API keys.
+
+    An open socket asks the store every 5 seconds whether its key is still good.
 
     Args:
         keys: Makes and judges them.
@@ -54,6 +63,7 @@ class APIKeyBackend:
         self._keys = keys
         self._prefix = f"{keys.prefix}_".encode("ascii")
         self._issuer = issuer
+        self._validity = Validity(keys.clock, renew=self._renew, interval=_ASKED_EVERY)
         self.name = name
         self.sources = tuple(sources)
         self.challenges = (challenge or _challenge(sources[0]),)
@@ -94,7 +104,20 @@ class APIKeyBackend:
             token_id=key.id,
             expires_at=key.expires_at,
             is_authenticated=True,
+            _validity=self._validity,
         )
+
+    async def _renew(self, principal: Principal) -> tuple[Principal, float]:
+        """Find out for an open socket whether its key is still good."""
+        key = await self._keys.find(principal.token_id or "")
+        renewed = replace(
+            principal,
+            scopes=frozenset(key.scopes) | {AUTHENTICATED},
+            roles=frozenset(key.roles),
+        )
+        ends = math.inf if key.expires_at is None else key.expires_at
+        until = min(ends, self._validity.clock() + _ASKED_EVERY)
+        return (principal if renewed == principal else renewed), until
 
 
 def _scheme(source: Source) -> str:

@@ -169,11 +169,7 @@ class Requirement:
         scope = scope_of(connection)
         principal = get_principal(scope)
         error = self._fault(principal, scope)
-        if error is None:
-            return principal
-
-        state_of(scope).refusal = error
-        raise error
+        return self._settle(error, principal, scope)
 
     async def verify(self, connection: Any) -> Principal:
         """Do what :meth:`check` does, and wait for an async policy.
@@ -188,11 +184,26 @@ class Requirement:
         scope = scope_of(connection)
         principal = get_principal(scope)
         error = await self._fault_async(principal, scope)
-        if error is None:
+        return self._settle(error, principal, scope)
+
+    def _settle(
+        self, error: AuthError | None, principal: Principal, scope: Mapping[str, Any]
+    ) -> Principal:
+        """Return who may pass, or note and raise why not."""
+        if error is None and scope["type"] == "http":
             return principal
 
-        state_of(scope).refusal = error
-        raise error
+        state = state_of(scope)
+        if error is not None:
+            state.refusal = error
+            raise error
+
+        # What let a socket in is asked again when its caller changes; what is asked
+        # about a message of it is not.
+        if not state.started and self not in state.guards:
+            state.guards += (self,)
+
+        return principal
 
     def allows(self, connection: Any) -> bool:
         """Tell whether the caller has all that is needed, without refusing.

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from asgi_auth._asgi import Receive, Scope, Send
-from asgi_auth._clock import Clock
 from asgi_auth.credentials.reader import MAX_TOKEN, Credential
 from asgi_auth.errors import (
     AuthError,
@@ -27,10 +26,19 @@ from asgi_auth.lifetime.closable import ClosableSocket
 from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.principal import Principal, get_principal
 from asgi_auth.responses.deny import close_code
-from asgi_auth.revocation import RevocationList
-from asgi_auth.stores.records import Session
+from asgi_auth.responses.state import Guard
+from asgi_auth.revocation import Renew, Validity
 
-__all__ = ["KEY", "Identify", "Lifetime", "Sessions", "Terms", "extend", "lifetime_of"]
+__all__ = [
+    "KEY",
+    "Identify",
+    "Lifetime",
+    "Refuse",
+    "SocketState",
+    "Terms",
+    "extend",
+    "lifetime_of",
+]
 
 KEY = "asgi_auth.lifetime"
 """The scope's key under which the lifetime of a WebSocket stands."""
@@ -43,11 +51,13 @@ Identify = Callable[[Credential, Scope], Awaitable[tuple[Principal, Any]]]
 Refuse = Callable[[AuthError], Awaitable[None]]
 
 
-class Sessions(Protocol):
-    """What a token service knows of sessions."""
+class SocketState(Protocol):
+    """What the middleware keeps of a socket."""
 
-    async def sessions(self, subject: str) -> Sequence[Session]:
-        """List the live sessions of *subject*."""
+    guards: Sequence[Guard]
+
+    def refuse(self, error: AuthError) -> Awaitable[None]:
+        """Close the socket, or refuse it where it is not accepted yet."""
         ...
 
 
@@ -56,37 +66,20 @@ class Terms:
     """By what the life of a socket is measured.
 
     Attributes:
-        clock: That of the verifier of its token.
+        validity: What may end its caller.
         identify: Verifies another token.
-        revocations: What is revoked, or ``None``: nothing can be.
-        sessions: Asked when the token has ended, where the session counts.
-        whole_subjects: A revoked subject takes its sessions along.
+        by_session: A socket goes on for as long as its session.
     """
 
-    clock: Clock
+    validity: Validity
     identify: Identify
-    revocations: RevocationList | None = None
-    sessions: Sessions | None = None
-    whole_subjects: bool = False
+    by_session: bool = False
 
-    def check(self, principal: Principal) -> None:
-        """Pass, or raise.
-
-        Raises:
-            RevokedTokenError: What *principal* hangs on was revoked.
-        """
-        revocations = self.revocations
-        if revocations is None:
-            return
-
-        revocations.check(
-            principal.issuer,
-            session_id=principal.session_id,
-            token_id=principal.token_id,
-            subject=principal.subject,
-            issued_at=principal.claims.get("iat", 0),
-            whole_subject=self.whole_subjects,
-        )
+    @property
+    def renew(self) -> Renew | None:
+        """What is asked when it is time to, or ``None``: then the socket ends."""
+        asks = self.by_session or self.validity.interval is not None
+        return self.validity.renew if asks else None
 
 
 class Lifetime:
@@ -94,6 +87,8 @@ class Lifetime:
 
     Attributes:
         principal: Whose socket it is, by the last token that was shown.
+        listeners: Awaited when the principal has changed.
+        scope: Of the socket, as the app has it, while that runs.
         socket: Where the messages pass through.
 
     Args:
@@ -102,10 +97,12 @@ class Lifetime:
         deadlines: Reports it when to look.
         receive: The server's.
         send: The way of the app's messages.
-        refuse: Closes the socket, or refuses it where it is not accepted yet.
+        state: Of the socket; it closes the socket, or refuses it where it is not
+            accepted yet, and knows the guards that let it in.
     """
 
     # No slots: what most sockets never change stays with the class.
+    scope: Scope | None = None
     _lookup: asyncio.Task[None] | None = None
     _outage_since: float | None = None
 
@@ -116,26 +113,31 @@ class Lifetime:
         deadlines: Deadlines,
         receive: Receive,
         send: Send,
-        refuse: Refuse,
+        state: SocketState,
     ) -> None:
         self.principal = principal
         self.socket = ClosableSocket(receive, send)
         self._terms = terms
         self._deadlines = deadlines
-        self._refuse = refuse
+        self.listeners: list[Callable[[Principal], Awaitable[None]]] = []
+        self._state = state
 
     def start(self) -> None:
         """Look at the clock and the revocations, now and whenever it is time to."""
-        ends, terms = self.principal.expires_at, self._terms
-        deadline = self._deadline = math.inf if ends is None else ends
-        now = terms.clock()
+        ends, validity = self.principal.expires_at, self._terms.validity
+        now = validity.clock()
+        deadline = math.inf if ends is None else ends
+        if validity.interval is not None and self._terms.renew is not None:
+            deadline = min(deadline, now + validity.interval)
+
+        self._deadline = deadline
         if now < deadline:
             self._deadlines.enter(self, deadline, now)
         else:
             self.wait()
 
         # Afterwards, so that nothing is missed in between.
-        if terms.revocations is not None and terms.revocations.version:
+        if validity.revocations is not None and validity.revocations.version:
             self.look()  # Else nothing was ever revoked.
 
     def stop(self) -> None:
@@ -147,12 +149,13 @@ class Lifetime:
 
     def end(self, error: AuthError) -> None:
         """Close the socket because of *error*; the first time counts."""
-        self.socket.end(close_code(error), error.code, lambda: self._refuse(error))
+        refuse = self._state.refuse
+        self.socket.end(close_code(error), error.code, lambda: refuse(error))
 
     def look(self) -> None:
         """End the socket if what it hangs on was revoked meanwhile."""
         try:
-            self._terms.check(self.principal)
+            self._terms.validity.check(self.principal)
         except RevokedTokenError as error:
             self.end(error)
 
@@ -167,51 +170,73 @@ class Lifetime:
         if self.socket.closed is not None:
             raise ExpiredTokenError
 
+        await self._change(scope, principal, user)
         self.stop()
-        self.principal = scope["auth"] = principal
-        scope["user"] = user
         self.start()
         return principal
+
+    async def _change(self, scope: Scope, principal: Principal, user: Any) -> None:
+        """Make it the socket of *principal*, if its guards let that one in too.
+
+        Raises:
+            AuthError: One does not; the socket is closed.
+        """
+        changed = {**scope, "auth": principal, "user": user}
+        try:
+            for guard in self._state.guards:
+                await guard.verify(changed)
+        except AuthError as error:
+            self.end(error)
+            raise
+
+        self.principal = scope["auth"] = principal
+        scope["user"] = user
+        for listener in self.listeners:
+            await listener(principal)
 
     def wait(self) -> None:
         """Wait until the deadline, or end the socket if that has come."""
         if self.socket.closed is not None:
             return
 
-        terms, now = self._terms, self._terms.clock()
+        renew, now = self._terms.renew, self._terms.validity.clock()
         if now < self._deadline:
             self._deadlines.enter(self, self._deadline, now)
-        elif terms.sessions is None or self.principal.session_id is None:
+        elif renew is None:
             self.end(ExpiredTokenError())
         else:
             # Until there is an answer, nobody need tell it anything.
             self._deadlines.leave(self, self._deadline)
             loop = asyncio.get_running_loop()
-            self._lookup = loop.create_task(self._ask_session(terms.sessions))
+            self._lookup = loop.create_task(self._renew(renew))
 
-    async def _ask_session(self, sessions: Sessions) -> None:
-        """Find out whether the session goes on where its token has ended."""
-        now = self._terms.clock()
+    async def _renew(self, renew: Renew) -> None:
+        """Find out whether its session, or its key, goes on."""
+        now = self._terms.validity.clock()
         try:
-            alive = await sessions.sessions(self.principal.subject)
+            await self._ask(renew, now)
         except UnavailableError as error:
             self._outage_since = self._outage_since or now
             if now - self._outage_since > _LONGEST_OUTAGE:
                 self.end(error)
 
             self._deadline = now + _RETRY
-        else:
-            self._outage_since = None
-            sid = self.principal.session_id
-            ends = [min(s.idle_expires_at, s.expires_at) for s in alive if s.sid == sid]
-            if not ends:
-                self.end(ExpiredTokenError("the session has ended"))
-            else:
-                # The store's clock may be behind: look again, but not at once.
-                self._deadline = max(ends[0], now + 1)
+        except AuthError as error:
+            self.end(error)
 
         self.wait()
         self.look()
+
+    async def _ask(self, renew: Renew, now: float) -> None:
+        before = self.principal
+        principal, until = await renew(before)
+        self._outage_since = None
+        # The store's clock may be behind: look again, but not at once.
+        self._deadline = max(until, now + 1)
+        if principal is not before and self.scope is not None:
+            user = self.scope["user"]
+            changed = principal if user is before else user
+            await self._change(self.scope, principal, changed)
 
 
 def lifetime_of(scope: Mapping[str, Any]) -> Lifetime | None:

@@ -114,14 +114,15 @@ class PolledLifetime:
 
     def _left(self) -> float:
         ends = self._principal.expires_at
-        return math.inf if ends is None else max(0.0, ends - self._terms.clock())
+        now = self._terms.validity.clock()
+        return math.inf if ends is None else max(0.0, ends - now)
 
     def _fault(self) -> AuthError | None:
         if self._left() <= 0:
             return ExpiredTokenError()
 
         try:
-            self._terms.check(self._principal)
+            self._terms.validity.check(self._principal)
         except RevokedTokenError as error:
             return error
 

@@ -7,16 +7,24 @@ they refuse. It holds state and does nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import BEARER, Challenge
 
-__all__ = ["KEY", "RequestState", "state_of"]
+__all__ = ["KEY", "Guard", "RequestState", "state_of"]
 
 KEY = "asgi_auth"
 """The scope's key under which the exchange stands."""
+
+
+class Guard(Protocol):
+    """Lets a caller pass, or raises."""
+
+    async def verify(self, connection: Mapping[str, Any], /) -> object:
+        """Raise an ``AuthError`` if the caller in a scope must not pass."""
+        ...
 
 
 class RequestState:
@@ -26,6 +34,7 @@ class RequestState:
         challenges: The schemes that the application accepts.
         refusal: What a guard has raised, or ``None``.
         started: The response has begun, or the socket is accepted.
+        guards: Those that let a socket in; asked again when its caller changes.
         body: What the request brings, where it may have to be read to its end.
     """
 
@@ -33,6 +42,7 @@ class RequestState:
     # spares the time to set it.
     refusal: AuthError | None = None
     started: bool = False
+    guards: tuple[Guard, ...] = ()
     body: RequestBody | None = None
 
     def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:

@@ -117,7 +117,7 @@ class Refresher:
             raise InvalidTokenError(msg)
 
         await self._refuse_revoked(token, sid)
-        grant = await self._renewed_grant(token.subject, sid)
+        grant = await self.renewed_grant(token.subject, sid)
         rotation = await self._store.rotate(
             sid,
             seq,
@@ -146,7 +146,12 @@ class Refresher:
             await self._store.close([sid], now=self._revoker.now())
             raise
 
-    async def _renewed_grant(self, subject: str, sid: str) -> Mapping[str, Any] | None:
+    async def renewed_grant(self, subject: str, sid: str) -> Mapping[str, Any] | None:
+        """Return the claims that a subject is granted now; ``None``: as at the log-in.
+
+        Raises:
+            UnknownSubjectError: The user is gone; the session is revoked.
+        """
         if self._claims_loader is None:
             return None
 

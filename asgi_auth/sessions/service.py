@@ -19,6 +19,7 @@ from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.lifetimes import Lifetimes
 from asgi_auth.sessions.opener import Opener
 from asgi_auth.sessions.refresher import ClaimsLoader, Refresher, RetryFrom
+from asgi_auth.sessions.renewal import SessionRenewal
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.sessions.verifiers import Verifiers
 from asgi_auth.stores.base import Store
@@ -52,14 +53,11 @@ class TokenService:
         max_sessions: Sessions a subject may have; the oldest is revoked.
         refresh_keys: Sign all other tokens; never publish these. By default *keys*.
         claims_loader: Renews scopes, roles and claims at each refresh.
-        leeway: Seconds that ``exp`` is stretched by, 0 to 300.
-        skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
+        leeway, skew: As of a :class:`~asgi_auth.tokens.verifier.TokenVerifier`.
         max_staleness, insecure_accept_stale: As of a :class:`RevocationList`.
-        cache: ``None`` verifies the same token again each time.
-        cache_size: Greatest number of verified tokens to remember.
+        cache, cache_size: Likewise.
         on_event: Gets an :class:`~asgi_auth.events.Event` for all that happens.
-        clock: Returns Unix seconds; by default the store's clock counts for
-            sessions, and the system's for tokens.
+        clock: Returns Unix seconds; by default the store's for sessions.
 
     Raises:
         ConfigurationError: A lifetime or the grace is out of bounds.
@@ -143,6 +141,8 @@ class TokenService:
             revocations=self.revocations,
             clock=clock or system_clock,
         )
+
+        self.verifier.renew_by(SessionRenewal(self._revoker, self._refresher))
 
     @classmethod
     def from_config(cls, config: AuthConfig, **options: Any) -> TokenService:

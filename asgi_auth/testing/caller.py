@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asgi_auth._clock import system_clock
 from asgi_auth._frozen import freeze
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
+from asgi_auth.revocation import Validity
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.typing import Backend
 
@@ -101,7 +101,7 @@ class Caller:
         issuer = base.issuer or _issuer_of(member)
         said = {
             "sub": base.subject,
-            "iat": int(_clock_of(member)()),
+            "iat": int(_validity_of(member).clock()),
             **({} if issuer is None else {"iss": issuer}),
             **({} if base.expires_at is None else {"exp": int(base.expires_at)}),
             **base.claims,
@@ -121,6 +121,7 @@ class Caller:
             acr=base.acr,
             expires_at=base.expires_at,
             is_authenticated=True,
+            _validity=_validity_of(member),
         )
 
 
@@ -163,6 +164,9 @@ def _issuer_of(member: Any) -> str | None:
     return next(iter(issuers), None)
 
 
-def _clock_of(member: Any) -> Any:
+def _validity_of(member: Any) -> Validity:
     verifier = getattr(member, "verifier", None)
-    return getattr(verifier, "clock", system_clock)
+    return getattr(verifier, "validity", _BY_TIME)
+
+
+_BY_TIME = Validity()

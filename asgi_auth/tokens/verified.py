@@ -13,11 +13,11 @@ from typing import Any
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.principal import AUTHENTICATED, Draft, Principal
-from asgi_auth.revocation import RevocationList
+from asgi_auth.revocation import RevocationList, Validity, validity_of
 from asgi_auth.tokens.cache import Entry
 from asgi_auth.tokens.claims import Window, names_of
 
-__all__ = ["VerifiedToken"]
+__all__ = ["VerifiedToken", "roles_of", "scopes_of"]
 
 
 class VerifiedToken(Entry):
@@ -28,7 +28,7 @@ class VerifiedToken(Entry):
         window: When it may be used.
         shown: What the principal has as its claims; by default the same.
         generation: The key set's when its signature was checked.
-        whole_subject: A revoked subject takes its sessions along.
+        validity: What may end its principals.
         source: Where the token has come from; nowhere, if a service looks at it.
         backend: The name of who asks.
 
@@ -47,7 +47,6 @@ class VerifiedToken(Entry):
 
     __slots__ = (
         "_others",
-        "_whole_subject",
         "cleared_at",
         "expires_at",
         "first",
@@ -62,20 +61,19 @@ class VerifiedToken(Entry):
         window: Window,
         shown: FrozenDict | None = None,
         generation: int = 0,
-        whole_subject: bool = False,  # noqa: FBT001, FBT002
+        validity: Validity | None = None,
         source: str | None = None,
         backend: str | None = None,
     ) -> None:
         self.starts_at, expires_at, self.issued_at = window
         self.expires_at = expires_at
         self.generation = generation
-        self._whole_subject = whole_subject
         self.cleared_at = 0  # Nothing was revoked at the version 0.
         self._others: tuple[Principal, ...] = ()
         draft: Any = Draft()
         try:
-            draft.scopes = _scopes(said["scope"]) if "scope" in said else _NO_SCOPES
-            draft.roles = _roles(said["roles"]) if "roles" in said else _NO_ROLES
+            draft.scopes = scopes_of(said["scope"]) if "scope" in said else _NO_SCOPES
+            draft.roles = roles_of(said["roles"]) if "roles" in said else _NO_ROLES
         except TypeError:
             # Nothing that can be a key can be hidden in a list of names.
             msg = "scope or roles is no text and no list of texts"
@@ -93,6 +91,7 @@ class VerifiedToken(Entry):
         draft.expires_at = expires_at
         draft.error = None
         draft.is_authenticated = True
+        draft._validity = validity  # noqa: SLF001  (it has no name for others)
         draft.__class__ = Principal
         self.first: Principal = draft
 
@@ -175,7 +174,7 @@ class VerifiedToken(Entry):
             token_id=owner.token_id,
             subject=owner.subject,
             issued_at=self.issued_at,
-            whole_subject=self._whole_subject,
+            whole_subject=validity_of(owner).whole_subjects,
         )
 
 
@@ -185,11 +184,13 @@ _NO_ROLES: frozenset[str] = frozenset()
 
 # Users share few sets of names: one object for each saves time and memory.
 @lru_cache(maxsize=512)
-def _scopes(value: str | tuple[str, ...]) -> frozenset[str]:
+def scopes_of(value: str | tuple[str, ...]) -> frozenset[str]:
+    """Return the scopes of a principal: those of the claim, and ``authenticated``."""
     return names_of(value) | {AUTHENTICATED}
 
 
 @lru_cache(maxsize=512)
-def _roles(value: str | tuple[str, ...]) -> frozenset[str]:
+def roles_of(value: str | tuple[str, ...]) -> frozenset[str]:
+    """Return the roles of a principal, as the claim has them."""
     # A text is one role: unlike a scope, a role may have spaces.
     return names_of((value,) if type(value) is str else value)

@@ -6,6 +6,7 @@ Revocation is asked last, of a local copy. The application's own users come afte
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Literal
 
@@ -13,7 +14,7 @@ from asgi_auth._clock import Clock, system_clock
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import KeySet
-from asgi_auth.revocation import RevocationList, uptime
+from asgi_auth.revocation import Renew, RevocationList, Validity, uptime
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import Codec
@@ -62,7 +63,7 @@ class TokenVerifier:
         "_rules",
         "_translate",
         "_types",
-        "_whole_subjects",
+        "_validity",
     )
 
     def __init__(
@@ -85,7 +86,7 @@ class TokenVerifier:
         clock: Clock = system_clock,
     ) -> None:
         self._keys = keys
-        self._whole_subjects = whole_subjects
+        self._validity = Validity(clock, revocations, whole_subjects)
         self._translate = translate
         self._clock = clock
         self._revocations = revocations
@@ -114,9 +115,13 @@ class TokenVerifier:
         return self._clock
 
     @property
-    def whole_subjects(self) -> bool:
-        """Whether a revoked subject takes its sessions along."""
-        return self._whole_subjects
+    def validity(self) -> Validity:
+        """What may end the principals of its tokens."""
+        return self._validity
+
+    def renew_by(self, renew: Renew) -> None:
+        """Have *renew* asked where a session outlives its token."""
+        self._validity = replace(self._validity, renew=renew)
 
     @property
     def revocations(self) -> RevocationList | None:
@@ -201,7 +206,7 @@ class TokenVerifier:
         said = claims if self._translate is None else self._translate(claims)
         window = self._rules.check(said, self._clock())
         verified = VerifiedToken(
-            said, window, claims, generation, self._whole_subjects, source, backend
+            said, window, claims, generation, self._validity, source, backend
         )
         if self._cache is not None:
             digest = digest or sha256(token).digest()

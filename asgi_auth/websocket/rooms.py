@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from inspect import isawaitable
 from typing import Any
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Listener
-from asgi_auth.lifetime import SocketClosedError
+from asgi_auth.lifetime import SocketClosedError, lifetime_of
 from asgi_auth.principal import Principal
+from asgi_auth.responses.deny import close_code
 from asgi_auth.websocket.cluster import Cluster
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.delivery import Delivery, Disconnect
@@ -103,6 +105,10 @@ class Rooms:
 
         self._delivery.note_issuer(principal)
         self._registry.add(connection)
+        lifetime = lifetime_of(connection.scope)
+        if lifetime is not None and self._may_join is not None:
+            lifetime.listeners.append(partial(self._review, connection))
+
         await self._cluster.settle()
 
     def remove(self, connection: WebSocketConnection) -> None:
@@ -238,6 +244,15 @@ class Rooms:
 
         await self._cluster.aclose()
 
+    async def _review(self, connection: WebSocketConnection, _: Principal) -> None:
+        """Ask again about all rooms of a connection whose caller has changed."""
+        for room in self._registry.rooms_of(connection):
+            if not await self._may_be_in(connection, room):
+                error = ForbiddenRoomError(room)
+                connection.end(close_code(error), error.code)
+                self.remove(connection)
+                return
+
     async def _check(self, connection: WebSocketConnection, room: str) -> None:
         if connection not in self._registry:
             if not connection.is_open:
@@ -249,13 +264,15 @@ class Rooms:
         if len(self._registry.rooms_of(connection)) >= self._max_rooms:
             raise ForbiddenRoomError(room)
 
-        if self._may_join is not None:
-            allowed = self._may_join(connection.principal, room)
-            if isawaitable(allowed):
-                allowed = await allowed
+        if not await self._may_be_in(connection, room):
+            raise ForbiddenRoomError(room)
 
-            if not allowed:
-                raise ForbiddenRoomError(room)
+    async def _may_be_in(self, connection: WebSocketConnection, room: str) -> bool:
+        if self._may_join is None:
+            return True
+
+        allowed = self._may_join(connection.principal, room)
+        return bool(await allowed if isawaitable(allowed) else allowed)
 
     def _come(self, room: str, member: Member) -> None:
         if not self._cluster.elsewhere.has(room, member):

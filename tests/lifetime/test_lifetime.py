@@ -603,13 +603,13 @@ async def test_an_outage_of_the_store_is_not_the_end_of_a_session():
     class Down(MemoryStore):
         down = False
 
-        async def sessions(self, *args, **kwargs):
+        async def find(self, *args, **kwargs):
             if self.down:
                 from asgi_auth import UnavailableError
 
                 raise UnavailableError
 
-            return await super().sessions(*args, **kwargs)
+            return await super().find(*args, **kwargs)
 
     clock = FakeClock()
     store = Down()
@@ -635,12 +635,25 @@ async def test_an_outage_of_the_store_is_not_the_end_of_a_session():
         assert await peer.closed() == (1013, "unavailable")
 
 
-def test_sessions_of_others_are_not_known():
-    verifier = TokenVerifier(KeySet.from_secret(SECRET), issuer="x", audience="api")
-    with pytest.raises(ConfigurationError, match="TokenService"):
-        AuthenticationMiddleware(
-            echo, JWTBackend(verifier), websocket_lifetime="session"
-        )
+async def test_sessions_of_others_are_not_known_and_end_with_their_tokens(caplog):
+    clock = FakeClock()
+    tokens = token_service(clock=clock)
+    verifier = TokenVerifier(
+        tokens.keys, issuer=tokens.issuer, audience="api", clock=clock
+    )
+    app = Recorder()
+    middleware = AuthenticationMiddleware(
+        app, JWTBackend(verifier, sources=SOURCES), websocket_lifetime="session"
+    )
+    for _ in range(2):
+        pair = await tokens.issue("ann")
+        async with Peer(middleware, pair.access_token) as peer:
+            clock.advance(1000)
+            lifetime_of(app.scope).wait()
+            assert await peer.closed() == EXPIRED
+
+    (record,) = caplog.records
+    assert "TokenService" in record.getMessage()
 
 
 async def test_each_backend_of_a_chain_has_its_own_clock_and_revocations():

@@ -48,6 +48,11 @@ class APIKeys:
         self._store = store
         self._clock = clock
 
+    @property
+    def clock(self) -> Clock:
+        """What the ends of keys are measured with."""
+        return self._clock
+
     async def generate(
         self,
         subject: str,
@@ -111,17 +116,27 @@ class APIKeys:
             raise InvalidTokenError(msg)
 
         now = self._clock()
-        if key.revoked_at is not None:
-            raise RevokedTokenError
-
-        if key.expires_at is not None and key.expires_at <= now:
-            raise ExpiredTokenError
-
+        _check(key, now)
         if key.last_used_at is None or now - key.last_used_at >= _NOTED_EVERY:
             # Not to know when a key was used is no reason to refuse it.
             with suppress(UnavailableError):
                 await self._store.mark(key_id, used_at=now)
 
+        return key
+
+    async def find(self, key_id: str) -> APIKey:
+        """Return a key that is still good, by its id.
+
+        Raises:
+            ExpiredTokenError: Its time is over.
+            RevokedTokenError: It was revoked, or is gone.
+            UnavailableError: The store is down.
+        """
+        key = await self._store.find(key_id)
+        if key is None:
+            raise RevokedTokenError
+
+        _check(key, self._clock())
         return key
 
     async def list(self, subject: str) -> Sequence[APIKey]:
@@ -139,3 +154,11 @@ class APIKeys:
             UnavailableError: The store is down.
         """
         await self._store.mark(key_id, revoked_at=self._clock())
+
+
+def _check(key: APIKey, now: float) -> None:
+    if key.revoked_at is not None:
+        raise RevokedTokenError
+
+    if key.expires_at is not None and key.expires_at <= now:
+        raise ExpiredTokenError
