@@ -26,6 +26,7 @@ from asgi_auth.sessions.lifetimes import Lifetimes
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.records import Device, Rotation, Session
+from asgi_auth.stores.rotation import GREATEST_SEQ
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.verified import VerifiedToken
 
@@ -191,8 +192,8 @@ class Refresher:
             raise ReusedTokenError
 
         if rotation.outcome == "refused":
-            ahead = token.claims["seq"] > session.seq
-            raise InvalidTokenError if ahead else ExpiredTokenError
+            is_counter = 0 <= token.claims["seq"] <= GREATEST_SEQ
+            raise ExpiredTokenError if is_counter else InvalidTokenError
 
         return session
 

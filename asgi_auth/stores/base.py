@@ -65,7 +65,8 @@ class SessionStore(Protocol):
     ) -> Rotation:
         """Advance the counter from *seq*, or report why not: one atomic step.
 
-        ``seq`` current: the counter goes up, ``rotated_at`` becomes the present and
+        ``seq`` current, or ahead of it because the store was put back to an earlier
+        state: the counter becomes ``seq + 1``, ``rotated_at`` becomes the present and
         ``idle_expires_at`` becomes ``min(now + idle_ttl, expires_at)``. ``seq`` the
         last one, at most *grace* seconds after ``rotated_at``: ``retried``, unless
         *client* and ``rotated_by`` are both known and differ. Else see

@@ -128,8 +128,8 @@ class MemoryStore:
             if row is None:
                 return Rotation("refused")
             outcome = judge(row.session, seq, grace=grace, client=client, now=now)
-            if outcome == "rotated":
-                row.advance(now, idle_ttl, client)
+            if outcome in {"rotated", "restored"}:
+                row.advance(seq, now, idle_ttl, client)
                 self._rows[sid] = self._rows.pop(sid)
             return Rotation(outcome, row.copy())
 
@@ -260,10 +260,12 @@ class _Row:
             return session.revoked_at
         return min(session.idle_expires_at, session.expires_at)
 
-    def advance(self, now: float, idle_ttl: float, client: str | None = None) -> None:
+    def advance(
+        self, seq: int, now: float, idle_ttl: float, client: str | None = None
+    ) -> None:
         self.session = replace(
             self.session,
-            seq=self.session.seq + 1,
+            seq=seq + 1,
             rotated_at=now,
             rotated_by=client,
             idle_expires_at=min(now + idle_ttl, self.session.expires_at),

@@ -97,15 +97,16 @@ class Rotation:
 
     Attributes:
         outcome:
-            ``rotated``: the counter went up. ``retried``: the previous token came
-            back within grace, from the same client; nothing changed. ``reused``: an
-            older one, too late, or from another client; nothing changed.
-            ``refused``: unknown, revoked, expired, or a counter from the future;
+            ``rotated``: the counter went up. ``restored``: it was behind the token's,
+            because the store has forgotten, and went up beyond it. ``retried``: the
+            previous token came back within grace, from the same client; nothing
+            changed. ``reused``: an older one, too late, or from another client;
             nothing changed.
+            ``refused``: unknown, revoked, expired, or no counter; nothing changed.
         session: The session as it is now, or ``None`` where it is unknown.
     """
 
-    outcome: Literal["rotated", "retried", "reused", "refused"]
+    outcome: Literal["rotated", "restored", "retried", "reused", "refused"]
     session: Session | None = None
 
 

@@ -5,16 +5,19 @@ It decides and does nothing: the store that asks makes its answer atomic.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from asgi_auth.stores.records import Session
 
-__all__ = ["judge"]
+__all__ = ["GREATEST_SEQ", "judge"]
+
+GREATEST_SEQ: Final = 2**53 - 2
+"""Of a counter that a token may bring: Lua counts no further without rounding."""
 
 
 def judge(
     session: Session, seq: int, *, grace: float, client: str | None, now: float
-) -> Literal["rotated", "retried", "reused", "refused"]:
+) -> Literal["rotated", "restored", "retried", "reused", "refused"]:
     """Say what :class:`~asgi_auth.stores.records.Rotation` calls the outcome.
 
     Args:
@@ -30,8 +33,10 @@ def judge(
         return "refused"
     if seq == session.seq:
         return "rotated"
-    if seq < 0 or seq > session.seq:
+    if not 0 <= seq <= GREATEST_SEQ:
         return "refused"
+    if seq > session.seq:
+        return "restored"
     # A clock that was set back by more than grace makes no retry of a replay.
     is_last = seq == session.seq - 1 and abs(now - session.rotated_at) <= grace
     is_other = None not in {client, session.rotated_by} and client != session.rotated_by

@@ -12,12 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from asgi_auth._drivers.sql import AsyncEngine, Database, sa
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
-from asgi_auth.stores.rotation import judge
+from asgi_auth.stores.rotation import GREATEST_SEQ, judge
 from asgi_auth.stores.sql_feed import SQLFeed
 from asgi_auth.stores.sql_schema import Schema
 from asgi_auth.stores.sql_statements import Statements
@@ -25,8 +25,7 @@ from asgi_auth.stores.text import check_storable, is_storable
 
 __all__ = ["SQLStore"]
 
-_MAX_SEQ = 2**63 - 1
-_ROTATE_TIMEOUT = 2.6  # It may take two statements.
+_ROTATE_TIMEOUT = 2.6  # It may take three statements.
 _SWEEP_EVERY = 3600.0
 _SWEEP_TIMEOUT = 1.0
 
@@ -71,7 +70,10 @@ class SQLStore:
         self._next_sweep = time.monotonic() + _SWEEP_EVERY
         statements = Statements(self._schema, self._database.dialect)
         self._create = statements.create()
-        self._rotate = statements.rotate()
+        self._advances = {
+            "rotated": statements.rotate(),
+            "restored": statements.restore(),
+        }
         self._find = statements.find()
         self._list = statements.sessions()
         self._close = statements.close()
@@ -165,15 +167,13 @@ class SQLStore:
         try:
             async with asyncio.timeout(_ROTATE_TIMEOUT):
                 while True:
-                    found = await self._advance(
-                        sid, seq, idle_ttl=idle_ttl, client=client, now=now
-                    ) or await self._report(
-                        sid, seq, grace=grace, client=client, now=now
+                    rotation = await self._rotate(
+                        sid, seq, idle_ttl=idle_ttl, grace=grace, client=client, now=now
                     )
-                    # It is current only if it changed between the two statements:
-                    # then the first one can do it now.
-                    if found is not None:
-                        return found
+                    # None: it changed between two statements. The first one, or the
+                    # last, can do it now.
+                    if rotation is not None:
+                        return rotation
         except TimeoutError as error:
             msg = "the database did not answer in time"
             raise UnavailableError(msg) from error
@@ -260,40 +260,43 @@ class SQLStore:
                 gone += len(rows)
         return gone
 
-    async def _advance(
+    async def _rotate(
         self,
         sid: str,
         seq: int,
         *,
         idle_ttl: float,
+        grace: float,
         client: str | None,
         now: float | None,
     ) -> Rotation | None:
         values = {
             "session": sid,
-            "current": seq if 0 <= seq <= _MAX_SEQ else -1,
+            "current": seq if 0 <= seq <= GREATEST_SEQ else -1,
             "idle_ttl": idle_ttl,
             "client": client,
             "now": now,
         }
-        rows = await self._database.fetch(self._rotate, values, write=True)
-        return Rotation("rotated", _session(rows[0])) if rows else None
+        rotation = await self._advance("rotated", values)
+        if rotation is not None:
+            return rotation
 
-    async def _report(
-        self,
-        sid: str,
-        seq: int,
-        *,
-        grace: float,
-        client: str | None,
-        now: float | None,
-    ) -> Rotation | None:
         rows = await self._database.fetch(self._find, {"session": sid, "now": now})
         if not rows:
             return Rotation("refused")
+
         session = _session(rows[0])
         outcome = judge(session, seq, grace=grace, client=client, now=rows[0].now)
+        if outcome == "restored":
+            return await self._advance(outcome, values)
+
         return None if outcome == "rotated" else Rotation(outcome, session)
+
+    async def _advance(
+        self, outcome: Literal["rotated", "restored"], values: Mapping[str, Any]
+    ) -> Rotation | None:
+        rows = await self._database.fetch(self._advances[outcome], values, write=True)
+        return Rotation(outcome, _session(rows[0])) if rows else None
 
     async def _sweep_sometimes(self, now: float | None) -> None:
         if time.monotonic() >= self._next_sweep:

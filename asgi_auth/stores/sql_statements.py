@@ -6,7 +6,8 @@ Where a verb has a time it is the bound ``now``, or the database's where that is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from asgi_auth._drivers.sql import JSONB, sa
@@ -60,18 +61,26 @@ class Statements:
         )
 
     def rotate(self) -> sa.Executable:
-        """Advance a live session whose counter is ``seq``; return it, or nothing."""
+        """Advance a live session whose counter is ``current``; return it, if any."""
+        return self._advance(operator.eq)
+
+    def restore(self) -> sa.Executable:
+        """Do so for one whose counter is behind it."""
+        return self._advance(operator.lt)
+
+    def _advance(self, compare: Callable[[Any, Any], Any]) -> sa.Executable:
         table = self._sessions
         idle = self._now + _seconds("idle_ttl")
+        current = sa.bindparam("current", type_=sa.BigInteger())
         return (
             sa.update(table)
             .where(
                 table.c.sid == sa.bindparam("session", type_=sa.Text()),
-                table.c.seq == sa.bindparam("current", type_=sa.BigInteger()),
+                compare(table.c.seq, current),
                 self._is_live(),
             )
             .values(
-                seq=table.c.seq + 1,
+                seq=current + 1,
                 rotated_at=self._now,
                 rotated_by=sa.bindparam("client", type_=sa.Text()),
                 idle_expires_at=sa.case(

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from asgi_auth.stores.base import Store
+from asgi_auth.stores.records import Rotation
 from asgi_auth.testing._samples import (
     GRACE,
     HOSTILE,
@@ -116,7 +117,7 @@ class RotationContract:
         assert old.session is not None
         assert old.session.seq == 3
 
-    @pytest.mark.parametrize("seq", [-1, 1, 2, 2**31, 2**63, 2**80])
+    @pytest.mark.parametrize("seq", [-1, 2**53, 2**63, 2**80])
     async def test_rotate_of_a_counter_that_never_was_is_refused(
         self, store: Store, seq: int
     ) -> None:
@@ -125,6 +126,54 @@ class RotationContract:
         assert rotation.outcome == "refused"
         after = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T)
         assert after.outcome == "rotated"
+
+    @pytest.mark.parametrize("seq", [1, 2, 2**31, 2**53 - 2])
+    async def test_rotate_of_a_counter_ahead_brings_the_row_forward(
+        self, store: Store, seq: int
+    ) -> None:
+        # Only a store that was put back has a row that is behind a signed token.
+        made = await open_session(store)
+
+        async def rotate(seq: int, at: float) -> Rotation:
+            return await store.rotate(
+                made.sid, seq, idle_ttl=IDLE, grace=GRACE, client="a1", now=T + at
+            )
+
+        rotation = await rotate(seq, 60)
+        assert rotation.outcome == "restored"
+        assert rotation.session == replace(
+            made,
+            seq=seq + 1,
+            rotated_at=T + 60,
+            rotated_by="a1",
+            idle_expires_at=T + 60 + IDLE,
+        )
+        assert await store.find(made.sid, now=T + 60) == rotation.session
+        assert (await rotate(seq, 61)).outcome == "retried"
+        assert (await rotate(seq - 1, 61)).outcome == "reused"
+        if seq < 2**53 - 2:
+            assert (await rotate(seq + 1, 62)).outcome == "rotated"
+
+    async def test_a_counter_ahead_revives_no_session(self, store: Store) -> None:
+        closed, idle = await open_session(store), await open_session(store)
+        await store.close([closed.sid], now=T + 1)
+        for sid, now in ((closed.sid, T + 2), (idle.sid, T + IDLE)):
+            rotation = await store.rotate(sid, 7, idle_ttl=IDLE, grace=GRACE, now=now)
+            assert rotation.outcome == "refused"
+
+    async def test_racing_counters_ahead_have_one_successor(
+        self, store: Store, peer: Store
+    ) -> None:
+        made = await open_session(store)
+        rotations = await asyncio.gather(
+            *(
+                one.rotate(made.sid, 5, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+                for one in [store, peer] * 10
+            )
+        )
+        outcomes = sorted(rotation.outcome for rotation in rotations)
+        assert outcomes == ["restored"] + ["retried"] * 19
+        assert {r.session.seq for r in rotations if r.session is not None} == {6}
 
     async def test_rotate_of_an_unknown_session_is_refused(self, store: Store) -> None:
         rotation = await store.rotate(

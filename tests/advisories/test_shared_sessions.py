@@ -6,7 +6,15 @@ import asyncio
 
 import pytest
 
-from asgi_auth import ConfigurationError, Device, KeySet, ReusedTokenError, TokenService
+from asgi_auth import (
+    ConfigurationError,
+    Device,
+    KeySet,
+    MemoryStore,
+    ReusedTokenError,
+    RevokedTokenError,
+    TokenService,
+)
 from asgi_auth.testing import FakeClock
 from tests.routes.world import World, log_in
 
@@ -123,3 +131,27 @@ async def test_when_a_session_was_used_is_told_coarsely():
 
     assert session["last_used_at"] % 300 == 0
     assert 0 <= world.clock() - session["last_used_at"] < 300
+
+
+async def test_a_store_that_has_forgotten_logs_no_one_out_and_hides_no_thief():
+    store = MemoryStore()
+    tokens, clock, heard = service(store=store)
+    pair = await tokens.issue("ann", device=PHONE)
+    (row,) = store._rows.values()
+    backup = row.session
+    stolen = (await tokens.refresh(pair.refresh_token, device=PHONE)).refresh_token
+    newest = stolen
+    for _ in range(2):
+        newest = (await tokens.refresh(newest, device=PHONE)).refresh_token
+
+    row.session = backup
+    clock.advance(60)
+    thiefs = await tokens.refresh(stolen, device=THIEF)
+    owners = await tokens.refresh(newest, device=PHONE)
+    await asyncio.sleep(0)
+    names = [event.name for event in heard]
+    assert names.count("session.restored") == 2
+    with pytest.raises(ReusedTokenError):
+        await tokens.refresh(thiefs.refresh_token, device=THIEF)
+    with pytest.raises(RevokedTokenError):
+        await tokens.refresh(owners.refresh_token, device=PHONE)

@@ -453,7 +453,7 @@ async def forge_refresh(service, pair, **changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"seq": 5},
+        {"seq": 2**53},
         {"seq": "0"},
         {"seq": True},
         {"seq": None},

@@ -20,7 +20,7 @@ class TwoSteps(MemoryStore):
         current = row.session.seq == seq
         await asyncio.sleep(0)
         if current:
-            row.advance(rest["now"], rest["idle_ttl"])
+            row.advance(seq, rest["now"], rest["idle_ttl"])
             return Rotation("rotated", row.copy())
         return await super().rotate(sid, seq, **rest)
 

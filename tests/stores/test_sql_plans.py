@@ -15,7 +15,13 @@ from asgi_auth.stores.sql_statements import Statements
 pytestmark = pytest.mark.anyio
 
 ROWS = 100_000
-SESSION = {"session": "s50000", "current": 0, "idle_ttl": 600.0, "now": None}
+SESSION = {
+    "session": "s50000",
+    "current": 0,
+    "idle_ttl": 600.0,
+    "client": None,
+    "now": None,
+}
 VALUES = {
     "create": {
         "sid": "new",
@@ -31,6 +37,7 @@ VALUES = {
         "now": None,
     },
     "rotate": SESSION,
+    "restore": SESSION,
     "find": {"session": "s50000", "now": None},
     "sessions": {"issuer": "i", "subject": "u77", "now": None},
     "close": {"sids": '[["s1"], ["s2"], ["s3"]]', "now": None},

@@ -1,4 +1,4 @@
--- Advance the counter of a session by one, or report why not.
+-- Advance the counter of a session beyond that of its token, or report why not.
 --
 -- KEYS: the session, the subject's index
 -- ARGV: sid, seq, idle ttl, grace, slack, time or '', client or '-'
@@ -22,8 +22,9 @@ if now >= tonumber(idle) or now >= expires then
     return {'refused', row}
 end
 
+-- The greatest number below which Lua's are exact: GREATEST_SEQ.
 local seq = tonumber(ARGV[2])
-if seq < 0 or seq > current then
+if seq < 0 or seq > 9007199254740990 then
     return {'refused', row}
 end
 
@@ -40,7 +41,7 @@ end
 
 idle = math.min(now + tonumber(ARGV[3]), expires)
 local ttl = math.max(math.ceil((idle - now + tonumber(ARGV[5])) / 1000), 1)
-row = string.format('%.0f %s %.0f %.0f %.0f %s %s', current + 1, created, now, idle, expires, ARGV[7], rest)
+row = string.format('%.0f %s %.0f %.0f %.0f %s %s', seq + 1, created, now, idle, expires, ARGV[7], rest)
 redis.call('SET', KEYS[1], row, 'PX', ttl)
 
 redis.call('ZADD', KEYS[2], string.format('%.0f', idle), ARGV[1])
@@ -48,4 +49,5 @@ if redis.call('PTTL', KEYS[2]) < ttl then
     redis.call('PEXPIRE', KEYS[2], ttl)
 end
 
-return {'rotated', row}
+-- A token of ours that is ahead: the server was put back to an earlier state.
+return {seq > current and 'restored' or 'rotated', row}
