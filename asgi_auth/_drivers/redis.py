@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +15,7 @@ from hashlib import sha1
 from traceback import walk_tb
 from typing import Any, Final
 
+from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:
@@ -68,7 +69,7 @@ class _Room:
     client: RedisClient
     places: asyncio.Semaphore
     waiters: list[Any] = field(default_factory=list)
-    keeper: AsyncGenerator[None] | None = None
+    is_closed: bool = False
 
 
 class RedisLink:
@@ -94,7 +95,7 @@ class RedisLink:
             msg = f'{owner} needs redis: python -m pip install "asgi-auth[redis]"'
             raise MissingExtraError(msg)
 
-        self._rooms: dict[asyncio.AbstractEventLoop, _Room] = {}
+        self._rooms = PerLoop(self._open, self._close)
         self._url = ""
         self._given: RedisClient | None = None
         if isinstance(target, str):
@@ -152,7 +153,7 @@ class RedisLink:
         Raises:
             UnavailableError: The server cannot be reached.
         """
-        room = await self._room()
+        room = self._rooms.here()
         fresh = not room.waiters
         with outages():
             connection = await self._waiter(room, key) if fresh else room.waiters.pop()
@@ -169,23 +170,21 @@ class RedisLink:
                 if not _was_lost(error):
                     raise
 
-        if self._rooms.get(asyncio.get_running_loop()) is not room:
+        if room.is_closed:
             await connection.disconnect(nowait=True)
         elif connection.is_connected:
             room.waiters.append(connection)
 
     async def client(self) -> RedisClient:
         """Return the running loop's client, for use within :func:`outages`."""
-        return (await self._room()).client
+        return self._rooms.here().client
 
     async def aclose(self) -> None:
         """Close the connections of the running loop; a later call opens new ones."""
-        room = self._rooms.get(asyncio.get_running_loop())
-        if room is not None and room.keeper is not None:
-            await room.keeper.aclose()
+        await self._rooms.aclose()
 
     async def _once(self, script: str, *args: object) -> Any:
-        room = await self._room()
+        room = self._rooms.here()
         async with room.places:
             for _ in range(_DEAD_AT_MOST):
                 try:
@@ -219,40 +218,20 @@ class RedisLink:
         retry = Retry(NoBackoff(), 0)
         return node.connection_class(**{**node.connection_kwargs, "retry": retry})
 
-    async def _room(self) -> _Room:
-        loop = asyncio.get_running_loop()
-        if loop in self._rooms:
-            return self._rooms[loop]
-
-        for other in [other for other in self._rooms if other.is_closed()]:
-            del self._rooms[other]
-
+    def _open(self) -> _Room:
         client = self._client() if self._given is None else self._given
         # Callers queue for a pool that would refuse them when it is empty.
         pool = getattr(client, "connection_pool", None)
         places = getattr(pool, "max_connections", _CONCURRENT)
-        room = self._rooms[loop] = _Room(client, asyncio.Semaphore(places))
-        room.keeper = self._keep(loop, room)
-        await anext(room.keeper)
-        return room
+        return _Room(client, asyncio.Semaphore(places))
 
-    async def _keep(
-        self, loop: asyncio.AbstractEventLoop, room: _Room
-    ) -> AsyncGenerator[None]:
-        """Close what belongs to a loop when it shuts its generators down.
+    async def _close(self, room: _Room) -> None:
+        room.is_closed = True
+        for connection in room.waiters:
+            await connection.disconnect(nowait=True)
 
-        That is the one moment that every way of running a loop passes through, and
-        connections that outlive their loop can no longer be closed.
-        """
-        try:
-            yield
-        finally:
-            self._rooms.pop(loop, None)
-            for connection in room.waiters:
-                await connection.disconnect(nowait=True)
-
-            if self._given is None:
-                await room.client.aclose()
+        if self._given is None:
+            await room.client.aclose()
 
     def _client(self) -> RedisClient:
         kind = redis.asyncio.RedisCluster if self.cluster else redis.asyncio.Redis

@@ -26,7 +26,7 @@ _NEVER = float("-inf")
 _SWEEP_EVERY = 60.0
 _TICK = 10.0
 # In so many steps a sweep goes over all entries, and looks at so many at least.
-_SWEEPS = 32
+_SWEEPS = 128
 _SMALLEST_STEP = 250
 
 
@@ -94,7 +94,7 @@ class Register:
         return end is not None and end >= _tick(life)
 
     def sweep(self) -> None:
-        """Forget some of what has ended: all within a minute, and little at a time."""
+        """Forget some of what has ended: little at a time, and all within minutes."""
         now = uptime()
         if now < self._next_sweep:
             return

@@ -14,9 +14,9 @@ __all__ = ["RevokedTable"]
 
 _NEVER = float("-inf")
 
-# A dict that grows copies itself. 32 small ones copy themselves in less than a
+# A dict that grows copies itself. Many small ones copy themselves in less than a
 # millisecond each, where one of a million names would stop the event loop.
-_SHARDS = 32
+_SHARDS = 128
 # Not by the lowest bits of a hash, by which a dict finds the places of its own.
 _SHIFT = 40
 
