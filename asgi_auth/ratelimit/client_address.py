@@ -6,6 +6,7 @@ looked up.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
@@ -21,6 +22,8 @@ from asgi_auth._asgi import Scope
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["ClientAddresses", "network_of"]
+
+_log = logging.getLogger("asgi_auth.ratelimit.client_address")
 
 _Address = IPv4Address | IPv6Address
 
@@ -40,7 +43,7 @@ class ClientAddresses:
         ConfigurationError: One is neither.
     """
 
-    __slots__ = ("_networks", "_trusts_unix")
+    __slots__ = ("_networks", "_trusts_unix", "_warned")
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         if isinstance(trusted_proxies, str):
@@ -48,6 +51,7 @@ class ClientAddresses:
             raise ConfigurationError(msg)
 
         names = set(trusted_proxies)
+        self._warned = False
         self._trusts_unix = "unix" in names
         self._networks = [_network(name) for name in sorted(names - {"unix"})]
 
@@ -60,9 +64,23 @@ class ClientAddresses:
 
         address = None if peer is None else _parse(peer)
         if peer is not None and not self._trusts(address):
+            self._warn_of_proxy(address, scope)
             return peer[:_LONGEST] if address is None else str(address)
 
         return str(self._behind_proxies(address, scope) or _UNKNOWN)
+
+    def _warn_of_proxy(self, peer: _Address | None, scope: Scope) -> None:
+        """Say once that all who come through a proxy share one counter."""
+        if self._warned or peer is None or not peer.is_private:
+            return
+
+        if any(name.lower() == b"x-forwarded-for" for name, _ in scope["headers"]):
+            self._warned = True
+            _log.warning(
+                "requests come through a proxy at %s that is not in trusted_proxies: "
+                "all its clients are counted as one",
+                peer,
+            )
 
     def _behind_proxies(
         self, nearest: _Address | None, scope: Scope

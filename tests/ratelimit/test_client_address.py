@@ -63,3 +63,21 @@ def test_a_customer_of_a_provider_is_counted_once(address, network):
 def test_what_is_no_address_is_refused(bad):
     with pytest.raises(ConfigurationError):
         ClientAddresses(bad)
+
+
+def test_a_proxy_that_is_not_trusted_is_told_of_once(caplog):
+    addresses = ClientAddresses(["10.0.0.0/8"])
+    for peer, *forwarded in (
+        ("9.9.9.9", b"198.51.100.1"),
+        ("192.168.0.7",),
+        ("rubbish", b"198.51.100.1"),
+        ("10.0.0.1", b"198.51.100.1"),
+    ):
+        addresses.of(scope(peer, *forwarded))
+    assert caplog.messages == []
+
+    for _ in range(3):
+        assert addresses.of(scope("192.168.0.7", b"198.51.100.1")) == "192.168.0.7"
+    (message,) = caplog.messages
+    assert "192.168.0.7" in message
+    assert "198.51.100.1" not in message
