@@ -279,7 +279,7 @@ class AuthenticationMiddleware:
         if isawaitable(user):
             user = await user
 
-        if user is None:
+        if user is None or user is False:  # A "no" is no user called False.
             raise UnknownSubjectError
 
         return principal, user

@@ -396,6 +396,24 @@ async def test_a_repeated_log_out_token_ends_nothing_new(realm, logout, store):
     assert (await store.feed(None, wait=0)).entries == before
 
 
+async def test_a_log_out_token_that_is_played_to_another_worker_ends_nothing_newer(
+    realm, store
+):
+    """Each worker remembers for itself which tokens it has taken."""
+    issuer = TrustedIssuer(realm.issuer, audience="api", jwks_uri=realm.jwks_uri)
+    workers = [
+        BackChannelLogout(issuer, client_id="web", store=store) for _ in range(2)
+    ]
+    token = logout_token(realm, sid=None, sub="ada", iat=int(time.time()) - 100)
+    for worker in workers:
+        assert (await post(worker, token)).status == 200
+
+    revoked = (await store.feed(None, wait=0)).entries
+    assert revoked
+    assert all(entry.at <= time.time() - 99 for entry in revoked)
+    assert all(entry.expires_at > time.time() for entry in revoked)
+
+
 @pytest.mark.parametrize("typ", ["logout+jwt", "application/logout+jwt", "JWT", None])
 async def test_the_usual_types_of_log_out_tokens_are_taken(realm, logout, typ):
     assert (await post(logout, logout_token(realm, header={"typ": typ}))).status == 200

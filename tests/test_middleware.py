@@ -401,7 +401,7 @@ async def test_a_user_that_is_falsy_is_a_user(falsy):
     assert echo.scopes[-1]["user"] is falsy
 
 
-@pytest.mark.parametrize("loader", loaders(None))
+@pytest.mark.parametrize("loader", [*loaders(None), *loaders(False)])
 async def test_a_user_that_is_gone_has_an_invalid_token(loader):
     app = around(echo := Echo(), load_user=loader)
     answer = await run(app, headers=[bearer(GOOD)])

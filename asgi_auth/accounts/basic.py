@@ -21,6 +21,7 @@ from asgi_auth.credentials.sources import BearerHeader
 from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.responses.challenge import Challenge
+from asgi_auth.tokens.claims import check_issuer
 
 __all__ = ["BasicBackend"]
 
@@ -52,6 +53,7 @@ class BasicBackend(Generic[User]):
         issuer: str | None = None,
         name: str = "basic",
     ) -> None:
+        check_issuer(issuer)
         self._manager = manager
         self._subject = subject or _subject
         self._issuer = issuer

@@ -21,6 +21,7 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.revocation import Validity
+from asgi_auth.tokens.claims import check_issuer
 
 __all__ = ["APIKeyBackend"]
 
@@ -60,6 +61,7 @@ class APIKeyBackend:
             msg = 'APIKeyBackend needs a source, for instance BearerHeader("ApiKey").'
             raise ConfigurationError(msg)
 
+        check_issuer(issuer)
         self._keys = keys
         self._prefix = f"{keys.prefix}_".encode("ascii")
         self._issuer = issuer

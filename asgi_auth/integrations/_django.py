@@ -33,6 +33,10 @@ def load_user(principal: Principal) -> Any:
     except (ObjectDoesNotExist, ValueError, OverflowError, ValidationError):
         return None  # Also where no primary key looks like that.
 
+    # Python reads "1_0", " 10" and other digits as 10 as well: one user has one name.
+    if str(user.pk) != principal.subject:
+        return None
+
     return user if getattr(user, "is_active", True) else None
 
 

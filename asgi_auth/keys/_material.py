@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from asgi_auth._encoding import b64url_encode, compact_json
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys._algorithms import ALGORITHMS, Algorithm, find_algorithm
+from asgi_auth.keys._roca import is_roca
 from asgi_auth.keys._strength import check_secret
 
 __all__ = [
@@ -204,6 +205,12 @@ def _check_rsa(public: RSAPublicKey) -> None:
         msg = (
             "The RSA key has an unsafe modulus or public exponent: use an odd exponent "
             'from 65537 up. Make a good key with Key.generate("RS256").'
+        )
+        raise ConfigurationError(msg)
+    if is_roca(numbers.n):
+        msg = (
+            "The RSA key was made by a broken smart card (ROCA, CVE-2017-15361): its "
+            'private half can be computed. Make a good key with Key.generate("RS256").'
         )
         raise ConfigurationError(msg)
 

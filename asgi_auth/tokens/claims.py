@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from asgi_auth.errors import ConfigurationError, ExpiredTokenError, InvalidTokenError
 
-__all__ = ["DAY", "ClaimsRules", "Window", "is_plain_text", "names_of"]
+__all__ = ["DAY", "ClaimsRules", "Window", "check_issuer", "is_plain_text", "names_of"]
 
 DAY = 86400
 _LONGEST = 255
@@ -77,7 +77,8 @@ class ClaimsRules:
     max_lifetime: float = 366 * DAY
 
     def __post_init__(self) -> None:
-        """Refuse tolerances that would switch a check off."""
+        """Refuse what would switch a check off."""
+        check_issuer(self.issuer)
         for name in ("leeway", "skew"):
             if not 0 <= getattr(self, name) <= 300:  # noqa: PLR2004
                 msg = f"{name} must be 0 to 300 seconds."
@@ -219,6 +220,17 @@ def names_of(value: object) -> frozenset[str]:
 
     msg = "neither a text nor a list of texts"
     raise InvalidTokenError(msg)
+
+
+def check_issuer(issuer: str | None) -> None:
+    """Pass the name of an issuer, or ``None`` for tokens without ``iss``.
+
+    Raises:
+        ConfigurationError: It is empty.
+    """
+    if issuer == "":
+        msg = 'issuer is empty: name it, or leave it out for tokens without "iss".'
+        raise ConfigurationError(msg)
 
 
 def is_plain_text(value: object) -> bool:

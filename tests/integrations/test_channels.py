@@ -364,6 +364,21 @@ def users():
     }
 
 
+@pytest.mark.parametrize(
+    "spelling", ["{}_0", " {}0", "{}0 ", "+{}0", "0{}0", "{}\u0660"]
+)
+def test_a_users_key_in_another_spelling_is_nobodys(users, spelling):
+    model = get_user_model()
+    ten = model.objects.create(pk=10, username="ten")
+    try:
+        subject = Principal(subject=spelling.format(1), is_authenticated=True)
+        assert async_to_sync(load_user)(subject) is None
+        plain = Principal(subject="10", is_authenticated=True)
+        assert async_to_sync(load_user)(plain) == ten
+    finally:
+        ten.delete()
+
+
 @pytest.mark.parametrize("subject", ["0", "ann", "", "9" * 400, "-1", "1.5"])
 def test_a_subject_that_is_no_users_key_is_nobody(users, subject):
     principal = Principal(subject=subject, is_authenticated=True)

@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_auth import ConfigurationError, ExpiredTokenError, InvalidTokenError
+from asgi_auth import (
+    ConfigurationError,
+    ExpiredTokenError,
+    InvalidTokenError,
+    KeySet,
+    TokenService,
+    TokenVerifier,
+)
 from asgi_auth._frozen import freeze
+from asgi_auth.accounts.basic import BasicBackend
+from asgi_auth.backends.apikey import APIKeyBackend
+from asgi_auth.backends.apikeys.memory import MemoryAPIKeys
+from asgi_auth.backends.apikeys.service import APIKeys
 from asgi_auth.tokens.claims import DAY, ClaimsRules, is_plain_text, names_of
 from tests.forge import AUDIENCE, ISSUER, NOW, claims
 
@@ -378,3 +389,17 @@ NAMES = st.sampled_from(
 def test_no_claims_at_all_raise_anything_but_a_refusal(changes):
     with suppress(InvalidTokenError):
         RULES.check(freeze({**claims(), **changes}), NOW)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TokenService(KeySet.from_secret("k7" * 20), issuer=""),
+        lambda: TokenVerifier(KeySet.from_secret("k7" * 20), issuer=""),
+        lambda: APIKeyBackend(APIKeys(MemoryAPIKeys()), issuer=""),
+        lambda: BasicBackend(None, issuer=""),
+    ],
+)
+def test_an_empty_issuer_is_not_taken_for_none(make):
+    with pytest.raises(ConfigurationError, match="issuer"):
+        make()
