@@ -270,3 +270,14 @@ class UnavailableError(AuthError):
     def __init__(self, message: str = "", *, retry_after: float = 1) -> None:
         super().__init__(message)
         self.retry_after = max(1, -int(-retry_after // 1))
+
+
+def check_choice(name: str, value: str, allowed: set[str]) -> None:
+    """Pass one of several words that a setting may be.
+
+    Raises:
+        ConfigurationError: It is another one.
+    """
+    if value not in allowed:
+        msg = f"{name} must be {' or '.join(sorted(allowed))}."
+        raise ConfigurationError(msg)

@@ -25,6 +25,7 @@ from asgi_auth.errors import (
     InvalidTokenError,
     UnavailableError,
     UnknownSubjectError,
+    check_choice,
 )
 from asgi_auth.lifetime import SocketGuard
 from asgi_auth.principal import ANONYMOUS, Principal, tracking, without_caller
@@ -118,9 +119,9 @@ class AuthenticationMiddleware:
         track_current: bool = False,
         websocket_lifetime: Literal["token", "session"] = "token",
     ) -> None:
-        _check_choice("invalid", invalid, {"refuse", "anonymous"})
-        _check_choice("preflight", preflight, {"pass", "refuse"})
-        _check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
+        check_choice("invalid", invalid, {"refuse", "anonymous"})
+        check_choice("preflight", preflight, {"pass", "refuse"})
+        check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
         if load_user is not None and not issuer_aware and _issuers(backend) > 1:
             msg = (
                 "Several issuers share this loader, and their subjects may be equal: "
@@ -176,7 +177,10 @@ class AuthenticationMiddleware:
         credential = None
         principal = user = ANONYMOUS
         # Read as well: the token in the query of a preflight must not reach a log.
-        is_preflight = self._pass_preflight and is_cors_preflight(scope)
+        method = scope.get("method")
+        is_preflight = (
+            method == "OPTIONS" and self._pass_preflight and is_cors_preflight(scope)
+        )
         if is_preflight:
             receive, send = EmptyBody(receive).receive, SilentReply(send).send
 
@@ -188,7 +192,9 @@ class AuthenticationMiddleware:
             reply.scope = child
             child = scope
 
-        if kind == "http" and may_have_body(scope):
+        # A GET over HTTP/1.1 is looked at no further: it saves most requests a call.
+        is_plain = method == "GET" and scope.get("http_version") == "1.1"
+        if kind == "http" and not is_plain and may_have_body(scope):
             reply.body = RequestBody(receive)
             receive = reply.body.receive
 
@@ -328,12 +334,6 @@ def _decider(backend: Backend) -> Callable[[Credential, Scope], Principal | None
 
 def _know_nobody(_: object) -> None:
     return None
-
-
-def _check_choice(name: str, value: str, allowed: set[str]) -> None:
-    if value not in allowed:
-        msg = f"{name} must be {' or '.join(sorted(allowed))}."
-        raise ConfigurationError(msg)
 
 
 def _issuers(backend: Backend) -> int:
