@@ -110,11 +110,6 @@ class TokenVerifier:
         return self._rules.issuer
 
     @property
-    def clock(self) -> Clock:
-        """What time bounds are checked with."""
-        return self._clock
-
-    @property
     def validity(self) -> Validity:
         """What may end the principals of its tokens."""
         return self._validity
@@ -122,11 +117,6 @@ class TokenVerifier:
     def renew_by(self, renew: Renew) -> None:
         """Have *renew* asked where a session outlives its token."""
         self._validity = replace(self._validity, renew=renew)
-
-    @property
-    def revocations(self) -> RevocationList | None:
-        """What is revoked, or ``None``: nothing can be."""
-        return self._revocations
 
     @property
     def keys(self) -> KeySet:

@@ -55,4 +55,7 @@ def test_a_server_serves_on_after_a_hundred_refused_uploads(name, start):
     path, headers = REFUSED["by the middleware"]
 
     assert outcomes(server, path, headers, 1000, http2=True, times=100) == {401: 100}
-    assert outcomes(server, "/whoami", {}, 1000, http2=True, times=1) == {200: 1}
+    # Without a body: an app that leaves one unread does the same harm by itself.
+    url = f"http://127.0.0.1:{server.port}/whoami"
+    with httpx.Client(http1=False, http2=True, trust_env=False, timeout=20) as client:
+        assert client.get(url).status_code == 200

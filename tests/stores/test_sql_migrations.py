@@ -98,8 +98,10 @@ async def test_alembic_makes_our_tables_as_we_do(engine):
 
 async def test_tables_may_be_in_a_schema_of_their_own(postgres_url):
     name = f"s{secrets.token_hex(4)}"
+    store = SQLStore(postgres_url, schema=name)
     with pytest.raises(ConfigurationError, match="CREATE SCHEMA"):
-        await SQLStore(postgres_url, schema=name).create_schema()
+        await store.create_schema()
+    await store.aclose()
     server = create_async_engine(SQLStore(postgres_url)._database.url)
     async with server.begin() as connection:
         await connection.execute(text(f"CREATE SCHEMA {name}"))
