@@ -63,6 +63,21 @@ class RotationContract:
             assert again.outcome == "retried"
             assert again.session == first.session
 
+    async def test_a_clock_that_was_set_back_makes_no_retry_of_a_replay(
+        self, store: Store
+    ) -> None:
+        made = await open_session(store)
+        await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 100)
+
+        async def again(at: float) -> str:
+            rotation = await store.rotate(
+                made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + at
+            )
+            return rotation.outcome
+
+        assert await again(100 - GRACE) == "retried"
+        assert await again(100 - GRACE - 1) == "reused"
+
     async def test_a_retry_from_another_client_is_reuse_that_changes_nothing(
         self, store: Store
     ) -> None:

@@ -72,7 +72,7 @@ def test_all_nine_faults_of_a_bad_app_are_found():
         "not-outermost",
         "skipped-guard",
     }
-    assert len(CHECKS) == 9
+    assert len(CHECKS) == 10
     assert all(fault["advice"] for fault in told["faults"])
     assert SECRET not in done.stdout + done.stderr
 
@@ -296,3 +296,26 @@ def test_memory_is_no_fault_of_a_single_worker():
     assert examined(make_app(), workers=1) == set()
     assert examined(make_app(), workers=2) == {"memory-store"}
     assert examined(make_app(audience=None)) == {"missing-audience"}
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("inside", [True, False])
+def test_cors_that_no_preflight_reaches_is_found(inside, required):
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.cors import CORSMiddleware
+
+    cors = Middleware(CORSMiddleware, allow_origins=["https://app.example"])
+    tokens = TokenService(KeySet.generate("HS256"), issuer="https://a", audience="a")
+    backend = JWTBackend(tokens)
+    if inside:
+        app = AuthenticationMiddleware(
+            Starlette(middleware=[cors]), backend, required=required
+        )
+    else:
+        from asgi_auth.integrations.starlette import install
+
+        app = Starlette(middleware=[cors])
+        install(app, backend, required=required)
+
+    assert ("hidden-cors" in examined(app)) is (inside and required)

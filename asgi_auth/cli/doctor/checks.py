@@ -202,6 +202,20 @@ def skipped_guard(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def hidden_cors(patient: Patient) -> Iterator[Finding]:
+    """CORS middleware that no preflight ever reaches."""
+    kinds = {type(part) for part in patient.named("CORSMiddleware")}
+    for guard in patient.having(AuthenticationMiddleware):
+        inside = [layers_above(guard._app, kind) for kind in kinds]  # noqa: SLF001
+        if guard._required and any(layers is not None for layers in inside):  # noqa: SLF001
+            yield Finding(
+                "hidden-cors",
+                "The CORS middleware stands inside of AuthenticationMiddleware, which "
+                "refuses preflights under required=True.",
+                "Put the CORS middleware around it, or call install(app, backend).",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     weak_key,
     missing_audience,
@@ -211,6 +225,7 @@ CHECKS: tuple[Check, ...] = (
     no_rate_limit,
     wildcard_origin,
     hidden_middleware,
+    hidden_cors,
     skipped_guard,
 )
 
