@@ -63,6 +63,10 @@ class ManagedAccounts(Generic[User]):
             raise InvalidCredentialsError
         return await self.authenticate(self._account_of(user).email, password)
 
+    async def find_by_id(self, account_id: str) -> Account | None:
+        """Return the account of a subject, so that ``grants_of`` renews its rights."""
+        return await self.find(account_id)
+
     async def find(self, account_id: str) -> Account | None:
         """Return the account of a subject, or ``None`` if it is gone or disabled."""
         user = await self._manager.get_user_by_id(account_id)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from asgi_auth.accounts.users import attribute_of
-from asgi_auth.errors import InvalidCredentialsError
+from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
 from asgi_auth.passwords.hasher import PasswordHasher
 from asgi_auth.passwords.policy import password_fault
 
@@ -19,14 +19,19 @@ __all__ = ["AuthManager"]
 User = TypeVar("User")
 
 _LONGEST_EMAIL = 320
+_MISSING = object()
 
 
 class AuthManager(ABC, Generic[User]):
     """Looks users up and checks their passwords.
 
-    Write the two look-ups. If your users have a ``password_hash``, that is all; else
-    write :meth:`verify_password` too, and set ``hasher`` to a hasher with the scheme
-    that you use, so that unknown users cost the same time.
+    Write the two look-ups. If your users have a ``password_hash``, that is all; where
+    it is called otherwise, set :attr:`password_attribute`. Else write
+    :meth:`verify_password` too, and set ``hasher`` to a hasher with the scheme that you
+    use, so that unknown users cost the same time.
+
+    Attributes:
+        password_attribute: What the hash is called in a user, an object or a mapping.
 
     .. code-block:: python
 
@@ -37,6 +42,8 @@ class AuthManager(ABC, Generic[User]):
             async def get_user_by_id(self, user_id: str) -> UserRow | None:
                 return await db.fetch_user(id=user_id)
     """
+
+    password_attribute: str = "password_hash"  # noqa: S105  (a name, not a secret)
 
     @cached_property
     def hasher(self) -> PasswordHasher:
@@ -52,13 +59,13 @@ class AuthManager(ABC, Generic[User]):
         """Return the user with this id, or ``None``."""
 
     async def verify_password(self, email: str, password: str) -> bool:
-        """Tell whether the password is right; unknown users have none.
+        """Return whether the password is right; unknown users have none.
 
         Hash in a worker thread when you write your own, as
         :meth:`PasswordHasher.verify` does: on the event loop, everybody waits.
         """
         user = await self.get_user_by_email(email)
-        stored = None if user is None else attribute_of(user, "password_hash")
+        stored = None if user is None else self._stored_hash(user)
         try:
             replacement = await self.hasher.verify(password, stored)
         except InvalidCredentialsError:
@@ -67,6 +74,19 @@ class AuthManager(ABC, Generic[User]):
         if user is not None and replacement is not None:
             await self.save_password_hash(user, replacement)
         return True
+
+    def _stored_hash(self, user: User) -> str | None:
+        name = self.password_attribute
+        stored = attribute_of(user, name, _MISSING)
+        if stored is not _MISSING:
+            return None if stored is None else str(stored)
+
+        msg = (
+            f"{type(user).__name__} has no {name!r}: say in {type(self).__name__} what "
+            'it is called, for instance password_attribute = "hashed_password", or '
+            "write verify_password()."
+        )
+        raise ConfigurationError(msg)
 
     async def save_password_hash(self, user: User, password_hash: str) -> None:
         """Store a hash that replaces an outdated one; by default it is not kept."""

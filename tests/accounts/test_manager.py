@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from passlib.context import CryptContext
 
-from asgi_auth.accounts import AuthManager
+from asgi_auth import ConfigurationError, KeySet, TokenService, UnknownSubjectError
+from asgi_auth.accounts import Account, AuthManager, ManagedAccounts, grants_of
+from asgi_auth.passwords import PasswordHasher
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +161,51 @@ async def test_a_hasher_that_raises_means_no(world):
 def test_the_look_ups_must_be_written():
     with pytest.raises(TypeError, match="get_user_by_email"):
         AuthManager()
+
+
+class Named(AuthManager):
+    """Users of another library, whose column has another name."""
+
+    def __init__(self, hasher, user):
+        self.hasher, self.user = hasher, user
+
+    async def get_user_by_email(self, email):
+        return self.user
+
+    async def get_user_by_id(self, user_id):
+        return self.user
+
+
+@pytest.mark.parametrize("shape", [dict, SimpleNamespace])
+async def test_a_user_without_the_attribute_is_a_mistake_and_no_wrong_password(shape):
+    hasher = PasswordHasher()
+    user = shape(id=1, hashed_password=await hasher.hash(GOOD))
+    with pytest.raises(ConfigurationError, match="password_attribute"):
+        await Named(hasher, user).authenticate("ann@example.com", GOOD)
+
+    class Cured(Named):
+        password_attribute = "hashed_password"
+
+    assert await Cured(hasher, user).authenticate("ann@example.com", GOOD) is user
+    assert await Cured(hasher, user).authenticate("ann@example.com", "wrong") is None
+
+
+async def test_the_rights_of_managed_accounts_are_renewed_at_each_refresh():
+    rows = {"1": {"roles": ("editor",), "disabled": False}}
+
+    class Rows(Named):
+        async def get_user_by_id(self, user_id):
+            return rows.get(user_id)
+
+    accounts = ManagedAccounts(
+        Rows(None, None),
+        account_of=lambda row: Account(id="1", email="ann@example.com", **row),
+    )
+    tokens = TokenService(KeySet.generate("HS256"), claims_loader=grants_of(accounts))
+    pair = await tokens.issue("1", roles=["admin"])
+    pair = await tokens.refresh(pair.refresh_token)
+    assert (await tokens.verify(pair.access_token))["roles"] == ("editor",)
+    rows["1"]["disabled"] = True
+    with pytest.raises(UnknownSubjectError):
+        await tokens.refresh(pair.refresh_token)
+    assert await tokens.sessions("1") == []

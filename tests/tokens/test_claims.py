@@ -394,8 +394,8 @@ def test_no_claims_at_all_raise_anything_but_a_refusal(changes):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: TokenService(KeySet.from_secret("k7" * 20), issuer=""),
-        lambda: TokenVerifier(KeySet.from_secret("k7" * 20), issuer=""),
+        lambda: TokenService(KeySet.generate("HS256"), issuer=""),
+        lambda: TokenVerifier(KeySet.generate("HS256"), issuer=""),
         lambda: APIKeyBackend(APIKeys(MemoryAPIKeys()), issuer=""),
         lambda: BasicBackend(None, issuer=""),
     ],
