@@ -19,7 +19,7 @@ def broken_factor(bits):
     """Make a number as the cards made primes: k * M + (65537 ** a mod M)."""
     residue = pow(65_537, secrets.randbits(64), PRIMORIAL)
     lowest = (1 << (bits - 1)) // PRIMORIAL + 1
-    return secrets.randbelow(lowest // 4) * PRIMORIAL + lowest * PRIMORIAL + residue
+    return secrets.randbelow(lowest) * PRIMORIAL + lowest * PRIMORIAL + residue
 
 
 def broken_modulus():
