@@ -1,8 +1,7 @@
 """Identify the caller of every HTTP request and every WebSocket.
 
 The middleware asks its backend who is calling and writes the answer into the scope.
-It guards nothing unless told to with ``required=True``: who may do what is for
-:mod:`asgi_auth.guards` to say. No framework and no event loop is imported here.
+It guards nothing unless ``required=True``; no framework or event loop is imported here.
 """
 
 from __future__ import annotations
@@ -50,6 +49,7 @@ from asgi_auth.typing import (
     Remembers,
     UserLoader,
     asks_always,
+    is_own,
 )
 
 __all__ = ["AuthenticationMiddleware"]
@@ -68,8 +68,7 @@ class AuthenticationMiddleware:
         required: Refuse anonymous callers everywhere but on *public_paths*.
         public_paths: ``/exact`` or ``/prefix/*``: never refused here.
         invalid: What to do about a bad credential that the client chose to send.
-        preflight: ``pass`` lets CORS preflights through, without body either way, but
-            not where a caller is *required*: CORS middleware stands around this one.
+        preflight: ``pass`` lets CORS preflights through where none is *required*.
         trusted_origins: Origins whose pages may send cookies along.
         public_url: The own origin, where a proxy changes the Host header.
         share_scope: Write into the scope we are given instead of into a copy.
@@ -130,8 +129,7 @@ class AuthenticationMiddleware:
             raise ConfigurationError(msg)
 
         self._app = tracking(app) if track_current else app
-        lifetime = websocket_lifetime
-        self._guard = SocketGuard(self._app, self._identify, lifetime)
+        self._guard = SocketGuard(self._app, self._identify, websocket_lifetime)
         self._make_reply: type[Reply] = reply_for(backend.sources)
         self._backend = backend
         self._challenges = tuple(backend.challenges)
@@ -141,7 +139,7 @@ class AuthenticationMiddleware:
         self._look: Look = reader.read
         self._look_at_socket: Look = reader.read
         self._tell_bearer: Callable[[bytes], Principal | None] = _know_nobody
-        if isinstance(backend, DecidesBearer):
+        if isinstance(backend, DecidesBearer) and is_own(backend, "decide_bearer"):
             self._look = reader.looker("http")
             self._look_at_socket = reader.looker("websocket")
             self._tell_bearer = backend.decide_bearer
@@ -245,8 +243,9 @@ class AuthenticationMiddleware:
         """Return what tells who is calling, where nobody has to be waited for."""
         decide = _decider(backend)
         ambient = any(isinstance(source, Cookie) for source in backend.sources)
-        if isinstance(backend, DecidesAtOnce) and not ambient:
-            return decide  # Nothing else to look at: one call less.
+        own = is_own(backend, "decide_at_once")
+        if own and isinstance(backend, DecidesAtOnce) and not ambient:
+            return decide
 
         def tell(credential: Credential, scope: Scope) -> Principal | None:
             if credential.error is not None:
@@ -325,10 +324,11 @@ _NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
 
 
 def _decider(backend: Backend) -> Callable[[Credential, Scope], Principal | None]:
-    if isinstance(backend, DecidesAtOnce):
+    if isinstance(backend, DecidesAtOnce) and is_own(backend, "decide_at_once"):
         return backend.decide_at_once
 
-    recall = backend.recall if isinstance(backend, Remembers) else _know_nobody
+    own = is_own(backend, "recall")
+    recall = backend.recall if own and isinstance(backend, Remembers) else _know_nobody
     return lambda credential, _: recall(credential)
 
 

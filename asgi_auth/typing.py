@@ -26,6 +26,7 @@ __all__ = [
     "Send",
     "UserLoader",
     "asks_always",
+    "is_own",
 ]
 
 UserLoader = Callable[[Principal], Any]
@@ -113,6 +114,15 @@ class DecidesBearer(Protocol):
             AuthError: The token is bad.
         """
         ...
+
+
+def is_own(backend: Backend, way: str) -> bool:
+    """Return whether a backend's own class has a quicker way to decide.
+
+    A wrapper that hands on the attributes of another has not: nobody would ask its
+    ``authenticate``.
+    """
+    return any(way in vars(kind) for kind in type(backend).__mro__)
 
 
 def asks_always(backend: Backend) -> bool:

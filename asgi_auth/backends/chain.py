@@ -12,7 +12,7 @@ from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import Challenge
-from asgi_auth.typing import Backend, Remembers, asks_always
+from asgi_auth.typing import Backend, Remembers, asks_always, is_own
 
 __all__ = ["BackendChain"]
 
@@ -104,7 +104,7 @@ class BackendChain:
                 continue
 
             # Who must be waited for comes in turn: nobody is asked before it.
-            if not isinstance(backend, Remembers):
+            if not (isinstance(backend, Remembers) and is_own(backend, "recall")):
                 return None
 
             principal = backend.recall(credential)

@@ -12,9 +12,12 @@ from asgi_auth import (
     AuthenticationMiddleware,
     AuthError,
     BackendChain,
+    BearerHeader,
+    Cookie,
     Grant,
     Header,
     InsufficientScopeError,
+    InvalidTokenError,
     JWTBackend,
     Principal,
     policy,
@@ -27,6 +30,7 @@ from asgi_auth.lifetime import extend, lifetime_of
 from asgi_auth.revocation import Validity, validity_of
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketEndpoint
+from tests.asgi import Echo, run
 from tests.lifetime.test_lifetime import EXPIRED, REVOKED, Recorder, echo
 from tests.websocket.peer import SOURCES, Peer, guarded, token_service
 
@@ -282,6 +286,39 @@ async def test_a_socket_behind_a_wrapped_backend_ends_with_its_session(wrap):
         lifetime_of(recorder.scope).wait()
         await lifetime_of(recorder.scope)._lookup
         assert await peer.silent()
+
+
+class Forwarding:
+    """Hands on whatever the inner backend has, and refuses everybody."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    async def authenticate(self, credential, scope):
+        raise InvalidTokenError
+
+
+@pytest.mark.parametrize("source", [BearerHeader(), Cookie("access")])
+@pytest.mark.parametrize("wrap", [Forwarding, lambda b: BackendChain(Forwarding(b))])
+async def test_no_quicker_way_of_another_goes_round_a_wrapper(wrap, source):
+    tokens = token_service()
+    inner = JWTBackend(tokens, sources=[source])
+    token = tokens.mint("ann").encode()
+    is_header = isinstance(source, BearerHeader)
+    header = (
+        (b"authorization", b"Bearer " + token)
+        if is_header
+        else (b"cookie", b"access=" + token)
+    )
+    seen = Echo()
+    plain = AuthenticationMiddleware(seen, inner, required=True)
+    assert (await run(plain, headers=[header])).status == 200
+    app = AuthenticationMiddleware(seen, wrap(inner), required=True)
+    for _ in range(2):
+        assert (await run(app, headers=[header])).status == 401
 
 
 def test_what_may_end_a_principal_is_neither_shown_nor_compared_nor_copied():
