@@ -324,7 +324,7 @@ async def test_a_cancelled_verb_leaves_no_answer_for_the_next(proxy, places):
     for number in range(150):
         victims = [
             asyncio.create_task(store.sessions(ISSUER, "ada")),
-            asyncio.create_task(store.rotate(ada.sid, 9, idle_ttl=1, grace=30)),
+            asyncio.create_task(store.rotate(ada.sid, -1, idle_ttl=1, grace=30)),
             asyncio.create_task(store.feed(cursor, wait=0.01)),
         ]
         if number % 2:
