@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from websockets.exceptions import InvalidState
 
 from tests.browser.site import Site
 
@@ -106,7 +107,9 @@ class Server(uvicorn.Server):
 
     async def stop(self) -> None:
         if self.server_state.connections or self.server_state.tasks:
-            await self.shutdown()
+            # uvicorn may close a WebSocket that is closing already.
+            with contextlib.suppress(InvalidState):
+                await self.shutdown()
             return
 
         for server in self.servers:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.servers.application import forged_token
 
+pytestmark = pytest.mark.slow
+
 SIZES = [0, 10, 100_000, 5_000_000]
 HTTP2 = {"hypercorn", "hypercorn-trio", "granian"}
 REFUSED = {
