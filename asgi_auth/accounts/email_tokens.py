@@ -102,11 +102,7 @@ class EmailTokens:
         Raises:
             InvalidTokenError: It is anything else, or its time is over.
         """
-        claims = await self._tokens.verify(token, expected_type="verify")
-        email = _text(claims.get("email"))
-        return EmailToken(
-            _text(claims.get("sub")), email, _text(claims.get("bound_to"))
-        )
+        return await self._read_address(token, "email")
 
     async def read_new_email(self, token: str) -> EmailToken:
         """Read what :meth:`for_new_email` made.
@@ -114,11 +110,14 @@ class EmailTokens:
         Raises:
             InvalidTokenError: It is anything else, or its time is over.
         """
+        return await self._read_address(token, "new_email")
+
+    async def _read_address(self, token: str, claim: str) -> EmailToken:
         claims = await self._tokens.verify(token, expected_type="verify")
-        email = _text(claims.get("new_email"))
-        return EmailToken(
-            _text(claims.get("sub")), email, _text(claims.get("bound_to"))
+        subject, email, bound_to = (
+            _text(claims.get(name)) for name in ("sub", claim, "bound_to")
         )
+        return EmailToken(subject, email, bound_to)
 
     async def read_reset(self, token: str) -> EmailToken:
         """Read what :meth:`for_reset` made.
