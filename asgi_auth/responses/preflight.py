@@ -22,10 +22,7 @@ _BODIES = frozenset(
 
 
 def is_cors_preflight(scope: Scope) -> bool:
-    """Recognise a CORS preflight (Fetch standard, section 4.8)."""
-    if scope.get("method") != "OPTIONS":
-        return False
-
+    """Tell a CORS preflight from any other OPTIONS request (Fetch, section 4.8)."""
     names = {name.lower() for name, _ in scope["headers"]}
     return b"origin" in names and b"access-control-request-method" in names
 
