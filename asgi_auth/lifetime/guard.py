@@ -17,13 +17,11 @@ from asgi_auth.lifetime.closable import SocketClosedError
 from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.lifetime.lifetime import (
     KEY,
-    Identify,
     Lifetime,
-    Refuse,
     SocketState,
-    Terms,
 )
 from asgi_auth.lifetime.polled import PolledLifetime
+from asgi_auth.lifetime.terms import Identify, Terms
 from asgi_auth.principal import Principal
 from asgi_auth.responses.state import KEY as STATE
 from asgi_auth.revocation import Validity, validity_of
@@ -80,7 +78,7 @@ class SocketGuard:
         try:
             loop = get_running_loop()
         except RuntimeError:
-            await self._poll(principal, scope, receive, send, state.refuse)
+            await self._poll(scope, receive, send, state)
             return
 
         terms, deadlines = self._policy_of(principal, loop)
@@ -102,21 +100,14 @@ class SocketGuard:
             await socket.finish()
 
     async def _poll(
-        self,
-        principal: Principal,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        refuse: Refuse,
+        self, scope: Scope, receive: Receive, send: Send, state: SocketState
     ) -> None:
-        terms = self._terms(validity_of(principal))
+        terms = self._terms(validity_of(scope["auth"]))
         if self._by_session:
             msg = 'websocket_lifetime="session" needs asyncio.'
             raise ConfigurationError(msg)
 
-        socket = PolledLifetime(
-            principal, terms, receive=receive, send=send, refuse=refuse
-        )
+        socket = PolledLifetime(scope, terms, receive=receive, send=send, state=state)
         try:
             await self._app(scope, socket.receive, socket.send)
         except (SocketClosedError, BaseExceptionGroup) as error:

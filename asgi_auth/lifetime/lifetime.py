@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from asgi_auth._asgi import Receive, Scope, Send
@@ -20,22 +19,20 @@ from asgi_auth.errors import (
     ExpiredTokenError,
     InvalidTokenError,
     RevokedTokenError,
-    UnavailableError,
 )
 from asgi_auth.lifetime.closable import ClosableSocket
 from asgi_auth.lifetime.deadlines import Deadlines
+from asgi_auth.lifetime.terms import Renewal, Terms, change_caller, user_after
 from asgi_auth.principal import Principal, get_principal
 from asgi_auth.responses.deny import close_code
 from asgi_auth.responses.state import Guard
-from asgi_auth.revocation import Renew, Validity
+from asgi_auth.revocation import Renew
 
 __all__ = [
     "KEY",
-    "Identify",
     "Lifetime",
     "Refuse",
     "SocketState",
-    "Terms",
     "extend",
     "lifetime_of",
 ]
@@ -43,11 +40,6 @@ __all__ = [
 KEY = "asgi_auth.lifetime"
 """The scope's key under which the lifetime of a WebSocket stands."""
 
-# Seconds.
-_RETRY = 2.0
-_LONGEST_OUTAGE = 60.0
-
-Identify = Callable[[Credential, Scope], Awaitable[tuple[Principal, Any]]]
 Refuse = Callable[[AuthError], Awaitable[None]]
 
 
@@ -59,27 +51,6 @@ class SocketState(Protocol):
     def refuse(self, error: AuthError) -> Awaitable[None]:
         """Close the socket, or refuse it where it is not accepted yet."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """By what the life of a socket is measured.
-
-    Attributes:
-        validity: What may end its caller.
-        identify: Verifies another token.
-        by_session: A socket goes on for as long as its session.
-    """
-
-    validity: Validity
-    identify: Identify
-    by_session: bool = False
-
-    @property
-    def renew(self) -> Renew | None:
-        """What is asked when it is time to, or ``None``: then the socket ends."""
-        asks = self.by_session or self.validity.interval is not None
-        return self.validity.renew if asks else None
 
 
 class Lifetime:
@@ -124,13 +95,10 @@ class Lifetime:
 
     def start(self) -> None:
         """Look at the clock and the revocations, now and whenever it is time to."""
-        ends, validity = self.principal.expires_at, self._terms.validity
+        validity = self._terms.validity
         now = validity.clock()
-        deadline = math.inf if ends is None else ends
-        if validity.interval is not None and self._terms.renew is not None:
-            deadline = min(deadline, now + validity.interval)
-
-        self._deadline = deadline
+        first = self._terms.first_deadline(self.principal, now)
+        self._deadline = deadline = math.inf if first is None else first
         if now < deadline:
             self._deadlines.enter(self, deadline, now)
         else:
@@ -181,16 +149,13 @@ class Lifetime:
         Raises:
             AuthError: One does not; the socket is closed.
         """
-        changed = {**scope, "auth": principal, "user": user}
         try:
-            for guard in self._state.guards:
-                await guard.verify(changed)
+            await change_caller(scope, self._state.guards, principal, user)
         except AuthError as error:
             self.end(error)
             raise
 
-        self.principal = scope["auth"] = principal
-        scope["user"] = user
+        self.principal = principal
         for listener in self.listeners:
             await listener(principal)
 
@@ -212,31 +177,19 @@ class Lifetime:
 
     async def _renew(self, renew: Renew) -> None:
         """Find out whether its session, or its key, goes on."""
-        now = self._terms.validity.clock()
+        now, before = self._terms.validity.clock(), self.principal
         try:
-            await self._ask(renew, now)
-        except UnavailableError as error:
-            self._outage_since = self._outage_since or now
-            if now - self._outage_since > _LONGEST_OUTAGE:
-                self.end(error)
-
-            self._deadline = now + _RETRY
+            renewal = await Renewal.ask(renew, before, now, self._outage_since)
+            self._deadline = renewal.deadline
+            self._outage_since = renewal.outage_since
+            if renewal.principal is not before and self.scope is not None:
+                user = user_after(self.scope, before, renewal.principal)
+                await self._change(self.scope, renewal.principal, user)
         except AuthError as error:
             self.end(error)
 
         self.wait()
         self.look()
-
-    async def _ask(self, renew: Renew, now: float) -> None:
-        before = self.principal
-        principal, until = await renew(before)
-        self._outage_since = None
-        # The store's clock may be behind: look again, but not at once.
-        self._deadline = max(until, now + 1)
-        if principal is not before and self.scope is not None:
-            user = self.scope["user"]
-            changed = principal if user is before else user
-            await self._change(self.scope, principal, changed)
 
 
 def lifetime_of(scope: Mapping[str, Any]) -> Lifetime | None:

@@ -11,10 +11,11 @@ from contextlib import suppress
 
 import anyio
 
-from asgi_auth._asgi import Message, Receive, Send
-from asgi_auth.errors import AuthError, ExpiredTokenError, RevokedTokenError
+from asgi_auth._asgi import Message, Receive, Scope, Send
+from asgi_auth.errors import AuthError, ExpiredTokenError
 from asgi_auth.lifetime.closable import SocketClosedError
-from asgi_auth.lifetime.lifetime import Refuse, Terms
+from asgi_auth.lifetime.lifetime import SocketState
+from asgi_auth.lifetime.terms import Renewal, Terms, change_caller, user_after
 from asgi_auth.principal import Principal
 from asgi_auth.responses.deny import close_code
 
@@ -25,39 +26,46 @@ class PolledLifetime:
     """The two channels of one WebSocket, which look at the clock.
 
     Args:
-        principal: Whose socket it is.
+        scope: Of the socket, as the app has it.
         terms: By what its life is measured.
         receive: The server's.
         send: The way of the app's messages.
-        refuse: Closes the socket.
+        state: Of the socket; it closes the socket, and knows its guards.
     """
 
     __slots__ = (
         "_closed",
+        "_deadline",
         "_gone",
+        "_outage_since",
         "_principal",
         "_receive",
-        "_refuse",
+        "_scope",
         "_send",
+        "_state",
         "_terms",
     )
 
     def __init__(
         self,
-        principal: Principal,
+        scope: Scope,
         terms: Terms,
         *,
         receive: Receive,
         send: Send,
-        refuse: Refuse,
+        state: SocketState,
     ) -> None:
-        self._principal = principal
+        self._scope = scope
+        self._principal: Principal = scope["auth"]
         self._terms = terms
         self._receive = receive
         self._send = send
-        self._refuse = refuse
+        self._state = state
         self._closed: SocketClosedError | None = None
         self._gone = False
+        self._outage_since: float | None = None
+        first = terms.first_deadline(self._principal, terms.validity.clock())
+        self._deadline = math.inf if first is None else first
 
     async def receive(self) -> Message:
         """Return the next message, or the disconnect once the time is over.
@@ -72,22 +80,20 @@ class PolledLifetime:
             return await self._receive()
 
         message: Message | None = None
-        with anyio.move_on_after(self._left()):
-            message = await self._receive()
+        while message is None:
+            with anyio.move_on_after(self._left()):
+                message = await self._receive()
 
-        error = self._fault()
-        if error is None and message is None:
-            return await self.receive()  # The clock went back.
+            if message is not None and message["type"] == "websocket.disconnect":
+                self._gone = True
+                return message
 
-        if message is not None and (
-            error is None or message["type"] == "websocket.disconnect"
-        ):
-            self._gone = message["type"] == "websocket.disconnect"
-            return message
+            try:
+                await self._verify()
+            except AuthError as error:
+                return await self._disconnect(error)
 
-        closed = await self._end(error or ExpiredTokenError())
-        said = {"code": closed.close_code, "reason": closed.reason}
-        return {"type": "websocket.disconnect", **said}
+        return message
 
     async def send(self, message: Message) -> None:
         """Pass *message* on.
@@ -98,32 +104,51 @@ class PolledLifetime:
         if self._closed is not None:
             raise self._closed
 
-        error = None if self._gone else self._fault()
-        if error is not None:
-            raise await self._end(error)
+        if not self._gone:
+            try:
+                await self._verify()
+            except AuthError as error:
+                raise await self._end(error) from None
 
         self._gone = self._gone or message["type"] == "websocket.close"
         await self._send(message)
 
+    async def _disconnect(self, error: AuthError) -> Message:
+        closed = await self._end(error)
+        said = {"code": closed.close_code, "reason": closed.reason}
+        return {"type": "websocket.disconnect", **said}
+
     async def _end(self, error: AuthError) -> SocketClosedError:
         self._closed = SocketClosedError(close_code(error), error.code)
         with suppress(OSError, RuntimeError):  # The client may have left.
-            await self._refuse(error)
+            await self._state.refuse(error)
 
         return self._closed
 
     def _left(self) -> float:
-        ends = self._principal.expires_at
-        now = self._terms.validity.clock()
-        return math.inf if ends is None else max(0.0, ends - now)
+        return max(0.0, self._deadline - self._terms.validity.clock())
 
-    def _fault(self) -> AuthError | None:
+    async def _verify(self) -> None:
+        """Pass while the caller may have the socket.
+
+        Raises:
+            AuthError: The time is over, or a guard lets the caller in no more.
+        """
         if self._left() <= 0:
-            return ExpiredTokenError()
+            await self._renew()
 
-        try:
-            self._terms.validity.check(self._principal)
-        except RevokedTokenError as error:
-            return error
+        self._terms.validity.check(self._principal)
 
-        return None
+    async def _renew(self) -> None:
+        renew, before = self._terms.renew, self._principal
+        if renew is None:
+            raise ExpiredTokenError
+
+        now = self._terms.validity.clock()
+        renewal = await Renewal.ask(renew, before, now, self._outage_since)
+        self._deadline, self._outage_since = renewal.deadline, renewal.outage_since
+        if renewal.principal is not before:
+            user = user_after(self._scope, before, renewal.principal)
+            guards = self._state.guards
+            await change_caller(self._scope, guards, renewal.principal, user)
+            self._principal = renewal.principal

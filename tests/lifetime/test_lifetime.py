@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import threading
 import time
@@ -738,76 +737,3 @@ def test_a_loop_that_has_ended_is_not_remembered():
     # Who listened for them notices at the next word.
     asyncio.run(tokens.revoke_subject("ann"))
     assert not tokens.revocations._listeners
-
-
-# ----------------------------------------------------------------------- trio
-
-
-class TestWithoutAsyncio:
-    """On trio there is no timer, but expiry still counts."""
-
-    @pytest.fixture(params=["trio"])
-    def anyio_backend(self, request):
-        return request.param
-
-    async def test_a_pending_receive_ends_at_the_expiry(self):
-        tokens = token_service()
-        token = tokens.mint("ann", ttl=1)
-        sent = []
-
-        async def receive():
-            while sent:
-                await anyio.sleep(60)
-
-            return {"type": "websocket.connect"}
-
-        async def send(message):
-            sent.append(message)
-
-        scope = websocket_scope(query=b"token=" + token.encode())
-        with anyio.fail_after(5):
-            await guarded(echo, tokens)(scope, receive, send)
-
-        assert sent[-1]["type"] == "websocket.close"
-        assert (sent[-1]["code"], sent[-1]["reason"]) == EXPIRED
-
-    @pytest.mark.parametrize("how", ["expiry", "revocation"])
-    async def test_an_app_that_only_sends_is_closed_at_its_next_send(self, how):
-        clock = FakeClock()
-        tokens = token_service(clock=clock)
-        sent = []
-
-        async def receive():
-            return {"type": "websocket.connect"}
-
-        async def send(message):
-            sent.append(message)
-
-        async def push(scope, receive, send):
-            await receive()
-            await send({"type": "websocket.accept"})
-            await send({"type": "websocket.send", "text": "one"})
-            if how == "expiry":
-                clock.advance(1000)
-            else:
-                await tokens.revoke_subject("ann")
-
-            with contextlib.suppress(OSError):
-                await send({"type": "websocket.send", "text": "two"})
-
-            await send({"type": "websocket.send", "text": "three"})
-
-        scope = websocket_scope(query=b"token=" + tokens.mint("ann").encode())
-        await guarded(push, tokens)(scope, receive, send)
-
-        assert [m.get("text") for m in sent[1:-1]] == ["one"]
-        assert (sent[-1]["code"], sent[-1]["reason"]) == (
-            EXPIRED if how == "expiry" else REVOKED
-        )
-
-    async def test_sessions_cannot_be_asked(self):
-        tokens = token_service()
-        app = guarded(echo, tokens, websocket_lifetime="session")
-        scope = websocket_scope(query=b"token=" + tokens.mint("ann").encode())
-        with pytest.raises(ConfigurationError, match="asyncio"):
-            await app(scope, None, None)
