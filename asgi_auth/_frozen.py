@@ -8,9 +8,10 @@ tuples, so ``json.dumps`` needs no help.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["FrozenDict", "finite", "freeze", "parse_object"]
+__all__ = ["FrozenDict", "freeze", "parse_json", "parse_object"]
 
 
 class FrozenDict(dict[str, Any]):
@@ -122,12 +123,7 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def finite(text: str) -> float:
-    """Read the digits of a JSON number.
-
-    Raises:
-        ValueError: It is too large for a float.
-    """
+def _finite(text: str) -> float:
     number = float(text)
     if number - number != 0:  # Infinity from 1e999; JSON has no such number.
         _constant("an overflowing number")
@@ -135,8 +131,26 @@ def finite(text: str) -> float:
     return number
 
 
-_decoder: Any = json.JSONDecoder(parse_constant=_constant, parse_float=finite)
+def parse_json(
+    text: str,
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
+    """Read JSON with the numbers that JSON has: no NaN, and none that overflows.
+
+    Raises:
+        ValueError: It is no such JSON.
+        RecursionError: It is nested too deeply.
+    """
+    return json.loads(
+        text,
+        object_pairs_hook=object_pairs_hook,
+        parse_constant=_constant,
+        parse_float=_finite,
+    )
+
+
+_decoder: Any = json.JSONDecoder(parse_constant=_constant, parse_float=_finite)
 _scan = _decoder.scan_once  # ``raw_decode`` is a call into Python around it.
 _strict_decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_float=finite
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite
 )

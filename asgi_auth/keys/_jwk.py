@@ -6,7 +6,6 @@ not canonical base64url, and halves that do not belong together.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from asgi_auth._encoding import b64url_decode
+from asgi_auth._frozen import parse_json
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys._algorithms import ALGORITHMS, find_algorithm
 from asgi_auth.keys._material import (
@@ -42,7 +42,7 @@ def load_object(source: Mapping[str, Any] | str) -> Mapping[str, Any]:
     value: Any = source
     if isinstance(source, str):
         try:
-            value = json.loads(source, object_pairs_hook=_unique)
+            value = parse_json(source, _unique)
         except (ValueError, RecursionError):
             value = None
 

@@ -63,6 +63,7 @@ class FeedReader:
         self._cursor: str | None = None
         # The store's time and ours, when it last answered.
         self._times = (float("-inf"), 0.0)
+        self._behind = float("-inf")
         self._tasks = PerLoop(_Tasks, _Tasks.cancel)
 
     def start(self) -> None:
@@ -127,6 +128,13 @@ class FeedReader:
         finally:
             page.cancel()
 
+    def store_time(self) -> float:
+        """Return what the store's clock says at least, or infinity: never read.
+
+        Its answers take their time on the way: the one that took least counts.
+        """
+        return uptime() - self._behind
+
     async def aclose(self) -> None:
         """Stop reading in the running loop."""
         await self._tasks.aclose()
@@ -147,8 +155,12 @@ class FeedReader:
     def _is_set_back(self, now: float, asked_at: float) -> bool:
         theirs, answered_at = self._times
         self._times = (now, uptime())
+        behind = self._times[1] - now
         # At least so much time has gone by on every clock that was left alone.
-        return now < theirs + (asked_at - answered_at) - _CLOCK_STEP
+        is_set_back = now < theirs + (asked_at - answered_at) - _CLOCK_STEP
+        is_first = self._behind == float("-inf")
+        self._behind = behind if is_set_back or is_first else min(behind, self._behind)
+        return is_set_back
 
     def _join(self, tasks: _Tasks) -> asyncio.Task[None]:
         if tasks.catching_up is None or tasks.catching_up.done():

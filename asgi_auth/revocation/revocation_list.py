@@ -197,6 +197,13 @@ class RevocationList:
         table = self._tables.get(issuer or "")
         return _NEVER if table is None else table.all_at
 
+    def ahead(self, now: float) -> float:
+        """Return by how many seconds *now* is ahead of the store's clock, at most.
+
+        It is 0 where it is behind, and before the store was read.
+        """
+        return max(0.0, now - self._reader.store_time())
+
     def missing(
         self, entries: Iterable[Revocation], *, ttl: float
     ) -> Sequence[Revocation]:

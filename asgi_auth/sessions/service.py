@@ -265,13 +265,12 @@ class TokenService:
         """
         lifetime = self.access_ttl if ttl is None else ttl
         self._lifetimes.check_minted(kind, lifetime)
-        return self._issuer.write(
-            KINDS[kind],
-            subject,
-            now=(self._clock or system_clock)(),
-            ttl=lifetime,
-            claims=Grant(scopes, roles, claims or {}).to_claims(),
-        )
+        now = (self._clock or system_clock)()
+        # Revocations are dated by the store: a token of the future would outlive them.
+        ahead = 0.0 if self._clock else self.revocations.ahead(now)
+        grant = Grant(scopes, roles, claims or {}).to_claims()
+        iat, ttl = now - ahead, lifetime + ahead
+        return self._issuer.write(KINDS[kind], subject, now=iat, ttl=ttl, claims=grant)
 
     async def sessions(self, subject: str) -> Sequence[Session]:
         """List a subject's sessions, the oldest first.

@@ -7,11 +7,11 @@ is written once.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from asgi_auth._asgi import Message
 from asgi_auth._encoding import compact_json
-from asgi_auth._frozen import finite
+from asgi_auth._frozen import parse_json
 from asgi_auth.websocket.errors import BadMessageError
 
 __all__ = ["Encoding", "Frame", "Payload", "decode"]
@@ -107,7 +107,7 @@ def decode(content: str | bytes, encoding: Encoding) -> Any:
 
 def _loads(text: Any) -> Any:
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=finite)
+        value = parse_json(text)
         if "\\ud" in text or "\\uD" in text:
             compact_json(value)  # Half a character could not be sent on.
     except (ValueError, RecursionError):
@@ -115,7 +115,3 @@ def _loads(text: Any) -> Any:
         raise BadMessageError(msg, close_code=_INVALID) from None
 
     return value
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
+from asgi_auth import KeySet, RevokedTokenError, TokenService
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from asgi_auth.sessions import service
 from asgi_auth.stores.memory import MemoryStore
+from asgi_auth.stores.sql import SQLStore
 from tests.routes.world import World, bearer, log_in
 
 
@@ -93,3 +97,29 @@ async def test_requests_about_tokens_are_counted(path):
     statuses = await posted(world, path, 5, json={"token": "x"})
 
     assert 429 in statuses
+
+
+# ------------------------------------------------------------------------ skewed clocks
+
+
+@pytest.mark.parametrize("skew", [4, -4, 3600])
+async def test_no_token_outlives_a_revocation_because_a_clock_is_ahead(
+    tmp_path, monkeypatch, skew
+):
+    store = SQLStore(f"sqlite+aiosqlite:///{tmp_path / 'db'}")
+    await store.create_schema()
+    monkeypatch.setattr(service, "system_clock", lambda: time.time() + skew)
+    tokens = TokenService(KeySet.generate("HS256"), store=store)
+    try:
+        assert await tokens.ready()
+        token = tokens.mint("ann")
+        claims = await tokens.verify(token)
+        assert claims["iat"] <= time.time()
+        assert claims["exp"] == pytest.approx(time.time() + skew + 900, abs=2)
+
+        await tokens.revoke_subject("ann")
+        with pytest.raises(RevokedTokenError):
+            await tokens.verify(token)
+    finally:
+        await tokens.aclose()
+        await store.aclose()

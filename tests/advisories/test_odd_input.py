@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
 import sys
+from contextlib import suppress
 
 import pytest
 
 from asgi_auth import (
     BackendChain,
     BearerHeader,
+    ConfigurationError,
     Cookie,
     Header,
     InvalidTokenError,
@@ -117,3 +120,29 @@ def test_a_number_that_json_has_not_is_refused_on_a_socket(text):
 
 def test_large_numbers_are_read_on_a_socket():
     assert decode('{"x":1e308,"y":-2.5}', "json") == {"x": 1e308, "y": -2.5}
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+@pytest.mark.parametrize("where", ['{"keys":[%s]}', '{"keys":[],"x":[%s]}'])
+def test_a_number_that_json_has_not_is_refused_in_a_key_set(number, where):
+    with pytest.raises(ConfigurationError):
+        KeySet.from_jwks(where % number)
+
+
+# What stands beside "kid" is not looked at, or the token is refused.
+@pytest.mark.parametrize(
+    "member", ["alg", "typ", "cty", "crit", "b64", "jku", "jwk", "x5u", "x5c", "x5t"]
+)
+@pytest.mark.parametrize("odd", [None, 7, -1.5, True, [], ["a"], {}, {"a": {}}, ""])
+async def test_a_header_member_of_an_odd_type_is_no_error_of_ours(member, odd):
+    tokens = TokenService(KeySet.from_secret(SECRET))
+    head = {"alg": "HS256", "typ": "at+jwt", member: odd}
+    body = tokens.mint("ann").split(".")[1]
+    signed = b64url_encode(compact_json(head)) + b"." + body.encode()
+    mark = b64url_encode(hmac.digest(SECRET.encode(), signed, "sha256"))
+    credential = Credential(signed + b"." + mark, "header", scheme="bearer")
+    chain = BackendChain(JWTBackend(tokens), JWTBackend(tokens, name="again"))
+    for backend in (JWTBackend(tokens), chain):
+        with suppress(InvalidTokenError):
+            principal = await backend.authenticate(credential, http_scope())
+            assert principal is None or principal.subject == "ann"
