@@ -30,8 +30,10 @@ from asgi_auth.lifetime import extend, lifetime_of
 from asgi_auth.revocation import Validity, validity_of
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketEndpoint
+from tests.advisories import demoted_app
 from tests.asgi import Echo, run
 from tests.lifetime.test_lifetime import EXPIRED, REVOKED, Recorder, echo
+from tests.servers.running import GRANIAN, HYPERCORN, UVICORN, running
 from tests.websocket.peer import SOURCES, Peer, guarded, token_service
 
 FORBIDDEN = (3003, "insufficient_scope")
@@ -203,6 +205,39 @@ async def test_who_may_not_be_in_a_room_any_more_leaves_it():
         await ann.say({"type": "auth", "token": tokens.mint("ann", roles=["tea"])})
         assert await ann.closed() == (3003, "forbidden_room")
         assert rooms.members("coffee") == rooms.members("tea") == []
+
+
+# ---------------------------------------------------------------------- real servers
+
+MODULE = "tests.advisories.demoted_app:app"
+COMMANDS = {
+    "uvicorn": [*UVICORN, MODULE],
+    "hypercorn": [*HYPERCORN, MODULE],
+    "granian": [*GRANIAN, MODULE],
+}
+
+
+@pytest.mark.parametrize("server", sorted(COMMANDS))
+def test_who_lost_a_role_loses_the_socket_on_a_real_server(server):
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
+
+    mint = demoted_app.tokens.mint
+    with running(server, COMMANDS[server]) as serving:
+        url = f"ws://127.0.0.1:{serving.port}/?token={mint('ann', scopes=['write'])}"
+        with connect(url, proxy=None, open_timeout=20) as socket:
+            socket.send(mint("ann", scopes=["write", "read"]))
+            assert socket.recv(timeout=20) == "extended"
+            socket.send(mint("eve", scopes=["write"]))
+            assert socket.recv(timeout=20) == "invalid_token"
+            socket.send(mint("ann", scopes=["read"]))
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(timeout=20)
+
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
+            3003,
+            "insufficient_scope",
+        )
 
 
 # -------------------------------------------------------------------- API keys

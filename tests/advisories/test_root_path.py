@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+from itertools import product
 from urllib.parse import quote
 
 import pytest
@@ -164,6 +165,40 @@ def test_daphnes_header_opens_no_private_socket(daphne):
         headers = {"Daphne-Root-Path": root}
         with pytest.raises(InvalidStatus):
             connect(f"{url}/docs/zsecret/ws", additional_headers=headers, proxy=None)
+
+
+# ----------------------------------------- servers whose operator has named a root path
+
+ROOTED = {
+    "uvicorn": ["uvicorn", "--port", "{port}", "--root-path"],
+    "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}", "--root-path"],
+    "granian": [
+        *["granian", "--interface", "asgi", "--port", "{port}"],
+        "--url-path-prefix",
+    ],
+}
+
+
+@pytest.mark.parametrize("root", ["/files", "/files/", "/files//", "/docs", "/docs/z"])
+@pytest.mark.parametrize("server", sorted(ROOTED))
+def test_the_root_path_of_a_server_opens_no_private_route(server, root):
+    command = [*ROOTED[server], root, "tests.advisories.rooted_apps:served"]
+    seen = set()
+    with running(server, command) as serving:
+        for name, path in product(sorted(rooted_apps.APPS), PATHS):
+            status, body = get(serving, path, **{"X-App": name})
+            assert status in {200, 307, 401, 404}, (name, path)
+            seen.add(status)
+            routed = json.loads(body)["routed"] if status == 200 else "/docs/"
+            assert routed.startswith("/docs/"), (name, path)
+
+    assert 401 in seen
+
+
+PATHS = [
+    *["/files/docs/a", "/docs/files/a", "/docs/zsecret", "//docs/a", "/files//docs/a"],
+    *["/docs/../files/a", "/%64ocs/a", "/files/%2e%2e/docs/a", "/docs%2fa", "/docs;/a"],
+]
 
 
 def test_a_middleware_that_is_wrapped_plainly_keeps_to_the_rule():
