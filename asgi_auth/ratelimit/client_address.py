@@ -55,6 +55,11 @@ class ClientAddresses:
         self._trusts_unix = "unix" in names
         self._networks = [_network(name) for name in sorted(names - {"unix"})]
 
+    @property
+    def trusts_any(self) -> bool:
+        """Whether a proxy is believed at all."""
+        return self._trusts_unix or bool(self._networks)
+
     def of(self, scope: Scope) -> str:
         """Return the address as text; ``unknown`` where there is none."""
         client = scope.get("client")

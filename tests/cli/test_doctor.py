@@ -19,6 +19,7 @@ from asgi_auth import (
 from asgi_auth.cli.doctor.checks import CHECKS, Patient, examine
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
 from asgi_auth.cli.main import main
+from asgi_auth.ratelimit.client_address import ClientAddresses
 
 APPS = Path(__file__).parent / "doctor_apps"
 SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
@@ -56,8 +57,8 @@ async def answer(scope, receive, send):
     raise AssertionError
 
 
-def test_all_nine_faults_of_a_bad_app_are_found():
-    done = doctor("bad_app:app", "--workers", "2", "--json")
+def test_all_ten_faults_of_a_bad_app_are_found():
+    done = doctor("bad_app:app", "--workers", "2", "--behind-proxy", "--json")
 
     told = json.loads(done.stdout)
     assert done.returncode == 1, done.stderr
@@ -68,13 +69,25 @@ def test_all_nine_faults_of_a_bad_app_are_found():
         "memory-store",
         "query-token",
         "no-rate-limit",
+        "no-trusted-proxies",
         "wildcard-origin",
         "not-outermost",
         "skipped-guard",
     }
-    assert len(CHECKS) == 10
+    assert len(CHECKS) == 11
     assert all(fault["advice"] for fault in told["faults"])
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_proxy_that_is_not_named_is_found():
+    def codes(trusted=(), **options):
+        app = ClientAddresses(trusted)
+        return {fault.code for fault in examine(Patient([app], 1, {}, **options))}
+
+    assert "no-trusted-proxies" not in codes()
+    assert "no-trusted-proxies" in codes(behind_proxy=True)
+    assert "no-trusted-proxies" not in codes(["10.0.0.0/8"], behind_proxy=True)
+    assert "no-trusted-proxies" not in codes(["unix"], behind_proxy=True)
 
 
 def test_nothing_is_found_in_a_good_app():

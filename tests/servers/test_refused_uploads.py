@@ -9,9 +9,7 @@ import pytest
 
 from tests.servers.application import forged_token
 
-pytestmark = pytest.mark.slow
-
-SIZES = [0, 10, 100_000, 5_000_000]
+SIZES = [0, 10, 100_000, pytest.param(5_000_000, marks=pytest.mark.slow)]
 HTTP2 = {"hypercorn", "hypercorn-trio", "granian"}
 REFUSED = {
     "by the middleware": ("/whoami", {"Authorization": f"Bearer {forged_token()}"}),

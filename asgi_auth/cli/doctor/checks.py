@@ -20,6 +20,7 @@ from asgi_auth.credentials.sources import Cookie, QueryParam
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.keys import Key
 from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.tokens.claims import ClaimsRules
 
@@ -35,12 +36,14 @@ class Patient:
         workers: Processes that it is served by.
         sources: Texts of the application's own modules, by file.
         names: What these modules name, by ``module.name``.
+        behind_proxy: Its requests come through a proxy.
     """
 
     app: Any
     workers: int
     sources: Mapping[str, str]
     names: Mapping[str, Any] = field(default_factory=dict)
+    behind_proxy: bool = False
     parts: list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,6 +160,21 @@ def no_rate_limit(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def no_trusted_proxies(patient: Patient) -> Iterator[Finding]:
+    """Users who all share the counters of the proxy that they come through."""
+    if not patient.behind_proxy:
+        return
+
+    for addresses in patient.having(ClientAddresses):
+        if not addresses.trusts_any:
+            yield Finding(
+                "no-trusted-proxies",
+                "AuthRoutes takes the proxy for its client: whoever guesses passwords "
+                "through it locks all users out.",
+                "Name it: AuthRoutes(..., trusted_proxies=[...]).",
+            )
+
+
 def wildcard_origin(patient: Patient) -> Iterator[Finding]:
     """Pages of anybody that may use the cookies of users."""
     for part in patient.parts:
@@ -223,6 +241,7 @@ CHECKS: tuple[Check, ...] = (
     memory_store,
     query_token,
     no_rate_limit,
+    no_trusted_proxies,
     wildcard_origin,
     hidden_middleware,
     hidden_cors,

@@ -46,6 +46,9 @@ def add(commands: Any) -> None:
         help="processes that serve it; by default WEB_CONCURRENCY, or 1",
     )
     parser.add_argument(
+        "--behind-proxy", action="store_true", help="requests come through a proxy"
+    )
+    parser.add_argument(
         "--ignore",
         action="append",
         default=[],
@@ -59,7 +62,13 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     app = load_app(options.app, factory=options.factory)
     own = _own_modules()
-    patient = Patient(app, _workers(options.workers), _sources(own), _names(own))
+    patient = Patient(
+        app,
+        _workers(options.workers),
+        _sources(own),
+        _names(own),
+        behind_proxy=options.behind_proxy,
+    )
     found = [f for f in examine(patient) if f.code not in options.ignore]
     if options.json:
         say_json({"app": options.app, "faults": list(map(_told, found))})
