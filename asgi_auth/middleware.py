@@ -6,16 +6,16 @@ It guards nothing unless ``required=True``; no framework or event loop is import
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from inspect import isawaitable
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
+from asgi_auth._lanes import TellBearer, fast_lane, know_nobody
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.public_paths import PublicPaths
 from asgi_auth.credentials.reader import Credential, CredentialReader, Look, unfold
-from asgi_auth.credentials.sources import Cookie
 from asgi_auth.errors import (
     AuthenticationError,
     AuthError,
@@ -44,9 +44,7 @@ from asgi_auth.responses.sender import (
 from asgi_auth.responses.state import KEY
 from asgi_auth.typing import (
     Backend,
-    DecidesAtOnce,
     DecidesBearer,
-    Remembers,
     UserLoader,
     asks_always,
     is_own,
@@ -134,11 +132,10 @@ class AuthenticationMiddleware:
         self._backend = backend
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
-        self._tell = self._fast_lane(backend)
         reader = CredentialReader(backend.sources)
         self._look: Look = reader.read
         self._look_at_socket: Look = reader.read
-        self._tell_bearer: Callable[[bytes], Principal | None] = _know_nobody
+        self._tell_bearer: TellBearer = know_nobody
         if isinstance(backend, DecidesBearer) and is_own(backend, "decide_bearer"):
             self._look = reader.looker("http")
             self._look_at_socket = reader.looker("websocket")
@@ -151,6 +148,7 @@ class AuthenticationMiddleware:
         self._pass_preflight = preflight == "pass"
         self._preflights = RefusedPreflights()
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
+        self._tell = fast_lane(backend, self._check_origin)
         self._share = share_scope
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)
@@ -237,28 +235,6 @@ class AuthenticationMiddleware:
             if refusal is None or not await reply.settle(refusal):
                 raise
 
-    def _fast_lane(
-        self, backend: Backend
-    ) -> Callable[[Credential, Scope], Principal | None]:
-        """Return what tells who is calling, where nobody has to be waited for."""
-        decide = _decider(backend)
-        ambient = any(isinstance(source, Cookie) for source in backend.sources)
-        own = is_own(backend, "decide_at_once")
-        if own and isinstance(backend, DecidesAtOnce) and not ambient:
-            return decide
-
-        def tell(credential: Credential, scope: Scope) -> Principal | None:
-            if credential.error is not None:
-                return None
-
-            principal = decide(credential, scope)
-            if principal is not None and not credential.explicit:
-                self._check_origin(scope)
-
-            return principal
-
-        return tell
-
     async def _identify(
         self,
         credential: Credential | None,
@@ -321,19 +297,6 @@ class AuthenticationMiddleware:
 
 _NOBODY: tuple[Principal, Any] = (ANONYMOUS, ANONYMOUS)
 _NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
-
-
-def _decider(backend: Backend) -> Callable[[Credential, Scope], Principal | None]:
-    if isinstance(backend, DecidesAtOnce) and is_own(backend, "decide_at_once"):
-        return backend.decide_at_once
-
-    own = is_own(backend, "recall")
-    recall = backend.recall if own and isinstance(backend, Remembers) else _know_nobody
-    return lambda credential, _: recall(credential)
-
-
-def _know_nobody(_: object) -> None:
-    return None
 
 
 def _issuers(backend: Backend) -> int:
