@@ -41,7 +41,6 @@ from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import (
     ANONYMOUS,
     Principal,
-    current_principal,
     get_principal,
     get_user,
 )
@@ -54,6 +53,7 @@ from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.pair import TokenPair
 from asgi_auth.tokens.verifier import TokenVerifier
+from asgi_auth.tracking import current_principal
 
 __all__ = [
     "ANONYMOUS",

@@ -27,7 +27,7 @@ from asgi_auth.errors import (
     check_choice,
 )
 from asgi_auth.lifetime import SocketGuard
-from asgi_auth.principal import ANONYMOUS, Principal, tracking, without_caller
+from asgi_auth.principal import ANONYMOUS, Principal, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.preflight import (
     EmptyBody,
@@ -42,6 +42,7 @@ from asgi_auth.responses.sender import (
     reply_for,
 )
 from asgi_auth.responses.state import KEY
+from asgi_auth.tracking import tracking
 from asgi_auth.typing import (
     Backend,
     DecidesBearer,
@@ -70,7 +71,7 @@ class AuthenticationMiddleware:
         trusted_origins: Origins whose pages may send cookies along.
         public_url: The own origin, where a proxy changes the Host header.
         share_scope: Write into the scope we are given instead of into a copy.
-        track_current: Make :func:`~asgi_auth.principal.current_principal` work.
+        track_current: Make :func:`~asgi_auth.tracking.current_principal` work.
         websocket_lifetime: What an open WebSocket ends with. ``session`` is for own
             tokens, whose sessions go on when a token has ended.
 

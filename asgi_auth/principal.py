@@ -6,11 +6,10 @@ A principal is a value. It decides nothing; guards read it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
+from asgi_auth._asgi import Scope
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import AuthError, ConfigurationError
 
@@ -19,11 +18,8 @@ __all__ = [
     "AUTHENTICATED",
     "Draft",
     "Principal",
-    "current_principal",
     "get_principal",
     "get_user",
-    "track",
-    "tracking",
     "without_caller",
 ]
 
@@ -117,8 +113,6 @@ def _restore(facts: dict[str, Any]) -> Principal:
 ANONYMOUS = Principal()
 """Nobody, because no credential came."""
 
-_current: ContextVar[Principal | None] = ContextVar("asgi_auth_principal", default=None)
-
 
 def get_principal(scope: Mapping[str, Any]) -> Principal:
     """Return the caller that the middleware recorded in *scope*.
@@ -145,49 +139,6 @@ def get_user(scope: Mapping[str, Any]) -> Any:
     """
     get_principal(scope)
     return scope["user"]
-
-
-def current_principal() -> Principal:
-    """Return the caller of the request that this code runs in.
-
-    Raises:
-        ConfigurationError: The middleware was not made with ``track_current=True``,
-            or no request is being served.
-    """
-    principal = _current.get()
-    if principal is not None:
-        return principal
-
-    msg = (
-        "No principal is tracked here: give AuthenticationMiddleware "
-        "track_current=True, and ask only while it serves a request."
-    )
-    raise ConfigurationError(msg)
-
-
-class track:  # noqa: N801  (a context manager reads as a verb)
-    """Make *principal* the current one within a ``with`` block."""
-
-    __slots__ = ("_principal", "_token")
-
-    def __init__(self, principal: Principal) -> None:
-        self._principal = principal
-
-    def __enter__(self) -> None:
-        self._token = _current.set(self._principal)
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
-
-
-def tracking(app: ASGIApp) -> ASGIApp:
-    """Return *app*, run with the caller in its scope as the current principal."""
-
-    async def tracked(scope: Scope, receive: Receive, send: Send) -> None:
-        with track(scope.get("auth", ANONYMOUS)):
-            await app(scope, receive, send)
-
-    return tracked
 
 
 def without_caller(scope: Scope) -> Scope:

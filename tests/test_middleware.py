@@ -24,7 +24,6 @@ from asgi_auth import (
     TokenService,
     UnavailableError,
     UnknownSubjectError,
-    current_principal,
     requires,
 )
 from asgi_auth.testing import FakeClock
@@ -667,24 +666,6 @@ async def test_the_inner_of_two_middlewares_decides():
     assert (await run(app, headers=[bearer(GOOD)])).status == 401
     assert (await run(app, headers=[cookie(GOOD)])).status == 200
     assert echo.scopes[0]["auth"].source == "cookie"
-
-
-async def test_the_current_principal_can_be_asked_for():
-    seen = []
-
-    async def app(scope, receive, send):
-        seen.append(current_principal())
-        if scope["type"] != "lifespan":
-            await Echo()(scope, receive, send)
-
-    tracking = around(app, track_current=True)
-    await run(tracking, headers=[bearer(GOOD)])
-    await run(tracking)
-    await converse(tracking, headers=[bearer(GOOD)])
-    await tracking({"type": "lifespan"}, None, None)
-    assert [principal.subject for principal in seen] == ["ada", "", "ada", ""]
-    with pytest.raises(ConfigurationError):
-        current_principal()
 
 
 # ------------------------------------------------------------------- claims of handlers

@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from contextlib import suppress
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -13,11 +12,9 @@ from asgi_auth import (
     ConfigurationError,
     ExpiredTokenError,
     Principal,
-    current_principal,
     get_principal,
     get_user,
 )
-from asgi_auth.principal import track
 from tests import forge
 
 
@@ -91,21 +88,3 @@ def test_the_display_name_is_the_first_that_is_a_text(claims, name):
 
 def test_equality_does_not_ask_why_somebody_is_nobody():
     assert replace(ANONYMOUS, error=ExpiredTokenError()) == ANONYMOUS
-
-
-def test_outside_of_a_request_nobody_is_current():
-    with pytest.raises(ConfigurationError, match="track_current"):
-        current_principal()
-
-
-def test_the_current_principal_is_restored_after_an_exception():
-    outer, inner = known(sub="outer"), known(sub="inner")
-    with track(outer):
-        with suppress(KeyError), track(inner):
-            assert current_principal() is inner
-            raise KeyError
-
-        assert current_principal() is outer
-
-    with pytest.raises(ConfigurationError):
-        current_principal()
