@@ -235,6 +235,10 @@ class AuthenticationMiddleware:
             refusal = refusal_in(error)
             if refusal is None or not await reply.settle(refusal):
                 raise
+        else:
+            # Some frameworks swallow what they cannot answer, as Sanic on a socket.
+            if reply.refusal is not None:
+                await reply.settle(reply.refusal)
 
     async def _identify(
         self,

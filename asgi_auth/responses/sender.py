@@ -137,6 +137,8 @@ class SocketReply(Reply):
                 return self.refuse(error)
 
             self._answering = True
+        elif kind == "http.response.start" and (error := self._behind_crash()):
+            return self.refuse(error)  # Muffin answers sockets as it does requests.
 
         return self._send(message)
 

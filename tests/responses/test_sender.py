@@ -7,6 +7,7 @@ import pytest
 from asgi_auth import (
     AuthenticationMiddleware,
     AuthError,
+    BearerHeader,
     ConfigurationError,
     Cookie,
     ExpiredTokenError,
@@ -527,3 +528,100 @@ async def test_a_file_does_not_get_through_a_preflight(kind):
 async def test_a_guard_below_refuses_a_preflight_without_a_body():
     answer = await preflight(around(requires("a")(answering())))
     assert (answer.status, answer.body) == (401, b"")
+
+
+# -------------------------------------------------- what frameworks keep to themselves
+
+
+def swallowing(*, accepts):
+    """Be a framework that logs the exceptions of a socket, and says nothing of them."""
+
+    async def app(scope, receive, send):
+        if accepts:
+            await send({"type": "websocket.accept"})
+
+        with suppress(AuthError):
+            requires("a").check(scope)
+
+    return around(app, sources=[BearerHeader()])
+
+
+@pytest.mark.parametrize("headers", [[], [bearer(forge.token(scope="b"))]])
+async def test_a_refusal_that_a_framework_swallows_is_told_when_it_returns(headers):
+    code = 3003 if headers else 3000
+    accepted = await converse(swallowing(accepts=True), headers=headers)
+    assert [message.get("code") for message in accepted] == [None, code]
+    refused = await converse(swallowing(accepts=False), headers=headers)
+    assert [message["code"] for message in refused] == [code]
+    denied = denial_of(
+        await converse(swallowing(accepts=False), headers=headers, denial=True)
+    )
+    assert denied.status == (403 if headers else 401)
+
+
+async def test_a_request_without_an_answer_gets_the_refusal_that_was_swallowed():
+    async def app(scope, receive, send):
+        with suppress(AuthError):
+            requires("a").check(scope)
+
+    assert (await run(around(app))).status == 401
+
+
+async def test_a_socket_that_goes_on_after_a_refusal_is_left_alone():
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        with suppress(AuthError):
+            requires("a").check(scope)
+
+        await send({"type": "websocket.send", "text": "only without a"})
+
+    messages = await converse(around(app))
+    assert [message["type"] for message in messages][1:] == ["websocket.send"]
+
+
+async def test_the_words_that_an_app_finds_for_a_refusal_are_its_last():
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        try:
+            requires("a").check(scope)
+        except AuthError:
+            await send({"type": "websocket.close", "code": 4001})
+
+    messages = await converse(around(app))
+    assert [message.get("code") for message in messages] == [None, 4001]
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+@pytest.mark.parametrize("status", [401, 500])
+async def test_an_http_answer_on_a_socket_gives_way_to_the_refusal(accepts, status):
+    async def app(scope, receive, send):
+        if accepts:
+            await send({"type": "websocket.accept"})
+
+        try:
+            requires("a").check(scope)
+        except AuthError:
+            await respond(send, status)
+
+    *_, last = await converse(around(app))
+    assert (last["type"], last["code"]) == ("websocket.close", 3000)
+
+
+async def test_an_http_answer_on_a_socket_that_is_no_refusal_is_not_ours_to_mend():
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    async def app(scope, receive, send):
+        with suppress(AuthError):
+            requires("a").check(scope)
+        try:
+            raise KeyError("a bug")
+        except KeyError:
+            await respond(send, 500)
+            raise
+
+    with pytest.raises(KeyError):
+        await around(app)(websocket_scope(), None, send)
+    assert sent == ["http.response.start", "http.response.body"]
