@@ -28,6 +28,7 @@ from asgi_auth.guards.rights import Rights
 from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.guards.wrapping import MARK, Check, wrap
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
+from asgi_auth.responses.handlers import lend_handler
 from asgi_auth.responses.sender import refusal_in
 from asgi_auth.responses.state import state_of
 
@@ -196,6 +197,7 @@ class Requirement:
         state = state_of(scope)
         if error is not None:
             state.refusal = error
+            lend_handler(scope)
             raise error
 
         # What let a socket in is asked again when its caller changes; what is asked

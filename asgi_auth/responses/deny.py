@@ -6,6 +6,7 @@ WebSocket gets the same before it is accepted, and a close code after it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -41,9 +42,21 @@ async def deny(error: AuthError, scope: Scope, receive: Receive, send: Send) -> 
 
 
 async def answer(
-    error: AuthError, scope: Scope, send: Send, state: RequestState
+    error: AuthError,
+    scope: Scope,
+    send: Send,
+    state: RequestState,
+    kept: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
-    """Do what :func:`deny` does, for who has the exchange at hand."""
+    """Do what :func:`deny` does, for who has the exchange at hand.
+
+    Args:
+        error: Why.
+        scope: Of the request or socket.
+        send: Where the answer goes.
+        state: What is known of the request or socket.
+        kept: Further headers, of the answer that this one takes the place of.
+    """
     if scope["type"] == "http":
         prefix = "http.response"
         if state.body is not None:
@@ -60,7 +73,11 @@ async def answer(
         return
 
     headers, body = _response(error, state.challenges)
-    start = {"type": prefix + ".start", "status": error.status, "headers": [*headers]}
+    start = {
+        "type": prefix + ".start",
+        "status": error.status,
+        "headers": [*headers, *kept],
+    }
     await send(start)
     shown = b"" if scope.get("method") == "HEAD" else body
     await send({"type": prefix + ".body", "body": shown, "more_body": False})

@@ -89,7 +89,7 @@ class SilentReply:
                 for name, value in message.get("headers") or ()
                 if name.lower() not in {b"content-length", b"transfer-encoding"}
             ]
-            if message["status"] != HTTPStatus.NO_CONTENT:  # RFC 9110, section 8.6
+            if message.get("status") != HTTPStatus.NO_CONTENT:  # RFC 9110, section 8.6
                 headers.append((b"content-length", b"0"))
 
             await self._send({**message, "headers": headers, "trailers": False})

@@ -17,6 +17,7 @@ from asgi_auth.errors import AuthError
 from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
+from asgi_auth.responses.kept import kept_of
 from asgi_auth.responses.state import RequestState
 
 __all__ = [
@@ -59,8 +60,8 @@ class Reply(RequestState):
         """Pass *message* on, or the recorded refusal in its place."""
         # Plain, not async: one coroutine less for each message.
         if message["type"] == "http.response.start":
-            if message["status"] == _CRASH and (error := self._behind_crash()):
-                return self.refuse(error)
+            if message.get("status") == _CRASH and (error := self._behind_crash()):
+                return self.refuse(error, kept_of(message))
 
             self.started = True
             if self.refusal is not None and self.body is not None:
@@ -73,11 +74,18 @@ class Reply(RequestState):
         await body.drain(self.scope)
         await self._send(message)
 
-    def refuse(self, error: AuthError) -> Awaitable[None]:
-        """Answer with *error*, and drop whatever the app says from now on."""
+    def refuse(
+        self, error: AuthError, kept: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Awaitable[None]:
+        """Answer with *error*, and drop whatever the app says from now on.
+
+        Args:
+            error: Why.
+            kept: Headers of the answer that this one takes the place of.
+        """
         # What comes then is the rest of a framework's own error page, or another one.
         send, self._send, self._done = self._send, _drop, True
-        return answer(error, self.scope, send, self)
+        return answer(error, self.scope, send, self, kept)
 
     async def settle(self, error: AuthError) -> bool:
         """Answer an error that the app let out; tell whether that was possible."""
@@ -133,12 +141,13 @@ class SocketReply(Reply):
         elif kind == "websocket.close":
             return self._close(message)
         elif kind == "websocket.http.response.start":
-            if message["status"] == _CRASH and (error := self._behind_crash()):
-                return self.refuse(error)
+            if message.get("status") == _CRASH and (error := self._behind_crash()):
+                return self.refuse(error, kept_of(message))
 
             self._answering = True
         elif kind == "http.response.start" and (error := self._behind_crash()):
-            return self.refuse(error)  # Muffin answers sockets as it does requests.
+            # Muffin answers sockets as it does requests.
+            return self.refuse(error, kept_of(message))
 
         return self._send(message)
 

@@ -20,7 +20,15 @@ from asgi_auth import (
     requires,
 )
 from tests import forge
-from tests.asgi import bearer, converse, cookie, denial_of, run, websocket_scope
+from tests.asgi import (
+    bearer,
+    converse,
+    cookie,
+    denial_of,
+    http_scope,
+    run,
+    websocket_scope,
+)
 
 EVERYWHERE = (Cookie("access"), QueryParam("token", http=True), Subprotocol())
 HEADERS = [
@@ -625,3 +633,21 @@ async def test_an_http_answer_on_a_socket_that_is_no_refusal_is_not_ours_to_mend
     with pytest.raises(KeyError):
         await around(app)(websocket_scope(), None, send)
     assert sent == ["http.response.start", "http.response.body"]
+
+
+@pytest.mark.parametrize("denial", [False, True])
+async def test_a_start_without_a_status_is_the_servers_to_complain_of(denial):
+    sent = []
+    prefix = "websocket.http" if denial else "http"
+
+    async def app(scope, receive, send):
+        await send({"type": f"{prefix}.response.start"})
+
+    async def send(message):
+        sent.append(message)
+
+    scope = websocket_scope(denial=True) if denial else http_scope()
+    await around(app)(scope, None, send)
+    await around(app)({**http_scope(method="OPTIONS"), "headers": HEADERS}, None, send)
+    assert all("status" not in message for message in sent)
+    assert len(sent) == (1 if denial else 2)
