@@ -152,11 +152,12 @@ class Requirement:
         setattr(guarded, MARK, (self, *inner))
         return guarded
 
-    def check(self, connection: Any) -> Principal:
+    def check(self, connection: Any = None) -> Principal:
         """Return the caller, or raise what is wrong and leave a note of it.
 
         Args:
-            connection: An ASGI scope, or anything with a ``scope``.
+            connection: An ASGI scope, or anything with a ``scope``; left out, it is
+                what is being served, with ``track_current=True``.
 
         Raises:
             AuthenticationError: The caller is unknown; the error that the credential
@@ -172,11 +173,12 @@ class Requirement:
         error = self._fault(principal, scope)
         return self._settle(error, principal, scope)
 
-    async def verify(self, connection: Any) -> Principal:
+    async def verify(self, connection: Any = None) -> Principal:
         """Do what :meth:`check` does, and wait for an async policy.
 
         Args:
-            connection: An ASGI scope, or anything with a ``scope``.
+            connection: An ASGI scope, or anything with a ``scope``; left out, it is
+                what is being served, with ``track_current=True``.
 
         Raises:
             AuthError: As :meth:`check` does.
@@ -207,7 +209,7 @@ class Requirement:
 
         return principal
 
-    def allows(self, connection: Any) -> bool:
+    def allows(self, connection: Any = None) -> bool:
         """Tell whether the caller has all that is needed, without refusing.
 
         Also ``False`` where the policy could not find out.
@@ -218,7 +220,7 @@ class Requirement:
         scope = scope_of(connection)
         return self._fault(get_principal(scope), scope) is None
 
-    async def permits(self, connection: Any) -> bool:
+    async def permits(self, connection: Any = None) -> bool:
         """Do what :meth:`allows` does, and wait for an async policy."""
         scope = scope_of(connection)
         return await self._fault_async(get_principal(scope), scope) is None
