@@ -7,6 +7,7 @@ A path that two parsers could read in two ways is never public.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 
 from asgi_auth._asgi import Scope
@@ -52,13 +53,26 @@ class PublicPaths:
     def __contains__(self, scope: Scope) -> bool:
         """Return whether the request in *scope* is for a public path."""
         path = _below_root(scope)
-        if path is None or _AMBIGUOUS.search(path) is not None:
+        if path is None or not self._covers(path):
             return False
 
         if _ENCODED_SLASH.search(scope.get("raw_path") or b"") is not None:
             return False
 
+        # Not every application takes out a root that the client has named.
+        whole: str = scope["path"]
+        return path == whole or not _is_root_named_by_client() or self._covers(whole)
+
+    def _covers(self, path: str) -> bool:
+        if _AMBIGUOUS.search(path) is not None:
+            return False
+
         return path in self._exact or path.startswith(self._prefixes)
+
+
+def _is_root_named_by_client() -> bool:
+    """Tell whether the server is Daphne, which takes ``root_path`` from a header."""
+    return "daphne.server" in sys.modules
 
 
 def _below_root(scope: Scope) -> str | None:
@@ -66,7 +80,6 @@ def _below_root(scope: Scope) -> str | None:
 
     Servers and mounts differ in leaving the root in the path, and frameworks in taking
     it out: within a segment, behind its first occurrence, with a slash at its end.
-    Daphne even takes it from a header of the client.
     """
     path: str = scope["path"]
     root: str = scope.get("root_path") or ""

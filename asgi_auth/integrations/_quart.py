@@ -43,10 +43,15 @@ class Installed(AuthenticationMiddleware):
     def _is_public(self, scope: Scope) -> bool:
         """Leave nothing public beside ``root_path``: Quart knows no path there.
 
-        A handler that catches all would be served all the same.
+        A handler that catches all would be served all the same. Nor is ``/docs/`` where
+        ``/docs`` is not: with ``strict_slashes=False`` they are one.
         """
-        root = scope.get("root_path") or ""
-        return scope["path"].startswith(root) and super()._is_public(scope)
+        root, path = scope.get("root_path") or "", scope["path"]
+        if not path.startswith(root) or not super()._is_public(scope):
+            return False
+
+        bare = path.removesuffix("/")
+        return bare in {path, root} or super()._is_public({**scope, "path": bare})
 
 
 def _is_cut(root: str, path: str) -> bool:

@@ -61,12 +61,13 @@ class _Installed(AuthenticationMiddleware):
     __slots__ = ()
 
     def _is_public(self, scope: Scope) -> bool:
-        """Match what a router around this app has left of the path."""
-        remaining = scope.get("path_remaining")
-        if remaining is not None:
-            scope = {**scope, "path": f"/{remaining}", "root_path": ""}
-
-        return super()._is_public(scope)
+        # A router around this app has left that; Django itself reads the whole path.
+        left = scope.get("path_remaining")
+        whole = left is None or scope["type"] == "http"
+        return (not whole or super()._is_public(scope)) and (
+            left is None
+            or super()._is_public({**scope, "path": f"/{left}", "root_path": ""})
+        )
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

@@ -153,6 +153,26 @@ def make_channels(backend, **options):
     return install(URLRouter([re_path(r".*", accept)]), backend, **options)
 
 
+def routed_django(install):
+    """Put Django's own application behind a router of Channels."""
+    from channels.routing import URLRouter
+    from django.core.handlers.asgi import ASGIHandler
+    from django.urls import re_path
+
+    set_django_up()
+    inner = install(ASGIHandler())
+    return URLRouter([re_path(r"^files/", inner), re_path(r"", inner)])
+
+
+async def whole(scope, receive, send):
+    """Route by the whole path, as Falcon and BlackSheep do."""
+    await plain({**scope, "root_path": ""}, receive, send)
+
+
+def make_whole(backend, **options):
+    return AuthenticationMiddleware(whole, backend, **options)
+
+
 APPS = {
     "django": make_django,
     "fastapi": make_fastapi,
@@ -180,7 +200,7 @@ def made(name):
     from asgi_auth.keys import KeySet
     from asgi_auth.sessions import TokenService
 
-    make = {**APPS, "channels": make_channels}[name]
+    make = {**APPS, "channels": make_channels, "whole": make_whole}[name]
     backend = JWTBackend(TokenService(KeySet.from_secret(SECRET)))
     if name == "django":
         from django.conf import settings

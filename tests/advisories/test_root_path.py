@@ -201,6 +201,58 @@ PATHS = [
 ]
 
 
+def test_no_root_path_of_a_client_counts_where_an_app_takes_none_out(daphne):
+    for root in (*HOSTILE, "/files", "/files/docs"):
+        # The whole path is routed: it must be public as well.
+        answer = get(daphne, "/files/docs/a", root, **{"X-App": "whole"})
+        assert answer[0] == 401, root
+        assert get(daphne, "/docs/a", root, **{"X-App": "whole"})[0] in {200, 401}
+    assert get(daphne, "/docs/a", **{"X-App": "whole"})[0] == 200
+
+
+async def test_django_behind_a_router_of_channels_reads_the_whole_path():
+    app = rooted_apps.routed_django(guarded_by_channels)
+    assert await status_of(app, "/docs/a") == 200
+    for path in ("/files/a", "/files/docs/secret", "/docs/../files/a"):
+        assert await status_of(app, path) == 401, path
+
+
+async def status_of(app, path):
+    asked, sent = asyncio.Event(), []
+
+    async def receive():
+        if not asked.is_set():
+            asked.set()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        return await asyncio.get_running_loop().create_future()
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"testserver")]
+    await app(http_scope(path, headers=headers), receive, send)
+    return sent[0]["status"]
+
+
+async def test_a_slash_at_the_end_is_no_other_path_to_quart():
+    from quart import Quart
+
+    from asgi_auth.integrations.quart import install
+
+    for strict in (True, False):
+        app = Quart("slashes")
+        app.url_map.strict_slashes = strict
+        backend = JWTBackend(TokenService(KeySet.from_secret(SECRET)))
+        install(app, backend, required=True, public_paths=PUBLIC)
+        for rule in ("/docs", "/docs/a", "/docs/b/"):
+            app.add_url_rule(rule, rule, lambda: "hello")
+
+        assert await status_of(app, "/docs/a") == 200
+        assert await status_of(app, "/docs/b/") == 200
+        assert await status_of(app, "/docs/") == await status_of(app, "/docs") == 401
+
+
 def test_a_middleware_that_is_wrapped_plainly_keeps_to_the_rule():
     app = AuthenticationMiddleware(
         rooted_apps.plain,
