@@ -13,21 +13,17 @@ from typing import Any, Literal
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.config import AuthConfig
 from asgi_auth.errors import InvalidTokenError
-from asgi_auth.events import Events, Listener
+from asgi_auth.events import Listener
 from asgi_auth.keys import KeySet
-from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.assembly import Assembly
 from asgi_auth.sessions.lifetimes import Lifetimes
-from asgi_auth.sessions.opener import Opener
-from asgi_auth.sessions.refresher import ClaimsLoader, Refresher, RetryFrom
-from asgi_auth.sessions.renewal import SessionRenewal
-from asgi_auth.sessions.revoker import Revoker
-from asgi_auth.sessions.verifiers import Verifiers
+from asgi_auth.sessions.refresher import ClaimsLoader, RetryFrom
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.claims import DAY
 from asgi_auth.tokens.grant import Grant
-from asgi_auth.tokens.issuer import KINDS, TokenIssuer
+from asgi_auth.tokens.issuer import KINDS
 from asgi_auth.tokens.pair import TokenPair
 from asgi_auth.tokens.verifier import TokenVerifier
 
@@ -89,60 +85,32 @@ class TokenService:
         clock: Clock | None = None,
     ) -> None:
         self._lifetimes = Lifetimes(access_ttl, refresh_ttl, session_ttl, grace)
-        audience = audience if isinstance(audience, str | None) else tuple(audience)
         self.keys, self.issuer, self.access_ttl = keys, issuer, access_ttl
         self.store: Store = MemoryStore() if store is None else store
-        self.revocations = RevocationList(
-            self.store,
-            max_staleness=max_staleness,
-            insecure_accept_stale=insecure_accept_stale,
-            close=lambda sids: self.store.close(sids, now=self._revoker.now()),
-            clock=clock,
-        )
-        self.events, self._clock = Events(on_event), clock
-        self._revoker = Revoker(
-            self.store,
-            self.revocations,
-            issuer=issuer or "",
-            # What was issued a moment later by a slower clock is covered as well.
-            ttl=access_ttl + leeway + 60,
-            session_ttl=session_ttl,
-            events=self.events,
-            clock=clock,
-        )
-        self._refresher = Refresher(
-            self.store,
-            self.revocations,
-            self._revoker,
-            self._lifetimes,
-            claims_loader=claims_loader,
-            retry_from=retry_from,
-        )
-        self._opener = Opener(
-            self.store,
-            self._revoker,
-            self._lifetimes,
-            issuer=issuer or "",
-            max_sessions=max_sessions,
-        )
-        other = refresh_keys or keys
-        self._issuer = TokenIssuer(
-            keys, other, issuer=issuer, audience=audience, client_id=client_id
-        )
-        self._verifiers = Verifiers(
-            keys,
-            other,
-            audience=audience,
-            cache=cache,
-            cache_size=cache_size,
+        parts = Assembly(
+            keys=keys,
+            refresh_keys=refresh_keys or keys,
+            store=self.store,
+            lifetimes=self._lifetimes,
             issuer=issuer,
+            audience=audience,
+            client_id=client_id,
+            retry_from=retry_from,
+            max_sessions=max_sessions,
+            claims_loader=claims_loader,
             leeway=leeway,
             skew=skew,
-            revocations=self.revocations,
-            clock=clock or system_clock,
+            max_staleness=max_staleness,
+            insecure_accept_stale=insecure_accept_stale,
+            cache=cache,
+            cache_size=cache_size,
+            on_event=on_event,
+            clock=clock,
         )
-
-        self.verifier.renew_by(SessionRenewal(self._revoker, self._refresher))
+        self.events, self.revocations = parts.events, parts.revocations
+        self._clock, self._revoker, self._opener = clock, parts.revoker, parts.opener
+        self._refresher, self._issuer = parts.refresher, parts.token_issuer
+        self._verifiers = parts.verifiers
 
     @classmethod
     def from_config(cls, config: AuthConfig, **options: Any) -> TokenService:

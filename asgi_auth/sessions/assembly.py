@@ -1,0 +1,151 @@
+"""Put together what a token service consists of.
+
+It decides nothing: each part says by itself what it does, and checks its settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth.events import Events, Listener
+from asgi_auth.keys import KeySet
+from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.opener import Opener
+from asgi_auth.sessions.refresher import ClaimsLoader, Refresher, RetryFrom
+from asgi_auth.sessions.renewal import SessionRenewal
+from asgi_auth.sessions.revoker import Revoker
+from asgi_auth.sessions.verifiers import Verifiers
+from asgi_auth.stores.base import Store
+from asgi_auth.tokens.issuer import TokenIssuer
+
+__all__ = ["Assembly"]
+
+
+@dataclass(kw_only=True, repr=False)
+class Assembly:
+    """The parts of one service.
+
+    Args:
+        keys: Sign and verify access tokens.
+        refresh_keys: Sign and verify all others.
+        store: Keeps sessions and revocations.
+        lifetimes: How long tokens and sessions live.
+        audience: Who is to accept the access tokens.
+
+    All else is described at :class:`~asgi_auth.sessions.service.TokenService`.
+
+    Attributes:
+        events: Whom to tell.
+        revocations: This process's copy of what is revoked.
+        revoker: Ends sessions and tokens.
+        refresher: Replaces refresh tokens.
+        opener: Opens sessions.
+        token_issuer: Signs.
+        verifiers: One for each kind of token.
+    """
+
+    keys: KeySet
+    refresh_keys: KeySet
+    store: Store
+    lifetimes: Lifetimes
+    issuer: str | None
+    audience: str | Iterable[str] | None
+    client_id: str | None
+    retry_from: RetryFrom
+    max_sessions: int | None
+    claims_loader: ClaimsLoader | None
+    leeway: float
+    skew: float
+    max_staleness: float
+    insecure_accept_stale: bool
+    cache: Literal["memory"] | None
+    cache_size: int
+    on_event: Listener | None
+    clock: Clock | None
+
+    events: Events = field(init=False)
+    revocations: RevocationList = field(init=False)
+    revoker: Revoker = field(init=False)
+    refresher: Refresher = field(init=False)
+    opener: Opener = field(init=False)
+    token_issuer: TokenIssuer = field(init=False)
+    verifiers: Verifiers = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the parts, each from those before it."""
+        if not isinstance(self.audience, str | None):
+            self.audience = tuple(self.audience)
+
+        self.events = Events(self.on_event)
+        self.revocations = self._revocations()
+        self.revoker = self._revoker()
+        self.refresher = self._refresher()
+        self.opener = self._opener()
+        self.token_issuer = TokenIssuer(
+            self.keys,
+            self.refresh_keys,
+            issuer=self.issuer,
+            audience=self.audience,
+            client_id=self.client_id,
+        )
+        self.verifiers = self._verifiers(self.audience)
+        renewal = SessionRenewal(self.revoker, self.refresher)
+        self.verifiers["access"].renew_by(renewal)
+
+    def _revocations(self) -> RevocationList:
+        return RevocationList(
+            self.store,
+            max_staleness=self.max_staleness,
+            insecure_accept_stale=self.insecure_accept_stale,
+            close=lambda sids: self.store.close(sids, now=self.revoker.now()),
+            clock=self.clock,
+        )
+
+    def _revoker(self) -> Revoker:
+        return Revoker(
+            self.store,
+            self.revocations,
+            issuer=self.issuer or "",
+            # What was issued a moment later by a slower clock is covered as well.
+            ttl=self.lifetimes.access + self.leeway + 60,
+            session_ttl=self.lifetimes.session,
+            events=self.events,
+            clock=self.clock,
+        )
+
+    def _refresher(self) -> Refresher:
+        return Refresher(
+            self.store,
+            self.revocations,
+            self.revoker,
+            self.lifetimes,
+            claims_loader=self.claims_loader,
+            retry_from=self.retry_from,
+        )
+
+    def _opener(self) -> Opener:
+        return Opener(
+            self.store,
+            self.revoker,
+            self.lifetimes,
+            issuer=self.issuer or "",
+            max_sessions=self.max_sessions,
+        )
+
+    def _verifiers(self, audience: str | tuple[str, ...] | None) -> Verifiers:
+        return Verifiers(
+            self.keys,
+            self.refresh_keys,
+            audience=audience,
+            cache=self.cache,
+            cache_size=self.cache_size,
+            issuer=self.issuer,
+            leeway=self.leeway,
+            skew=self.skew,
+            revocations=self.revocations,
+            clock=self.clock or system_clock,
+        )
