@@ -10,10 +10,11 @@ from collections.abc import Callable
 from asgi_auth._asgi import Scope
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import Cookie
-from asgi_auth.principal import Principal
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.principal import Principal, is_user
 from asgi_auth.typing import Backend, DecidesAtOnce, Remembers, is_own
 
-__all__ = ["Tell", "TellBearer", "fast_lane", "know_nobody"]
+__all__ = ["Tell", "TellBearer", "fast_lane", "is_known", "know_nobody"]
 
 Tell = Callable[[Credential, Scope], Principal | None]
 """Returns who sent a credential, or ``None`` where the backend must be awaited."""
@@ -46,6 +47,25 @@ def fast_lane(backend: Backend, check_origin: Callable[[Scope], None]) -> Tell:
         return principal
 
     return tell
+
+
+def is_known(answer: object, backend: Backend) -> bool:
+    """Tell whether *backend* has said who is calling.
+
+    Raises:
+        ConfigurationError: That is no principal.
+    """
+    if isinstance(answer, Principal):
+        return answer.is_authenticated
+
+    if is_user(answer):
+        msg = (
+            f"The backend {backend.name!r} has answered with a {type(answer).__name__}:"
+            " authenticate() returns a Principal, or None."
+        )
+        raise ConfigurationError(msg)
+
+    return False
 
 
 def know_nobody(_: object) -> None:

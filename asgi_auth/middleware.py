@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
-from asgi_auth._lanes import TellBearer, fast_lane, know_nobody
+from asgi_auth._lanes import TellBearer, fast_lane, is_known, know_nobody
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.public_paths import PublicPaths
 from asgi_auth.credentials.reader import Credential, CredentialReader, Look, unfold
@@ -27,7 +27,7 @@ from asgi_auth.errors import (
     check_choice,
 )
 from asgi_auth.lifetime import SocketGuard
-from asgi_auth.principal import ANONYMOUS, Principal, without_caller
+from asgi_auth.principal import ANONYMOUS, Principal, is_user, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.preflight import (
     EmptyBody,
@@ -128,7 +128,12 @@ class AuthenticationMiddleware:
             raise ConfigurationError(msg)
 
         self._app = tracking(app) if track_current else app
-        self._guard = SocketGuard(self._app, self._identify, websocket_lifetime)
+        self._guard = SocketGuard(
+            self._app,
+            self._identify,
+            websocket_lifetime,
+            None if load_user is None else self._load,
+        )
         self._make_reply: type[Reply] = reply_for(backend.sources)
         self._backend = backend
         self._challenges = tuple(backend.challenges)
@@ -208,7 +213,7 @@ class AuthenticationMiddleware:
                     credential = came
                     known = None if came is None else self._tell(came, scope)
 
-                if known is not None and self._load_user is None:
+                if known and self._load_user is None:
                     principal = user = known
                 else:
                     credential = unfold(came)
@@ -252,7 +257,7 @@ class AuthenticationMiddleware:
 
         if principal is None:
             principal = await self._backend.authenticate(credential, scope)
-            if principal is None:
+            if principal is None or not is_known(principal, self._backend):
                 return self._nobody(credential, scope)
 
             if credential is not None and not credential.explicit:
@@ -261,14 +266,23 @@ class AuthenticationMiddleware:
         if self._load_user is None:
             return principal, principal
 
-        user = self._load_user(principal)
+        return principal, await self._load(principal)
+
+    async def _load(self, principal: Principal) -> Any:
+        """Return the application's own user.
+
+        Raises:
+            UnknownSubjectError: It has none for *principal*.
+        """
+        loaded: Any = self._load_user
+        user = loaded(principal)
         if isawaitable(user):
             user = await user
 
-        if user is None or user is False:  # A "no" is no user called False.
+        if not is_user(user):
             raise UnknownSubjectError
 
-        return principal, user
+        return user
 
     def _nobody(
         self, credential: Credential | None, scope: Scope

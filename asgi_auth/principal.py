@@ -16,10 +16,13 @@ from asgi_auth.errors import AuthError, ConfigurationError
 __all__ = [
     "ANONYMOUS",
     "AUTHENTICATED",
+    "LIFETIME",
     "Draft",
     "Principal",
     "get_principal",
     "get_user",
+    "is_user",
+    "party_of",
     "without_caller",
 ]
 
@@ -114,6 +117,10 @@ ANONYMOUS = Principal()
 """Nobody, because no credential came."""
 
 
+LIFETIME = "asgi_auth.lifetime"
+"""The scope's key under which stands what ends a WebSocket, and who it is by now."""
+
+
 def get_principal(scope: Mapping[str, Any]) -> Principal:
     """Return the caller that the middleware recorded in *scope*.
 
@@ -122,7 +129,8 @@ def get_principal(scope: Mapping[str, Any]) -> Principal:
     """
     principal = scope.get("auth")
     if isinstance(principal, Principal):
-        return principal
+        changed = _changed(scope, principal)
+        return principal if changed is None else changed[0]
 
     msg = (
         "The scope has no principal: call the install(app, backend) of your "
@@ -138,7 +146,36 @@ def get_user(scope: Mapping[str, Any]) -> Any:
         ConfigurationError: No middleware ran above.
     """
     get_principal(scope)
-    return scope["user"]
+    changed = _changed(scope, scope["auth"])
+    return scope["user"] if changed is None else changed[1]
+
+
+def _changed(
+    scope: Mapping[str, Any], principal: Principal
+) -> tuple[Principal, Any] | None:
+    """Return the caller of a socket as it is by now, and its user.
+
+    Routers copy scopes: what stands in a copy may be older than the caller's rights.
+    """
+    lifetime = scope.get(LIFETIME)
+    changed: tuple[Principal, Any] | None = getattr(lifetime, "changed", None)
+    return changed if changed and party_of(changed[0]) == party_of(principal) else None
+
+
+def party_of(principal: Principal) -> tuple[str | None, ...]:
+    """Return what says whether two principals are one caller.
+
+    Subjects of two issuers, or of two backends, may be equal, and are not each other's.
+    """
+    return principal.issuer, principal.subject, principal.backend
+
+
+def is_user(answer: object) -> bool:
+    """Tell a user, which may be anything, from the "no" of a loader.
+
+    There is no user called ``False``.
+    """
+    return answer is not None and answer is not False
 
 
 def without_caller(scope: Scope) -> Scope:

@@ -10,6 +10,7 @@ import re
 from base64 import b64decode
 from binascii import Error
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from asgi_auth._asgi import Scope
@@ -18,15 +19,22 @@ from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.accounts.users import attribute_of, is_disabled, names_of
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import BearerHeader
-from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
-from asgi_auth.principal import AUTHENTICATED, Principal
+from asgi_auth.errors import (
+    ConfigurationError,
+    InvalidCredentialsError,
+    RevokedTokenError,
+)
+from asgi_auth.principal import AUTHENTICATED, Principal, is_user
 from asgi_auth.responses.challenge import Challenge
+from asgi_auth.revocation import Validity
 from asgi_auth.tokens.claims import check_issuer
 
 __all__ = ["BasicBackend"]
 
 User = TypeVar("User")
 
+# Seconds between two looks at the user of an open socket.
+_ASKED_EVERY = 30.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -36,7 +44,9 @@ class BasicBackend(Generic[User]):
     Args:
         manager: Looks users up and checks passwords.
         realm: What browsers show when they ask for the password.
-        subject: Returns the subject of a user; by default the attribute ``id``.
+        subject: Returns the subject of a user; by default the attribute ``id``, by
+            which users are looked up again every 30 seconds while they have a socket
+            open. With a subject of your own their sockets end when they close them.
         issuer: What ``principal.issuer`` says.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
 
@@ -56,6 +66,9 @@ class BasicBackend(Generic[User]):
         check_issuer(issuer)
         self._manager = manager
         self._subject = subject or _subject
+        # A subject of one's own need not be what users are found by.
+        renew = self._renew if subject is None else None
+        self._validity = Validity(renew=renew, interval=_ASKED_EVERY)
         self._issuer = issuer
         self.name = name
         self.sources = (BearerHeader("Basic"),)
@@ -78,10 +91,25 @@ class BasicBackend(Generic[User]):
 
         email, password = read_pair(credential.token)
         user = await self._manager.authenticate(email, password)
-        if user is None or is_disabled(user):
+        if user is None or not is_user(user) or is_disabled(user):
             raise InvalidCredentialsError
 
         return self._principal(user, credential)
+
+    async def _renew(self, principal: Principal) -> tuple[Principal, float]:
+        """Find out for an open socket whether its user may still log in.
+
+        Raises:
+            RevokedTokenError: It may not, or is gone.
+        """
+        user = await self._manager.get_user_by_id(principal.subject)
+        if user is None or not is_user(user) or is_disabled(user):
+            raise RevokedTokenError
+
+        scopes = names_of(user, "scopes") | {AUTHENTICATED}
+        renewed = replace(principal, scopes=scopes, roles=names_of(user, "roles"))
+        until = self._validity.clock() + _ASKED_EVERY
+        return (principal if renewed == principal else renewed), until
 
     def _principal(self, user: User, credential: Credential) -> Principal:
         subject = self._subject(user)
@@ -94,6 +122,7 @@ class BasicBackend(Generic[User]):
             source=credential.source,
             backend=self.name,
             is_authenticated=True,
+            _validity=self._validity,
         )
 
 

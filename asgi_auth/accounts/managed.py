@@ -12,6 +12,7 @@ from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.errors import AccountDisabledError
 from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.errors import InvalidCredentialsError
+from asgi_auth.principal import is_user
 
 __all__ = ["ManagedAccounts"]
 
@@ -43,7 +44,7 @@ class ManagedAccounts(Generic[User]):
             AccountDisabledError: The password is right, and the account disabled.
         """
         user = await self._manager.authenticate(email, password)
-        if user is None:
+        if user is None or not is_user(user):
             raise InvalidCredentialsError
 
         account = self._account_of(user)
@@ -59,7 +60,7 @@ class ManagedAccounts(Generic[User]):
             AccountDisabledError: The password is right, and the account disabled.
         """
         user = await self._manager.get_user_by_id(account_id)
-        if user is None:
+        if user is None or not is_user(user):
             raise InvalidCredentialsError
         return await self.authenticate(self._account_of(user).email, password)
 
@@ -70,5 +71,8 @@ class ManagedAccounts(Generic[User]):
     async def find(self, account_id: str) -> Account | None:
         """Return the account of a subject, or ``None`` if it is gone or disabled."""
         user = await self._manager.get_user_by_id(account_id)
-        account = None if user is None else self._account_of(user)
-        return None if account is None or account.disabled else account
+        if user is None or not is_user(user):
+            return None
+
+        account = self._account_of(user)
+        return None if account.disabled else account

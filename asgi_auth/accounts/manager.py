@@ -13,6 +13,7 @@ from asgi_auth.accounts.users import attribute_of
 from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
 from asgi_auth.passwords.hasher import PasswordHasher
 from asgi_auth.passwords.policy import password_fault
+from asgi_auth.principal import is_user
 
 __all__ = ["AuthManager"]
 
@@ -65,7 +66,8 @@ class AuthManager(ABC, Generic[User]):
         :meth:`PasswordHasher.verify` does: on the event loop, everybody waits.
         """
         user = await self.get_user_by_email(email)
-        stored = None if user is None else self._stored_hash(user)
+        known = user if is_user(user) else None
+        stored = None if known is None else self._stored_hash(known)
         try:
             replacement = await self.hasher.verify(password, stored)
         except InvalidCredentialsError:
@@ -104,7 +106,7 @@ class AuthManager(ABC, Generic[User]):
             return None
 
         user = await self.get_user_by_email(email) if _is_plain(email) else None
-        if user is None:
+        if user is None or not is_user(user):
             # As verify_password looks a known user up once more.
             if _is_plain(email):
                 await self.get_user_by_email(email)

@@ -21,6 +21,7 @@ from asgi_auth.errors import (
     StepUpRequiredError,
 )
 from asgi_auth.guards._calls import texts
+from asgi_auth.guards.asked import remember
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.guards.policy import Policy, decide, decide_async
 from asgi_auth.guards.policy import policy as policy_of
@@ -202,11 +203,7 @@ class Requirement:
             lend_handler(scope)
             raise error
 
-        # What let a socket in is asked again when its caller changes; what is asked
-        # about a message of it is not.
-        if not state.started and self not in state.guards:
-            state.guards += (self,)
-
+        remember(self, scope, state)
         return principal
 
     def allows(self, connection: Any = None) -> bool:

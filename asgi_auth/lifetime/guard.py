@@ -15,14 +15,10 @@ from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.lifetime.closable import SocketClosedError
 from asgi_auth.lifetime.deadlines import Deadlines
-from asgi_auth.lifetime.lifetime import (
-    KEY,
-    Lifetime,
-    SocketState,
-)
+from asgi_auth.lifetime.lifetime import Lifetime, SocketState
 from asgi_auth.lifetime.polled import PolledLifetime
-from asgi_auth.lifetime.terms import Identify, Terms
-from asgi_auth.principal import Principal
+from asgi_auth.lifetime.terms import Identify, LoadUser, Terms
+from asgi_auth.principal import LIFETIME, Principal
 from asgi_auth.responses.state import KEY as STATE
 from asgi_auth.revocation import Validity, validity_of
 
@@ -42,6 +38,7 @@ class SocketGuard:
         app: Called with each socket.
         identify: Verifies a token that is to extend a socket.
         lifetime: What a socket ends with.
+        load_user: Gives the application's own user, where it has any.
     """
 
     __slots__ = (
@@ -50,6 +47,7 @@ class SocketGuard:
         "_has_warned",
         "_identify",
         "_latest",
+        "_load_user",
         "_policies",
     )
 
@@ -58,10 +56,12 @@ class SocketGuard:
         app: ASGIApp,
         identify: Identify,
         lifetime: Literal["token", "session"] = "token",
+        load_user: LoadUser | None = None,
     ) -> None:
         self._app = app
         self._identify = identify
         self._by_session = lifetime == "session"
+        self._load_user = load_user
         self._has_warned = False
         self._policies = WeakKeyDictionary[AbstractEventLoop, _Policies]()
         # Nearly always there is one loop, and a look into weak keys is slow.
@@ -71,6 +71,7 @@ class SocketGuard:
         """Serve one socket, for as long as its caller may have it."""
         principal: Principal = scope["auth"]
         if not principal.is_authenticated:
+            scope.pop(LIFETIME, None)  # Of an outer caller, who is not this one.
             await self._app(scope, receive, send)
             return
 
@@ -84,7 +85,7 @@ class SocketGuard:
         terms, deadlines = self._policy_of(principal, loop)
         lifetime = Lifetime(principal, terms, deadlines, receive, send, state)
         lifetime.scope = scope
-        scope[KEY] = lifetime
+        scope[LIFETIME] = lifetime
         socket = lifetime.socket
         lifetime.start()
         try:
@@ -94,6 +95,7 @@ class SocketGuard:
                 raise
         finally:
             lifetime.scope = None  # A circle would have to wait for the collector.
+            state.guards = ()
             lifetime.stop()
 
         if socket.closed is not None:
@@ -108,6 +110,7 @@ class SocketGuard:
             raise ConfigurationError(msg)
 
         socket = PolledLifetime(scope, terms, receive=receive, send=send, state=state)
+        scope[LIFETIME] = socket
         try:
             await self._app(scope, socket.receive, socket.send)
         except (SocketClosedError, BaseExceptionGroup) as error:
@@ -141,7 +144,7 @@ class SocketGuard:
                 "their tokens"
             )
 
-        return Terms(validity, self._identify, self._by_session)
+        return Terms(validity, self._identify, self._load_user, self._by_session)
 
 
 def _no_loop() -> None:

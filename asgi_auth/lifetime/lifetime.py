@@ -22,23 +22,19 @@ from asgi_auth.errors import (
 )
 from asgi_auth.lifetime.closable import ClosableSocket
 from asgi_auth.lifetime.deadlines import Deadlines
-from asgi_auth.lifetime.terms import Renewal, Terms, change_caller, user_after
-from asgi_auth.principal import Principal, get_principal
+from asgi_auth.lifetime.terms import Renewal, Terms, ask_guards
+from asgi_auth.principal import LIFETIME, Principal, get_principal, party_of
 from asgi_auth.responses.deny import close_code
 from asgi_auth.responses.state import Guard
 from asgi_auth.revocation import Renew
 
 __all__ = [
-    "KEY",
     "Lifetime",
     "Refuse",
     "SocketState",
     "extend",
     "lifetime_of",
 ]
-
-KEY = "asgi_auth.lifetime"
-"""The scope's key under which the lifetime of a WebSocket stands."""
 
 Refuse = Callable[[AuthError], Awaitable[None]]
 
@@ -58,6 +54,7 @@ class Lifetime:
 
     Attributes:
         principal: Whose socket it is, by the last token that was shown.
+        changed: Principal and user since the last change, or ``None``: as at first.
         listeners: Awaited when the principal has changed.
         scope: Of the socket, as the app has it, while that runs.
         socket: Where the messages pass through.
@@ -73,6 +70,7 @@ class Lifetime:
     """
 
     # No slots: what most sockets never change stays with the class.
+    changed: tuple[Principal, Any] | None = None
     scope: Scope | None = None
     _lookup: asyncio.Task[None] | None = None
     _outage_since: float | None = None
@@ -131,7 +129,7 @@ class Lifetime:
         """Let the socket live as long as *token*; see :func:`extend`."""
         credential = Credential(_raw(token), "message", scheme="bearer")
         principal, user = await self._terms.identify(credential, scope)
-        if _party(principal) != _party(self.principal):
+        if party_of(principal) != party_of(self.principal):
             msg = "the token is of another issuer, subject or backend"
             raise InvalidTokenError(msg)
 
@@ -149,15 +147,20 @@ class Lifetime:
         Raises:
             AuthError: One does not; the socket is closed.
         """
+        before = self.principal
         try:
-            await change_caller(scope, self._state.guards, principal, user)
-        except AuthError as error:
-            self.end(error)
+            await ask_guards(scope, self._state.guards, principal, user)
+            self.principal = principal
+            for listener in self.listeners:
+                await listener(principal)
+        except Exception as error:
+            # Whoever tries again asks all of them again.
+            self.principal = before
+            if isinstance(error, AuthError):
+                self.end(error)
             raise
 
-        self.principal = principal
-        for listener in self.listeners:
-            await listener(principal)
+        scope["auth"], scope["user"] = self.changed = principal, user
 
     def wait(self) -> None:
         """Wait until the deadline, or end the socket if that has come."""
@@ -179,22 +182,29 @@ class Lifetime:
         """Find out whether its session, or its key, goes on."""
         now, before = self._terms.validity.clock(), self.principal
         try:
-            renewal = await Renewal.ask(renew, before, now, self._outage_since)
+            since = self._outage_since
+            renewal = await Renewal.ask(renew, before, now, since, self._accept)
             self._deadline = renewal.deadline
             self._outage_since = renewal.outage_since
-            if renewal.principal is not before and self.scope is not None:
-                user = user_after(self.scope, before, renewal.principal)
-                await self._change(self.scope, renewal.principal, user)
         except AuthError as error:
             self.end(error)
 
         self.wait()
         self.look()
 
+    async def _accept(self, principal: Principal) -> None:
+        """Let in who it is by now, and the user as it is by now."""
+        load_user, scope = self._terms.load_user, self.scope
+        if scope is None or (load_user is None and principal is self.principal):
+            return
+
+        user = principal if load_user is None else await load_user(principal)
+        await self._change(scope, principal, user)
+
 
 def lifetime_of(scope: Mapping[str, Any]) -> Lifetime | None:
     """Return what ends the socket of *scope*, or ``None``: nothing does."""
-    lifetime = scope.get(KEY)
+    lifetime = scope.get(LIFETIME)
     return lifetime if isinstance(lifetime, Lifetime) else None
 
 
@@ -228,11 +238,6 @@ async def extend(scope: Scope, token: str) -> Principal:
         raise ConfigurationError(msg)
 
     return await lifetime.extend(scope, token)
-
-
-def _party(principal: Principal) -> tuple[str | None, ...]:
-    # Subjects of two backends may be equal, and are not each other's.
-    return principal.issuer, principal.subject, principal.backend
 
 
 def _raw(token: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from typing import Any
 
 import anyio
 
@@ -15,7 +16,7 @@ from asgi_auth._asgi import Message, Receive, Scope, Send
 from asgi_auth.errors import AuthError, ExpiredTokenError
 from asgi_auth.lifetime.closable import SocketClosedError
 from asgi_auth.lifetime.lifetime import SocketState
-from asgi_auth.lifetime.terms import Renewal, Terms, change_caller, user_after
+from asgi_auth.lifetime.terms import Renewal, Terms, ask_guards
 from asgi_auth.principal import Principal
 from asgi_auth.responses.deny import close_code
 
@@ -24,6 +25,10 @@ __all__ = ["PolledLifetime"]
 
 class PolledLifetime:
     """The two channels of one WebSocket, which look at the clock.
+
+    Attributes:
+        principal: Whose socket it is, by the last answer.
+        changed: Principal and user since the last change, or ``None``: as at first.
 
     Args:
         scope: Of the socket, as the app has it.
@@ -38,12 +43,13 @@ class PolledLifetime:
         "_deadline",
         "_gone",
         "_outage_since",
-        "_principal",
         "_receive",
         "_scope",
         "_send",
         "_state",
         "_terms",
+        "changed",
+        "principal",
     )
 
     def __init__(
@@ -56,7 +62,7 @@ class PolledLifetime:
         state: SocketState,
     ) -> None:
         self._scope = scope
-        self._principal: Principal = scope["auth"]
+        self.principal: Principal = scope["auth"]
         self._terms = terms
         self._receive = receive
         self._send = send
@@ -64,7 +70,8 @@ class PolledLifetime:
         self._closed: SocketClosedError | None = None
         self._gone = False
         self._outage_since: float | None = None
-        first = terms.first_deadline(self._principal, terms.validity.clock())
+        self.changed: tuple[Principal, Any] | None = None
+        first = terms.first_deadline(self.principal, terms.validity.clock())
         self._deadline = math.inf if first is None else first
 
     async def receive(self) -> Message:
@@ -137,18 +144,24 @@ class PolledLifetime:
         if self._left() <= 0:
             await self._renew()
 
-        self._terms.validity.check(self._principal)
+        self._terms.validity.check(self.principal)
 
     async def _renew(self) -> None:
-        renew, before = self._terms.renew, self._principal
+        renew, before = self._terms.renew, self.principal
         if renew is None:
             raise ExpiredTokenError
 
-        now = self._terms.validity.clock()
-        renewal = await Renewal.ask(renew, before, now, self._outage_since)
+        now, since = self._terms.validity.clock(), self._outage_since
+        renewal = await Renewal.ask(renew, before, now, since, self._accept)
         self._deadline, self._outage_since = renewal.deadline, renewal.outage_since
-        if renewal.principal is not before:
-            user = user_after(self._scope, before, renewal.principal)
-            guards = self._state.guards
-            await change_caller(self._scope, guards, renewal.principal, user)
-            self._principal = renewal.principal
+
+    async def _accept(self, principal: Principal) -> None:
+        """Let in who it is by now, and the user as it is by now."""
+        load_user, scope = self._terms.load_user, self._scope
+        if load_user is None and principal is self.principal:
+            return
+
+        user = principal if load_user is None else await load_user(principal)
+        await ask_guards(scope, self._state.guards, principal, user)
+        self.principal = principal
+        scope["auth"], scope["user"] = self.changed = principal, user

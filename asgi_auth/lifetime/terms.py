@@ -5,24 +5,28 @@ It keeps no clock running and closes nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from asgi_auth._asgi import Scope
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.errors import UnavailableError
-from asgi_auth.principal import Principal
+from asgi_auth.errors import AuthError, UnavailableError
+from asgi_auth.principal import LIFETIME, Principal
 from asgi_auth.responses.state import Guard
 from asgi_auth.revocation import Renew, Validity
 
-__all__ = ["Identify", "Renewal", "Terms", "change_caller", "user_after"]
+__all__ = ["Identify", "LoadUser", "Renewal", "Terms", "ask_guards"]
+
+_logger = logging.getLogger("asgi_auth.lifetime")
 
 # Seconds.
 _RETRY = 2.0
 _LONGEST_OUTAGE = 60.0
 
 Identify = Callable[[Credential, Scope], Awaitable[tuple[Principal, Any]]]
+LoadUser = Callable[[Principal], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,14 @@ class Terms:
     Attributes:
         validity: What may end its caller.
         identify: Verifies another token.
+        load_user: Gives the application's own user, or raises; ``None``: there are
+            none, and the principal stands for the user.
         by_session: A socket goes on for as long as its session.
     """
 
     validity: Validity
     identify: Identify
+    load_user: LoadUser | None = None
     by_session: bool = False
 
     @property
@@ -71,42 +78,58 @@ class Renewal:
 
     @classmethod
     async def ask(
-        cls, renew: Renew, principal: Principal, now: float, since: float | None
+        cls,
+        renew: Renew,
+        principal: Principal,
+        now: float,
+        since: float | None,
+        accept: Callable[[Principal], Awaitable[None]],
     ) -> Renewal:
         """Ask *renew* about *principal*; an outage is borne for a minute.
+
+        What fails in another way than it should is an outage too: the application's
+        code is asked here, and a socket must not go on because that has a fault.
+
+        Args:
+            renew: Says who it is by now.
+            principal: Whose socket it is.
+            now: Unix seconds.
+            since: Since when there was no answer, or ``None``.
+            accept: Lets in who it is by now.
 
         Raises:
             AuthError: The socket ends.
         """
         try:
             renewed, until = await renew(principal)
-        except UnavailableError:
-            since = now if since is None else since
-            if now - since > _LONGEST_OUTAGE:
-                raise
+            await accept(renewed)
+        except UnavailableError as error:
+            fault: Exception = error
+        except AuthError:
+            raise
+        except Exception as error:
+            _logger.exception("it cannot be told whether a WebSocket goes on")
+            fault = error
+        else:
+            # The store's clock may be behind: look again, but not at once.
+            return cls(renewed, max(until, now + 1))
 
-            return cls(principal, now + _RETRY, since)
+        since = now if since is None else since
+        if now - since > _LONGEST_OUTAGE:
+            raise UnavailableError from fault
 
-        # The store's clock may be behind: look again, but not at once.
-        return cls(renewed, max(until, now + 1))
+        return cls(principal, now + _RETRY, since)
 
 
-async def change_caller(
+async def ask_guards(
     scope: Scope, guards: Iterable[Guard], principal: Principal, user: Any
 ) -> None:
-    """Make *principal* the caller of *scope*, if the guards of it let that one in.
+    """Pass if the guards of *scope* let *principal* in as well.
 
     Raises:
-        AuthError: One does not, and nothing is changed.
+        AuthError: One does not.
     """
     changed = {**scope, "auth": principal, "user": user}
+    changed.pop(LIFETIME, None)  # It knows the caller as it was.
     for guard in guards:
         await guard.verify(changed)
-
-    scope["auth"], scope["user"] = principal, user
-
-
-def user_after(scope: Scope, before: Principal, principal: Principal) -> Any:
-    """Return the user of *scope* for *principal*; a loaded one stays as it is."""
-    user = scope["user"]
-    return principal if user is before else user

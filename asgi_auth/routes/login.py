@@ -16,10 +16,12 @@ from starlette.responses import Response
 from asgi_auth.accounts import Account
 from asgi_auth.errors import (
     AuthError,
+    ConfigurationError,
     InvalidCredentialsError,
     RevokedTokenError,
     UnknownSubjectError,
 )
+from asgi_auth.principal import is_user
 from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.context import Medium, RouteContext
@@ -155,7 +157,16 @@ class LogInRoutes:
     async def _second_factor(self, account: Account, code: str | None) -> Factor:
         if self._context.second_factor is None:
             return Factor()
-        return await self._context.second_factor(account, code) or Factor()
+
+        factor: object = await self._context.second_factor(account, code)
+        if factor is None or isinstance(factor, Factor):
+            return factor or Factor()
+
+        if not is_user(factor):  # A "no".
+            raise InvalidCredentialsError
+
+        msg = "second_factor must return a Factor or None, or raise an AuthError."
+        raise ConfigurationError(msg)
 
     async def _open(
         self, account: Account, factor: Factor, device: Device

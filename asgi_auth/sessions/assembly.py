@@ -93,7 +93,7 @@ class Assembly:
             client_id=self.client_id,
         )
         self.verifiers = self._verifiers(self.audience)
-        renewal = SessionRenewal(self.revoker, self.refresher)
+        renewal = SessionRenewal(self.revoker, self.refresher, self.lifetimes.access)
         self.verifiers["access"].renew_by(renewal)
 
     def _revocations(self) -> RevocationList:

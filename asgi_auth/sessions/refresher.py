@@ -20,6 +20,7 @@ from asgi_auth.errors import (
     RevokedTokenError,
     UnknownSubjectError,
 )
+from asgi_auth.principal import is_user
 from asgi_auth.ratelimit.client_address import network_of
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.lifetimes import Lifetimes
@@ -160,9 +161,14 @@ class Refresher:
         if isawaitable(grant):
             grant = await grant
 
-        if grant is None:
+        if not is_user(grant):
             await self._revoker.end([sid], "session.revoked", subject)
             raise UnknownSubjectError
+
+        if not isinstance(grant, Grant):
+            kind = type(grant).__name__
+            msg = f"claims_loader must return a Grant, or None, and not a {kind}."
+            raise ConfigurationError(msg)
 
         return grant.to_claims()
 
@@ -200,10 +206,11 @@ class Refresher:
 
 def _client_of(device: Device | None, retry_from: RetryFrom) -> str | None:
     """Return a digest of what stays the same of a client, or ``None``: unknown."""
-    if device is None or device.user_agent is None or retry_from == "anywhere":
+    if device is None or retry_from == "anywhere":
         return None
 
-    stable = [device.user_agent]
+    # Who sends no user agent is not whoever sends one.
+    stable = [device.user_agent or ""]
     if retry_from == "network":
         stable.append(network_of(device.ip or ""))
 

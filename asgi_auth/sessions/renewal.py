@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from asgi_auth._clock import system_clock
 from asgi_auth._frozen import FrozenDict, freeze
 from asgi_auth.errors import ExpiredTokenError
 from asgi_auth.principal import Principal
@@ -25,16 +26,18 @@ class SessionRenewal:
     Args:
         revoker: Finds the session.
         refresher: Renews what its subject is granted.
+        interval: Seconds after which to ask again; as long as an access token lives.
     """
 
-    __slots__ = ("_refresher", "_revoker")
+    __slots__ = ("_interval", "_refresher", "_revoker")
 
-    def __init__(self, revoker: Revoker, refresher: Refresher) -> None:
+    def __init__(self, revoker: Revoker, refresher: Refresher, interval: float) -> None:
         self._revoker = revoker
         self._refresher = refresher
+        self._interval = interval
 
     async def __call__(self, principal: Principal) -> tuple[Principal, float]:
-        """Return the principal as a refresh would make it, and the end of its session.
+        """Return the principal as a refresh would make it, and when to ask again.
 
         Raises:
             ExpiredTokenError: The session has ended.
@@ -48,7 +51,8 @@ class SessionRenewal:
 
         grant = await self._refresher.renewed_grant(session.subject, session.sid)
         renewed = principal if grant is None else _with_grant(principal, grant)
-        return renewed, min(session.idle_expires_at, session.expires_at)
+        asks = (self._revoker.now() or system_clock()) + self._interval
+        return renewed, min(session.idle_expires_at, session.expires_at, asks)
 
 
 def _with_grant(principal: Principal, grant: Mapping[str, Any]) -> Principal:

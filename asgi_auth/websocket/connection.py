@@ -12,7 +12,7 @@ from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._encoding import compact_json
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.lifetime import ClosableSocket, SocketClosedError, lifetime_of
-from asgi_auth.principal import Principal, get_principal
+from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.websocket.limits import Limits
 from asgi_auth.websocket.payload import Encoding, Frame, Payload, decode
 from asgi_auth.websocket.send_queue import SendQueue
@@ -107,7 +107,7 @@ class WebSocketConnection:
     @property
     def user(self) -> Any:
         """The application's own user."""
-        return self.scope["user"]
+        return get_user(self.scope)
 
     @property
     def path_params(self) -> Mapping[str, Any]:

@@ -271,8 +271,15 @@ class Rooms:
         if self._may_join is None:
             return True
 
-        allowed = self._may_join(connection.principal, room)
-        return bool(await allowed if isawaitable(allowed) else allowed)
+        while True:
+            principal = connection.principal
+            allowed = self._may_join(principal, room)
+            if isawaitable(allowed):
+                allowed = await allowed
+
+            # Meanwhile the caller may have lost what it was asked about.
+            if not allowed or connection.principal is principal:
+                return bool(allowed)
 
     def _come(self, room: str, member: Member) -> None:
         if not self._cluster.elsewhere.has(room, member):

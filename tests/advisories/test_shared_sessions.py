@@ -118,6 +118,34 @@ async def test_over_http_the_user_agent_counts():
     assert world.heard("session.reused") == ["session.reused"]
 
 
+NAMELESS = Device(ip="203.0.113.66")
+
+
+@pytest.mark.parametrize("retry_from", ["user_agent", "network"])
+@pytest.mark.parametrize(("first", "second"), [(PHONE, NAMELESS), (NAMELESS, PHONE)])
+async def test_who_sends_no_user_agent_is_another_client(first, second, retry_from):
+    tokens, _, _ = service(retry_from=retry_from)
+    pair = await tokens.issue("ann", device=first)
+    await tokens.refresh(pair.refresh_token, device=first)
+    with pytest.raises(ReusedTokenError):
+        await tokens.refresh(pair.refresh_token, device=second)
+
+
+async def test_who_never_sends_a_user_agent_may_try_again():
+    tokens, _, _ = service()
+    pair = await tokens.issue("ann", device=NAMELESS)
+    await tokens.refresh(pair.refresh_token, device=NAMELESS)
+    assert await tokens.refresh(pair.refresh_token, device=NAMELESS)
+
+
+async def test_the_address_counts_by_itself_where_the_network_does():
+    tokens, _, _ = service(retry_from="network")
+    pair = await tokens.issue("ann", device=NAMELESS)
+    await tokens.refresh(pair.refresh_token, device=NAMELESS)
+    with pytest.raises(ReusedTokenError):
+        await tokens.refresh(pair.refresh_token, device=Device(ip="198.51.100.7"))
+
+
 async def test_when_a_session_was_used_is_told_coarsely():
     world = World()
     await world.add()
