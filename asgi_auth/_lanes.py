@@ -14,7 +14,7 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal, is_user
 from asgi_auth.typing import Backend, DecidesAtOnce, Remembers, is_own
 
-__all__ = ["Tell", "TellBearer", "fast_lane", "is_known", "know_nobody"]
+__all__ = ["Tell", "TellBearer", "fast_lane", "is_known", "issuers_of", "know_nobody"]
 
 Tell = Callable[[Credential, Scope], Principal | None]
 """Returns who sent a credential, or ``None`` where the backend must be awaited."""
@@ -47,6 +47,11 @@ def fast_lane(backend: Backend, check_origin: Callable[[Scope], None]) -> Tell:
         return principal
 
     return tell
+
+
+def issuers_of(backend: Backend) -> frozenset[str | None]:
+    """Return whose tokens *backend* takes, as far as it says so by ``issuers``."""
+    return frozenset(getattr(backend, "issuers", ()))
 
 
 def is_known(answer: object, backend: Backend) -> bool:

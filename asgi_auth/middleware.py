@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
-from asgi_auth._lanes import TellBearer, fast_lane, is_known, know_nobody
+from asgi_auth._lanes import TellBearer, fast_lane, is_known, issuers_of, know_nobody
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.public_paths import PublicPaths
 from asgi_auth.credentials.reader import Credential, CredentialReader, Look, unfold
@@ -120,7 +120,8 @@ class AuthenticationMiddleware:
         check_choice("invalid", invalid, {"refuse", "anonymous"})
         check_choice("preflight", preflight, {"pass", "refuse"})
         check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
-        if load_user is not None and not issuer_aware and _issuers(backend) > 1:
+        issuers = issuers_of(backend)
+        if load_user is not None and not issuer_aware and len(issuers) > 1:
             msg = (
                 "Several issuers share this loader, and their subjects may be equal: "
                 "look at principal.issuer too, and say so with issuer_aware=True."
@@ -133,6 +134,7 @@ class AuthenticationMiddleware:
             self._identify,
             websocket_lifetime,
             None if load_user is None else self._load,
+            issuers,
         )
         self._make_reply: type[Reply] = reply_for(backend.sources)
         self._backend = backend
@@ -316,7 +318,3 @@ class AuthenticationMiddleware:
 
 _NOBODY: tuple[Principal, Any] = (ANONYMOUS, ANONYMOUS)
 _NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
-
-
-def _issuers(backend: Backend) -> int:
-    return len(getattr(backend, "issuers", ()))

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_query
 from asgi_auth._drivers.sql_codes import NO_TABLE, POOLER, advice_on, code_of, is_outage
+from asgi_auth._drivers.sql_logging import without_rows
 from asgi_auth._drivers.sql_urls import DRIVERS, check_dialect, extra_of
 from asgi_auth._drivers.sqlite import open_connection
 from asgi_auth._drivers.statement_task import StatementTask
@@ -223,10 +224,11 @@ class Database:
 
     def _postgres_engine(self) -> AsyncEngine:
         driver = self.url.get_driver_name()
-        return create_async_engine(
+        engine = create_async_engine(
             self.url,
             isolation_level="READ COMMITTED" if self._pooled else "AUTOCOMMIT",
             hide_parameters=True,
+            logging_name="asgi_auth",
             pool_pre_ping=not self._pooled,
             pool_use_lifo=True,
             pool_timeout=_DRIVER_TIMEOUT,
@@ -234,6 +236,7 @@ class Database:
                 driver, _DRIVER_TIMEOUT, self._arguments or {}, pooled=self._pooled
             ),
         )
+        return without_rows(engine)
 
     async def _end(self, life: _Life) -> None:
         # What a cancelled caller left on its way would give its connection back to a
@@ -301,12 +304,14 @@ def _check_driver(url: sa.URL) -> None:
 def _sqlite_engine(url: sa.URL) -> AsyncEngine:
     driver: Any = url.get_dialect(_is_async=True).import_dbapi()
     connect = partial(open_connection, driver.aiosqlite.connect, _DRIVER_TIMEOUT)
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
+        logging_name="asgi_auth",
         connect_args={"async_creator_fn": connect},
     )
+    return without_rows(engine)
 
 
 def _fault_of(error: Exception) -> Exception | None:

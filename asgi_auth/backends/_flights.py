@@ -6,6 +6,7 @@ What was asked for is not known here. It needs asyncio; each event loop has its 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
@@ -24,17 +25,18 @@ _PATIENCE: Final = 4.0
 class Flights(Generic[T]):
     """What is being asked in one event loop, by key.
 
-    Up to 64 questions are under way, and up to 1024 wait in turn, for at most
-    4 seconds. Who was answered well before has 16 ways more, so that a flood of
-    strangers does not keep out those who are known.
+    Up to 64 questions are under way, and up to 1024 wait, for at most 4 seconds. Who
+    was answered well before has 16 ways more, so that a flood of strangers does not
+    keep out those who are known. Of strangers the newest is the next: in a flood, the
+    oldest have waited in vain anyhow, and would let everybody else do so.
     """
 
     __slots__ = ("_known", "_tasks", "_unknown")
 
     def __init__(self) -> None:
         self._tasks: dict[bytes, asyncio.Task[T]] = {}
-        self._unknown = asyncio.Semaphore(_AT_ONCE)
-        self._known = asyncio.Semaphore(_RESERVED)
+        self._unknown = _Slots(_AT_ONCE)
+        self._known = _Slots(_RESERVED)
 
     async def ask(
         self, key: bytes, work: Callable[[], Coroutine[Any, Any, T]], *, known: bool
@@ -47,13 +49,10 @@ class Flights(Generic[T]):
             known: There was a good answer to this before.
 
         Raises:
-            UnavailableError: Too many ask at the same time.
+            UnavailableError: Too many ask at the same time, and later.
         """
         task = self._tasks.get(key)
         if task is None:
-            if len(self._tasks) >= _AT_ONCE + _RESERVED + _WAITING:
-                raise UnavailableError(_BUSY, retry_after=1)
-
             slots = self._known if known else self._unknown
             flight = self._fly(slots, work)
             task = self._tasks[key] = asyncio.get_running_loop().create_task(flight)
@@ -68,14 +67,9 @@ class Flights(Generic[T]):
             task.cancel()
 
     async def _fly(
-        self, slots: asyncio.Semaphore, work: Callable[[], Coroutine[Any, Any, T]]
+        self, slots: _Slots, work: Callable[[], Coroutine[Any, Any, T]]
     ) -> T:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await slots.acquire()
-        except TimeoutError:
-            raise UnavailableError(_BUSY, retry_after=1) from None
-
+        await slots.acquire()
         try:
             return await work()
         finally:
@@ -85,6 +79,57 @@ class Flights(Generic[T]):
         self._tasks.pop(key, None)
         if not done.cancelled():
             done.exception()  # Read, so that nothing warns where no one waited.
+
+
+class _Slots:
+    """Room for so many at once; of those who wait, the newest comes next."""
+
+    __slots__ = ("_free", "_waiting")
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._waiting = deque[asyncio.Future[None]]()
+
+    async def acquire(self) -> None:
+        """Take a slot.
+
+        Raises:
+            UnavailableError: None was free for 4 seconds, or 1024 came later.
+        """
+        if self._free:
+            self._free -= 1
+            return
+
+        if len(self._waiting) >= _WAITING:
+            _refuse(self._waiting.popleft())
+
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        timer = loop.call_later(_PATIENCE, _refuse, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.release()
+            raise
+        finally:
+            timer.cancel()
+
+    def release(self) -> None:
+        """Give a slot to the newest who waits, or back."""
+        while self._waiting:
+            turn = self._waiting.pop()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+        self._free += 1
+
+
+def _refuse(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_exception(UnavailableError(_BUSY, retry_after=1))
 
 
 _BUSY: Final = "too many tokens are being asked about"

@@ -26,6 +26,7 @@ from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
+from asgi_auth.revocation import Validity
 from asgi_auth.tokens.cache import Entry, VerifiedCache
 from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules
@@ -126,8 +127,9 @@ class IntrospectionBackend:
         )
         self._cache = VerifiedCache[_Answer](cache_size)
         self._flights = PerLoop(Flights[VerifiedToken], Flights.cancel)
-        self._refused: dict[bytes, float] = {}
+        self._refused: dict[bytes, tuple[float, InvalidTokenError | None]] = {}
         self._clock = clock
+        self._validity = Validity(clock)
         self.name = name
         self.sources = tuple(sources)
         self.challenges = (challenge,)
@@ -174,9 +176,9 @@ class IntrospectionBackend:
 
     async def _ask_once(self, token: bytes) -> VerifiedToken:
         digest = sha256(token).digest()
-        refused_until = self._refused.get(digest, 0.0)
-        if time.monotonic() < refused_until:
-            raise InvalidTokenError(_NOT_ACTIVE)
+        refused_until, refusal = self._refused.get(digest, (0.0, None))
+        if refusal is not None and time.monotonic() < refused_until:
+            raise type(refusal)(*refusal.args)
 
         flights = await self._flights.get()
         is_known = digest in self._cache.table
@@ -187,30 +189,38 @@ class IntrospectionBackend:
     async def _ask(self, token: bytes, digest: bytes) -> VerifiedToken:
         said = await self._answer(token)
         if said.get("active") is False:
-            self._remember_refusal(digest)
-            raise InvalidTokenError(_NOT_ACTIVE)
+            error = InvalidTokenError(_NOT_ACTIVE)
+            self._remember_refusal(digest, error)
+            raise error
 
         if said.get("active") is not True:
             raise self._puzzled(_NO_VERDICT)
 
         now = self._clock()
         claims = self._claim_mapping.translate(self._completed(said, now))
-        window = self._rules.check(claims, now)
-        verified = VerifiedToken(claims, window, said)
+        try:
+            window = self._rules.check(claims, now)
+        except InvalidTokenError as error:
+            self._remember_refusal(digest, error)
+            raise
+
+        verified = VerifiedToken(claims, window, said, validity=self._validity)
         if self._ttl > 0:
             known = _Answer(verified, now, now + self._ttl)
             self._cache.put(digest, known, length=0)
 
         return verified
 
-    def _remember_refusal(self, digest: bytes) -> None:
+    def _remember_refusal(self, digest: bytes, error: InvalidTokenError) -> None:
         """Spare the issuer the same question for a while; the table has a bound."""
         if self._ttl > 0:
             while len(self._refused) >= _MOST_REFUSED:
                 del self._refused[next(iter(self._refused))]
 
             ttl = min(self._ttl, _REFUSED_FOR)
-            self._refused[digest] = time.monotonic() + ttl
+            # Without its traceback, which would keep the frames.
+            refusal = type(error)(*error.args)
+            self._refused[digest] = time.monotonic() + ttl, refusal
 
     async def _answer(self, token: bytes) -> FrozenDict:
         form = {"token": token.decode("ascii"), "token_type_hint": "access_token"}

@@ -47,6 +47,8 @@ _AND, _PERCENT = b"&%"
 
 # With a second credential the verdict is clear, however many more there are.
 _AMBIGUOUS = 2
+_MOST_PROTOCOLS = 64
+_NONE = Offer([], None)
 
 
 Look = Callable[[Scope], Credential | bytes | None]
@@ -268,6 +270,9 @@ def _from_query_value(value: bytes) -> Credential:
 
 def _from_subprotocols(names: Sequence[str]) -> list[Credential]:
     """Take tokens out of *names*; what holds one is never echoed."""
+    if len(names) > _MOST_PROTOCOLS:
+        return [malformed("subprotocol", "too many protocols")._replace(offer=_NONE)]
+
     found: list[Credential] = []
     rest: list[str] = []
     answer: str | None = None

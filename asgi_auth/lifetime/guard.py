@@ -39,6 +39,7 @@ class SocketGuard:
         identify: Verifies a token that is to extend a socket.
         lifetime: What a socket ends with.
         load_user: Gives the application's own user, where it has any.
+        issuers: Whose tokens the backend takes, as far as it says.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class SocketGuard:
         "_by_session",
         "_has_warned",
         "_identify",
+        "_issuers",
         "_latest",
         "_load_user",
         "_policies",
@@ -57,11 +59,13 @@ class SocketGuard:
         identify: Identify,
         lifetime: Literal["token", "session"] = "token",
         load_user: LoadUser | None = None,
+        issuers: frozenset[str | None] = frozenset(),
     ) -> None:
         self._app = app
         self._identify = identify
         self._by_session = lifetime == "session"
         self._load_user = load_user
+        self._issuers = issuers
         self._has_warned = False
         self._policies = WeakKeyDictionary[AbstractEventLoop, _Policies]()
         # Nearly always there is one loop, and a look into weak keys is slow.
@@ -76,6 +80,7 @@ class SocketGuard:
             return
 
         state: SocketState = scope[STATE]
+        state.issuers = self._issuers
         try:
             loop = get_running_loop()
         except RuntimeError:

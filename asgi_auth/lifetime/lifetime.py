@@ -43,6 +43,7 @@ class SocketState(Protocol):
     """What the middleware keeps of a socket."""
 
     guards: Sequence[Guard]
+    issuers: frozenset[str | None]
 
     def refuse(self, error: AuthError) -> Awaitable[None]:
         """Close the socket, or refuse it where it is not accepted yet."""

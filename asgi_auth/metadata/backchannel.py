@@ -27,6 +27,7 @@ _TYPES = frozenset({"logout+jwt", "jwt", ""})
 _LONGEST_BODY = 16 * 1024
 _OLDEST = 300.0
 _SKEW = 60.0
+_FARTHEST = 2**53
 _REMEMBERED = 10_000
 
 
@@ -151,7 +152,7 @@ class BackChannelLogout:
         now = self._clock()
         issued_at: Any = claims.get("iat")
         expires_at: Any = claims.get("exp")
-        if type(issued_at) not in {int, float} or type(expires_at) not in {int, float}:
+        if not (_is_time(issued_at) and _is_time(expires_at)):
             return False
 
         return bool(-_SKEW <= now - issued_at <= _OLDEST and now < expires_at + _SKEW)
@@ -166,6 +167,11 @@ class BackChannelLogout:
 
         if len(self._seen) < _REMEMBERED:
             self._seen[name] = now + _OLDEST + _SKEW
+
+
+def _is_time(value: object) -> bool:
+    """Tell a NumericDate that can be reckoned with."""
+    return type(value) in {int, float} and -_FARTHEST < value < _FARTHEST  # type: ignore[operator]
 
 
 async def _read(receive: Receive) -> bytes:

@@ -35,6 +35,7 @@ class RequestState:
         refusal: What a guard has raised, or ``None``.
         started: The response has begun, or the socket is accepted.
         guards: Those that let a socket in; asked again when its caller changes.
+        issuers: Whose tokens the backend takes, as far as it says.
         body: What the request brings, where it may have to be read to its end.
     """
 
@@ -43,6 +44,7 @@ class RequestState:
     refusal: AuthError | None = None
     started: bool = False
     guards: tuple[Guard, ...] = ()
+    issuers: frozenset[str | None] = frozenset()
     body: RequestBody | None = None
 
     def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:

@@ -6,13 +6,16 @@ learns the rest by mail.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from asgi_auth.accounts import AccountService
-from asgi_auth.errors import RateLimitedError
+from asgi_auth.errors import AuthError, InvalidCredentialsError, RateLimitedError
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.devices import account_key
 from asgi_auth.routes.login import LogInRoutes
@@ -93,7 +96,9 @@ class AccountRoutes:
         """Mark an address as verified, with a token from a message."""
         await self._context.count("log_in_address", self._context.network(request))
         asked = await self._context.read(request, ConfirmationRequest)
-        account = await self._accounts.verify_email(asked.token, asked.password)
+        async with self._counted_by(asked.token):
+            account = await self._accounts.verify_email(asked.token, asked.password)
+
         self._context.tell("account.verified", account.id)
         return self._context.user(account)
 
@@ -224,9 +229,25 @@ class AccountRoutes:
         """Change the address with a token from a message."""
         await self._context.count("log_in_address", self._context.network(request))
         asked = await self._context.read(request, ConfirmationRequest)
-        account = await self._accounts.confirm_email(asked.token, asked.password)
+        async with self._counted_by(asked.token):
+            account = await self._accounts.confirm_email(asked.token, asked.password)
+
         self._context.tell("account.email_changed", account.id)
         return self._context.user(account)
+
+    @asynccontextmanager
+    async def _counted_by(self, token: str) -> AsyncGenerator[None]:
+        """Count the passwords that are tried with one token from a message."""
+        key = "message", sha256(token.encode()).hexdigest()
+        await self._context.count("failures", *key)
+        try:
+            yield
+        except AuthError as error:
+            if not isinstance(error, InvalidCredentialsError):
+                await self._context.uncount("failures", *key)
+            raise
+
+        await self._context.uncount("failures", *key)
 
     async def _may_write_to(self, email: str) -> bool:
         """Count a message to an address; beyond the limit it is dropped in silence.

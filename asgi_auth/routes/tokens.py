@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asgi_auth._lanes import is_known
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.errors import AuthenticationError, InvalidTokenError
 from asgi_auth.routes.body import Form
@@ -113,11 +114,18 @@ class TokenRoutes:
         if credential is not None and credential.error is not None:
             raise credential.error
 
-        client = None
-        if self._clients is not None and (credential or not self._clients.sources):
-            client = await self._clients.authenticate(credential, request.scope)
-        if client is None:
+        backend = self._clients
+        if backend is None or not (credential or not backend.sources):
             raise AuthenticationError
+
+        # Counted like log-ins where it fails: a client may have a password.
+        network = self._context.network(request)
+        await self._context.count("log_in_address", network)
+        client = await backend.authenticate(credential, request.scope)
+        if not is_known(client, backend):
+            raise AuthenticationError
+
+        await self._context.uncount("log_in_address", network)
 
     def _write(self, answer: IntrospectionResponse) -> Response:
         # The names are those of the RFC, whatever the others look like.

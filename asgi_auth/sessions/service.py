@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.config import AuthConfig
-from asgi_auth.errors import InvalidTokenError
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.events import Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.sessions.assembly import Assembly
@@ -87,6 +87,10 @@ class TokenService:
         self._lifetimes = Lifetimes(access_ttl, refresh_ttl, session_ttl, grace)
         self.keys, self.issuer, self.access_ttl = keys, issuer, access_ttl
         self.store: Store = MemoryStore() if store is None else store
+        if client_id == "":
+            msg = "client_id is empty: name it, or leave it out."
+            raise ConfigurationError(msg)
+
         parts = Assembly(
             keys=keys,
             refresh_keys=refresh_keys or keys,

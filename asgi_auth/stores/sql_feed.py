@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from asgi_auth.stores.sql_statements import Statements
 from asgi_auth.stores.text import check_storable
 
 __all__ = ["SQLFeed"]
+
+_logger = logging.getLogger("asgi_auth.stores")
 
 _MAX_NUMBER = 2**62
 
@@ -38,6 +41,7 @@ class SQLFeed:
         self._database = database
         self._poll = poll
         self._publish = statements.publish()
+        self._renumber = statements.renumber()
         self._settled = statements.settled()
         self._window = statements.window()
         self._since = statements.since()
@@ -56,6 +60,23 @@ class SQLFeed:
         rows = [[entry.kind, entry.issuer, entry.value] for entry in entries]
         if rows:
             values = {"entries": json.dumps(rows), "ttl": ttl, "now": now}
+            await self._insert(values)
+
+    async def _insert(self, values: Mapping[str, Any]) -> None:
+        """Add rows behind all others: readers look for no others."""
+        try:
+            rows = await self._database.fetch(self._publish, values, write=True)
+        except sa.exc.IntegrityError:
+            is_behind = True  # The number is taken.
+        else:
+            is_behind = any(row.id <= (row.known or 0) for row in rows)
+
+        if is_behind:
+            _logger.warning(
+                "the sequence of the revocations is behind its table, as after a "
+                "restore of rows alone: it is set forward"
+            )
+            await self._database.fetch(self._renumber, {}, write=True)
             await self._database.fetch(self._publish, values, write=True)
 
     async def read(self, cursor: str | None, *, wait: float, now: float | None) -> Feed:

@@ -130,14 +130,33 @@ class Statements:
         )
 
     def publish(self) -> sa.Executable:
-        """Insert ``entries``, a JSON array of arrays of kind, issuer and value."""
+        """Insert ``entries``, a JSON array of arrays of kind, issuer and value.
+
+        It tells the numbers of the rows, and on PostgreSQL the greatest before them:
+        a sequence may be behind its table. SQLite numbers by the table.
+        """
         source, entry = self._rows("entries", width=3)
         until = self._now + _seconds("ttl")
         row = sa.select(*entry, self._now, until, self._moment.c.present)
-        return sa.insert(self._revocations).from_select(
+        number = self._revocations.c.id
+        insert = sa.insert(self._revocations).from_select(
             ["kind", "issuer", "value", "at", "expires_at", "stored_at"],
             row.select_from(source.join(self._moment, sa.true())),
         )
+        if self._dialect != "postgresql":
+            return insert.returning(number, sa.literal(0).label("known"))
+
+        known = sa.select(sa.func.max(number)).scalar_subquery()
+        return insert.returning(number, known.label("known"))
+
+    def renumber(self) -> sa.Executable:
+        """Set the sequence of PostgreSQL forward to the greatest number in use."""
+        table = self._revocations
+        names = filter(None, (table.schema, table.name))
+        name = ".".join(f'"{name}"' for name in names)
+        sequence = sa.func.pg_get_serial_sequence(name, "id")
+        greatest = sa.select(sa.func.max(table.c.id)).scalar_subquery()
+        return sa.select(sa.func.setval(sequence, greatest))
 
     def settled(self) -> sa.Executable:
         """Read the time, and the last row before which none can show up any more."""

@@ -222,14 +222,14 @@ def names_of(value: object) -> frozenset[str]:
     raise InvalidTokenError(msg)
 
 
-def check_issuer(issuer: str | None) -> None:
+def check_issuer(issuer: object) -> None:
     """Pass the name of an issuer, or ``None`` for tokens without ``iss``.
 
     Raises:
-        ConfigurationError: It is empty.
+        ConfigurationError: It is no text, or an empty one.
     """
-    if issuer == "":
-        msg = 'issuer is empty: name it, or leave it out for tokens without "iss".'
+    if issuer is not None and not (isinstance(issuer, str) and issuer.strip()):
+        msg = 'issuer is no text: name it, or leave it out for tokens without "iss".'
         raise ConfigurationError(msg)
 
 

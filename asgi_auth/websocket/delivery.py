@@ -15,6 +15,7 @@ from asgi_auth._clock import system_clock
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event, Events, Listener
 from asgi_auth.principal import ANONYMOUS, Principal
+from asgi_auth.responses.state import state_of
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.envelope import Envelope
 from asgi_auth.websocket.payload import Payload
@@ -74,10 +75,12 @@ class Delivery:
         self._issuers: set[str | None] = set()
         self._events = Events(on_event)
 
-    def note_issuer(self, principal: Principal) -> None:
-        """Remember from whom callers come."""
+    def note_issuers(self, connection: WebSocketConnection) -> None:
+        """Remember from whom callers come, and from whom they may come."""
+        principal = connection.principal
         if principal.is_authenticated:
             self._issuers.add(principal.issuer)
+            self._issuers.update(state_of(connection.scope).issuers)
 
     def resolve(self, issuer: str | None, *, shared: bool) -> str | None:
         """Return whose subjects are meant, as principals call it: ``None`` is nameless.

@@ -7,6 +7,7 @@ is written once.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from asgi_auth._asgi import Message
@@ -20,6 +21,7 @@ Encoding = Literal["json", "text", "bytes"]
 """What an app wants to get and to give."""
 
 _INVALID = 1007
+_DEEPEST = 64
 _UNSUPPORTED = 1003
 
 
@@ -105,6 +107,24 @@ def decode(content: str | bytes, encoding: Encoding) -> Any:
     return _loads(content) if encoding == "json" else content
 
 
+def _is_deep(value: Any) -> bool:
+    """Tell whether lists and objects are nested deeper than anybody needs."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return False
+
+    return True
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+
+    return value if isinstance(value, list) else ()
+
+
 def _loads(text: Any) -> Any:
     try:
         value = parse_json(text)
@@ -113,5 +133,9 @@ def _loads(text: Any) -> Any:
     except (ValueError, RecursionError):
         msg = "the message is no JSON"
         raise BadMessageError(msg, close_code=_INVALID) from None
+
+    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+        msg = "the message is nested too deeply"  # It could not be sent on.
+        raise BadMessageError(msg, close_code=_INVALID)
 
     return value

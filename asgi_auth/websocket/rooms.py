@@ -103,7 +103,7 @@ class Rooms:
         ):
             raise TooManySocketsError
 
-        self._delivery.note_issuer(principal)
+        self._delivery.note_issuers(connection)
         self._registry.add(connection)
         lifetime = lifetime_of(connection.scope)
         if lifetime is not None and self._may_join is not None:

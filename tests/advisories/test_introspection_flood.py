@@ -12,7 +12,7 @@ import pytest
 from asgi_auth.backends import _flights, introspection
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.credentials.credential import Credential
-from asgi_auth.errors import InvalidTokenError, UnavailableError
+from asgi_auth.errors import ExpiredTokenError, InvalidTokenError, UnavailableError
 from tests.asgi import http_scope
 
 
@@ -23,6 +23,7 @@ class Issuer:
         self.pause = pause
         self.asked = []
         self.under_way = self.most = 0
+        self.answer = {"active": False}
 
     async def __call__(self, url, headers, body):
         (token,) = parse_qs(body.decode())["token"]
@@ -34,7 +35,7 @@ class Issuer:
         finally:
             self.under_way -= 1
 
-        answer = {"active": False}
+        answer = self.answer
         if token.startswith("good"):
             answer = {"active": True, "sub": "ada", "exp": time.time() + 600}
         return 200, {"content-type": "application/json"}, json.dumps(answer).encode()
@@ -96,10 +97,47 @@ async def test_what_is_too_much_is_503_at_once(monkeypatch):
     issuer = Issuer(pause=0.2)
     made = backend(issuer)
     junk = await flood(made, 90)
-    with pytest.raises(UnavailableError, match="too many"):
-        await ask(made, "good")
+    # The newest comes next; whoever has waited longest is sent away for it.
+    assert (await ask(made, "good")).subject == "ada"
+    results = await asyncio.gather(*junk, return_exceptions=True)
+    busy = [result for result in results if isinstance(result, UnavailableError)]
+    assert len(busy) == 90 + 1 - 64 - 10
+    assert all("too many" in str(error) for error in busy)
+    assert issuer.most == 64
+    assert (await ask(made, "good2")).subject == "ada"
+
+
+async def test_a_good_token_that_nobody_has_seen_gets_through_more_junk_than_waits():
+    issuer = Issuer(pause=0.3)
+    made = backend(issuer)
+    junk = await flood(made, 1500)
+    async with asyncio.timeout(2):
+        assert (await ask(made, "good")).subject == "ada"
+    for task in junk:
+        task.cancel()
+    await made.aclose()
+
+
+async def test_who_leaves_the_queue_takes_no_place_along(monkeypatch):
+    issuer = Issuer(pause=0.05)
+    made = backend(issuer)
+    flights = await made._flights.get()
+    junk = await flood(made, 70)
+    await asyncio.sleep(0)
+    await flights.cancel()
     await asyncio.gather(*junk, return_exceptions=True)
-    assert (await ask(made, "good")).subject == "ada"  # It recovers by itself.
+    assert flights._unknown._free == 64
+    await asyncio.gather(*(ask(made, f"good{n}") for n in range(70)))
+
+
+async def test_an_answer_that_is_not_meant_for_us_is_remembered_as_well():
+    issuer = Issuer()
+    made = backend(issuer)
+    issuer.answer = {"active": True, "sub": "ada", "exp": 1}
+    for _ in range(5):
+        with pytest.raises(ExpiredTokenError):
+            await ask(made, "stale")
+    assert issuer.asked == ["stale"]
 
 
 async def test_nobody_waits_for_ever_for_a_turn(monkeypatch):
