@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._lanes import TellBearer, fast_lane, is_known, issuers_of, know_nobody
+from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.public_paths import PublicPaths
 from asgi_auth.credentials.reader import Credential, CredentialReader, Look, unfold
@@ -21,7 +22,6 @@ from asgi_auth.errors import (
     AuthError,
     ConfigurationError,
     CrossOriginError,
-    InvalidTokenError,
     UnavailableError,
     UnknownSubjectError,
     check_choice,
@@ -67,6 +67,7 @@ class AuthenticationMiddleware:
         required: Refuse anonymous callers everywhere but on *public_paths*.
         public_paths: ``/exact`` or ``/prefix/*``: never refused here.
         invalid: What to do about a bad credential that the client chose to send.
+            ``refuse_claimed`` passes what no backend claims by its shape, as nobody's.
         preflight: ``pass`` lets CORS preflights through where none is *required*.
         trusted_origins: Origins whose pages may send cookies along.
         public_url: The own origin, where a proxy changes the Host header.
@@ -86,7 +87,7 @@ class AuthenticationMiddleware:
         "_challenges",
         "_check_origin",
         "_guard",
-        "_lenient",
+        "_invalid",
         "_load_user",
         "_look",
         "_look_at_socket",
@@ -109,7 +110,7 @@ class AuthenticationMiddleware:
         issuer_aware: bool = False,
         required: bool = False,
         public_paths: Iterable[str] = (),
-        invalid: Literal["refuse", "anonymous"] = "refuse",
+        invalid: Literal["refuse", "refuse_claimed", "anonymous"] = "refuse",
         preflight: Literal["pass", "refuse"] = "pass",
         trusted_origins: Iterable[str] = (),
         public_url: str | None = None,
@@ -117,7 +118,7 @@ class AuthenticationMiddleware:
         track_current: bool = False,
         websocket_lifetime: Literal["token", "session"] = "token",
     ) -> None:
-        check_choice("invalid", invalid, {"refuse", "anonymous"})
+        check_choice("invalid", invalid, {"refuse", "refuse_claimed", "anonymous"})
         check_choice("preflight", preflight, {"pass", "refuse"})
         check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
         issuers = issuers_of(backend)
@@ -152,7 +153,7 @@ class AuthenticationMiddleware:
         self._required = required
         public = PublicPaths(public_paths)
         self._public = public if len(public) else None
-        self._lenient = invalid == "anonymous"
+        self._invalid = invalid
         self._pass_preflight = preflight == "pass"
         self._preflights = RefusedPreflights()
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
@@ -291,7 +292,7 @@ class AuthenticationMiddleware:
     ) -> tuple[Principal, Any]:
         if credential is not None:
             msg = "no backend knows a credential of this shape"
-            raise InvalidTokenError(msg)
+            raise UnclaimedTokenError(msg)
 
         if self._required and not self._is_public(scope):
             raise AuthenticationError
@@ -313,7 +314,11 @@ class AuthenticationMiddleware:
 
         # A stale cookie must not lock a browser out of a public page.
         ambient = credential is not None and not credential.explicit
-        return not ambient and not self._lenient
+        if ambient or self._invalid == "anonymous":
+            return False
+
+        strict = self._invalid == "refuse"
+        return strict or not is_unclaimed(error, credential, self._backend)
 
 
 _NOBODY: tuple[Principal, Any] = (ANONYMOUS, ANONYMOUS)

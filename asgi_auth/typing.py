@@ -17,6 +17,7 @@ from asgi_auth.responses.challenge import Challenge
 __all__ = [
     "ASGIApp",
     "Backend",
+    "Claims",
     "DecidesAtOnce",
     "DecidesBearer",
     "Message",
@@ -67,6 +68,18 @@ class Backend(Protocol):
 
         Raises:
             AuthError: It is mine, and bad; nobody else is asked.
+        """
+        ...
+
+
+@runtime_checkable
+class Claims(Protocol):
+    """A backend that tells by its shape whether a credential would be its own."""
+
+    def claims(self, credential: Credential) -> bool:
+        """Return whether the credential looks like one of this backend's.
+
+        Nothing is verified: what is claimed may be bad, and is refused then.
         """
         ...
 

@@ -43,7 +43,7 @@ class MiddlewareOptions(TypedDict, total=False):
     issuer_aware: bool
     required: bool
     public_paths: Iterable[str]
-    invalid: Literal["refuse", "anonymous"]
+    invalid: Literal["refuse", "refuse_claimed", "anonymous"]
     preflight: Literal["pass", "refuse"]
     trusted_origins: Iterable[str]
     public_url: str | None
