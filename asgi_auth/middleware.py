@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._lanes import TellBearer, fast_lane, is_known, issuers_of, know_nobody
+from asgi_auth._stripping import stripping
 from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.public_paths import PublicPaths
@@ -73,6 +74,8 @@ class AuthenticationMiddleware:
         public_url: The own origin, where a proxy changes the Host header.
         share_scope: Write into the scope we are given instead of into a copy.
         track_current: Make :func:`~asgi_auth.tracking.current_principal` work.
+        strip_credentials: Take what callers are identified by out of the headers that
+            the app gets.
         websocket_lifetime: What an open WebSocket ends with. ``session`` is for own
             tokens, whose sessions go on when a token has ended.
 
@@ -116,6 +119,7 @@ class AuthenticationMiddleware:
         public_url: str | None = None,
         share_scope: bool = False,
         track_current: bool = False,
+        strip_credentials: bool = False,
         websocket_lifetime: Literal["token", "session"] = "token",
     ) -> None:
         check_choice("invalid", invalid, {"refuse", "refuse_claimed", "anonymous"})
@@ -129,6 +133,7 @@ class AuthenticationMiddleware:
             )
             raise ConfigurationError(msg)
 
+        app = stripping(app, backend) if strip_credentials else app
         self._app = tracking(app) if track_current else app
         self._guard = SocketGuard(
             self._app,

@@ -49,6 +49,7 @@ class MiddlewareOptions(TypedDict, total=False):
     public_url: str | None
     share_scope: bool
     track_current: bool
+    strip_credentials: bool
     websocket_lifetime: Literal["token", "session"]
 
 

@@ -132,7 +132,7 @@ async def test_passwords_cannot_be_guessed_with_a_token_from_a_message():
 
 async def test_a_client_that_asks_about_tokens_cannot_guess_its_password():
     limiter = RateLimiter(**{**LOOSE, "log_in_address": Limit(3, 900)})
-    world = World(limiter=limiter, introspection=Clients())
+    world = World(limiter=limiter, introspection_backend=Clients())
     wrong = {"Authorization": "Client guess"}
     form = {"token": "x"}
     async with world.client() as client:
