@@ -103,6 +103,11 @@ class AuthError(AsgiAuthError):
     public_message = "The request was refused."
     oauth_error: ClassVar[str | None] = None
 
+    @property
+    def extensions(self) -> dict[str, str]:
+        """The code, where GraphQL libraries look for more than a message."""
+        return {"code": self.code}
+
 
 class InvalidRequestError(AuthError):
     """The request carries credentials in a way that no server should guess at.

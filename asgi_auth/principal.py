@@ -85,6 +85,15 @@ class Principal:
         return self.subject
 
     @property
+    def username(self) -> str:
+        """The subject, under the name by which products know their users apart.
+
+        Not ``preferred_username``: that may change hands (OpenID Connect Core 1.0,
+        section 5.7).
+        """
+        return self.subject
+
+    @property
     def display_name(self) -> str:
         """The ``name`` or ``preferred_username`` claim, else the subject."""
         for claim in ("name", "preferred_username"):

@@ -86,5 +86,11 @@ def test_the_display_name_is_the_first_that_is_a_text(claims, name):
     assert Principal("ada", claims=claims).display_name == name
 
 
+def test_products_know_users_apart_by_the_subject_and_by_nothing_that_changes_hands():
+    principal = Principal("ada", claims={"preferred_username": "root", "username": "r"})
+    assert principal.username == principal.identity == "ada"
+    assert ANONYMOUS.username == ""
+
+
 def test_equality_does_not_ask_why_somebody_is_nobody():
     assert replace(ANONYMOUS, error=ExpiredTokenError()) == ANONYMOUS
