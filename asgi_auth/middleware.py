@@ -172,10 +172,10 @@ class AuthenticationMiddleware:
         kind = scope["type"]
         if kind == "http":
             app, make_reply = self._app, self._make_reply
-            came = self._look(scope)
+            token = self._look(scope)
         elif kind == "websocket":
             app, make_reply = self._guard, SocketReply
-            came = self._look_at_socket(scope)
+            token = self._look_at_socket(scope)
         else:
             if self._required and kind != "lifespan":
                 msg = f"no caller of a {kind!r} scope can be identified, as required"
@@ -213,21 +213,21 @@ class AuthenticationMiddleware:
                 self._preflights.warn()
                 await reply.refuse(AuthenticationError())
                 return
-        elif came is not None or self._asks_always:
+        elif token is not None or self._asks_always:
             try:
-                if isinstance(came, bytes):
-                    known = self._tell_bearer(came)
+                if isinstance(token, bytes):
+                    known = self._tell_bearer(token)
                 else:
-                    credential = came
-                    known = None if came is None else self._tell(came, scope)
+                    credential = token
+                    known = None if token is None else self._tell(token, scope)
 
                 if known and self._load_user is None:
                     principal = user = known
                 else:
-                    credential = unfold(came)
+                    credential = unfold(token)
                     principal, user = await self._identify(credential, scope, known)
             except AuthError as error:
-                credential = unfold(came)
+                credential = unfold(token)
                 if self._refuses(error, credential, scope):
                     await reply.refuse(error)
                     return
@@ -242,6 +242,7 @@ class AuthenticationMiddleware:
             if credential.offer is not None:
                 child["subprotocols"] = credential.offer.names
 
+        token = None  # Error trackers send the variables of all that is under way.
         try:
             await app(child, receive, reply.send)
         except (AuthError, BaseExceptionGroup) as error:

@@ -71,13 +71,17 @@ class Credential(NamedTuple):
         """Leave the token out."""
         return f"Credential(source={self.source!r}, scheme={self.scheme!r})"
 
+    def __sentry_repr__(self) -> str:
+        """Have Sentry write no more than that; it would take the tuple apart."""
+        return repr(self)
 
-def unfold(came: Credential | bytes | None) -> Credential | None:
+
+def unfold(token: Credential | bytes | None) -> Credential | None:
     """Return the credential that a plain ``Authorization: Bearer`` stands for."""
-    if isinstance(came, bytes):
-        return _new(Credential, (came, "header", True, "bearer", None, None, ""))
+    if isinstance(token, bytes):
+        return _new(Credential, (token, "header", True, "bearer", None, None, ""))
 
-    return came
+    return token
 
 
 def in_query(token: bytes, name: str) -> Credential:

@@ -161,23 +161,25 @@ class CredentialReader:
 
         return look
 
-    def _from_authorization(self, value: bytes, *, repeated: bool) -> Credential | None:
+    def _from_authorization(
+        self, authorization: bytes, *, repeated: bool
+    ) -> Credential | None:
         """Take apart what is not spelled as nearly everybody spells it."""
         if repeated:
             return malformed("header", "two Authorization headers")
 
         # The scheme is looked at first, so that a long value is not copied.
-        scheme = value[:64].partition(b" ")[0]
+        scheme = authorization[:64].partition(b" ")[0]
         name = self._schemes.get(scheme.lower())
         if name is None:
             words = scheme.split(None, 1)
             ours = bool(words) and words[0].lower() in self._schemes
             return malformed("header", "no single space") if ours else None
 
-        if len(value) > MAX_TOKEN + 64:
+        if len(authorization) > MAX_TOKEN + 64:
             return too_long("header")
 
-        token = value[len(scheme) + 1 :].lstrip(b" ")
+        token = authorization[len(scheme) + 1 :].lstrip(b" ")
         if not token or b" " in token:
             return malformed("header", "not one token")
 
@@ -242,11 +244,11 @@ def _one_of(first: Credential | None, others: list[Credential]) -> Credential | 
     return found[0]._replace(token=b"", error=error, offer=next(iter(offers), None))
 
 
-def _from_field(name: bytes, value: bytes) -> Credential:
-    if not value or b" " in value:
+def _from_field(name: bytes, token: bytes) -> Credential:
+    if not token or b" " in token:
         return malformed("header", "not one key")
 
-    return checked(Credential(value, "header", scheme=name.decode("ascii")))
+    return checked(Credential(token, "header", scheme=name.decode("ascii")))
 
 
 def _only_query(scope: Scope, name: str, prefix: bytes) -> Credential | None:
@@ -261,11 +263,11 @@ def _only_query(scope: Scope, name: str, prefix: bytes) -> Credential | None:
     return in_query(token, name)
 
 
-def _from_query_value(value: bytes) -> Credential:
-    if len(value) > 3 * MAX_TOKEN:
+def _from_query_value(token: bytes) -> Credential:
+    if len(token) > 3 * MAX_TOKEN:
         return too_long("query")
 
-    return checked(Credential(unquote_to_bytes(value), "query"))
+    return checked(Credential(unquote_to_bytes(token), "query"))
 
 
 def _from_subprotocols(names: Sequence[str]) -> list[Credential]:

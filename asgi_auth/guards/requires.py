@@ -8,7 +8,7 @@ and none is skipped. Without the middleware above it a guard raises
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import FrozenInstanceError, dataclass, field, replace
 from typing import Any, TypeVar
 
 from asgi_auth._clock import Clock, system_clock
@@ -300,6 +300,17 @@ class Requirement:
         # A log-in that lies ahead was counted in milliseconds, or made up.
         age = self.clock() - principal.auth_time
         return -_SKEW <= age <= self.max_age
+
+
+def _keep(requirement: Requirement, name: str, value: object) -> None:
+    """Refuse to be changed, as a frozen dataclass does."""
+    # Sentry patches what is given to Starlette as a middleware; there is no need to.
+    if name != "__call__":
+        msg = f"cannot assign to field {name!r}"
+        raise FrozenInstanceError(msg)
+
+
+Requirement.__setattr__ = _keep  # type: ignore[assignment, method-assign]
 
 
 def _classes(acr: str | Iterable[str]) -> tuple[str, ...]:
