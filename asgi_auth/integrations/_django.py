@@ -1,40 +1,55 @@
 """Django's own side: its users, and its way to answer instead of raising.
 
-It is for the adapter of Channels; it guards nothing.
+It is for the adapters of Django and Channels; it guards nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from channels.db import database_sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from asgi_auth.errors import AuthError
-from asgi_auth.principal import Principal
+from asgi_auth.guards.connection import scope_of
+from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import response_to
 
-__all__ = ["RefusalMiddleware", "load_user"]
+__all__ = ["RefusalMiddleware", "UserMiddleware", "load_user"]
 
 
-@database_sync_to_async  # type: ignore[untyped-decorator, unused-ignore]
-def load_user(principal: Principal) -> Any:
+async def load_user(principal: Principal) -> Any:
     """Return the active Django user whose primary key is the subject, or ``None``.
 
     Give it to ``install`` as ``load_user``. With several issuers write your own:
     their subjects are not each other's.
     """
+    return await sync_to_async(_find)(principal.subject)
+
+
+def _find(subject: str) -> Any:
+    # Nobody else does it where no request of Django's begins or ends, as for sockets.
+    close_old_connections()
+    try:
+        return _active(subject)
+    finally:
+        close_old_connections()
+
+
+def _active(subject: str) -> Any:
     users = get_user_model()._default_manager  # noqa: SLF001  (Django's public name)
     try:
-        user = users.get(pk=principal.subject)
+        user = users.get(pk=subject)
     except (ObjectDoesNotExist, ValueError, OverflowError, ValidationError):
         return None  # Also where no primary key looks like that.
 
     # Python reads "1_0", " 10" and other digits as 10 as well: one user has one name.
-    if str(user.pk) != principal.subject:
+    if str(user.pk) != subject:
         return None
 
     return user if getattr(user, "is_active", True) else None
@@ -64,3 +79,48 @@ class RefusalMiddleware(MiddlewareMixin):  # type: ignore[misc, unused-ignore]
             response[name] = ", ".join([*before, value.decode()])
 
         return response
+
+
+class UserMiddleware:
+    """Make ``request.user`` and ``request.auser()`` the known caller.
+
+    Name it in the ``MIDDLEWARE`` setting, below Django's ``AuthenticationMiddleware``
+    where there is one: who is not known by a credential of ours stays whom the session
+    knows, or is anonymous.
+
+    Args:
+        get_response: Django's.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Note who calls, and go on.
+
+        Raises:
+            ConfigurationError: The request came by WSGI, or past the middleware.
+        """
+        scope = scope_of(request)
+        if get_principal(scope).is_authenticated:
+            _be(request, get_user(scope))
+        elif not hasattr(request, "user"):
+            # Once Django has its apps, and not where this module is imported.
+            from django.contrib.auth.models import AnonymousUser  # noqa: PLC0415
+
+            _be(request, AnonymousUser())
+
+        return self._get_response(request)
+
+
+def _be(request: HttpRequest, user: Any) -> None:
+    async def auser() -> Any:
+        return user
+
+    request.user = user
+    request.auser = auser
