@@ -35,6 +35,7 @@ DOORS = {
     "httpx2": ("_drivers/http.py", "client/", "cli/"),
     "limits": ("_drivers/limits.py",),
     "litestar": ("integrations/",),
+    "mcp": ("integrations/",),
     "nexios": ("integrations/",),
     "ninja": ("integrations/",),
     "pydantic": ("routes/",),
