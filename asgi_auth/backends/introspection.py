@@ -31,6 +31,7 @@ from asgi_auth.tokens.cache import Entry, VerifiedCache
 from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import peek
+from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["IntrospectionBackend"]
@@ -238,9 +239,13 @@ class IntrospectionBackend:
 
     def _completed(self, said: FrozenDict, now: float) -> FrozenDict:
         """Add what may be left out (RFC 7662, section 2.2), and is known otherwise."""
-        claims = {"iss": self._rules.issuer, "exp": now + _UNSAID, **said}
+        claims = dict(without_marks(said))
         if self._subject != "sub":
-            claims["sub"] = said.get(self._subject)
+            claims["sub"] = as_text(said.get(self._subject))
+
+        for name, value in (("iss", self._rules.issuer), ("exp", now + _UNSAID)):
+            if is_empty(claims.get(name)):
+                claims[name] = value
 
         return FrozenDict(claims)
 

@@ -5,14 +5,15 @@ It verifies; whose token it might be is for the backend to find out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth._frozen import FrozenDict
 from asgi_auth.backends.discovery import discover
-from asgi_auth.errors import ConfigurationError
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
 from asgi_auth.principal import Principal
@@ -20,6 +21,7 @@ from asgi_auth.revocation import RevocationList
 from asgi_auth.tokens.claim_mapping import OAUTH, RFC9068, ClaimMapping
 from asgi_auth.tokens.codec import Codec, Decoded, UnknownKeyError, peek
 from asgi_auth.tokens.fast_path import Recall
+from asgi_auth.tokens.foreign import is_empty, without_marks
 from asgi_auth.tokens.verified import VerifiedToken
 from asgi_auth.tokens.verifier import TokenVerifier
 
@@ -103,7 +105,7 @@ class TrustedIssuer:
             "cache_size": cache_size,
             "revocations": revocations,
             "whole_subjects": True,
-            "translate": claim_mapping.translate,
+            "translate": _reader(claim_mapping, revocations),
             "clock": clock,
         }
         # Made once in vain, so that a bad option is told of here and not in a request.
@@ -249,6 +251,29 @@ def _strict(claim_mapping: ClaimMapping, profile: str) -> ClaimMapping:
         raise ConfigurationError(msg)
 
     return replace(claim_mapping, needs=(*claim_mapping.needs, *RFC9068))
+
+
+def _reader(
+    claim_mapping: ClaimMapping, revocations: RevocationList | None
+) -> Callable[[FrozenDict], FrozenDict]:
+    """Return what reads the claims of this issuer."""
+
+    def read(claims: FrozenDict) -> FrozenDict:
+        said = claim_mapping.translate(without_marks(claims))
+        if revocations is not None:
+            _check_traces(claims, said)
+
+        return said
+
+    return read
+
+
+def _check_traces(claims: FrozenDict, said: FrozenDict) -> None:
+    """Refuse a token that no log-out could find."""
+    for name in ("sid", "jti"):
+        if name not in said and not is_empty(claims.get(name)):
+            msg = f"{name} has a shape that cannot be revoked"
+            raise InvalidTokenError(msg)
 
 
 _PLACEHOLDER = KeySet.generate("EdDSA")

@@ -12,11 +12,11 @@ from typing import Any
 
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import InvalidTokenError
-from asgi_auth.tokens.claims import names_of
+from asgi_auth.tokens.foreign import Path, as_text, is_empty, names_at, tidy
 
-__all__ = ["OAUTH", "RFC9068", "ClaimMapping"]
+__all__ = ["OAUTH", "RFC9068", "ClaimMapping", "Path"]
 
-Path = str | tuple[str, ...]
+_KIND_CLAIMS = frozenset({"type", "typ", "token_use", "token_type"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,50 +24,73 @@ class ClaimMapping:
     """How one issuer writes its access tokens.
 
     A path is the exact name of a claim, or, where it lies within others, the tuple of
-    their names: ``("realm_access", "roles")``.
+    their names: ``("realm_access", "roles")``. It leads into each object of a list.
 
     Attributes:
         scopes: Paths of texts with spaces or lists, which are put together.
-        roles: The same for roles.
+        roles: The same for roles; of an object, its keys are the roles.
+        role_separator: What stands between roles in one text, like ``","``; ``None``:
+            a text is one role, which may have spaces.
         audience: The claim that names the audience where there is no ``aud``.
-        subject: The claim that names the user where there is no ``sub``.
+        subject: The claim that names the user where ``sub`` is missing or empty.
+        subject_prefix: What every subject begins with.
+        numeric_subject: Whether a number as ``sub`` is read as its digits.
         says: Claims that must be there with this very value.
         needs: Claims of which each must be there; of a tuple, one is enough.
     """
 
     scopes: tuple[Path, ...] = ("scope",)
     roles: tuple[Path, ...] = ("roles",)
+    role_separator: str | None = None
     audience: str = "aud"
     subject: str = "sub"
+    subject_prefix: str = ""
+    numeric_subject: bool = False
     says: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str | tuple[str, ...], ...] = ()
 
     def translate(self, claims: FrozenDict) -> FrozenDict:
-        """Return *claims* with scope, roles and aud under these names.
+        """Return *claims* with scope, roles, aud and sub under these names.
+
+        Optional claims that are empty or have an odd shape are left out.
 
         Raises:
-            InvalidTokenError: Something that must be there is not, or is of another
-                shape.
+            InvalidTokenError: Something that must be there is not.
         """
+        said = tidy(claims)
+        self._check(claims, said)
+        said["scope"] = names_at(claims, self.scopes, separator=" ")
+        said["roles"] = names_at(
+            claims, self.roles, separator=self.role_separator, keys=True
+        )
+        if "aud" not in said and self.audience in said:
+            said["aud"] = said[self.audience]
+
+        if "sub" not in said and not is_empty(claims.get(self.subject)):
+            said["sub"] = as_text(claims[self.subject])
+        elif self.numeric_subject and "sub" in said:
+            said["sub"] = as_text(said["sub"])
+
+        if not _begins_with(said.get("sub"), self.subject_prefix):
+            msg = f"sub does not begin with {self.subject_prefix}"
+            raise InvalidTokenError(msg)
+
+        return FrozenDict(said)
+
+    def _check(self, claims: FrozenDict, said: dict[str, Any]) -> None:
         if not all(claims.get(name) == value for name, value in self.says.items()):
             msg = "the issuer marks its access tokens otherwise"
             raise InvalidTokenError(msg)
 
+        if not _KIND_CLAIMS.isdisjoint(self.says):
+            # Old Keycloaks repeat the nonce of the log-in in access tokens as well.
+            said.pop("nonce", None)
+
         for need in self.needs:
             names = (need,) if isinstance(need, str) else need
-            if not any(name in claims for name in names):
+            if all(is_empty(said.get(name)) for name in names):
                 msg = f"{' or '.join(names)} is missing"
                 raise InvalidTokenError(msg)
-
-        said = {**claims, "scope": _found(claims, self.scopes)}
-        said["roles"] = _found(claims, self.roles, whole=True)
-        if "aud" not in claims and self.audience in claims:
-            said["aud"] = claims[self.audience]
-
-        if "sub" not in claims and self.subject in claims:
-            said["sub"] = _as_text(claims[self.subject])
-
-        return FrozenDict(said)
 
 
 OAUTH = ClaimMapping(scopes=("scope", "scp"))
@@ -77,24 +100,5 @@ RFC9068 = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 """The claims that RFC 9068, section 2.2, demands."""
 
 
-def _as_text(value: object) -> object:
-    """Write a number, as ids of databases are, as a text; leave all else as it is."""
-    return str(value) if type(value) is int else value
-
-
-def _found(
-    claims: Mapping[str, Any], paths: tuple[Path, ...], *, whole: bool = False
-) -> tuple[str, ...]:
-    """Collect names; with *whole* a text is one name, as a role may have spaces."""
-    names: frozenset[str] = frozenset()
-    for path in paths:
-        *above, last = (path,) if isinstance(path, str) else path
-        place: Any = claims
-        for name in above:
-            place = place.get(name) if isinstance(place, Mapping) else None
-
-        if isinstance(place, Mapping) and last in place:
-            value = place[last]
-            names |= names_of((value,) if whole and type(value) is str else value)
-
-    return tuple(sorted(names))
+def _begins_with(subject: object, prefix: str) -> bool:
+    return not prefix or (isinstance(subject, str) and subject.startswith(prefix))

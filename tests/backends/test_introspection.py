@@ -237,7 +237,7 @@ async def test_an_endpoint_that_is_down_is_503(realm, free_port):
         {"typ": "Refresh"},
         {"typ": "ID"},
         {"nonce": "n"},
-        {"scope": 7},
+        {"type": "refresh"},
     ],
 )
 async def test_an_active_token_of_another_kind_or_party_is_refused(
@@ -262,6 +262,41 @@ async def test_the_subject_may_have_another_name(realm):
     assert (await ask(backend, "opaque")).json()["subject"] == "bob"
     realm.tokens["other"] = active()
     assert (await ask(backend, "other")).status == 401
+    await backend.aclose()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"exp": None},
+        {"iss": None},
+        {"exp": None, "iss": None, "nbf": None, "sid": None, "acr": None},
+        {"iss": ""},
+        {"scope": 7},
+        {"token_use": "access_token"},
+        {"token_type": "BEARER"},
+        {"token_type": None},
+        {"client_id": 12},
+        {"type": "app"},
+    ],
+)
+async def test_what_is_null_or_odd_in_an_answer_is_left_out(backend, realm, more):
+    realm.tokens["opaque"] = {**active(), **more}
+    assert (await ask(backend, "opaque")).status == 200
+
+
+async def test_an_empty_audience_is_none(realm):
+    realm.tokens["opaque"] = {**active(), "aud": []}
+    for audience, status in ((None, 200), ("api", 401)):
+        backend = make(realm, audience=audience)
+        assert (await ask(backend, "opaque")).status == status
+        await backend.aclose()
+
+
+async def test_the_subject_may_be_a_number_where_it_is_named(realm):
+    realm.tokens["opaque"] = active(uid=7, sub=None)
+    backend = make(realm, subject="uid")
+    assert (await ask(backend, "opaque")).json()["subject"] == "7"
     await backend.aclose()
 
 
