@@ -21,7 +21,7 @@ from asgi_auth._drivers.http import Fetch, Remote, check_url
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._frozen import FrozenDict, parse_object
 from asgi_auth.backends._flights import Flights
-from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.reader import MAX_TOKEN, Credential
 from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
 from asgi_auth.principal import Principal
@@ -154,6 +154,11 @@ class IntrospectionBackend:
 
         if _SHAPE.fullmatch(credential.token) is None:
             msg = "a bearer token has other characters (RFC 6750, section 2.1)"
+            raise InvalidTokenError(msg)
+
+        if len(credential.token) > MAX_TOKEN:
+            # Another backend takes longer ones from the same source.
+            msg = "too long"
             raise InvalidTokenError(msg)
 
         token = await self._ask_once(credential.token)

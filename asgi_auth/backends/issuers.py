@@ -7,11 +7,12 @@ nothing. Whether a caller may do something is for guards to say.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from asgi_auth._asgi import Scope
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.credentials.sources import BearerHeader, Source
+from asgi_auth.credentials.sources import BearerHeader, Header, Source
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
@@ -65,7 +66,8 @@ class IssuersBackend:
         self._recalls = [issuer.recaller(name) for issuer in trusted if plain]
         self._schemes = {"bearer", *(source.way[1] for source in sources)}
         self.name = name
-        self.sources = tuple(sources)
+        longest = max(issuer.form.max_token for issuer in trusted)
+        self.sources = tuple(_allow(source, longest) for source in sources)
         self.challenges = (challenge,)
         self.issuers = frozenset(self._trusted)
 
@@ -110,7 +112,7 @@ class IssuersBackend:
 
     def verifier_for(self, issuer: str | None) -> TokenVerifier | None:
         """Return what verifies the tokens of *issuer*, once its keys are known."""
-        trusted = self._trusted.get(issuer or "")
+        trusted = self._trusted.get(issuer)
         return None if trusted is None else trusted.verifier
 
     async def warm_up(self) -> None:
@@ -124,5 +126,19 @@ class IssuersBackend:
 
     def _issuer_of(self, credential: Credential) -> TrustedIssuer | None:
         seen = peek(credential.token)
-        named = None if seen is None else seen[1].get("iss")
-        return self._trusted.get(named) if isinstance(named, str) else None
+        if seen is None:
+            return None
+
+        named = seen[1].get("iss")
+        if not isinstance(named, str) and "iss" in seen[1]:
+            return None
+
+        return self._trusted.get(named)
+
+
+def _allow(source: Source, max_token: int) -> Source:
+    """Return *source* for tokens as long as those of the issuers."""
+    if not isinstance(source, BearerHeader | Header) or source.max_token >= max_token:
+        return source
+
+    return replace(source, max_token=max_token)

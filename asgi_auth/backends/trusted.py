@@ -16,19 +16,24 @@ from asgi_auth.backends.discovery import discover
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
+from asgi_auth.keys.remote import RemoteKeys
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
 from asgi_auth.tokens.claim_mapping import OAUTH, RFC9068, ClaimMapping
 from asgi_auth.tokens.codec import Codec, Decoded, UnknownKeyError, peek
 from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.foreign import is_empty, without_marks
+from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.verified import VerifiedToken
 from asgi_auth.tokens.verifier import TokenVerifier
 
 __all__ = ["TrustedIssuer"]
 
-_ANY_TYPE = ("at+jwt", "jwt", "")
-"""Many issuers do not mark their access tokens (RFC 9068, section 2.1)."""
+_ANY_TYPE = ("at+jwt", "jwt", "jose", "")
+"""Many issuers do not mark their access tokens (RFC 9068, section 2.1).
+
+``JOSE`` says no more than that it is a compact JWS (RFC 7515, section 4.1.9).
+"""
 
 
 class TrustedIssuer:
@@ -38,12 +43,16 @@ class TrustedIssuer:
     (:func:`~asgi_auth.backends.discovery.discover`), at the first token.
 
     Args:
-        issuer: The exact ``iss``.
+        issuer: The exact ``iss``; ``None``: its tokens must have none, and the subject
+            says whose they are (*claim_mapping* has a ``subject_prefix``).
         audience: What the issuer calls this service; a token must name one of these.
+            ``None``: its tokens must have none, and their header says for whom they
+            are (*form* has ``header_says``).
         jwks_uri: Where its keys are.
         keys: Its keys, or a client for them with limits of your own.
         algorithms: The accepted ones; by default all with public keys.
         claim_mapping: Which claims it says things in.
+        form: How its tokens look: longer than usual, padded, with marks in the header.
         profile: ``rfc9068`` takes nothing but tokens of that form: with ``typ`` and
             all claims that it demands.
         leeway: Seconds that ``exp`` is stretched by, 0 to 300.
@@ -62,13 +71,14 @@ class TrustedIssuer:
 
     def __init__(
         self,
-        issuer: str,
+        issuer: str | None,
         *,
-        audience: str | Iterable[str],
+        audience: str | Iterable[str] | None,
         jwks_uri: str | None = None,
-        keys: KeySet | JWKSClient | None = None,
+        keys: KeySet | RemoteKeys | None = None,
         algorithms: Sequence[str] | None = None,
         claim_mapping: ClaimMapping = OAUTH,
+        form: TokenForm = COMPACT,
         profile: Literal["rfc9068"] | None = None,
         leeway: float = 0,
         skew: float = 60,
@@ -79,23 +89,19 @@ class TrustedIssuer:
         fetch: Fetch | None = None,
         clock: Clock = system_clock,
     ) -> None:
-        if not issuer or not audience:
-            msg = (
-                "TrustedIssuer needs the issuer's iss and the audience of this service."
-            )
-            raise ConfigurationError(msg)
-
+        _check_parties(issuer, audience, claim_mapping, form)
         if profile is not None:
             claim_mapping = _strict(claim_mapping, profile)
 
         self.issuer = issuer
+        self.form = form
         self._fetch = fetch
         self._algorithms = algorithms
         self.client = self._client_of(jwks_uri, keys)
         self._codec: Codec | None = None
         self._options = {
             "issuer": issuer,
-            "audience": audience if isinstance(audience, str) else tuple(audience),
+            "audience": _fixed(audience),
             "types": _ANY_TYPE if profile is None else ("at+jwt",),
             "algorithms": algorithms,
             "leeway": leeway,
@@ -106,6 +112,7 @@ class TrustedIssuer:
             "revocations": revocations,
             "whole_subjects": True,
             "translate": _reader(claim_mapping, revocations),
+            "form": form,
             "clock": clock,
         }
         # Made once in vain, so that a bad option is told of here and not in a request.
@@ -174,7 +181,9 @@ class TrustedIssuer:
         """
         verifier = await self._ready()
         if self._codec is None:
-            self._codec = Codec(verifier.keys, algorithms=self._algorithms)
+            self._codec = Codec(
+                verifier.keys, algorithms=self._algorithms, form=self.form
+            )
 
         try:
             return self._codec.decode(token)
@@ -205,32 +214,32 @@ class TrustedIssuer:
 
         return self._verifier
 
-    async def _seek(self, client: JWKSClient, token: bytes) -> None:
+    async def _seek(self, client: RemoteKeys, token: bytes) -> None:
         seen = peek(token)
         if seen is not None:
             header = seen[0]
             await client.seek(header.get("kid"), header["alg"])
 
     async def _find_keys(self) -> str:
-        return (await discover(self.issuer, fetch=self._fetch)).jwks_uri
+        return (await discover(self.issuer or "", fetch=self._fetch)).jwks_uri
 
     def _client_of(
-        self, jwks_uri: str | None, keys: KeySet | JWKSClient | None
-    ) -> JWKSClient | None:
+        self, jwks_uri: str | None, keys: KeySet | RemoteKeys | None
+    ) -> RemoteKeys | None:
         if keys is not None:
             if jwks_uri is not None:
                 msg = "Give TrustedIssuer either jwks_uri or keys, not both."
                 raise ConfigurationError(msg)
 
-            return keys if isinstance(keys, JWKSClient) else None
+            return None if isinstance(keys, KeySet) else keys
 
         if jwks_uri is None:
-            check_url(self.issuer, "issuer")
+            check_url(self.issuer or "", "issuer")
 
         return JWKSClient(
             jwks_uri or self._find_keys,
             algorithms=self._algorithms or ASYMMETRIC,
-            issuers=(self.issuer,),
+            issuers=() if self.issuer is None else (self.issuer,),
             fetch=self._fetch,
         )
 
@@ -251,6 +260,27 @@ def _strict(claim_mapping: ClaimMapping, profile: str) -> ClaimMapping:
         raise ConfigurationError(msg)
 
     return replace(claim_mapping, needs=(*claim_mapping.needs, *RFC9068))
+
+
+def _check_parties(
+    issuer: str | None,
+    audience: str | Iterable[str] | None,
+    claim_mapping: ClaimMapping,
+    form: TokenForm,
+) -> None:
+    """Refuse what would take tokens of anybody, or for anybody."""
+    has_issuer = bool(issuer) or (issuer is None and claim_mapping.subject_prefix)
+    if has_issuer and (audience or (audience is None and form.header_says)):
+        return
+
+    msg = "TrustedIssuer needs the issuer's iss and the audience of this service."
+    raise ConfigurationError(msg)
+
+
+def _fixed(audience: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
+    return (
+        audience if audience is None or isinstance(audience, str) else tuple(audience)
+    )
 
 
 def _reader(

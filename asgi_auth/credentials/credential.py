@@ -10,6 +10,7 @@ from typing import NamedTuple
 from asgi_auth.errors import AuthError, InvalidRequestError, InvalidTokenError
 
 __all__ = [
+    "LARGEST_TOKEN",
     "MAX_TOKEN",
     "Credential",
     "Offer",
@@ -21,7 +22,10 @@ __all__ = [
 ]
 
 MAX_TOKEN = 8192
-"""Longest credential that is looked at, in bytes."""
+"""Longest credential that is looked at, in bytes, unless a source allows more."""
+
+LARGEST_TOKEN = 65_536
+"""Most that a source may allow: as long as all the headers that servers take."""
 
 _new = tuple.__new__
 """Makes a named tuple without a call into Python."""
@@ -99,9 +103,9 @@ def too_long(source: str, *, explicit: bool = True) -> Credential:
     return Credential(b"", source, explicit, error=InvalidTokenError("too long"))
 
 
-def checked(credential: Credential) -> Credential:
+def checked(credential: Credential, longest: int = MAX_TOKEN) -> Credential:
     """Return *credential*, without its token if that is too long."""
-    if len(credential.token) <= MAX_TOKEN:
+    if len(credential.token) <= longest:
         return credential
 
     return credential._replace(token=b"", error=InvalidTokenError("too long"))

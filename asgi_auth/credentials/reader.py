@@ -42,7 +42,6 @@ _KUBERNETES = (f"{_KUBE}k8s.io.", _KUBE)
 
 # How a JWT begins that nobody made by hand, as does its header: with a brace.
 _PLAIN = b"Bearer ey"
-_LONGEST = len(b"Bearer ") + MAX_TOKEN
 _AND, _PERCENT = b"&%"
 
 # With a second credential the verdict is clear, however many more there are.
@@ -68,6 +67,7 @@ class CredentialReader:
     __slots__ = (
         "_cookies",
         "_fields",
+        "_longest",
         "_looks",
         "_queries",
         "_schemes",
@@ -79,10 +79,15 @@ class CredentialReader:
             msg = "A source is named twice: name each once."
             raise ConfigurationError(msg)
 
+        fields = [s for s in sources if isinstance(s, BearerHeader | Header)]
         self._schemes = {
             s.scheme.lower().encode("ascii"): s.scheme.lower()
             for s in sources
             if isinstance(s, BearerHeader)
+        }
+        self._longest = {
+            way: max(s.max_token for s in fields if s.way == way)
+            for way in {s.way for s in fields}
         }
         self._cookies = [
             (s.name, s.pattern()) for s in sources if isinstance(s, Cookie)
@@ -123,6 +128,8 @@ class CredentialReader:
         prefix = f"{only}=".encode("ascii")
         takes_header, takes_cookies = bool(self._schemes), bool(self._cookies)
         plain = _PLAIN if b"bearer" in self._schemes and not further else ()
+        limit = self._longest.get(("header", "bearer"), MAX_TOKEN)
+        longest = len(b"Bearer ") + limit
 
         def look(scope: Scope) -> Credential | bytes | None:
             authorization: bytes | None = None
@@ -138,7 +145,7 @@ class CredentialReader:
             if authorization is not None:
                 if (
                     authorization.startswith(plain)
-                    and len(authorization) <= _LONGEST
+                    and len(authorization) <= longest
                     and not repeated
                 ):
                     return authorization[7:]
@@ -176,14 +183,15 @@ class CredentialReader:
             ours = bool(words) and words[0].lower() in self._schemes
             return malformed("header", "no single space") if ours else None
 
-        if len(authorization) > MAX_TOKEN + 64:
+        longest = self._longest["header", name]
+        if len(authorization) > longest + 64:
             return too_long("header")
 
         token = authorization[len(scheme) + 1 :].lstrip(b" ")
         if not token or b" " in token:
             return malformed("header", "not one token")
 
-        return checked(Credential(token, "header", scheme=name))
+        return checked(Credential(token, "header", scheme=name), longest)
 
     def _from_elsewhere(self, scope: Scope) -> list[Credential]:
         found: list[Credential] = []
@@ -196,9 +204,16 @@ class CredentialReader:
         if self._fields:
             for name, value in scope["headers"]:
                 if name.lower() in self._fields and len(found) < _AMBIGUOUS:
-                    found.append(_from_field(name.lower(), value.strip(b" \t")))
+                    found.append(self._from_field(name.lower(), value.strip(b" \t")))
 
         return found
+
+    def _from_field(self, name: bytes, value: bytes) -> Credential:
+        if not value or b" " in value:
+            return malformed("header", "not one key")
+
+        found = Credential(value, "header", scheme=name.decode("ascii"))
+        return checked(found, self._longest[found.way])
 
     def _from_query(self, scope: Scope) -> list[Credential]:
         query = scope["query_string"]
@@ -242,13 +257,6 @@ def _one_of(first: Credential | None, others: list[Credential]) -> Credential | 
     offers = [c.offer for c in found if c.offer is not None]
     error = InvalidRequestError("more than one credential")
     return found[0]._replace(token=b"", error=error, offer=next(iter(offers), None))
-
-
-def _from_field(name: bytes, token: bytes) -> Credential:
-    if not token or b" " in token:
-        return malformed("header", "not one key")
-
-    return checked(Credential(token, "header", scheme=name.decode("ascii")))
 
 
 def _only_query(scope: Scope, name: str, prefix: bytes) -> Credential | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from asgi_auth.credentials.credential import LARGEST_TOKEN, MAX_TOKEN
 from asgi_auth.errors import ConfigurationError
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "QueryParam",
     "Source",
     "Subprotocol",
+    "check_longest",
     "unquote",
 ]
 
@@ -30,12 +32,15 @@ class BearerHeader:
 
     Args:
         scheme: Another scheme of the same form, matched without regard to case.
+        max_token: Longest token, in bytes.
     """
 
     scheme: str = "Bearer"
+    max_token: int = MAX_TOKEN
 
     def __post_init__(self) -> None:
         """Refuse a scheme that no client could send."""
+        check_longest(self.max_token)
         if len(self.scheme) > _LONGEST or _TCHAR.fullmatch(self.scheme) is None:
             msg = f"{self.scheme!r} is no authentication scheme (RFC 9110, 11.1)."
             raise ConfigurationError(msg)
@@ -79,12 +84,15 @@ class Header:
 
     Args:
         name: Matched without regard to case.
+        max_token: Longest value, in bytes.
     """
 
     name: str = "X-API-Key"
+    max_token: int = MAX_TOKEN
 
     def __post_init__(self) -> None:
         """Refuse names that cannot be sent, or that have a form of their own."""
+        check_longest(self.max_token)
         taken = self.name.lower() in {"authorization", "cookie"}
         if taken or _TCHAR.fullmatch(self.name) is None:
             msg = f"{self.name!r} is no header for keys: try BearerHeader."
@@ -142,6 +150,17 @@ class Subprotocol:
 
 
 Source = BearerHeader | Cookie | Header | QueryParam | Subprotocol
+
+
+def check_longest(max_token: int) -> None:
+    """Pass a limit for tokens that is neither below ours nor above what servers take.
+
+    Raises:
+        ConfigurationError: It is out of bounds.
+    """
+    if not MAX_TOKEN <= max_token <= LARGEST_TOKEN:
+        msg = f"max_token must be {MAX_TOKEN} to {LARGEST_TOKEN} bytes."
+        raise ConfigurationError(msg)
 
 
 def unquote(value: bytes) -> bytes:

@@ -23,8 +23,12 @@ from asgi_auth.keys._material import (
     pair_material,
     secret_material,
 )
+from asgi_auth.keys._pem import load_chain
 
 __all__ = ["can_sign", "load_jwk", "load_object"]
+
+# SPIFFE's sets say of each key for which kind of its documents it is (JWT-SVID, 4).
+_USES = ("sig", "jwt-svid")
 
 _ENGINES = {
     "RSA": ALGORITHMS["RS256"].engine,
@@ -72,6 +76,10 @@ def load_jwk(jwk: Mapping[str, Any], name: str | None) -> Material:
         raise ConfigurationError(msg)
 
     material = pair_material(_key_object(jwk, kty), name)
+    if material.algorithm.kty != kty:
+        msg = f"The certificate of the JWK holds another type of key than {kty}."
+        raise ConfigurationError(msg)
+
     if can_sign(jwk):
         return material
     return Material(material.algorithm, public=material.public)
@@ -93,7 +101,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_purpose(jwk: Mapping[str, Any]) -> None:
-    if jwk.get("use", "sig") != "sig":
+    if jwk.get("use", "sig") not in _USES:
         msg = 'The JWK is not for signatures: its use must be "sig" or be left out.'
         raise ConfigurationError(msg)
 
@@ -130,6 +138,9 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
         msg = "RSA keys of more than two primes (oth) are not supported: use two."
         raise ConfigurationError(msg)
 
+    if "x5c" in jwk and not _has_any(jwk, kty):
+        return load_chain(jwk["x5c"])
+
     members = {"kty": kty, "crv": jwk.get("crv")}
     for name in PUBLIC_MEMBERS[kty] + PRIVATE_MEMBERS[kty]:
         if name not in members and (name in jwk or name in PUBLIC_MEMBERS[kty]):
@@ -143,6 +154,12 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
             "not supported, or its halves do not belong together. Export it anew."
         )
     raise ConfigurationError(msg)
+
+
+def _has_any(jwk: Mapping[str, Any], kty: str) -> bool:
+    """Tell whether there is a member that the key itself is made of."""
+    names = {*PUBLIC_MEMBERS[kty], *PRIVATE_MEMBERS[kty]} - {"kty", "crv"}
+    return not names.isdisjoint(jwk)
 
 
 def _decode(jwk: Mapping[str, Any], name: str) -> bytes:

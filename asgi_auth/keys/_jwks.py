@@ -1,4 +1,4 @@
-"""Reads the JWK set of somebody else (RFC 7517, section 5): public keys only.
+"""Reads the public keys of somebody else: a JWK set (RFC 7517, section 5), or PEM.
 
 What cannot be used is left out and told of; nothing of it is mended or guessed.
 """
@@ -14,11 +14,12 @@ from asgi_auth.keys._jwk import load_object
 from asgi_auth.keys._material import PRIVATE_MEMBERS
 from asgi_auth.keys.key import Key
 
-__all__ = ["ASYMMETRIC", "PublicKeys", "read_jwks"]
+__all__ = ["ASYMMETRIC", "PublicKeys", "read_jwks", "read_pem"]
 
 ASYMMETRIC = tuple(name for name, found in ALGORITHMS.items() if found.kty != "oct")
 """Every algorithm with a public key, in the order in which they are tried."""
 
+_PEM = "-----BEGIN "
 _SECRET = frozenset(name for names in PRIVATE_MEMBERS.values() for name in names)
 
 
@@ -44,7 +45,8 @@ def read_jwks(
     """Read the keys that verify signatures.
 
     Args:
-        body: The JSON text.
+        body: The JSON text of a JWK set, or of an object with the PEM text of a public
+            key or certificate under each ``kid``.
         algorithms: The accepted ones. A key that does not say its own gets the first
             that fits, so that each has exactly one (RFC 8725, section 3.1).
         issuers: Keys that name another one are left out; empty: none is.
@@ -53,20 +55,19 @@ def read_jwks(
     Raises:
         ConfigurationError: It is no JWK set, too large, or has no key of use.
     """
-    try:
-        entries = load_object(body.decode("utf-8")).get("keys")
-    except UnicodeDecodeError:
-        entries = None
-
-    if not isinstance(entries, list) or len(entries) > max_keys:
+    entries = _entries(body)
+    if entries is None or len(entries) > max_keys:
         msg = f'The answer is no JWK set: an array "keys" of at most {max_keys}.'
         raise ConfigurationError(msg)
 
     found: list[Key] = []
     skipped: list[str] = []
-    for index, entry in enumerate(entries):
+    for index, (kid, entry) in enumerate(entries):
         try:
-            found.append(_read(entry, algorithms, issuers))
+            if kid is None:
+                found.append(_read(entry, algorithms, issuers))
+            else:
+                found.append(read_pem(entry, kid, algorithms))
         except ConfigurationError as error:
             skipped.append(f"key {index}: {error}")
 
@@ -76,6 +77,45 @@ def read_jwks(
         raise ConfigurationError(msg)
 
     return PublicKeys(keys, tuple(skipped))
+
+
+def read_pem(text: object, kid: str, algorithms: Sequence[str] = ASYMMETRIC) -> Key:
+    """Read the public key or the certificate that somebody publishes as PEM.
+
+    Args:
+        text: The PEM text.
+        kid: The name under which it was published.
+        algorithms: The accepted ones, of which the key gets the first that fits.
+
+    Raises:
+        ConfigurationError: It is no public key, weak, or for no accepted algorithm.
+    """
+    if not isinstance(text, str):
+        msg = "not PEM"
+        raise ConfigurationError(msg)
+
+    key = Key.from_pem(text, kid=kid)
+    if key.is_private:
+        msg = "a private key: whoever reads the answer can sign with it"
+        raise ConfigurationError(msg)
+
+    jwk = key.to_jwk()
+    del jwk["alg"]
+    return Key.from_jwk(jwk, _algorithm_of(jwk, algorithms))
+
+
+def _entries(body: bytes) -> list[tuple[str | None, object]] | None:
+    """Return what a text holds: JWKs without a name, or PEM under its kid."""
+    try:
+        members = load_object(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
+
+    if isinstance(members.get("keys"), list):
+        return [(None, entry) for entry in members["keys"]]
+
+    is_pem = all(isinstance(text, str) and _PEM in text for text in members.values())
+    return list(members.items()) if members and is_pem else None
 
 
 def _read(entry: object, algorithms: Sequence[str], issuers: Collection[str]) -> Key:
@@ -121,13 +161,16 @@ def _algorithm_of(entry: Mapping[str, Any], algorithms: Sequence[str]) -> str:
 
 
 def _distinct(keys: list[Key], skipped: list[str]) -> tuple[Key, ...]:
-    """Leave out all keys that share a name: it must be clear which one is meant."""
-    by_kid: dict[str, set[Key]] = {}
-    for key in keys:
-        by_kid.setdefault(key.kid, set()).add(key)
+    """Leave out all keys that share a name: it must be clear which one is meant.
 
-    for kid, same in by_kid.items():
+    With another algorithm it is another name: issuers list one key for several.
+    """
+    by_name: dict[tuple[str, str], set[Key]] = {}
+    for key in keys:
+        by_name.setdefault((key.kid, key.algorithm), set()).add(key)
+
+    for (kid, _), same in by_name.items():
         if len(same) > 1:
             skipped.append(f"{len(same)} keys have the kid {kid[:64]!r}")
 
-    return tuple(next(iter(same)) for same in by_kid.values() if len(same) == 1)
+    return tuple(next(iter(same)) for same in by_name.values() if len(same) == 1)

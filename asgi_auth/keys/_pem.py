@@ -6,17 +6,18 @@ It refuses to choose among several keys, and to guess at other formats.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["load_pem"]
+__all__ = ["load_chain", "load_pem"]
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _PRIVATE = {b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY", b"RSA PRIVATE KEY"}
@@ -46,6 +47,25 @@ def load_pem(pem: str | bytes, password: str | bytes | None) -> object:
             "The PEM text cannot be read: it is damaged, its type of key is not "
             "supported, or its password is wrong."
         )
+    raise ConfigurationError(msg)
+
+
+def load_chain(chain: object) -> object:
+    """Return the public key of the first certificate of an ``x5c`` (RFC 7517, 4.7).
+
+    Neither its dates nor who has signed it are looked at: what makes the key good is
+    where it was found.
+
+    Raises:
+        ConfigurationError: There is no readable certificate.
+    """
+    first = chain[0] if isinstance(chain, list | tuple) and chain else None
+    try:
+        # Not base64url: with padding, and the other two characters.
+        der = b64decode(first, validate=True) if isinstance(first, str) else b""
+        return load_der_x509_certificate(der).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        msg = "The x5c of the JWK does not begin with a certificate in base64."
     raise ConfigurationError(msg)
 
 

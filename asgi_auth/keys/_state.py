@@ -23,15 +23,19 @@ class State:
 
     Attributes:
         keys: In the order in which they were given.
-        by_kid: Each key under its name.
+        by_kid: Under each name, the first key that has it.
+        by_name: Each key under its kid with each name of its algorithm.
         sole: Under each name of an algorithm, the key that alone has it.
+        is_nameless: Whether all are one key, which nobody has given a kid.
         signing: The key that signs, or ``None``.
         generation: How many states there were before.
     """
 
     keys: tuple[Key, ...]
     by_kid: Mapping[str, Key]
+    by_name: Mapping[tuple[str, str], Key]
     sole: Mapping[str, Key]
+    is_nameless: bool
     signing: Key | None
     generation: int
 
@@ -55,17 +59,20 @@ def build_state(
         ConfigurationError: The keys do not make a set.
     """
     _check(keys)
-    by_kid = {key.kid: key for key in keys}
+    by_kid = {key.kid: key for key in reversed(keys)}
+    by_kid = {key.kid: by_kid[key.kid] for key in keys}
     names = Counter(name for key in keys for name in key.algorithm_names)
     return State(
         keys=keys,
         by_kid=by_kid,
+        by_name={(key.kid, name): key for key in keys for name in key.algorithm_names},
         sole={
             name: key
             for key in keys
             for name in key.algorithm_names
             if names[name] == 1
         },
+        is_nameless=len(by_kid) == 1 and not any(key.is_named for key in keys),
         signing=_signing(by_kid, signing, adopt=adopt),
         generation=generation,
     )
@@ -80,12 +87,24 @@ def _check(keys: tuple[Key, ...]) -> None:
         )
         raise ConfigurationError(msg)
 
-    twice = [
-        kid for kid, count in Counter(key.kid for key in keys).items() if count > 1
-    ]
-    if twice:
-        msg = f"Two keys of the set have the kid {twice[0]!r}: give each its own kid."
-        raise ConfigurationError(msg)
+    by_kid: dict[str, list[Key]] = {}
+    for key in keys:
+        by_kid.setdefault(key.kid, []).append(key)
+
+    for kid, same in by_kid.items():
+        if len(same) > 1 and not _are_alternatives(same):
+            msg = f"Two keys of the set have the kid {kid!r}: give each its own kid."
+            raise ConfigurationError(msg)
+
+
+def _are_alternatives(keys: list[Key]) -> bool:
+    """Tell whether public keys of one kid differ in their algorithm.
+
+    Some issuers publish one key once for each (RFC 7517, section 4.5).
+    """
+    names = Counter(name for key in keys for name in key.algorithm_names)
+    is_public = not any(key.is_private or key.is_symmetric for key in keys)
+    return is_public and max(names.values()) == 1
 
 
 def check_count(count: int) -> None:

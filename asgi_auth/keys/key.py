@@ -44,6 +44,7 @@ class Key:
         algorithm_names: What ``alg`` may say in a token that it verifies: ``EdDSA``
             has a second name, ``Ed25519`` (RFC 9864).
         kid: Its name in headers and key sets; the thumbprint where none was given.
+        is_named: Whether a kid was given.
         is_private: Whether it can sign.
         is_symmetric: Whether who verifies can also sign (HMAC).
     """
@@ -58,6 +59,7 @@ class Key:
         "_thumbprint",
         "algorithm",
         "algorithm_names",
+        "is_named",
         "is_private",
         "is_symmetric",
         "kid",
@@ -66,6 +68,7 @@ class Key:
     algorithm: str
     algorithm_names: frozenset[str]
     kid: str
+    is_named: bool
     is_private: bool
     is_symmetric: bool
 
@@ -102,6 +105,7 @@ class Key:
             "_thumbprint": thumbprint,
             "algorithm": material.algorithm.name,
             "algorithm_names": material.algorithm.names,
+            "is_named": kid is not None,
             "is_private": has_half and not verify_only,
             "is_symmetric": material.secret is not None,
             "kid": thumbprint if kid is None else _checked_kid(kid),
@@ -238,7 +242,7 @@ class Key:
             )
             raise ConfigurationError(msg)
         material = Material(self._material.algorithm, public=self._material.public)
-        return Key(material, kid=self.kid)
+        return Key(material, kid=self.kid if self.is_named else None)
 
     def to_jwk(self, *, insecure_private: bool = False) -> dict[str, Any]:
         """Return the JSON Web Key: its public half, unless asked (RFC 7517).

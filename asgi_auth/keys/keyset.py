@@ -156,17 +156,15 @@ class KeySet:
 
         Args:
             kid: Its ``kid``; without one, a key is found only if no other key of the
-                set has the algorithm.
+                set has the algorithm. Of a set of one key that nobody gave a kid, it
+                is found under each: the issuer has one of its own for it.
             algorithm: Its ``alg``.
         """
         state = self._state
-        if kid is None:
+        if kid is None or state.is_nameless:
             return state.sole.get(algorithm)
 
-        key = state.by_kid.get(kid)
-        if key is None or algorithm not in key.algorithm_names:
-            return None
-        return key
+        return state.by_name.get((kid, algorithm))
 
     def to_jwks(self) -> dict[str, list[dict[str, Any]]]:
         """Return the public JWK set, which has no keys if they are secrets."""
@@ -205,7 +203,7 @@ class KeySet:
             if gone is state.signing:
                 msg = f"The key {kid!r} signs: promote another before removing it."
                 raise ConfigurationError(msg)
-            rest = tuple(key for key in state.keys if key is not gone)
+            rest = tuple(key for key in state.keys if key.kid != gone.kid)
             self._swap(rest, state.signing, adopt=False)
 
     def replace(

@@ -125,7 +125,7 @@ class BackChannelLogout:
 
         decoded = await issuer.decode(token)
         claims = decoded.claims
-        if decoded.typ not in _TYPES or not self._is_good(claims, issuer.issuer):
+        if decoded.typ not in _TYPES or not self._is_good(claims, str(named)):
             msg = "that is no log-out token for this service"
             raise InvalidTokenError(msg)
 

@@ -17,9 +17,10 @@ from asgi_auth._encoding import (
     compact_json,
 )
 from asgi_auth._frozen import FrozenDict, parse_object
-from asgi_auth.credentials.reader import MAX_TOKEN
+from asgi_auth.credentials.credential import LARGEST_TOKEN, MAX_TOKEN
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import Key, KeySet
+from asgi_auth.tokens.form import COMPACT, TokenForm, unpadded
 
 __all__ = ["Codec", "Decoded", "UnknownKeyError", "as_bytes", "peek"]
 
@@ -60,14 +61,29 @@ class Codec:
     Args:
         keys: Sign with one, verify with all.
         algorithms: The only ones accepted, or ``None`` for all that the keys have.
+        form: How the tokens look that are decoded.
     """
 
-    __slots__ = ("_algorithms", "_generation", "_headers", "keys")
+    __slots__ = (
+        "_algorithms",
+        "_form",
+        "_generation",
+        "_headers",
+        "_longest",
+        "_padded",
+        "keys",
+    )
 
     def __init__(
-        self, keys: KeySet, *, algorithms: Collection[str] | None = None
+        self,
+        keys: KeySet,
+        *,
+        algorithms: Collection[str] | None = None,
+        form: TokenForm = COMPACT,
     ) -> None:
         self.keys = keys
+        self._form = form
+        self._longest, self._padded = form.max_token, form.padded
         self._algorithms = None if algorithms is None else frozenset(algorithms)
         self._generation = keys.generation
         self._headers: dict[bytes, tuple[Key, str]] = {}
@@ -102,7 +118,7 @@ class Codec:
             UnknownKeyError: The set lacks the key.
             InvalidTokenError: The form or the signature is bad.
         """
-        if len(token) > MAX_TOKEN:
+        if len(token) > self._longest:
             msg = "too long"
             raise InvalidTokenError(msg)
 
@@ -116,6 +132,9 @@ class Codec:
         headers = self._headers
         known = headers.get(head)
         key, typ = known or self._resolve(head)
+        if self._padded:
+            signature, payload = unpadded(signature), unpadded(payload)
+
         if key.is_symmetric:
             # Our own MAC is encoded, not theirs decoded: one text, one value.
             good = compare_digest(b64url_encode(key.mac(signed)), signature)
@@ -123,8 +142,7 @@ class Codec:
             good = _is_good(key, signed, signature)
 
         if not good:
-            msg = "the signature does not match"
-            raise InvalidTokenError(msg)
+            raise _mismatch(head, key)
 
         # Filled after a good signature only: nobody else can make it grow.
         if known is None and len(headers) < _HEADERS:
@@ -140,7 +158,8 @@ class Codec:
 
     def _resolve(self, head: bytes) -> tuple[Key, str]:
         """Find the key that a header names; keys inside of it are never read."""
-        header = _parse_header(head)
+        header = _parse_header(unpadded(head) if self._padded else head)
+        self._form.check(header)
         algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
         if type(algorithm) is not str or not _allowed(algorithm, self._algorithms):
             msg = "the algorithm is not accepted"
@@ -180,10 +199,10 @@ def peek(token: bytes) -> tuple[FrozenDict, FrozenDict] | None:
 
     Good for nothing but asking whose token it might be.
     """
-    if len(token) > MAX_TOKEN or token.count(b".") != 2:  # noqa: PLR2004
+    if len(token) > LARGEST_TOKEN or token.count(b".") != 2:  # noqa: PLR2004
         return None
 
-    head, payload, _ = token.split(b".")
+    head, payload = map(unpadded, token.split(b".")[:2])
     try:
         return _parse_header(head), parse_object(b64url_decode(payload))
     except (ValueError, InvalidTokenError):
@@ -195,6 +214,15 @@ def _is_good(key: Key, signed: bytes, signature: bytes) -> bool:
         return key.verify(signed, b64url_decode(signature))
     except ValueError:
         return False
+
+
+def _mismatch(head: bytes, key: Key) -> InvalidTokenError:
+    """Return the fault of a bad signature; a key that was guessed may be another."""
+    msg = "the signature does not match"
+    if _parse_header(unpadded(head)).get("kid") == key.kid:
+        return InvalidTokenError(msg)
+
+    return UnknownKeyError(msg)
 
 
 def _parse_header(head: bytes) -> FrozenDict:

@@ -19,6 +19,7 @@ from asgi_auth.tokens.cache import CacheStats, VerifiedCache
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import Codec
 from asgi_auth.tokens.fast_path import Recall, Verify, make_recall
+from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["TokenVerifier"]
@@ -48,6 +49,7 @@ class TokenVerifier:
             ``sid``, as for issuers that do not tell us of their sessions.
         translate: Puts the issuer's own claims under the names that are read here;
             the principal's ``claims`` stay as they were.
+        form: How the tokens look, where that is not the usual way.
         clock: Returns Unix seconds.
 
     Raises:
@@ -83,6 +85,7 @@ class TokenVerifier:
         revocations: RevocationList | None = None,
         whole_subjects: bool = False,
         translate: Callable[[FrozenDict], FrozenDict] | None = None,
+        form: TokenForm = COMPACT,
         clock: Clock = system_clock,
     ) -> None:
         self._keys = keys
@@ -91,7 +94,7 @@ class TokenVerifier:
         self._clock = clock
         self._revocations = revocations
         self._types = frozenset(types)
-        self._codec = Codec(keys, algorithms=algorithms)
+        self._codec = Codec(keys, algorithms=algorithms, form=form)
         self._rules = ClaimsRules(
             issuer=issuer,
             audience=_names(audience),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import ssl
@@ -16,9 +17,16 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asgi_auth import ConfigurationError, Key, MissingExtraError, UnavailableError
+from asgi_auth import (
+    ConfigurationError,
+    Key,
+    KeySet,
+    MissingExtraError,
+    UnavailableError,
+)
+from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.keys._bucket import TokenBucket
-from asgi_auth.keys._jwks import read_jwks
+from asgi_auth.keys._jwks import read_jwks, read_pem
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.testing.clock import FakeClock
 from tests.idp.issuer import new_key, provider, public
@@ -619,6 +627,159 @@ def test_keys_that_share_a_kid_are_all_left_out():
     found = read_jwks(body(public(one), public(good), public(two)))
     assert [key.kid for key in found.keys] == [good.kid]
     assert found.skipped == ("2 keys have the kid 'same'",)
+
+
+def test_one_key_may_be_listed_for_two_algorithms():
+    key = new_key("RS256")
+    one, two = public(key, alg="RS256"), public(key, alg="PS256")
+    found = read_jwks(body(one, two))
+    assert not found.skipped
+    keys = KeySet(found.keys)
+    for algorithm in ("RS256", "PS256"):
+        assert keys.find(key.kid, algorithm).algorithm == algorithm
+    assert keys.find(key.kid, "RS512") is None
+    assert len(read_jwks(body(one, two), algorithms=("RS256",)).keys) == 1
+    with pytest.raises(ConfigurationError, match="1 to 100"):
+        keys.remove(key.kid)
+
+
+def test_a_key_of_one_algorithm_without_a_kid_is_found_under_each():
+    members = public(new_key("RS256"))
+    del members["kid"]
+    listed = [{**members, "alg": alg} for alg in ("RS256", "PS256")]
+    keys = KeySet(read_jwks(body(*listed)).keys)
+    assert keys.find("theirs", "PS256").algorithm == "PS256"
+    assert keys.find("theirs", "ES256") is None
+
+
+async def test_a_nameless_key_that_was_rotated_is_asked_for(realm, clock, client):
+    del realm.jwks["keys"][0]["kid"]
+    keys = await client.ready()
+    assert keys.find("x", "ES256") is not None
+    issuer = TrustedIssuer(realm.issuer, audience="api", keys=client)
+    assert await issuer.admit(realm.token())
+    realm.jwks["keys"] = []
+    realm.rotate()
+    del realm.jwks["keys"][0]["kid"]
+    assert await issuer.admit(realm.token())
+    assert realm.fetches == 2
+
+
+def test_the_keys_of_spiffe_say_which_of_its_documents_they_are_for():
+    key, other = new_key(), new_key()
+    keys = body(public(key, use="jwt-svid"), public(other, use="x509-svid"))
+    found = read_jwks(keys)
+    assert [key.kid for key in found.keys] == [key.kid]
+    assert len(found.skipped) == 1
+
+
+# ------------------------------------------------------------------- certificates
+
+
+def certify(algorithm="ES256", kid=None):
+    """Return a key, and a certificate for it that has expired."""
+    key = Key.generate(algorithm, kid=kid)
+    private = key._material.private
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "signer")])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2021, 1, 1, tzinfo=UTC))
+        .sign(private, hashes.SHA256())
+    )
+    return key, signed
+
+
+def pem_of(certificate):
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def x5c_of(certificate):
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    return [base64.b64encode(der).decode(), "the rest of the chain"]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_a_key_may_be_nothing_but_a_certificate(algorithm):
+    key, certificate = certify(algorithm)
+    kty = "RSA" if algorithm == "RS256" else "EC"
+    jwk = {"kty": kty, "kid": "one", "alg": algorithm, "x5c": x5c_of(certificate)}
+    (read,) = read_jwks(body(jwk)).keys
+    assert (read.kid, read.algorithm) == ("one", algorithm)
+    assert read.verify(b"x", key.sign(b"x"))
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [None, [], "x", [""], ["!"], [5], ["YWJj"], ["YWJj="], [None], {"0": "x"}],
+)
+def test_what_is_no_chain_is_left_out(chain):
+    with pytest.raises(ConfigurationError, match="x5c"):
+        read_jwks(body({"kty": "RSA", "x5c": chain}))
+
+
+def test_a_certificate_is_of_the_type_that_its_entry_says():
+    _, certificate = certify("ES256")
+    jwk = {"kty": "RSA", "x5c": x5c_of(certificate)}
+    with pytest.raises(ConfigurationError):
+        read_jwks(body(jwk))
+    with pytest.raises(ConfigurationError, match="another type of key than RSA"):
+        Key.from_jwk(jwk)
+
+
+def test_a_certificate_beside_a_key_is_not_looked_at():
+    key, other = new_key(), certify()[1]
+    (read,) = read_jwks(body(public(key, x5c=x5c_of(other)))).keys
+    assert read.thumbprint() == key.thumbprint()
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+def test_keys_may_be_pem_under_their_kid(algorithm):
+    key, other = Key.generate(algorithm), Key.generate(algorithm)
+    texts = {"one": public_pem(key), "two": public_pem(other)}
+    found = read_jwks(json.dumps(texts).encode())
+    assert [key.kid for key in found.keys] == ["one", "two"]
+    assert found.keys[0].verify(b"x", key.sign(b"x"))
+
+
+def test_pem_may_be_certificates_as_firebase_has_them():
+    _, certificate = certify("RS256")
+    texts = json.dumps({"f1": pem_of(certificate)}).encode()
+    (read,) = read_jwks(texts, algorithms=("RS256",)).keys
+    assert (read.kid, read.algorithm) == ("f1", "RS256")
+    with pytest.raises(ConfigurationError, match="not accepted"):
+        read_jwks(texts, algorithms=("ES256",))
+
+
+def test_no_private_key_is_read_from_pem():
+    private = Key.generate("ES256")._material.private
+    text = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    with pytest.raises(ConfigurationError, match="private"):
+        read_jwks(json.dumps({"one": text}).encode())
+    with pytest.raises(ConfigurationError, match="not PEM"):
+        read_pem(None, "one")
+
+
+@pytest.mark.parametrize(
+    "members", [{}, {"one": 5}, {"error": "x"}, {"one": ["-----BEGIN "]}]
+)
+def test_an_object_of_anything_else_is_no_set(members):
+    with pytest.raises(ConfigurationError, match="no JWK set"):
+        read_jwks(json.dumps(members).encode())
+
+
+def public_pem(key):
+    return key._public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
 
 
 def test_the_same_key_twice_is_one_key():

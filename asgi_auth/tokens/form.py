@@ -1,0 +1,63 @@
+"""In which form an issuer writes its tokens, where that is not the usual one.
+
+It says what is taken; :mod:`asgi_auth.tokens.codec` takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from asgi_auth._frozen import FrozenDict
+from asgi_auth.credentials.credential import MAX_TOKEN
+from asgi_auth.credentials.sources import check_longest
+from asgi_auth.errors import InvalidTokenError
+
+__all__ = ["COMPACT", "TokenForm", "unpadded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenForm:
+    """How the tokens of an issuer look.
+
+    Attributes:
+        max_token: Longest token, in bytes.
+        padded: Whether ``=`` may end the segments, which RFC 7515, section 2, forbids.
+        header_says: Members of the header that must be there with this very value.
+
+    Raises:
+        ConfigurationError: ``max_token`` is out of bounds.
+    """
+
+    max_token: int = MAX_TOKEN
+    padded: bool = False
+    header_says: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that no server would let be reached."""
+        check_longest(self.max_token)
+
+    def check(self, header: FrozenDict) -> None:
+        """Pass a header that says what it must.
+
+        Raises:
+            InvalidTokenError: A member is missing or another.
+        """
+        for name, value in self.header_says.items():
+            if header.get(name) != value:
+                msg = f"the header has another {name}"
+                raise InvalidTokenError(msg)
+
+
+COMPACT = TokenForm()
+"""The usual form (RFC 7515, section 3.1)."""
+
+
+def unpadded(segment: bytes) -> bytes:
+    """Return base64url without the padding that makes it whole (RFC 4648, section 4).
+
+    Padding of another length stays, for whoever decodes it to refuse.
+    """
+    return (
+        segment if len(segment) % 4 else segment.removesuffix(b"=").removesuffix(b"=")
+    )
