@@ -79,14 +79,14 @@ class AccountChanges:
             await self._hasher.verify_dummy(password)
             raise InvalidCredentialsError
 
-        replacement = await self._hasher.verify(password, account.password_hash)
+        match = await self._hasher.verify(password, account.password_hash)
         if account.disabled:
             raise AccountDisabledError
         if self._require_verified and account.verified_at is None:
             raise EmailNotVerifiedError
-        if replacement is None:
+        if match.replacement is None:
             return account
-        return await self._upgrade(account, replacement)
+        return await self._upgrade(account, match.replacement)
 
     async def admit(self, email_token: EmailToken) -> Account:
         """Return the account of a ticket, if the ticket still fits it.

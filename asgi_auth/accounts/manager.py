@@ -69,12 +69,12 @@ class AuthManager(ABC, Generic[User]):
         known = user if is_user(user) else None
         stored = None if known is None else self._stored_hash(known)
         try:
-            replacement = await self.hasher.verify(password, stored)
+            match = await self.hasher.verify(password, stored)
         except InvalidCredentialsError:
             return False
 
-        if user is not None and replacement is not None:
-            await self.save_password_hash(user, replacement)
+        if user is not None and match.replacement is not None:
+            await self.save_password_hash(user, match.replacement)
         return True
 
     def _stored_hash(self, user: User) -> str | None:

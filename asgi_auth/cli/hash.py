@@ -59,7 +59,7 @@ async def _hash(password: str, against: str | None) -> dict[str, Any]:
         return {"hash": await hasher.hash(password), "fits": None}
 
     try:
-        newer = await hasher.verify(password, against)
+        newer = (await hasher.verify(password, against)).replacement
     except InvalidCredentialsError:
         remark("The password does not fit.")
         return {"hash": None, "fits": False}

@@ -25,6 +25,8 @@ from asgi_auth.errors import (
     InvalidCredentialsError,
     UnavailableError,
 )
+from asgi_auth.passwords.foreign import FOREIGN_SCHEMES
+from asgi_auth.passwords.match import PasswordMatch
 from asgi_auth.passwords.policy import PasswordRefusedError, password_fault
 
 __all__ = ["PasswordHasher"]
@@ -39,6 +41,7 @@ _log = logging.getLogger("asgi_auth.passwords")
 _limiters: RunVar[dict[int, CapacityLimiter]] = RunVar("asgi_auth_password_limiters")
 
 _OLDER_SCHEMES = ("bcrypt", "bcrypt_sha256", "pbkdf2_sha256", "scrypt")
+_CUT_SCHEMES = {"bcrypt", "django_bcrypt"}
 
 # What the OWASP cheat sheet on password storage calls the least.
 _LEAST_MEMORY_KIB = 19 * 1024
@@ -62,6 +65,10 @@ class PasswordHasher:
         workers: Hashes at one time per event loop; the number of cores if ``None``.
         max_waiting:
             Calls that may wait for a worker. Beyond, a call is refused at once.
+        insecure_cut_bcrypt:
+            Of a password over 72 bytes, compare only these with a bcrypt hash: older
+            libraries hashed no more, and said nothing. Whoever knows them gets in,
+            until the owner logs in and has a whole hash.
 
     Raises:
         ConfigurationError: The costs are below what is safe today.
@@ -76,6 +83,7 @@ class PasswordHasher:
         context: CryptContext | None = None,
         workers: int | None = None,
         max_waiting: int = 256,
+        insecure_cut_bcrypt: bool = False,
     ) -> None:
         if context is None:
             context = _argon2_context(memory_kib=memory_kib, passes=passes, lanes=lanes)
@@ -83,6 +91,7 @@ class PasswordHasher:
         self._context = context
         self._workers = _cores() if workers is None else workers
         self._max_waiting = max_waiting
+        self._cuts = insecure_cut_bcrypt
         self._lock = threading.Lock()
         self._dummy: str | None = None
 
@@ -104,7 +113,7 @@ class PasswordHasher:
             raise PasswordRefusedError(fault)
         return await self._in_worker(self._hash, _forms(password)[0])
 
-    async def verify(self, password: str, stored: str | None) -> str | None:
+    async def verify(self, password: str, stored: str | None) -> PasswordMatch:
         """Check a password, and hash it anew where the stored hash is out of date.
 
         Args:
@@ -112,7 +121,7 @@ class PasswordHasher:
             stored: The hash, or ``None`` for an account that has no password.
 
         Returns:
-            The hash to store from now on, or ``None`` to keep the one there is.
+            That it is right, which is always true, and what to store from now on.
 
         Raises:
             InvalidCredentialsError:
@@ -158,7 +167,7 @@ class PasswordHasher:
             raise PasswordRefusedError(reason)
         return self._work(text)
 
-    def _verify(self, texts: tuple[str, ...], stored: str | None) -> str | None:
+    def _verify(self, texts: tuple[str, ...], stored: str | None) -> PasswordMatch:
         dummy = self._dummy_hash()
         match = next((text for text in texts if self._is_match(text, stored)), None)
         if match is None:
@@ -166,30 +175,50 @@ class PasswordHasher:
 
         text = texts[0]
         if match == text and not self._context.needs_update(stored, secret=text):
-            return None
+            return PasswordMatch()
 
         # A scheme that reads less than the old one must not replace it.
-        return self._work(text) if self._reads_whole(text, dummy) else None
+        is_whole = self._reads_whole(text, dummy)
+        return PasswordMatch(self._work(text) if is_whole else None)
 
     def _is_match(self, text: str, stored: str | None) -> bool:
         try:
-            if stored is not None and self._reads_whole(text, stored):
-                return bool(self._context.verify(text, stored))
+            if stored is not None and self._may_compare(text, stored):
+                return bool(self._context.verify(self._cut(text, stored), stored))
         except Exception as error:  # noqa: BLE001  # backends raise what they like
             # Only the type: the messages of passlib quote the hash.
             name = type(error).__name__
             _log.error("a stored password hash cannot be read (%s)", name)
 
-        self._work(text, against=self._dummy_hash())
+        dummy = self._dummy_hash()
+        self._work(self._cut(text, dummy), against=dummy)
         return False
+
+    def _may_compare(self, text: str, stored: str) -> bool:
+        if self._cuts and self._context.identify(stored) in _CUT_SCHEMES:
+            return True
+
+        return self._reads_whole(text, stored)
 
     def _reads_whole(self, text: str, stored: str) -> bool:
         """Tell whether the scheme of a hash takes in the password to its end."""
+        limit = self._limit(stored)
+        return limit is None or len(text.encode()) <= limit
+
+    def _cut(self, text: str, stored: str) -> str | bytes:
+        """Return as much as the scheme of a hash reads, which may end in a letter."""
+        limit = self._limit(stored)
+        return text if self._reads_whole(text, stored) else text.encode()[:limit]
+
+    def _limit(self, stored: str) -> int | None:
         scheme = self._context.identify(stored)
         if scheme is None:
-            return True
-        limit = getattr(self._context.handler(scheme), "truncate_size", None)
-        return limit is None or len(text.encode()) <= limit
+            return None
+
+        # Of "django_bcrypt" the handler is a wrapper, which does not say so itself.
+        handler = self._context.handler(scheme)
+        handler = getattr(handler, "wrapped", handler)
+        return getattr(handler, "truncate_size", None)
 
     def _dummy_hash(self) -> str:
         # Every first call makes it, so that it says nothing about who exists.
@@ -198,7 +227,7 @@ class PasswordHasher:
                 self._dummy = self._work(secrets.token_urlsafe(16))
             return self._dummy
 
-    def _work(self, text: str, *, against: str | None = None) -> str:
+    def _work(self, text: str | bytes, *, against: str | None = None) -> str:
         """Hash a text, or compare it with a hash that is known to be sound."""
         try:
             if against is None:
@@ -223,7 +252,7 @@ def _argon2_context(*, memory_kib: int, passes: int, lanes: int) -> CryptContext
         raise ConfigurationError(msg)
 
     return CryptContext(
-        schemes=["argon2", *_OLDER_SCHEMES],
+        schemes=["argon2", *_OLDER_SCHEMES, *FOREIGN_SCHEMES],
         deprecated="auto",
         argon2__type="ID",
         argon2__memory_cost=memory_kib,

@@ -75,7 +75,7 @@ def counting(cheap_context) -> Counting:
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 async def test_a_password_matches_its_hash_and_no_other(hasher, anyio_backend):
     stored = await hasher.hash(GOOD)
-    assert await hasher.verify(GOOD, stored) is None
+    assert (await hasher.verify(GOOD, stored)).replacement is None
     with pytest.raises(InvalidCredentialsError):
         await hasher.verify(GOOD + "!", stored)
 
@@ -89,10 +89,10 @@ async def test_new_hashes_are_argon2id_with_the_costs_of_the_rfc():
 async def test_an_older_scheme_is_verified_and_replaced(scheme, hasher, cheap_context):
     handler = cheap_context.handler(scheme).using(**LEGACY[scheme])
     stored = handler.hash("legacy secret")
-    replacement = await hasher.verify("legacy secret", stored)
+    replacement = (await hasher.verify("legacy secret", stored)).replacement
     assert replacement is not None
     assert replacement.startswith("$argon2id$")
-    assert await hasher.verify("legacy secret", replacement) is None
+    assert (await hasher.verify("legacy secret", replacement)).replacement is None
     with pytest.raises(InvalidCredentialsError):
         await hasher.verify("legacy secre", stored)
 
@@ -104,7 +104,7 @@ async def test_a_hash_with_lower_costs_is_replaced(hasher):
         argon2__time_cost=1,
         argon2__parallelism=1,
     )
-    replacement = await hasher.verify(GOOD, weak.hash(GOOD))
+    replacement = (await hasher.verify(GOOD, weak.hash(GOOD))).replacement
     assert replacement is not None
     assert "m=64,t=1" in replacement
 
@@ -147,7 +147,7 @@ async def test_what_cannot_be_a_password_is_refused_before_any_work(password, co
 async def test_a_long_password_against_bcrypt_is_wrong_and_never_cut(counting):
     stored = counting.handler("bcrypt").using(rounds=4).hash("a" * 72)
     hasher = PasswordHasher(context=counting)
-    assert await hasher.verify("a" * 72, stored) is not None
+    assert (await hasher.verify("a" * 72, stored)).replacement is not None
     counting.verified.clear()
     with pytest.raises(InvalidCredentialsError):
         await hasher.verify("a" * 73, stored)
@@ -160,7 +160,9 @@ async def test_a_long_password_against_bcrypt_is_wrong_and_never_cut(counting):
 async def test_a_scheme_that_cuts_refuses_to_hash_what_it_would_cut():
     context = CryptContext(schemes=["bcrypt"], bcrypt__rounds=4)
     hasher = PasswordHasher(context=context)
-    assert await hasher.verify("a" * 72, await hasher.hash("a" * 72)) is None
+    assert (
+        await hasher.verify("a" * 72, await hasher.hash("a" * 72))
+    ).replacement is None
     with pytest.raises(PasswordRefusedError) as caught:
         await hasher.hash("a" * 73)
     assert caught.value.reason == "too_long"
@@ -173,21 +175,21 @@ async def test_a_scheme_that_cuts_does_not_replace_one_that_does_not():
     hasher = PasswordHasher(context=context)
     long = "a" * 100
     stored = context.handler("pbkdf2_sha256").using(rounds=10).hash(long)
-    assert await hasher.verify(long, stored) is None
-    assert await hasher.verify(long, stored) is None
+    assert (await hasher.verify(long, stored)).replacement is None
+    assert (await hasher.verify(long, stored)).replacement is None
 
 
 async def test_one_password_in_two_unicode_forms_is_one_password(hasher, cheap_context):
     composed = unicodedata.normalize("NFC", "pass-phrase é ö")
     decomposed = unicodedata.normalize("NFD", composed)
     stored = await hasher.hash(decomposed)
-    assert await hasher.verify(composed, stored) is None
-    assert await hasher.verify(decomposed, stored) is None
+    assert (await hasher.verify(composed, stored)).replacement is None
+    assert (await hasher.verify(decomposed, stored)).replacement is None
 
     foreign = cheap_context.hash(decomposed)
-    replacement = await hasher.verify(decomposed, foreign)
+    replacement = (await hasher.verify(decomposed, foreign)).replacement
     assert replacement is not None
-    assert await hasher.verify(composed, replacement) is None
+    assert (await hasher.verify(composed, replacement)).replacement is None
 
 
 async def test_unknown_users_cost_one_verification(counting):
@@ -277,7 +279,7 @@ async def test_a_backend_without_memory_is_an_outage_and_no_verdict(counting):
 
 def test_one_hasher_works_in_one_event_loop_after_another(hasher):
     stored = asyncio.run(hasher.hash(GOOD))
-    assert asyncio.run(hasher.verify(GOOD, stored)) is None
+    assert asyncio.run(hasher.verify(GOOD, stored)).replacement is None
 
 
 @pytest.mark.parametrize(

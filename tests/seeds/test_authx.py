@@ -195,7 +195,7 @@ async def test_passwords_are_hashed_with_bcrypt_and_checked():
     hasher = PasswordHasher(context=BCRYPT)
     hashed = await hasher.hash("mysecretpassword")
     assert hashed.startswith("$2b$")
-    assert await hasher.verify("mysecretpassword", hashed) is None
+    assert (await hasher.verify("mysecretpassword", hashed)).replacement is None
     with pytest.raises(InvalidCredentialsError):
         await hasher.verify("another", hashed)
 
