@@ -89,7 +89,7 @@ def read_password() -> str:
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read as UTF-8 text ({type(error).__name__})."
         raise ConfigurationError(msg) from None

@@ -28,11 +28,13 @@ class KeySetting:
         kind: Which of the settings it is.
         value: The text of the key or keys.
         algorithm: The algorithm, if one is named.
+        password: Of an encrypted private key, if there is one.
     """
 
     kind: Kind
     value: str = field(repr=False)
     algorithm: str | None
+    password: str | None = field(repr=False)
 
 
 def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
@@ -57,18 +59,47 @@ def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
     if kind == "JWKS" and algorithm is not None:
         msg = f"Unset {prefix}ALGORITHM: each key of {prefix}JWKS names its own in alg."
         raise ConfigurationError(msg)
-    return KeySetting(kind, _value(kind, prefix + given[0], source), algorithm)
+    password = _password(prefix, kind, source)
+    return KeySetting(
+        kind, _value(kind, prefix + given[0], source), algorithm, password
+    )
 
 
 def _value(kind: Kind, name: str, source: Mapping[str, str]) -> str:
-    text = source[name]
-    if name.endswith("_FILE"):
-        # Editors and `echo` end a file with a newline, which is not part of a secret.
-        text = _read(name, text).rstrip("\r\n")
+    text = _text(name, source)
     if kind in {"PRIVATE_KEY", "PUBLIC_KEY"}:
         # Many hosts cannot store line breaks in a variable, so people write "\n".
         return text.replace("\\n", "\n")
+
+    if kind == "SECRET_KEY" and ("\n" in text or "\r" in text):
+        msg = f"{name} holds a line break within the secret: set it to one line."
+        raise ConfigurationError(msg)
+
     return text
+
+
+def _password(prefix: str, kind: Kind, source: Mapping[str, str]) -> str | None:
+    """Read the password of an encrypted private key, where one is set."""
+    name = f"{prefix}PRIVATE_KEY_PASSWORD"
+    given = [each for each in (name, f"{name}_FILE") if source.get(each)]
+    if not given:
+        return None
+
+    if len(given) > 1 or kind != "PRIVATE_KEY":
+        msg = f"Set {name} or {name}_FILE, and only beside {prefix}PRIVATE_KEY."
+        raise ConfigurationError(msg)
+
+    return _text(given[0], source)
+
+
+def _text(name: str, source: Mapping[str, str]) -> str:
+    text = source[name]
+    if name.endswith("_FILE"):
+        text = _read(name, text)
+
+    # Editors and `echo` end a text with a newline, and Windows begins it with a byte
+    # order mark; neither is part of a secret, and no other service would sign with it.
+    return text.removeprefix("\ufeff").rstrip("\r\n")
 
 
 def _read(name: str, path: str) -> str:

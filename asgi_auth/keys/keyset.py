@@ -112,7 +112,9 @@ class KeySet:
 
         Exactly one of these, directly or as the path of a file in ``..._FILE``:
         ``SECRET_KEY`` (with ``ALGORITHM``, default HS256), ``PRIVATE_KEY`` or
-        ``PUBLIC_KEY`` (PEM, with ``ALGORITHM`` for RSA), ``JWKS`` (JSON).
+        ``PUBLIC_KEY`` (PEM, with ``ALGORITHM`` for RSA), ``JWKS`` (JSON). An encrypted
+        PEM has its password in ``PRIVATE_KEY_PASSWORD``. A byte order mark and line
+        breaks at the end are left out.
 
         Args:
             prefix: What the names begin with.
@@ -127,7 +129,7 @@ class KeySet:
         if setting.kind == "SECRET_KEY":
             return cls.from_secret(setting.value, setting.algorithm or "HS256")
 
-        key = Key.from_pem(setting.value, setting.algorithm)
+        key = Key.from_pem(setting.value, setting.algorithm, password=setting.password)
         if key.is_private != (setting.kind == "PRIVATE_KEY"):
             msg = f"{prefix}{setting.kind} holds the other half of a pair: rename it."
             raise ConfigurationError(msg)

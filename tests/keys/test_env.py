@@ -8,6 +8,7 @@ import secrets
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -129,3 +130,53 @@ def test_a_file_that_cannot_be_read_is_refused_without_its_value(tmp_path):
 
 def test_a_weak_secret_is_refused_here_too():
     assert "Make a good one" in refusal(SECRET_KEY="a-weak-secret-of-few")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("SECRET_KEY", SECRET), ("PRIVATE_KEY", PRIVATE), ("JWKS", JWKS)],
+)
+@pytest.mark.parametrize(
+    ("before", "after"), [("\ufeff", ""), ("", "\r\n"), ("", "\n\n")]
+)
+def test_what_editors_put_around_a_text_is_no_part_of_it(
+    tmp_path, name, text, before, after
+):
+    whole = before + text + after
+    path = tmp_path / "key"
+    path.write_bytes(whole.encode())
+    plain = list(read(**{name: text}))
+    assert list(read(**{name: whole})) == plain
+    assert list(read(**{f"{name}_FILE": str(path)})) == plain
+
+
+@pytest.mark.parametrize("middle", ["\n", "\r\n", "\r"])
+def test_a_secret_is_one_line(middle):
+    assert "line break" in refusal(SECRET_KEY=SECRET + middle + SECRET)
+
+
+PASSWORD = "correct horse battery staple"
+ENCRYPTED = PAIR.private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(PASSWORD.encode())
+).decode()
+
+
+def test_an_encrypted_key_has_its_password_in_another_variable(tmp_path):
+    plain = list(read(PRIVATE_KEY=PRIVATE))
+    keys = read(PRIVATE_KEY=ENCRYPTED, PRIVATE_KEY_PASSWORD=PASSWORD)
+    assert list(keys) == plain
+    path = tmp_path / "password"
+    path.write_text(PASSWORD + "\n")
+    keys = read(PRIVATE_KEY=ENCRYPTED, PRIVATE_KEY_PASSWORD_FILE=str(path))
+    assert list(keys) == plain
+
+
+def test_a_password_that_does_not_fit_is_told_of(tmp_path):
+    assert "give its password" in refusal(PRIVATE_KEY=ENCRYPTED)
+    text = refusal(PRIVATE_KEY=ENCRYPTED, PRIVATE_KEY_PASSWORD="wrong horse battery")
+    assert "password is wrong" in text
+    text = refusal(PRIVATE_KEY=PRIVATE, PRIVATE_KEY_PASSWORD=PASSWORD)
+    assert "leave the password out" in text
+    assert "beside" in refusal(SECRET_KEY=SECRET, PRIVATE_KEY_PASSWORD=PASSWORD)
+    both = {"PRIVATE_KEY_PASSWORD": PASSWORD, "PRIVATE_KEY_PASSWORD_FILE": "/nowhere-x"}
+    assert "beside" in refusal(PRIVATE_KEY=ENCRYPTED, **both)
