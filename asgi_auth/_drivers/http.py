@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import ip_address
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+from asgi_auth._drivers.causes import cause_of
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.urls import check_url, is_safe_url
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:
@@ -189,7 +189,7 @@ class Remote:
             raise
         except Exception as error:
             # Whatever a driver, or an injected callable, calls its outages.
-            msg = f"the server cannot be reached: {type(error).__name__}"
+            msg = f"the server cannot be reached: {cause_of(error)}"
             raise UnavailableError(msg) from error
 
         if len(answer.body) > self._max_bytes:
@@ -202,49 +202,6 @@ class Remote:
         """Close the connections of the running loop, if they are ours."""
         if isinstance(self._fetch, HTTPClient):
             await self._fetch.aclose()
-
-
-def is_safe_url(url: object) -> bool:
-    """Tell whether *url* is https, or http to this machine's loopback interface."""
-    if not isinstance(url, str) or not url.isascii() or not url.isprintable():
-        return False
-
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        return False
-
-    if not host or parts.fragment or "@" in parts.netloc or " " in url:
-        return False
-
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-
-
-def check_url(url: str, what: str) -> str:
-    """Return *url* if it is safe.
-
-    Raises:
-        ConfigurationError: It is not.
-    """
-    if is_safe_url(url):
-        return url
-
-    msg = (
-        f"{what} must be an https URL without user and fragment (http: loopback only)."
-    )
-    raise ConfigurationError(msg)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _close(client: Any) -> None:

@@ -1,11 +1,12 @@
 """Find out where an issuer keeps its keys: OpenID Connect Discovery 1.0, RFC 8414.
 
-It believes a document only about the issuer that was asked for, and no URL in it that
-is not https.
+It believes a document only about the issuer that was asked for. Of the URLs in it, it
+reads the one of the keys, which must be https, and leaves all others alone.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from asgi_auth.errors import UnavailableError
 
 __all__ = ["IssuerMetadata", "discover"]
 
+_logger = logging.getLogger("asgi_auth.backends")
+
 _MAX_BYTES = 128 * 1024
 
 
@@ -27,7 +30,7 @@ class IssuerMetadata:
     Attributes:
         issuer: Exactly the one that was asked for.
         jwks_uri: Where its keys are.
-        document: All that it says; every URL in it is https.
+        document: All that it says; what else it names is not checked.
     """
 
     issuer: str
@@ -42,6 +45,7 @@ async def discover(
     timeout: float = 5,  # noqa: ASYNC109 - of one request, not of this call
     at: str | None = None,
     aliases: Collection[str] = (),
+    insecure_http: bool = False,
 ) -> IssuerMetadata:
     """Read the metadata of an issuer.
 
@@ -51,6 +55,7 @@ async def discover(
         timeout: Seconds until each answer must be complete.
         at: Where the document is, if not below the issuer; for presets only.
         aliases: What else its ``issuer`` may say; for presets only.
+        insecure_http: Take http to private addresses and names as well.
 
     Raises:
         ConfigurationError: The issuer is no safe URL.
@@ -59,18 +64,25 @@ async def discover(
     """
     remote = Remote("discover()", fetch=fetch, timeout=timeout, max_bytes=_MAX_BYTES)
     fault = UnavailableError("the issuer has no metadata")
-    for url in _places(check_url(at or issuer, "issuer")):
+    for url in _places(check_url(at or issuer, "issuer", insecure_http=insecure_http)):
         try:
             answer = await remote.get(url)
-            return read_metadata(answer.body, issuer, aliases)
+            return read_metadata(
+                answer.body, issuer, aliases, insecure_http=insecure_http
+            )
         except UnavailableError as error:
+            _logger.info("no metadata at %s: %s", url, error)
             fault = error
 
     raise fault
 
 
 def read_metadata(
-    body: bytes, issuer: str, aliases: Collection[str] = ()
+    body: bytes,
+    issuer: str,
+    aliases: Collection[str] = (),
+    *,
+    insecure_http: bool = False,
 ) -> IssuerMetadata:
     """Check a document (OpenID Connect Discovery, section 4.3; RFC 8414, 3.3).
 
@@ -83,20 +95,25 @@ def read_metadata(
         msg = "the issuer's metadata is not strict JSON"
         raise UnavailableError(msg) from None
 
-    if document.get("issuer") not in (issuer, *aliases):
-        msg = "the metadata is that of another issuer"
+    named = document.get("issuer")
+    if named not in (issuer, *aliases):
+        raise UnavailableError(_another(named, issuer))
+
+    jwks_uri = document.get("jwks_uri")
+    if not is_safe_url(jwks_uri, insecure_http=insecure_http):
+        msg = "the metadata has no https URL for jwks_uri"
         raise UnavailableError(msg)
 
-    unsafe = [
-        name
-        for name, value in document.items()
-        if name.endswith(("_uri", "_endpoint")) and not is_safe_url(value)
-    ]
-    if unsafe or "jwks_uri" not in document:
-        msg = f"the metadata has no https URL for {', '.join(unsafe) or 'jwks_uri'}"
-        raise UnavailableError(msg)
+    return IssuerMetadata(issuer, str(jwks_uri), document)
 
-    return IssuerMetadata(issuer, document["jwks_uri"], document)
+
+def _another(named: object, issuer: str) -> str:
+    """Say which issuer a document is of, and if it is nearly the right one."""
+    msg = (
+        f"the metadata is that of another issuer: {str(named)[:200]!r}, not {issuer!r}"
+    )
+    is_near = isinstance(named, str) and named.rstrip("/") == issuer.rstrip("/")
+    return f"{msg}; they differ by a slash at the end" if is_near else msg
 
 
 def _places(issuer: str) -> tuple[str, str]:

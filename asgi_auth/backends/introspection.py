@@ -21,6 +21,7 @@ from asgi_auth._drivers.http import Fetch, Remote, check_url
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._frozen import FrozenDict, parse_object
 from asgi_auth.backends._flights import Flights
+from asgi_auth.backends._notes import RefusalNotes
 from asgi_auth.credentials.reader import MAX_TOKEN, Credential
 from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
@@ -61,6 +62,8 @@ class IntrospectionBackend:
 
     Args:
         endpoint: Of the issuer: https, or http to the loopback interface.
+        insecure_http: Take http to private addresses and names as well; the secret
+            and all tokens pass in the clear.
         issuer: Whose subjects these are; an ``iss`` in the answer must equal it.
         audience: This service; ``aud`` of the answer must name one of these.
             ``None``: the answer must not have one.
@@ -104,6 +107,7 @@ class IntrospectionBackend:
         leeway: float = 0,
         skew: float = 60,
         fetch: Fetch | None = None,
+        insecure_http: bool = False,
         timeout: float = 5,
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "introspection",
@@ -111,7 +115,7 @@ class IntrospectionBackend:
         clock: Clock = system_clock,
     ) -> None:
         _check(issuer, sources, cache_ttl)
-        self._endpoint = check_url(endpoint, "endpoint")
+        self._endpoint = check_url(endpoint, "endpoint", insecure_http=insecure_http)
         self._remote = Remote(
             "IntrospectionBackend",
             fetch=fetch,
@@ -131,6 +135,7 @@ class IntrospectionBackend:
         self._refused: dict[bytes, tuple[float, InvalidTokenError | None]] = {}
         self._clock = clock
         self._validity = Validity(clock)
+        self._notes = RefusalNotes(issuer)
         self.name = name
         self.sources = tuple(sources)
         self.challenges = (challenge,)
@@ -161,7 +166,9 @@ class IntrospectionBackend:
             msg = "too long"
             raise InvalidTokenError(msg)
 
-        token = await self._ask_once(credential.token)
+        with self._notes:
+            token = await self._ask_once(credential.token)
+
         return token.principal(credential.source, self.name)
 
     def recall(self, credential: Credential) -> Principal | None:

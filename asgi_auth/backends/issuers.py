@@ -87,6 +87,7 @@ class IssuersBackend:
 
         issuer = self._issuer_of(credential)
         if issuer is None:
+            self._note_slash(credential)
             return None
 
         source = credential.source
@@ -134,6 +135,16 @@ class IssuersBackend:
             return None
 
         return self._trusted.get(named)
+
+    def _note_slash(self, credential: Credential) -> None:
+        """Look whether an issuer would be known but for a slash at its end."""
+        seen = peek(credential.token)
+        named = None if seen is None else seen[1].get("iss")
+        if isinstance(named, str):
+            bare = named.removesuffix("/")
+            near = self._trusted.get(bare) or self._trusted.get(f"{bare}/")
+            if near is not None:
+                near.notes.slash(named)
 
 
 def _allow(source: Source, max_token: int) -> Source:

@@ -12,6 +12,7 @@ from typing import Literal
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._drivers.http import Fetch, check_url
 from asgi_auth._frozen import FrozenDict
+from asgi_auth.backends._notes import RefusalNotes
 from asgi_auth.backends.discovery import discover
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import KeySet
@@ -62,6 +63,8 @@ class TrustedIssuer:
         cache_size: Greatest number of verified tokens to remember.
         revocations: What was revoked, for instance by back-channel log-outs.
         fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        insecure_http: Take http to private addresses and names as well, as within one
+            cluster or Compose project.
         clock: Returns Unix seconds.
 
     Raises:
@@ -87,6 +90,7 @@ class TrustedIssuer:
         cache_size: int = 4096,
         revocations: RevocationList | None = None,
         fetch: Fetch | None = None,
+        insecure_http: bool = False,
         clock: Clock = system_clock,
     ) -> None:
         _check_parties(issuer, audience, claim_mapping, form)
@@ -95,7 +99,9 @@ class TrustedIssuer:
 
         self.issuer = issuer
         self.form = form
+        self.notes = RefusalNotes(issuer or claim_mapping.subject_prefix)
         self._fetch = fetch
+        self._insecure_http = insecure_http
         self._algorithms = algorithms
         self.client = self._client_of(jwks_uri, keys)
         self._codec: Codec | None = None
@@ -140,14 +146,15 @@ class TrustedIssuer:
             UnavailableError: It cannot be known at the moment.
         """
         verifier = await self._ready()
-        try:
-            return await verifier.admit(token, source, backend)
-        except UnknownKeyError:
-            if self.client is None:
-                raise
+        with self.notes:
+            try:
+                return await verifier.admit(token, source, backend)
+            except UnknownKeyError:
+                if self.client is None:
+                    raise
 
-        await self._seek(self.client, token)
-        return await verifier.admit(token, source, backend)
+            await self._seek(self.client, token)
+            return await verifier.admit(token, source, backend)
 
     @property
     def verifier(self) -> TokenVerifier | None:
@@ -221,7 +228,10 @@ class TrustedIssuer:
             await client.seek(header.get("kid"), header["alg"])
 
     async def _find_keys(self) -> str:
-        return (await discover(self.issuer or "", fetch=self._fetch)).jwks_uri
+        found = await discover(
+            self.issuer or "", fetch=self._fetch, insecure_http=self._insecure_http
+        )
+        return found.jwks_uri
 
     def _client_of(
         self, jwks_uri: str | None, keys: KeySet | RemoteKeys | None
@@ -234,13 +244,14 @@ class TrustedIssuer:
             return None if isinstance(keys, KeySet) else keys
 
         if jwks_uri is None:
-            check_url(self.issuer or "", "issuer")
+            check_url(self.issuer or "", "issuer", insecure_http=self._insecure_http)
 
         return JWKSClient(
             jwks_uri or self._find_keys,
             algorithms=self._algorithms or ASYMMETRIC,
             issuers=() if self.issuer is None else (self.issuer,),
             fetch=self._fetch,
+            insecure_http=self._insecure_http,
         )
 
     def _make_verifier(self, keys: KeySet) -> TokenVerifier:

@@ -208,11 +208,11 @@ class CredentialReader:
 
         return found
 
-    def _from_field(self, name: bytes, value: bytes) -> Credential:
-        if not value or b" " in value:
+    def _from_field(self, name: bytes, token: bytes) -> Credential:
+        if not token or b" " in value:
             return malformed("header", "not one key")
 
-        found = Credential(value, "header", scheme=name.decode("ascii"))
+        found = Credential(token, "header", scheme=name.decode("ascii"))
         return checked(found, self._longest[found.way])
 
     def _from_query(self, scope: Scope) -> list[Credential]:

@@ -80,6 +80,7 @@ class JWKSClient:
         timeout: Seconds until an answer must be complete.
         max_bytes: Longest answer.
         max_keys: Most keys in an answer, at most 100.
+        insecure_http: Take http to private addresses and names as well.
         clock: Returns seconds that only go forward.
         jitter: Returns 0 to 1, so that processes do not ask in step.
 
@@ -101,12 +102,14 @@ class JWKSClient:
         timeout: float = 5,
         max_bytes: int = 256 * 1024,
         max_keys: int = 100,
+        insecure_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._check(algorithms, ttl, stale_for, cooldown, max_keys)
         self._locate = None if isinstance(url, str) else url
-        self._url = check_url(url, "url") if isinstance(url, str) else None
+        self._insecure_http = insecure_http
+        self._url = self._safe(url, "url") if isinstance(url, str) else None
         self._remote = Remote(
             "JWKSClient", fetch=fetch, timeout=timeout, max_bytes=max_bytes
         )
@@ -213,9 +216,10 @@ class JWKSClient:
             now = self._clock()
             self._not_before = now + self._pause()
             self._fresh_until = min(self._not_before, self._usable_until)
+            place = self._url or " or ".join(self._issuers)
+            _logger.warning("the keys of %s cannot be had: %s", place, error)
             if self._locate is not None:
                 self._url = None
-            _logger.warning("the keys at %s cannot be had: %s", self._url, error)
             raise self._outage(self._not_before - now) from error
 
     async def _fetch(self) -> None:
@@ -249,8 +253,11 @@ class JWKSClient:
             msg = "there is no URL"
             raise UnavailableError(msg)
 
-        self._url = check_url(await self._locate(), "jwks_uri")
+        self._url = self._safe(await self._locate(), "jwks_uri")
         return self._url
+
+    def _safe(self, url: str, what: str) -> str:
+        return check_url(url, what, insecure_http=self._insecure_http)
 
     def _pause(self) -> float:
         """Return the seconds until the next attempt that nobody has asked for."""

@@ -45,6 +45,7 @@ class PEMClient:
         ttl: Seconds that a key is used.
         cooldown: Five keys may be asked for in a row, and then one in so many seconds.
         timeout: Seconds until an answer must be complete.
+        insecure_http: Take http to private addresses and names as well.
         clock: Returns seconds that only go forward.
 
     Raises:
@@ -61,9 +62,10 @@ class PEMClient:
         ttl: float = 86_400,
         cooldown: float = 5,
         timeout: float = 5,
+        insecure_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        check_url(url.replace("{kid}", "kid"), "url")
+        check_url(url.replace("{kid}", "kid"), "url", insecure_http=insecure_http)
         if "{kid}" not in url.partition("://")[2].partition("/")[2]:
             msg = "url must have {kid} in its path."
             raise ConfigurationError(msg)

@@ -13,10 +13,22 @@ from typing import Any, NamedTuple
 
 from asgi_auth.errors import ConfigurationError, ExpiredTokenError, InvalidTokenError
 
-__all__ = ["DAY", "ClaimsRules", "Window", "check_issuer", "is_plain_text", "names_of"]
+__all__ = [
+    "AUDIENCE_FAULT",
+    "DAY",
+    "ClaimsRules",
+    "Window",
+    "check_issuer",
+    "is_plain_text",
+    "names_of",
+]
 
 DAY = 86400
 _LONGEST = 255
+AUDIENCE_FAULT = "the audience is another"
+"""How the reason of a refusal begins where ``aud`` does not name this service."""
+
+_LONGEST_SHOWN = 200
 _MOST_BYTES = 1000
 # Lone surrogates have no UTF-8 form: the next encode would fail.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -125,7 +137,7 @@ class ClaimsRules:
         issuer = claims.get("iss")
         if issuer != self.issuer or (issuer is None and "iss" in claims):
             msg = "the issuer is another"
-            raise InvalidTokenError(msg)
+            raise InvalidTokenError(_compared(msg, "iss", issuer, self.issuer))
 
         audience = claims.get("aud")
         if type(audience) is str:
@@ -136,7 +148,8 @@ class ClaimsRules:
             ours = not self.audience
 
         if not ours:
-            msg = "the audience is another"
+            ours_are = sorted(self.audience) or None
+            msg = _compared(AUDIENCE_FAULT, "aud", audience, ours_are)
             raise InvalidTokenError(msg)
 
     def _check_kind(self, claims: Mapping[str, Any]) -> None:
@@ -187,6 +200,12 @@ class ClaimsRules:
             starts_at = earliest
 
         return _new(Window, (starts_at, expires_at, issued_at))
+
+
+def _compared(msg: str, name: str, value: object, expected: object) -> str:
+    """Say what a claim is and what it should be, in a text of some length at most."""
+    shown, wanted = (repr(each)[:_LONGEST_SHOWN] for each in (value, expected))
+    return f"{msg}: {name} is {shown}, expected {wanted}"
 
 
 def _speaks_of_access(name: str, value: object) -> bool:

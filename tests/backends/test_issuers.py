@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 
@@ -448,3 +449,35 @@ async def test_a_fast_lane_opens_with_the_first_keys(realm):
     assert backend.recall(credential) is known
     assert backend.verifier_for(realm.issuer) is not None
     assert backend.verifier_for(None) is None
+
+
+async def test_the_log_says_which_audience_is_wrong_first_aloud(realm, caplog):
+    backend = IssuersBackend(trust(realm, jwks_uri=realm.jwks_uri))
+    for audience in ("orders", "shop"):
+        with caplog.at_level(logging.DEBUG, "asgi_auth.backends"):
+            assert (await ask(backend, realm.token(aud=audience))).status == 401
+    loud, quiet = (r for r in caplog.records if r.name == "asgi_auth.backends")
+    assert loud.levelname == "WARNING"
+    assert "aud is 'orders', expected ['api']" in loud.getMessage()
+    assert quiet.levelname == "DEBUG"
+    assert "aud is 'shop'" in quiet.getMessage()
+
+
+async def test_the_log_says_once_that_a_slash_is_missing(realm, caplog):
+    backend = IssuersBackend(trust(realm, jwks_uri=realm.jwks_uri))
+    for _ in range(3):
+        answer = await ask(backend, realm.token(iss=realm.issuer + "/"))
+        assert answer.status == 401
+    assert caplog.text.count("differ by a slash") == 1
+    assert (await ask(backend, b"opaque")).status == 401
+    assert (await ask(backend, realm.token(iss="https://x.example"))).status == 401
+    assert caplog.text.count("differ by a slash") == 1
+
+
+async def test_no_token_is_logged(realm, caplog):
+    backend = IssuersBackend(trust(realm, jwks_uri=realm.jwks_uri))
+    token = realm.token(aud="x" * 5000)
+    with caplog.at_level(logging.DEBUG):
+        await ask(backend, token)
+    assert token.rsplit(b".")[-1].decode() not in caplog.text
+    assert len(caplog.records[-1].getMessage()) < 1000

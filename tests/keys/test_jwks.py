@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import socket
 import ssl
 import time
 import tracemalloc
@@ -24,6 +25,7 @@ from asgi_auth import (
     MissingExtraError,
     UnavailableError,
 )
+from asgi_auth._drivers.causes import cause_of
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import read_jwks, read_pem
@@ -394,7 +396,7 @@ async def test_the_first_look_at_the_certificates_stalls_nobody(free_port):
     await assert_stalls_nobody(ask)
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_an_outage(tmp_path):
+async def test_a_certificate_that_nobody_vouches_for_is_an_outage(tmp_path, caplog):
     """Nothing is fetched over TLS that could be anybody's."""
     certificate = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -411,6 +413,41 @@ async def test_a_certificate_that_nobody_vouches_for_is_an_outage(tmp_path):
         await JWKSClient(f"https://127.0.0.1:{port}/jwks").ready()
     server.close()
     assert not any(asked)
+    assert "its certificate is not trusted" in caplog.text
+    assert "SSL_CERT_FILE" in caplog.text
+
+
+async def test_the_log_says_what_is_in_the_way(free_port, caplog, monkeypatch):
+    with pytest.raises(UnavailableError):
+        await JWKSClient(f"http://127.0.0.1:{free_port}/jwks").ready()
+    assert "nothing listens there" in caplog.text
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port}")
+    with pytest.raises(UnavailableError):
+        await JWKSClient("https://keys.example/jwks").ready()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror(), "its name is not known here"),
+        (TimeoutError(), "no answer in time"),
+        (ssl.SSLError(1, "x"), "TLS fails"),
+        (type("ProxyError", (Exception,), {})("secret"), "a proxy"),
+        (RuntimeError("secret"), "RuntimeError"),
+    ],
+)
+def test_a_cause_is_said_without_the_text_of_the_error(error, words):
+    outer = OSError("secret")
+    outer.__cause__ = error
+    expected = words if words != "RuntimeError" else "OSError"
+    assert expected in cause_of(outer)
+    assert "secret" not in cause_of(outer)
+
+
+def test_a_circle_of_causes_has_an_end():
+    one, two = OSError(), OSError()
+    one.__cause__, two.__cause__ = two, one
+    assert cause_of(one) == "OSError"
 
 
 def self_signed(folder):
