@@ -17,6 +17,12 @@ __all__ = ["CrossOriginCheck"]
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOOKED_AT = {b"origin", b"host", b"sec-fetch-site"}
+# Pages of apps and extensions: capacitor://localhost, chrome-extension://<id>.
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]{0,63}")
+_NO_PAGES = frozenset(
+    {"about", "blob", "data", "file", "ftp", "javascript", "ws", "wss"}
+)
+_NO_PORT = 0
 _HOST = re.compile(r"(?:[A-Za-z0-9.\-_]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -25,7 +31,7 @@ class CrossOriginCheck:
 
     Args:
         trusted_origins: Other origins whose pages may send requests with cookies,
-            for instance ``https://app.example``.
+            for instance ``https://app.example`` or ``capacitor://localhost``.
         public_url: The application's own origin as browsers see it, where a proxy
             changes the Host header.
 
@@ -40,6 +46,9 @@ class CrossOriginCheck:
     ) -> None:
         self._trusted = frozenset(_configured_origin(o) for o in trusted_origins)
         self._own = None if public_url is None else _configured_origin(public_url)
+        if self._own is not None and self._own[0] not in _DEFAULT_PORTS:
+            msg = f"{public_url!r} is no origin of a server: write http or https."
+            raise ConfigurationError(msg)
 
     def check(self, scope: Scope) -> None:
         """Pass, or raise.
@@ -76,6 +85,10 @@ class CrossOriginCheck:
             msg = "Origin is missing, null, repeated or malformed"
             raise CrossOriginError(msg)
 
+        if origin[0] not in _DEFAULT_PORTS:
+            msg = "Origin is that of an app or extension, which is never our own page"
+            raise CrossOriginError(msg)
+
         # A proxy may have ended the encryption; nobody begins it behind our back.
         encrypted = scope.get("scheme") in {"https", "wss"}
         scheme = "https" if encrypted else origin[0]
@@ -109,10 +122,11 @@ def _configured_origin(text: str) -> _Origin:
 def _origin(value: bytes) -> _Origin | None:
     """Split an origin (RFC 6454, section 7); ``None`` for ``null`` and nonsense."""
     scheme, separator, host = value.decode("latin-1").partition("://")
-    if not separator or scheme.lower() not in _DEFAULT_PORTS:
+    scheme = scheme.lower()
+    if not separator or scheme in _NO_PAGES or _SCHEME.fullmatch(scheme) is None:
         return None
 
-    return _host_origin([host.encode("latin-1")], scheme.lower())
+    return _host_origin([host.encode("latin-1")], scheme)
 
 
 def _host_origin(hosts: list[bytes], scheme: str) -> _Origin | None:
@@ -122,7 +136,7 @@ def _host_origin(hosts: list[bytes], scheme: str) -> _Origin | None:
         return None
 
     name, _, port = host.rpartition(":") if _has_port(host) else (host, "", "")
-    return scheme, name, int(port) if port else _DEFAULT_PORTS[scheme]
+    return scheme, name, int(port or _DEFAULT_PORTS.get(scheme, _NO_PORT))
 
 
 def _has_port(host: str) -> bool:

@@ -13,7 +13,6 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from asgi_auth._asgi import Headers, Scope
-from asgi_auth._encoding import b64url_decode
 from asgi_auth.credentials.credential import (
     MAX_TOKEN,
     Credential,
@@ -33,12 +32,10 @@ from asgi_auth.credentials.sources import (
     Subprotocol,
     unquote,
 )
+from asgi_auth.credentials.subprotocols import from_subprotocols
 from asgi_auth.errors import ConfigurationError, InvalidRequestError
 
 __all__ = ["MAX_TOKEN", "Credential", "CredentialReader", "Look", "Offer", "unfold"]
-
-_KUBE = "base64url.bearer.authorization."
-_KUBERNETES = (f"{_KUBE}k8s.io.", _KUBE)
 
 # How a JWT begins that nobody made by hand, as does its header: with a brace.
 _PLAIN = b"Bearer ey"
@@ -65,6 +62,7 @@ class CredentialReader:
     """
 
     __slots__ = (
+        "_ambient",
         "_cookies",
         "_fields",
         "_longest",
@@ -98,9 +96,10 @@ class CredentialReader:
             "websocket": [(s.name, s.pattern()) for s in queries],
         }
         self._subprotocol = any(isinstance(s, Subprotocol) for s in sources)
-        self._fields = {
-            s.name.lower().encode("ascii") for s in sources if isinstance(s, Header)
-        }
+        named = [s for s in sources if isinstance(s, Header)]
+        self._fields = {_field(s) for s in named if not s.ambient}
+        # What is named in both ways is there on purpose.
+        self._ambient = {_field(s) for s in named} - self._fields
         self._looks = {kind: self._make_look(kind) for kind in self._queries}
 
     def read(self, scope: Scope) -> Credential | None:
@@ -127,11 +126,12 @@ class CredentialReader:
         only = queries[0][0] if len(queries) == 1 and not self._fields else None
         prefix = f"{only}=".encode("ascii")
         takes_header, takes_cookies = bool(self._schemes), bool(self._cookies)
+        takes_ambient = bool(self._ambient)
         plain = _PLAIN if b"bearer" in self._schemes and not further else ()
         limit = self._longest.get(("header", "bearer"), MAX_TOKEN)
         longest = len(b"Bearer ") + limit
 
-        def look(scope: Scope) -> Credential | bytes | None:
+        def look(scope: Scope) -> Credential | bytes | None:  # noqa: C901
             authorization: bytes | None = None
             found: Credential | None = None
             repeated = False
@@ -160,6 +160,9 @@ class CredentialReader:
                         return found
 
                 found = _one_of(found, self._from_elsewhere(scope))
+
+            if found is None and takes_ambient:
+                found = self._from_ambient(scope)
 
             if found is None and takes_cookies:
                 return self._from_cookies(_cookies_in(scope["headers"]))
@@ -199,7 +202,7 @@ class CredentialReader:
             found += self._from_query(scope)
 
         if self._subprotocol and scope.get("subprotocols"):
-            found += _from_subprotocols(scope["subprotocols"])
+            found += from_subprotocols(scope["subprotocols"])
 
         if self._fields:
             for name, value in scope["headers"]:
@@ -214,6 +217,21 @@ class CredentialReader:
 
         found = Credential(token, "header", scheme=name.decode("ascii"))
         return checked(found, self._longest[found.way])
+
+    def _from_ambient(self, scope: Scope) -> Credential | None:
+        """Read what a proxy adds to each request, whoever has made it."""
+        values = [
+            (name.lower(), value.strip(b" \t"))
+            for name, value in scope["headers"]
+            if name.lower() in self._ambient
+        ]
+        if not values:
+            return None
+
+        if len(values) > 1:
+            return malformed("header", "more than one assertion", explicit=False)
+
+        return self._from_field(*values[0])._replace(explicit=False)
 
     def _from_query(self, scope: Scope) -> list[Credential]:
         query = scope["query_string"]
@@ -241,6 +259,10 @@ class CredentialReader:
                 return checked(found)
 
         return None
+
+
+def _field(source: Header) -> bytes:
+    return source.name.lower().encode("ascii")
 
 
 def _cookies_in(headers: Headers) -> bytes:
@@ -330,3 +352,4 @@ def _from_kubernetes(encoded: str) -> Credential:
         return malformed("subprotocol", "an empty token")
 
     return checked(Credential(token, "subprotocol"))
+    return checked(Credential(unquote_to_bytes(value), "query"))

@@ -84,11 +84,15 @@ class Header:
 
     Args:
         name: Matched without regard to case.
+        ambient: A proxy adds it to each request, for instance because of a cookie of
+            its own. It counts where nothing else came, and requests that change things
+            are checked as with a cookie.
         max_token: Longest value, in bytes.
     """
 
     name: str = "X-API-Key"
     max_token: int = MAX_TOKEN
+    ambient: bool = False
 
     def __post_init__(self) -> None:
         """Refuse names that cannot be sent, or that have a form of their own."""

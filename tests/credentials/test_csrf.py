@@ -239,6 +239,50 @@ def test_an_origin_that_no_browser_would_send_is_a_mistake(origin):
         CrossOriginCheck(public_url=origin)
 
 
+APPS = [
+    "capacitor://localhost",
+    "ionic://localhost",
+    "tauri://localhost",
+    "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+    "moz-extension://6b6cdd7c-4d1b-4d6e-9d41-4d1d5e4f5a5b",
+    "app://shop:8080",
+]
+
+
+@pytest.mark.parametrize("origin", APPS)
+def test_pages_of_apps_and_extensions_may_be_named(origin):
+    check = CrossOriginCheck([origin])
+    assert passes(check, origin=origin.encode(), site=b"cross-site")
+    assert socket_passes(check, origin=origin.encode())
+    others = [other.encode() for other in APPS if other != origin]
+    for other in [*others, b"https://localhost", b"http://localhost", b"null"]:
+        assert not passes(check, origin=other)
+        assert not socket_passes(check, origin=other)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_page_of_an_app_is_never_our_own(scheme):
+    for host in (b"localhost", b"localhost:0"):
+        origin = b"capacitor://localhost"
+        assert not passes(origin=origin, host=host, scheme=scheme)
+        assert not passes(origin=b"tauri://" + host, host=host, scheme=scheme)
+
+
+@pytest.mark.parametrize("origin", ["capacitor://localhost", "app://a"])
+def test_the_own_origin_is_that_of_a_server(origin):
+    with pytest.raises(ConfigurationError, match="origin"):
+        CrossOriginCheck(public_url=origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["file://", "file://x", "data://x", "blob://x", "javascript://x", "ws://x", "://x"],
+)
+def test_what_has_no_pages_of_its_own_is_a_mistake(origin):
+    with pytest.raises(ConfigurationError, match="origin"):
+        CrossOriginCheck([origin])
+
+
 HOSTS = st.sampled_from(
     [b"api.example", b"evil.example", b"", b"[::1]", b"a:1", b"\xff"]
 )

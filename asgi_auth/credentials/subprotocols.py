@@ -1,0 +1,77 @@
+"""Read tokens out of the subprotocols that a browser offers for a WebSocket.
+
+There is no other header that its scripts can set. What holds a token is never echoed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asgi_auth._encoding import b64url_decode
+from asgi_auth.credentials.credential import (
+    MAX_TOKEN,
+    Credential,
+    Offer,
+    checked,
+    malformed,
+    too_long,
+)
+
+__all__ = ["from_subprotocols"]
+
+_KUBE = "base64url.bearer.authorization."
+_KUBERNETES = (f"{_KUBE}k8s.io.", _KUBE)
+
+# With a second credential the verdict is clear, however many more there are.
+_AMBIGUOUS = 2
+
+
+def from_subprotocols(names: Sequence[str]) -> list[Credential]:
+    """Take tokens out of *names*; what holds one is never echoed."""
+    found: list[Credential] = []
+    rest: list[str] = []
+    answer: str | None = None
+    waiting = iter(names)
+    for name in waiting:
+        if len(found) == _AMBIGUOUS:
+            break  # What is left is dropped: it may hold tokens as well.
+
+        prefix = next((p for p in _KUBERNETES if name.startswith(p)), None)
+        if name.lower() == "bearer":
+            answer = name
+            found.append(_from_text(next(waiting, "")))
+        elif prefix is not None:
+            found.append(_from_kubernetes(name[len(prefix) :]))
+        else:
+            rest.append(name)
+
+    if not found:
+        return []
+
+    offer = Offer(rest, answer or next(iter(rest), None))
+    if offer.answer is None:
+        found = [malformed("subprotocol", "no protocol beside the token")]
+
+    return [credential._replace(offer=offer) for credential in found]
+
+
+def _from_text(token: str) -> Credential:
+    if not token or not token.isascii():
+        return malformed("subprotocol", "no token after bearer")
+
+    return checked(Credential(token.encode("ascii"), "subprotocol"))
+
+
+def _from_kubernetes(encoded: str) -> Credential:
+    if len(encoded) > 2 * MAX_TOKEN:
+        return too_long("subprotocol")
+
+    try:
+        token = b64url_decode(encoded.encode("ascii"))
+    except ValueError:
+        return malformed("subprotocol", "not base64url")
+
+    if not token:
+        return malformed("subprotocol", "an empty token")
+
+    return checked(Credential(token, "subprotocol"))
