@@ -76,6 +76,8 @@ class AuthRoutes:
         public_url: The own origin, where a proxy changes the Host header.
         samesite: Whether browsers send the cookies with requests of other sites.
         cookie_path: Of the refresh cookie; by default where the routes are mounted.
+        cookie_domain: Send the cookies to all hosts below this one.
+        cookie_partitioned: Keep them apart for each site that embeds this one (CHIPS).
         refresh_cookie: Another name for the refresh cookie.
         insecure_cookies_for_localhost: Set cookies without ``Secure`` and without
             prefixes: for development on ``http://localhost``, and nowhere else.
@@ -107,6 +109,8 @@ class AuthRoutes:
         public_url: str | None = None,
         samesite: SameSite = "strict",
         cookie_path: str | None = None,
+        cookie_domain: str | None = None,
+        cookie_partitioned: bool = False,
         refresh_cookie: str | None = None,
         insecure_cookies_for_localhost: bool = False,
         max_body: int = 64 * 1024,
@@ -127,6 +131,8 @@ class AuthRoutes:
             path=cookie_path,
             localhost=insecure_cookies_for_localhost,
             refresh_name=refresh_cookie,
+            domain=cookie_domain,
+            partitioned=cookie_partitioned,
         )
         context = RouteContext(
             tokens=tokens,

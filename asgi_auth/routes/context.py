@@ -294,6 +294,7 @@ class RouteContext:
         response = self.answer(shown)
         if self.cookies is not None and not in_body:
             mount = request.scope["root_path"]
+            self.cookies.clear_stale(response, request.scope, mount)
             self.cookies.set_pair(response, pair, mount)
             if device_token is not None:
                 self.cookies.set_device(response, device_token, mount)
@@ -302,5 +303,7 @@ class RouteContext:
     def clear_cookies(self, request: Request, response: Response) -> Response:
         """Take the tokens out of the browser."""
         if self.cookies is not None:
-            self.cookies.clear(response, request.scope["root_path"])
+            mount = request.scope["root_path"]
+            self.cookies.clear(response, mount)
+            self.cookies.clear_stale(response, request.scope, mount)
         return response

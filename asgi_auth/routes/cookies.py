@@ -7,6 +7,7 @@ token that a browser would drop without a word is refused here.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote
@@ -15,8 +16,9 @@ from starlette.responses import Response
 
 from asgi_auth._asgi import Scope
 from asgi_auth.credentials.reader import CredentialReader
-from asgi_auth.credentials.sources import Cookie
+from asgi_auth.credentials.sources import Cookie, unquote
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.routes.duplicates import newest_first
 from asgi_auth.routes.errors import CookieTooLargeError, NotLocalhostError
 from asgi_auth.tokens.pair import TokenPair
 
@@ -30,6 +32,11 @@ _log = logging.getLogger("asgi_auth.routes")
 _LONGEST: Final = 4096
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _DEVICE_DAYS: Final = 180 * 86400
+_SAFE: Final = "/-._~!$&'()*+,=:@"
+_DEEPEST: Final = 8
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,62}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,9 @@ class TokenCookies:
         path: Of the refresh cookie; by default where the routes are mounted.
         localhost: Plain names without ``Secure``: for development, on localhost only.
         refresh_name: Another name for the refresh cookie.
+        domain: Send them to all hosts below this one, each of which can then read and
+            replace them.
+        partitioned: A browser keeps them apart for each site that embeds ours.
 
     Raises:
         ConfigurationError: The attributes contradict each other.
@@ -53,6 +63,8 @@ class TokenCookies:
     path: str | None = None
     localhost: bool = False
     refresh_name: str | None = None
+    domain: str | None = None
+    partitioned: bool = False
     access: str = field(init=False)
     refresh: str = field(init=False)
     device: str = field(init=False)
@@ -60,20 +72,10 @@ class TokenCookies:
 
     def __post_init__(self) -> None:
         """Choose the names: the prefixes make browsers insist on the attributes."""
-        if self.samesite not in {"strict", "lax", "none"}:
-            msg = "samesite must be strict, lax or none."
-            raise ConfigurationError(msg)
-        if self.samesite == "none" and self.localhost:
-            msg = "samesite='none' needs secure cookies: browsers drop others."
-            raise ConfigurationError(msg)
-        if self.localhost and (self.refresh_name or "").startswith("__"):
-            msg = "Browsers drop a cookie of this name without Secure: choose another."
-            raise ConfigurationError(msg)
-        if self.path is not None and not self.path.startswith("/"):
-            msg = "cookie_path must begin with a slash."
-            raise ConfigurationError(msg)
-
-        host, secure = ("", "") if self.localhost else ("__Host-", "__Secure-")
+        self._check()
+        secure = "" if self.localhost else "__Secure-"
+        # A browser takes a name with __Host- from one host and for all its paths only.
+        host = "__Host-" if secure and self.domain is None else secure
         names = {
             "access": f"{host}access",
             "refresh": self.refresh_name or f"{secure}refresh",
@@ -83,6 +85,43 @@ class TokenCookies:
             object.__setattr__(self, role, name)
         readers = {role: CredentialReader([Cookie(n)]) for role, n in names.items()}
         object.__setattr__(self, "_readers", readers)
+
+    def _check(self) -> None:
+        if self.samesite not in {"strict", "lax", "none"}:
+            msg = "samesite must be strict, lax or none."
+            raise ConfigurationError(msg)
+        if self.samesite == "none" and self.localhost:
+            msg = "samesite='none' needs secure cookies: browsers drop others."
+            raise ConfigurationError(msg)
+        name = self.refresh_name or ""
+        if self.localhost and name.startswith("__"):
+            msg = "Browsers drop a cookie of this name without Secure: choose another."
+            raise ConfigurationError(msg)
+        if self.path is not None and not self.path.startswith("/"):
+            msg = "cookie_path must begin with a slash."
+            raise ConfigurationError(msg)
+        if self.domain is not None:
+            _check_domain(self.domain, name, localhost=self.localhost)
+        if self.partitioned and (self.samesite != "none" or self.domain is not None):
+            msg = "cookie_partitioned needs samesite='none', and no cookie_domain."
+            raise ConfigurationError(msg)
+
+    def read_refresh(self, scope: Scope) -> tuple[str, ...]:
+        """Return the tokens of all refresh cookies, the newest first.
+
+        A browser has several where the path or the domain was changed. Of one session
+        only the newest is returned: any other would look like a stolen one. Where they
+        are of several users, there is none to use: another host below our domain may
+        have set one.
+        """
+        cookies = [v for n, v in scope["headers"] if n.lower() == b"cookie"]
+        matches = Cookie(self.refresh).pattern().finditer(b"; ".join(cookies))
+        texts = [text for text in (unquote(m[1]) for m in matches) if text]
+        if len(texts) <= 1:
+            token = self.read("refresh", scope)
+            return () if token is None else (token,)
+
+        return newest_first(texts)
 
     def read(self, role: Literal["refresh", "device"], scope: Scope) -> str | None:
         """Return the token of a cookie; ``None`` if there is none, or none to use."""
@@ -105,7 +144,7 @@ class TokenCookies:
         if not name.endswith("]"):
             head, colon, _ = name.rpartition(":")
             name = head if colon else name
-        if name not in _LOCAL_HOSTS:
+        if name not in _LOCAL_HOSTS and not name.endswith(".localhost"):
             raise NotLocalhostError
 
     def set_pair(self, response: Response, pair: TokenPair, mount: str) -> None:
@@ -114,25 +153,52 @@ class TokenCookies:
         Raises:
             CookieTooLargeError: One does not fit.
         """
-        self._set(response, self.access, pair.access_token, pair.expires_in, "/")
-        path = self._path(mount)
-        lives = pair.refresh_expires_in
-        self._set(response, self.refresh, pair.refresh_token, lives, path)
+        domain = self.domain
+        access, lives = pair.access_token, pair.expires_in
+        self._set(response, self.access, access, lives, "/", domain=domain)
+        path, lives = self._path(mount), pair.refresh_expires_in
+        refresh = pair.refresh_token
+        self._set(response, self.refresh, refresh, lives, path, domain=domain)
 
     def set_device(self, response: Response, token: str, mount: str) -> None:
         """Remember that this browser has logged in before."""
-        self._set(response, self.device, token, _DEVICE_DAYS, self._path(mount))
+        path = self._path(mount)
+        self._set(response, self.device, token, _DEVICE_DAYS, path, domain=self.domain)
+
+    def clear_stale(self, response: Response, scope: Scope, mount: str) -> None:
+        """Take refresh cookies of other paths out of the browser, if there are any.
+
+        A browser does not say which path a cookie has: all that this request fits are
+        cleared, with and without our domain.
+        """
+        cookies = b"; ".join(v for n, v in scope["headers"] if n.lower() == b"cookie")
+        if len(Cookie(self.refresh).pattern().findall(cookies)) <= 1:
+            return
+
+        present = (self._path(mount), self.domain)
+        for path in _paths_above(scope["path"]):
+            for domain in dict.fromkeys((None, self.domain)):
+                if (path, domain) != present:
+                    self._set(response, self.refresh, "", 0, path, domain=domain)
 
     def clear(self, response: Response, mount: str) -> None:
         """Take both tokens out of the browser; the device stays known."""
-        self._set(response, self.access, "", 0, "/")
-        self._set(response, self.refresh, "", 0, self._path(mount))
+        self._set(response, self.access, "", 0, "/", domain=self.domain)
+        path = self._path(mount)
+        self._set(response, self.refresh, "", 0, path, domain=self.domain)
 
     def _path(self, mount: str) -> str:
-        return quote(self.path or mount or "/", safe="/-._~!$&'()*+,=:@")
+        return quote(self.path or mount or "/", safe=_SAFE)
 
     def _set(
-        self, response: Response, name: str, value: str, seconds: int, path: str
+        self,
+        response: Response,
+        name: str,
+        value: str,
+        seconds: int,
+        path: str,
+        *,
+        domain: str | None,
     ) -> None:
         if len(name) + len(value) > _LONGEST:
             # The client can do nothing about it, so somebody else must hear of it.
@@ -144,7 +210,31 @@ class TokenCookies:
             value,
             max_age=seconds,
             path=path,
+            domain=domain,
             secure=not self.localhost,
             httponly=True,
             samesite=self.samesite,
         )
+        if self.partitioned:
+            # http.cookies knows the attribute from Python 3.14 on.
+            field, text = response.raw_headers.pop()
+            response.raw_headers.append((field, text + b"; Partitioned"))
+
+
+def _check_domain(domain: str, refresh_name: str, *, localhost: bool) -> None:
+    if _DOMAIN.fullmatch(domain) is None:
+        msg = "cookie_domain must be a name like example.com, without a dot before it."
+        raise ConfigurationError(msg)
+    if localhost or refresh_name.startswith("__Host-"):
+        msg = "Browsers take no cookie_domain for localhost or names with __Host-."
+        raise ConfigurationError(msg)
+
+
+def _paths_above(path: str) -> list[str]:
+    """Return the paths of all cookies that go with a request, some of them at most."""
+    parts = path.split("/")[1 : _DEEPEST + 1]
+    above = ["/".join(["", *parts[:count]]) for count in range(1, len(parts) + 1)]
+    return [
+        quote(each, safe=_SAFE)
+        for each in ("/", *(form for name in above for form in (name, name + "/")))
+    ]

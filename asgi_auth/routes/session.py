@@ -33,6 +33,7 @@ from asgi_auth.routes.models import (
 from asgi_auth.routes.operations import Operations
 from asgi_auth.stores.records import Session
 from asgi_auth.tokens.codec import peek
+from asgi_auth.tokens.pair import TokenPair
 
 __all__ = ["REFRESH_FORM", "SessionRoutes"]
 
@@ -74,13 +75,7 @@ class SessionRoutes:
         asked = await self._context.read(
             request, RefreshRequest, form=REFRESH_FORM, optional=True
         )
-        token = self._refresh_token(request, asked)
-        if token is None:
-            msg = "no refresh token came"
-            raise AuthenticationError(msg)
-
-        device = self._context.device(request)
-        pair = await self._context.tokens.refresh(token, device=device)
+        pair = await self._refresh(request, self._refresh_tokens(request, asked))
         # What came in a cookie stays out of the reach of scripts.
         medium: Medium = "cookie" if asked.refresh_token is None else "body"
         return self._context.deliver(request, pair, medium=medium)
@@ -183,20 +178,34 @@ class SessionRoutes:
             self._context.clear_cookies(request, response)
         return response
 
-    def _refresh_token(self, request: Request, asked: RefreshRequest) -> str | None:
+    async def _refresh(self, request: Request, tokens: tuple[str, ...]) -> TokenPair:
+        """Use the first of *tokens* that is good; each is of another session."""
+        device = self._context.device(request)
+        fault: AuthenticationError = AuthenticationError("no refresh token came")
+        for number, token in enumerate(tokens):
+            try:
+                return await self._context.tokens.refresh(token, device=device)
+            except InvalidTokenError as error:
+                fault = error if number == 0 else fault
+
+        raise fault
+
+    def _refresh_tokens(
+        self, request: Request, asked: RefreshRequest
+    ) -> tuple[str, ...]:
         if asked.refresh_token is not None:
-            return asked.refresh_token
+            return (asked.refresh_token,)
         cookies = self._context.cookies
-        return None if cookies is None else cookies.read("refresh", request.scope)
+        return () if cookies is None else cookies.read_refresh(request.scope)
 
     def _tokens_of(
         self, request: Request, asked: LogoutRequest
     ) -> list[tuple[_Kind, str, bool]]:
         """Return all tokens that came, and whether the client chose to send them."""
-        found: list[tuple[_Kind, str, bool]] = []
-        refresh = self._refresh_token(request, asked)
-        if refresh is not None:
-            found.append(("refresh", refresh, asked.refresh_token is not None))
+        found: list[tuple[_Kind, str, bool]] = [
+            ("refresh", refresh, asked.refresh_token is not None)
+            for refresh in self._refresh_tokens(request, asked)
+        ]
 
         access = self._context.access_token(request)
         if access is not None:

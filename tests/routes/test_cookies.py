@@ -10,7 +10,9 @@ from asgi_auth import AuthConfig, ConfigurationError
 from asgi_auth.errors import UnavailableError
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.cookies import TokenCookies
+from asgi_auth.routes.duplicates import newest_first
 from asgi_auth.tokens.pair import TokenPair
+from tests import forge
 from tests.routes.world import (
     EMAIL,
     ORIGIN,
@@ -255,7 +257,8 @@ async def test_cookies_that_came_with_too_much_are_refused():
 async def test_insecure_cookies_stay_on_localhost():
     world = World(delivery="cookie", insecure_cookies_for_localhost=True)
     await world.add()
-    for base in ("http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000"):
+    local = ("localhost:8000", "127.0.0.1", "[::1]:8000", "app.localhost:5173")
+    for base in (f"http://{host}" for host in local):
         async with world.client(base=base) as client:
             answer = await client.post("/login", json=RIGHT)
             cookies = set_cookies(answer)
@@ -302,6 +305,16 @@ async def test_the_settings_of_the_configuration_are_kept():
         {"samesite": "sometimes"},
         {"samesite": "none", "localhost": True},
         {"path": "auth"},
+        {"domain": ".example.com"},
+        {"domain": "com"},
+        {"domain": "https://example.com"},
+        {"domain": "example.com; Secure"},
+        {"domain": "a.b" * 100},
+        {"domain": "10.0.0.1"},
+        {"domain": "app.localhost.example", "localhost": True},
+        {"domain": "example.com", "refresh_name": "__Host-refresh"},
+        {"partitioned": True},
+        {"partitioned": True, "samesite": "none", "domain": "example.com"},
     ],
 )
 def test_attributes_that_contradict_each_other_are_refused(options):
@@ -323,3 +336,160 @@ async def test_an_outage_is_no_log_out():
     assert_problem(answer, 503, "unavailable")
     assert "set-cookie" not in answer.headers
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_cookies_may_go_to_all_hosts_below_a_domain():
+    world = World(delivery="cookie", cookie_domain="example.com")
+    await world.add()
+    async with world.client(app=mounted(world), headers=SAME) as client:
+        answer = await client.post("/auth/login", json=RIGHT)
+        cookies = set_cookies(answer)
+        assert cookies.keys() == {
+            "__Secure-access",
+            "__Secure-refresh",
+            "__Secure-device",
+        }
+        assert {cookie["domain"] for cookie in cookies.values()} == {"example.com"}
+        sent = "; ".join(f"{name}={c['value']}" for name, c in cookies.items())
+        me = await client.get("/auth/me", headers={"Cookie": sent})
+        assert me.json()["email"] == EMAIL
+        left = await client.post("/auth/logout", headers={"Cookie": sent})
+        cleared = set_cookies(left)
+        assert {cookie["domain"] for cookie in cleared.values()} == {"example.com"}
+
+
+async def test_cookies_may_be_kept_apart_for_each_embedding_site():
+    world = World(delivery="cookie", cookie_partitioned=True, samesite="none")
+    await world.add()
+    async with world.client(headers=SAME) as client:
+        answer = await client.post("/login", json=RIGHT)
+        for cookie in set_cookies(answer).values():
+            assert "partitioned" in cookie
+            assert cookie["samesite"] == "none"
+        left = await client.post("/logout")
+        assert all("partitioned" in cookie for cookie in set_cookies(left).values())
+
+
+# -------------------------------------------------------- two refresh cookies at once
+
+
+def refresh_cookie(answer):
+    return set_cookies(answer)["__Secure-refresh"]["value"]
+
+
+def both(*values):
+    return {"Cookie": "; ".join(f"__Secure-refresh={value}" for value in values)}
+
+
+def cleared_paths(answer):
+    """Return the paths at which the refresh cookie is taken away."""
+    lines = answer.headers.get_list("set-cookie")
+    return {
+        line.partition("Path=")[2].partition(";")[0]
+        for line in lines
+        if line.startswith("__Secure-refresh=") and "Max-Age=0" in line
+    }
+
+
+@pytest.fixture
+async def moved():
+    """A browser with a refresh cookie of an old path, of the same session."""
+    world = World(delivery="cookie", tokens={"grace": 0})
+    await world.add()
+    async with world.client(app=mounted(world), headers=SAME) as client:
+        old = refresh_cookie(await client.post("/auth/login", json=RIGHT))
+        world.clock.advance(60)
+        client.cookies.clear()
+        new = refresh_cookie(await client.post("/auth/refresh", headers=both(old)))
+        client.cookies.clear()
+        yield world, client, old, new
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_of_two_refresh_cookies_of_one_session_the_newer_is_used(moved, order):
+    world, client, *pair = moved
+    sent = both(*(pair[place] for place in order))
+    answer = await client.post("/auth/refresh", headers=sent)
+    assert answer.status_code == 200
+    assert "session.reused" not in world.heard("session.")
+    assert cleared_paths(answer) == {"/", "/auth/", "/auth/refresh", "/auth/refresh/"}
+    assert refresh_cookie(answer) != pair[1]
+
+
+async def test_one_refresh_cookie_clears_nothing(moved):
+    _, client, _, new = moved
+    answer = await client.post("/auth/refresh", headers=both(new))
+    assert cleared_paths(answer) == set()
+
+
+async def test_an_older_session_is_tried_after_the_newer_one():
+    world = World(delivery="cookie")
+    await world.add()
+    async with world.client(app=mounted(world), headers=SAME) as client:
+        old = refresh_cookie(await client.post("/auth/login", json=RIGHT))
+        world.clock.advance(60)
+        new = refresh_cookie(await client.post("/auth/login", json=RIGHT))
+        client.cookies.clear()
+        sid = (await world.tokens.verify(new, "refresh"))["sid"]
+        await world.tokens.revoke_session(sid)
+        answer = await client.post("/auth/refresh", headers=both(old, new))
+        assert answer.status_code == 200
+        assert (await world.tokens.verify(refresh_cookie(answer), "refresh"))[
+            "sid"
+        ] != sid
+        client.cookies.clear()
+        answer = await client.post("/auth/refresh", headers=both(new, "rubbish"))
+        assert_problem(answer, 401, "token_revoked")
+
+
+async def test_a_cookie_that_another_host_has_set_is_not_used():
+    world = World(delivery="cookie")
+    await world.add()
+    await world.add(email="eve@example.com")
+    async with world.client(app=mounted(world), headers=SAME) as client:
+        mine = refresh_cookie(await client.post("/auth/login", json=RIGHT))
+        world.clock.advance(60)
+        eve = {"email": "eve@example.com", "password": PASSWORD}
+        theirs = refresh_cookie(await client.post("/auth/login", json=eve))
+        client.cookies.clear()
+        answer = await client.post("/auth/refresh", headers=both(mine, theirs))
+        assert answer.status_code == 401
+        # The next log-in takes the strange one away.
+        answer = await client.post(
+            "/auth/login", json=RIGHT, headers=both(mine, theirs)
+        )
+        assert answer.status_code == 200
+        assert "/auth/" in cleared_paths(answer)
+
+
+async def test_a_log_out_ends_the_sessions_of_all_refresh_cookies():
+    world = World(delivery="cookie")
+    account = await world.add()
+    async with world.client(app=mounted(world), headers=SAME) as client:
+        old = refresh_cookie(await client.post("/auth/login", json=RIGHT))
+        world.clock.advance(60)
+        new = refresh_cookie(await client.post("/auth/login", json=RIGHT))
+        client.cookies.clear()
+        assert len(await world.tokens.sessions(account.id)) == 2
+        answer = await client.post("/auth/logout", headers=both(old, new))
+        assert answer.status_code == 204
+        assert not await world.tokens.sessions(account.id)
+        assert {"/", "/auth", "/auth/"} <= cleared_paths(answer)
+
+
+@pytest.mark.parametrize("value", ["a", "a.b.c", "a" * 9000])
+async def test_many_cookies_of_rubbish_are_none(value):
+    world = World(delivery="cookie")
+    async with world.client(headers=SAME) as client:
+        answer = await client.post("/refresh", headers=both(*[value] * 12))
+        assert answer.status_code == 401
+
+
+def test_nothing_in_a_cookie_breaks_the_choice():
+    keys = forge.family("HS256").key
+    for claims in ({}, {"sid": 5, "sub": "a"}, {"sid": "a", "sub": [1]}):
+        assert newest_first([forge.sign({}, claims, keys)] * 2) == ()
+    odd = {"sid": "a", "sub": "b", "iat": 10**400, "seq": "x"}
+    text = forge.sign({}, odd, keys)
+    assert newest_first([text, text]) == (text.decode(),)
+    assert newest_first([text] * 9) == ()
