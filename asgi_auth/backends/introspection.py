@@ -218,6 +218,9 @@ class IntrospectionBackend:
             raise
 
         verified = VerifiedToken(claims, window, said, validity=self._validity)
+        claims = without_marks(claims)
+        window = self._rules.check(claims, now)
+        verified = VerifiedToken(claims, window, said)
         if self._ttl > 0:
             known = _Answer(verified, now, now + self._ttl)
             self._cache.put(digest, known, length=0)
@@ -251,7 +254,7 @@ class IntrospectionBackend:
 
     def _completed(self, said: FrozenDict, now: float) -> FrozenDict:
         """Add what may be left out (RFC 7662, section 2.2), and is known otherwise."""
-        claims = dict(without_marks(said))
+        claims = dict(said)
         if self._subject != "sub":
             claims["sub"] = as_text(said.get(self._subject))
 

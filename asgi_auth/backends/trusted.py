@@ -300,7 +300,7 @@ def _reader(
     """Return what reads the claims of this issuer."""
 
     def read(claims: FrozenDict) -> FrozenDict:
-        said = claim_mapping.translate(without_marks(claims))
+        said = without_marks(claim_mapping.translate(claims))
         if revocations is not None:
             _check_traces(claims, said)
 

@@ -27,7 +27,7 @@ class Elsewhere(Realm):
 
     async def fetch(self, url, headers, body):
         self.urls.append(url)
-        known = ".well-known/" in url and not url.endswith("jwks.json")
+        known = ".well-known/" in url and not url.endswith(("jwks.json", "jwks"))
         return 200, {}, json.dumps(self.document if known else self.jwks).encode()
 
 

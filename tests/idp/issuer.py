@@ -21,6 +21,7 @@ from urllib.parse import parse_qs
 import uvicorn
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 _numbers = itertools.count(1)
 _MAKERS = {
@@ -88,7 +89,9 @@ class Realm:
         algorithm = header.pop("alg", self.algorithm)
         head = {"alg": algorithm, "kid": key.kid, **header}
         head = {name: value for name, value in head.items() if value is not None}
-        return jwt.encode(head, claims, key, algorithms=[algorithm]).encode()
+        # Issuers write members of their own into headers.
+        registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+        return jwt.encode(head, claims, key, registry=registry).encode()
 
     def token(self, *, key: Key | None = None, header: dict | None = None, **more):
         """Sign a good access token but for the claims in *more*."""
