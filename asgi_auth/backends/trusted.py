@@ -99,6 +99,7 @@ class TrustedIssuer:
 
         self.issuer = issuer
         self.form = form
+        self.read = _reader(claim_mapping, revocations)
         self.notes = RefusalNotes(issuer or claim_mapping.subject_prefix)
         self._fetch = fetch
         self._insecure_http = insecure_http
@@ -117,7 +118,7 @@ class TrustedIssuer:
             "cache_size": cache_size,
             "revocations": revocations,
             "whole_subjects": True,
-            "translate": _reader(claim_mapping, revocations),
+            "translate": self.read,
             "form": form,
             "clock": clock,
         }

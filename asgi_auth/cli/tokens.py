@@ -14,6 +14,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from asgi_auth.cli._explain import explain
+from asgi_auth.cli._foreign import add_foreign_options, is_foreign, read_issuer
 from asgi_auth.cli._say import remark, say, say_json, times_of
 from asgi_auth.cli._secrets import add_key_options, read_keys, read_token
 from asgi_auth.cli._stores import add_store_option, open_store
@@ -83,7 +85,9 @@ def _add_verify(verbs: Any) -> None:
         "verify",
         help="tell whether a token is good, and show what it says",
         description="Verify signature, kind, times, issuer and audience; with --store "
-        "also whether it is revoked. The exit status is 0 for a good token, else 1.",
+        "also whether it is revoked. With --discover, --jwks or --preset the token is "
+        "that of another issuer, and each rule is explained. The exit status is 0 for "
+        "a good token, else 1.",
         epilog="example: asgi-auth token verify --issuer https://api.example "
         "--audience orders < token.txt",
     )
@@ -95,6 +99,7 @@ def _add_verify(verbs: Any) -> None:
     )
     parser.add_argument("--issuer", help="the iss that it must have")
     parser.add_argument("--audience", help="the aud that it must have")
+    add_foreign_options(parser)
     add_store_option(parser, "who knows revocations")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_key_options(parser)
@@ -155,6 +160,9 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    if is_foreign(options):
+        return _explain(options)
+
     token = read_token()
     try:
         claims = asyncio.run(_verified(token, options))
@@ -177,6 +185,32 @@ def _verify(options: argparse.Namespace) -> int:
         remark("NOT checked: whether it is revoked. Give it a --store for that.")
 
     return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    trusted = read_issuer(options)
+    token = read_token().encode("utf-8", "replace")
+    told = asyncio.run(explain(trusted, token))
+    header, claims = peek(token) or ({}, {})
+    if options.json:
+        rules = [rule._asdict() for rule in told.rules]
+        shown = {"verified": told.is_good, "rules": rules, "dropped": told.dropped}
+        say_json({**shown, "header": dict(header), "claims": dict(claims)})
+    else:
+        for rule in told.rules:
+            mark = "ok  " if rule.holds else "FAIL"
+            say(f"{mark}  {rule.name:<10} {ascii(rule.text)[1:-1]}")
+
+    for name in told.dropped:
+        remark(f"{name} has an odd shape, and is left out: what needs it fails.")
+
+    if told.is_good and told.claims is not None:
+        for name in ("sub", "scope", "roles"):
+            remark(f"{name}: {told.claims.get(name)!a}")
+
+    remark("Good." if told.is_good else "Refused.")
+    remark("NOT checked: whether it is revoked.")
+    return int(not told.is_good)
 
 
 async def _verified(token: str, options: argparse.Namespace) -> Mapping[str, Any]:

@@ -113,6 +113,16 @@ class TokenVerifier:
         return self._rules.issuer
 
     @property
+    def rules(self) -> ClaimsRules:
+        """What must hold for the claims."""
+        return self._rules
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The accepted ``typ`` headers, lower-case, without ``application/``."""
+        return self._types
+
+    @property
     def validity(self) -> Validity:
         """What may end the principals of its tokens."""
         return self._validity

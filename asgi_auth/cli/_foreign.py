@@ -1,0 +1,151 @@
+"""Read from the command line whose token it is, where it is not one of our own.
+
+Nothing is verified here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from asgi_auth.backends.assertions import alb, cloudflare_access, google_iap
+from asgi_auth.backends.machines import (
+    github_actions,
+    google_service_accounts,
+    kubernetes,
+    spiffe,
+)
+from asgi_auth.backends.providers import auth0, cognito, entra, keycloak
+from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.backends.user_platforms import (
+    adfs,
+    clerk,
+    entra_b2c,
+    firebase,
+    okta,
+    supabase,
+    zitadel,
+)
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.keys import KeySet
+from asgi_auth.keys._jwks import read_jwks
+
+__all__ = ["add_foreign_options", "is_foreign", "read_issuer"]
+
+PRESETS: dict[str, Callable[..., TrustedIssuer]] = {
+    "adfs": adfs,
+    "alb": alb,
+    "auth0": auth0,
+    "clerk": clerk,
+    "cloudflare": cloudflare_access,
+    "cognito": cognito,
+    "entra": entra,
+    "entra-b2c": entra_b2c,
+    "firebase": firebase,
+    "github-actions": github_actions,
+    "google": google_service_accounts,
+    "iap": google_iap,
+    "keycloak": keycloak,
+    "kubernetes": kubernetes,
+    "okta": okta,
+    "spiffe": spiffe,
+    "supabase": supabase,
+    "zitadel": zitadel,
+}
+
+
+def add_foreign_options(parser: Any) -> None:
+    """Describe the options for tokens of others."""
+    group = parser.add_argument_group("tokens of other issuers")
+    group.add_argument(
+        "--discover",
+        action="store_true",
+        help="find the keys by the metadata of --issuer",
+    )
+    group.add_argument(
+        "--jwks", metavar="URL|FILE", help="where the keys of the issuer are"
+    )
+    group.add_argument(
+        "--preset", choices=sorted(PRESETS), help="take the tokens of this platform"
+    )
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of the preset, for instance realm=shop; may come again",
+    )
+    group.add_argument(
+        "--insecure-http",
+        action="store_true",
+        help="take http to private addresses and names",
+    )
+
+
+def is_foreign(options: argparse.Namespace) -> bool:
+    """Tell whether the options speak of another issuer."""
+    if options.set and options.preset is None:
+        msg = "--set is for arguments of a --preset."
+        raise ConfigurationError(msg)
+
+    return bool(options.discover or options.jwks or options.preset)
+
+
+def read_issuer(options: argparse.Namespace) -> TrustedIssuer:
+    """Return the issuer that the options name.
+
+    Raises:
+        ConfigurationError: They do not fit together.
+    """
+    more: dict[str, Any] = {"cache": None}
+    if options.insecure_http:
+        more["insecure_http"] = True
+
+    if options.jwks is not None:
+        more |= _keys(options.jwks)
+
+    if options.preset is None:
+        if options.issuer is None or options.audience is None:
+            msg = "Give --issuer and --audience: what iss and aud must be."
+            raise ConfigurationError(msg)
+
+        return TrustedIssuer(options.issuer, audience=options.audience, **more)
+
+    named = dict(map(_pair, options.set))
+    if options.audience is not None:
+        named.setdefault("audience", options.audience)
+
+    if options.issuer is not None:
+        named.setdefault("issuer", options.issuer)
+
+    try:
+        return PRESETS[options.preset](**named, **more)
+    except TypeError as error:
+        # Python names the argument that is missing, or that nobody takes.
+        reason = str(error).partition("() ")[2]
+        msg = f"The preset {options.preset} {reason}: see --set NAME=VALUE."
+        raise ConfigurationError(msg) from None
+
+
+def _keys(place: str) -> dict[str, Any]:
+    if "://" in place:
+        return {"jwks_uri": place}
+
+    try:
+        body = Path(place).read_bytes()
+    except (OSError, ValueError) as error:
+        msg = f"{place} cannot be read ({type(error).__name__})."
+        raise ConfigurationError(msg) from None
+
+    return {"keys": KeySet(read_jwks(body).keys)}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        msg = f"--set takes NAME=VALUE, not {text!r}."
+        raise ConfigurationError(msg)
+
+    return name.replace("-", "_"), value
