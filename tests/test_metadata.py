@@ -414,6 +414,24 @@ async def test_a_log_out_token_that_is_played_to_another_worker_ends_nothing_new
     assert all(entry.expires_at > time.time() for entry in revoked)
 
 
+@pytest.mark.parametrize(
+    ("more", "ended"),
+    [
+        ({"sid": 5, "sub": "ada"}, ("sid", "5")),
+        ({"sid": None, "sub": 7}, ("subject", "7")),
+        ({"sid": "", "sub": "ada"}, ("subject", "ada")),
+        ({"jti": 12}, ("sid", "s1")),
+        ({"nonce": ""}, ("sid", "s1")),
+    ],
+)
+async def test_ids_are_read_as_in_the_tokens_of_the_issuer(
+    realm, logout, store, more, ended
+):
+    assert (await post(logout, logout_token(realm, **more))).status == 200
+    published = (await store.feed(None, wait=0)).entries
+    assert [(entry.kind, entry.value) for entry in published] == [ended]
+
+
 @pytest.mark.parametrize("typ", ["logout+jwt", "application/logout+jwt", "JWT", None])
 async def test_the_usual_types_of_log_out_tokens_are_taken(realm, logout, typ):
     assert (await post(logout, logout_token(realm, header={"typ": typ}))).status == 200
@@ -435,7 +453,8 @@ async def test_the_usual_types_of_log_out_tokens_are_taken(realm, logout, typ):
         ({"iss": None}, {}),
         ({"sid": None}, {}),
         ({"sid": ""}, {}),
-        ({"sid": 7}, {}),
+        ({"sid": True}, {}),
+        ({"sid": 7.5}, {}),
         ({"sid": None, "sub": ["ada"]}, {}),
         ({"jti": None}, {}),
         ({"iat": None}, {}),

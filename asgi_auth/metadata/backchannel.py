@@ -19,6 +19,7 @@ from asgi_auth.stores.base import RevocationStore
 from asgi_auth.stores.records import Revocation
 from asgi_auth.tokens.claims import is_plain_text, names_of
 from asgi_auth.tokens.codec import as_bytes, peek
+from asgi_auth.tokens.foreign import as_text, is_empty
 
 __all__ = ["BackChannelLogout"]
 
@@ -28,6 +29,7 @@ _LONGEST_BODY = 16 * 1024
 _OLDEST = 300.0
 _SKEW = 60.0
 _FARTHEST = 2**53
+_IDS = ("sid", "sub", "jti")
 _REMEMBERED = 10_000
 
 
@@ -124,7 +126,7 @@ class BackChannelLogout:
             raise InvalidTokenError(msg)
 
         decoded = await issuer.decode(token)
-        claims = decoded.claims
+        claims = _tidy(decoded.claims)
         if decoded.typ not in _TYPES or not self._is_good(claims, str(named)):
             msg = "that is no log-out token for this service"
             raise InvalidTokenError(msg)
@@ -172,6 +174,13 @@ class BackChannelLogout:
 def _is_time(value: object) -> bool:
     """Tell a NumericDate that can be reckoned with."""
     return type(value) in {int, float} and -_FARTHEST < value < _FARTHEST  # type: ignore[operator]
+def _tidy(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is empty, and write ids as texts, as in the issuer's tokens."""
+    said = {name: value for name, value in claims.items() if not is_empty(value)}
+    for name in said.keys() & _IDS:
+        said[name] = as_text(said[name])
+
+    return said
 
 
 async def _read(receive: Receive) -> bytes:

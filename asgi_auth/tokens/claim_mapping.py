@@ -16,8 +16,6 @@ from asgi_auth.tokens.foreign import Path, as_text, is_empty, names_at, tidy
 
 __all__ = ["OAUTH", "RFC9068", "ClaimMapping", "Path"]
 
-_KIND_CLAIMS = frozenset({"type", "typ", "token_use", "token_type"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimMapping:
@@ -81,10 +79,6 @@ class ClaimMapping:
         if not all(claims.get(name) == value for name, value in self.says.items()):
             msg = "the issuer marks its access tokens otherwise"
             raise InvalidTokenError(msg)
-
-        if not _KIND_CLAIMS.isdisjoint(self.says):
-            # Old Keycloaks repeat the nonce of the log-in in access tokens as well.
-            said.pop("nonce", None)
 
         for need in self.needs:
             names = (need,) if isinstance(need, str) else need
