@@ -211,6 +211,7 @@ class IntrospectionBackend:
 
         now = self._clock()
         claims = self._claim_mapping.translate(self._completed(said, now))
+        claims = without_marks(claims)
         try:
             window = self._rules.check(claims, now)
         except InvalidTokenError as error:
@@ -218,9 +219,6 @@ class IntrospectionBackend:
             raise
 
         verified = VerifiedToken(claims, window, said, validity=self._validity)
-        claims = without_marks(claims)
-        window = self._rules.check(claims, now)
-        verified = VerifiedToken(claims, window, said)
         if self._ttl > 0:
             known = _Answer(verified, now, now + self._ttl)
             self._cache.put(digest, known, length=0)

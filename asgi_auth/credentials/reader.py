@@ -43,8 +43,6 @@ _AND, _PERCENT = b"&%"
 
 # With a second credential the verdict is clear, however many more there are.
 _AMBIGUOUS = 2
-_MOST_PROTOCOLS = 64
-_NONE = Offer([], None)
 
 
 Look = Callable[[Scope], Credential | bytes | None]
@@ -212,7 +210,7 @@ class CredentialReader:
         return found
 
     def _from_field(self, name: bytes, token: bytes) -> Credential:
-        if not token or b" " in value:
+        if not token or b" " in token:
             return malformed("header", "not one key")
 
         found = Credential(token, "header", scheme=name.decode("ascii"))
@@ -298,58 +296,3 @@ def _from_query_value(token: bytes) -> Credential:
         return too_long("query")
 
     return checked(Credential(unquote_to_bytes(token), "query"))
-
-
-def _from_subprotocols(names: Sequence[str]) -> list[Credential]:
-    """Take tokens out of *names*; what holds one is never echoed."""
-    if len(names) > _MOST_PROTOCOLS:
-        return [malformed("subprotocol", "too many protocols")._replace(offer=_NONE)]
-
-    found: list[Credential] = []
-    rest: list[str] = []
-    answer: str | None = None
-    waiting = iter(names)
-    for name in waiting:
-        if len(found) == _AMBIGUOUS:
-            break  # What is left is dropped: it may hold tokens as well.
-
-        prefix = next((p for p in _KUBERNETES if name.startswith(p)), None)
-        if name.lower() == "bearer":
-            answer = name
-            found.append(_from_text(next(waiting, "")))
-        elif prefix is not None:
-            found.append(_from_kubernetes(name[len(prefix) :]))
-        else:
-            rest.append(name)
-
-    if not found:
-        return []
-
-    offer = Offer(rest, answer or next(iter(rest), None))
-    if offer.answer is None:
-        found = [malformed("subprotocol", "no protocol beside the token")]
-
-    return [credential._replace(offer=offer) for credential in found]
-
-
-def _from_text(token: str) -> Credential:
-    if not token or not token.isascii():
-        return malformed("subprotocol", "no token after bearer")
-
-    return checked(Credential(token.encode("ascii"), "subprotocol"))
-
-
-def _from_kubernetes(encoded: str) -> Credential:
-    if len(encoded) > 2 * MAX_TOKEN:
-        return too_long("subprotocol")
-
-    try:
-        token = b64url_decode(encoded.encode("ascii"))
-    except ValueError:
-        return malformed("subprotocol", "not base64url")
-
-    if not token:
-        return malformed("subprotocol", "an empty token")
-
-    return checked(Credential(token, "subprotocol"))
-    return checked(Credential(unquote_to_bytes(value), "query"))

@@ -24,6 +24,8 @@ _KUBERNETES = (f"{_KUBE}k8s.io.", _KUBE)
 
 # With a second credential the verdict is clear, however many more there are.
 _AMBIGUOUS = 2
+_MOST_PROTOCOLS = 64
+_NONE = Offer([], None)
 
 
 def from_subprotocols(names: Sequence[str]) -> list[Credential]:
@@ -31,7 +33,7 @@ def from_subprotocols(names: Sequence[str]) -> list[Credential]:
     found: list[Credential] = []
     rest: list[str] = []
     answer: str | None = None
-    waiting = iter(names)
+    waiting = iter(names[:_MOST_PROTOCOLS])
     for name in waiting:
         if len(found) == _AMBIGUOUS:
             break  # What is left is dropped: it may hold tokens as well.
@@ -44,6 +46,10 @@ def from_subprotocols(names: Sequence[str]) -> list[Credential]:
             found.append(_from_kubernetes(name[len(prefix) :]))
         else:
             rest.append(name)
+
+    if not found and len(names) > _MOST_PROTOCOLS:
+        # Not looked at, and not handed on: there may be tokens among the rest.
+        return [malformed("subprotocol", "too many protocols")._replace(offer=_NONE)]
 
     if not found:
         return []

@@ -174,6 +174,8 @@ class BackChannelLogout:
 def _is_time(value: object) -> bool:
     """Tell a NumericDate that can be reckoned with."""
     return type(value) in {int, float} and -_FARTHEST < value < _FARTHEST  # type: ignore[operator]
+
+
 def _tidy(claims: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is empty, and write ids as texts, as in the issuer's tokens."""
     said = {name: value for name, value in claims.items() if not is_empty(value)}

@@ -13,7 +13,7 @@ from asgi_auth import (
     InsufficientScopeError,
     requires,
 )
-from asgi_auth.principal import current_principal
+from asgi_auth.tracking import current_principal
 from tests.frameworks.acceptance import Acceptance
 from tests.frameworks.driving import (
     REFUSALS,
