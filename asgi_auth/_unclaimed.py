@@ -6,9 +6,10 @@ the same header. Nothing is verified here: a shape is all that is looked at.
 
 from __future__ import annotations
 
+from asgi_auth._contract import claims_of
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError, InvalidTokenError
-from asgi_auth.typing import Backend, Claims, is_own
+from asgi_auth.typing import Backend
 
 __all__ = ["UnclaimedTokenError", "is_unclaimed"]
 
@@ -34,7 +35,8 @@ def is_unclaimed(
     if credential is None or credential.error is not None:
         return False
 
-    if not (isinstance(error, InvalidTokenError) and is_own(backend, "claims")):
+    if not isinstance(error, InvalidTokenError):
         return False
 
-    return isinstance(backend, Claims) and not backend.claims(credential)
+    claims = claims_of(backend)
+    return claims is not None and not claims(credential)

@@ -12,7 +12,15 @@ from inspect import isawaitable
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
-from asgi_auth._lanes import TellBearer, fast_lane, is_known, issuers_of, know_nobody
+from asgi_auth._contract import (
+    OneIssuer,
+    Recognise,
+    asks_always,
+    is_known,
+    issuers_of,
+    know_nobody,
+    lane_of,
+)
 from asgi_auth._stripping import stripping
 from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
 from asgi_auth.credentials.csrf import CrossOriginCheck
@@ -44,13 +52,7 @@ from asgi_auth.responses.sender import (
 )
 from asgi_auth.responses.state import KEY
 from asgi_auth.tracking import tracking
-from asgi_auth.typing import (
-    Backend,
-    DecidesBearer,
-    UserLoader,
-    asks_always,
-    is_own,
-)
+from asgi_auth.typing import Backend, UserLoader
 
 __all__ = ["AuthenticationMiddleware"]
 
@@ -95,13 +97,13 @@ class AuthenticationMiddleware:
         "_look",
         "_look_at_socket",
         "_make_reply",
+        "_one_issuer",
         "_pass_preflight",
         "_preflights",
         "_public",
+        "_recognise",
         "_required",
         "_share",
-        "_tell",
-        "_tell_bearer",
     )
 
     def __init__(
@@ -126,13 +128,8 @@ class AuthenticationMiddleware:
         check_choice("preflight", preflight, {"pass", "refuse"})
         check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
         issuers = issuers_of(backend)
-        if load_user is not None and not issuer_aware and len(issuers) > 1:
-            msg = (
-                "Several issuers share this loader, and their subjects may be equal: "
-                "look at principal.issuer too, and say so with issuer_aware=True."
-            )
-            raise ConfigurationError(msg)
-
+        is_wary = load_user is not None and not issuer_aware
+        self._one_issuer = OneIssuer(issuers) if is_wary else None
         app = stripping(app, backend) if strip_credentials else app
         self._app = tracking(app) if track_current else app
         self._guard = SocketGuard(
@@ -147,13 +144,9 @@ class AuthenticationMiddleware:
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
         reader = CredentialReader(backend.sources)
-        self._look: Look = reader.read
-        self._look_at_socket: Look = reader.read
-        self._tell_bearer: TellBearer = know_nobody
-        if isinstance(backend, DecidesBearer) and is_own(backend, "decide_bearer"):
-            self._look = reader.looker("http")
-            self._look_at_socket = reader.looker("websocket")
-            self._tell_bearer = backend.decide_bearer
+        self._look: Look = reader.looker("http")
+        self._look_at_socket: Look = reader.looker("websocket")
+        self._recognise: Recognise = lane_of(backend) or know_nobody
         self._load_user = load_user
         self._required = required
         public = PublicPaths(public_paths)
@@ -162,7 +155,6 @@ class AuthenticationMiddleware:
         self._pass_preflight = preflight == "pass"
         self._preflights = RefusedPreflights()
         self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
-        self._tell = fast_lane(backend, self._check_origin)
         self._share = share_scope
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)
@@ -216,10 +208,10 @@ class AuthenticationMiddleware:
         elif token is not None or self._asks_always:
             try:
                 if isinstance(token, bytes):
-                    known = self._tell_bearer(token)
+                    known = self._recognise(token, "header")
                 else:
                     credential = token
-                    known = None if token is None else self._tell(token, scope)
+                    known = None if token is None else self._known(token, scope)
 
                 if known and self._load_user is None:
                     principal = user = known
@@ -254,6 +246,17 @@ class AuthenticationMiddleware:
             if reply.refusal is not None:
                 await reply.settle(reply.refusal)
 
+    def _known(self, credential: Credential, scope: Scope) -> Principal | None:
+        """Return who sent a bearer token, where nobody has to be waited for."""
+        if credential.error is not None or credential.scheme != "bearer":
+            return None
+
+        known = self._recognise(credential.token, credential.source)
+        if known and not credential.explicit:
+            self._check_origin(scope)
+
+        return known
+
     async def _identify(
         self,
         credential: Credential | None,
@@ -283,6 +286,9 @@ class AuthenticationMiddleware:
         Raises:
             UnknownSubjectError: It has none for *principal*.
         """
+        if self._one_issuer is not None:
+            self._one_issuer.check(principal)
+
         loaded: Any = self._load_user
         user = loaded(principal)
         if isawaitable(user):

@@ -18,16 +18,12 @@ __all__ = [
     "ASGIApp",
     "Backend",
     "Claims",
-    "DecidesAtOnce",
-    "DecidesBearer",
     "Message",
     "Receive",
-    "Remembers",
+    "Recognises",
     "Scope",
     "Send",
     "UserLoader",
-    "asks_always",
-    "is_own",
 ]
 
 UserLoader = Callable[[Principal], Any]
@@ -35,7 +31,13 @@ UserLoader = Callable[[Principal], Any]
 
 
 class Backend(Protocol):
-    """Decides who is calling."""
+    """Decides who is calling.
+
+    Four members are all that is needed. A backend may have more: ``recognise``
+    (:class:`Recognises`), which saves time; ``claims`` (:class:`Claims`), which a chain
+    asks for; and ``issuers``, whose tokens it takes, so that a loader which looks at
+    subjects alone is refused before the first request and not at the second issuer.
+    """
 
     @property
     def name(self) -> str:
@@ -73,6 +75,25 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class Recognises(Protocol):
+    """A backend that can mostly tell without waiting who sent a token."""
+
+    @property
+    def recognise(self) -> Callable[[bytes, str], Principal | None]:
+        """Return the principal, or ``None``: ask :meth:`Backend.authenticate`.
+
+        It is called with a bearer token and the ``source`` it came from, which is one
+        of the backend's own; ``header`` stands for ``Authorization: Bearer``. It must
+        not wait, and it counts only where the class that has it has the
+        ``authenticate`` that would be asked in its place.
+
+        Raises:
+            AuthError: The token is bad.
+        """
+        ...
+
+
+@runtime_checkable
 class Claims(Protocol):
     """A backend that tells by its shape whether a credential would be its own."""
 
@@ -82,62 +103,3 @@ class Claims(Protocol):
         Nothing is verified: what is claimed may be bad, and is refused then.
         """
         ...
-
-
-@runtime_checkable
-class Remembers(Protocol):
-    """A backend that can tell without waiting whom it knows already."""
-
-    def recall(self, credential: Credential) -> Principal | None:
-        """Return the principal, or ``None``: ask :meth:`Backend.authenticate`.
-
-        Raises:
-            AuthError: It is known, and is not good any more.
-        """
-        ...
-
-
-@runtime_checkable
-class DecidesAtOnce(Protocol):
-    """A backend that seldom has to wait."""
-
-    def decide_at_once(self, credential: Credential, scope: Scope) -> Principal | None:
-        """Return the principal, or ``None``: ask :meth:`Backend.authenticate`.
-
-        It is asked about credentials from the backend's own sources only, never within
-        a chain. One with an error has no token, and the answer to it is ``None``.
-
-        Raises:
-            AuthError: The credential is bad.
-        """
-        ...
-
-
-@runtime_checkable
-class DecidesBearer(Protocol):
-    """A backend that needs nothing but the token to decide, where it is a plain one."""
-
-    def decide_bearer(self, token: bytes, /) -> Principal | None:
-        """Return the principal, or ``None``: ask :meth:`Backend.authenticate`.
-
-        It is asked about what came as ``Authorization: Bearer``, where this is one of
-        the backend's own sources, never within a chain.
-
-        Raises:
-            AuthError: The token is bad.
-        """
-        ...
-
-
-def is_own(backend: Backend, way: str) -> bool:
-    """Return whether a backend's own class has a quicker way to decide.
-
-    A wrapper that hands on the attributes of another has not: nobody would ask its
-    ``authenticate``.
-    """
-    return any(way in vars(kind) for kind in type(backend).__mro__)
-
-
-def asks_always(backend: Backend) -> bool:
-    """Tell whether *backend* wants to be asked where no credential came."""
-    return bool(getattr(backend, "asks_always", not backend.sources))

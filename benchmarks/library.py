@@ -185,7 +185,7 @@ def _ours_cached(material: Material, token: str) -> tuple[Verify, Any]:
     asyncio.run(backend.authenticate(credential, {}))
 
     def recall(seen: Credential) -> None:
-        if backend.recall(seen) is None:
+        if backend.recognise(seen.token, seen.source) is None:
             msg = "the token was forgotten"
             raise RuntimeError(msg)
 

@@ -766,3 +766,45 @@ async def test_nothing_on_the_wire_can_cause_a_crash(
 def test_a_misspelt_choice_is_a_mistake(choice):
     with pytest.raises(ConfigurationError, match=choice):
         AuthenticationMiddleware(Echo(), JWTBackend(forge.verifier()), **{choice: "?"})
+
+
+# ------------------------------------------------------- a loader and a second issuer
+
+
+class Partners(Stub):
+    """Somebody's backend that says nothing of its issuers."""
+
+    def __init__(self, *callers):
+        super().__init__()
+        self.callers = iter(callers)
+
+    async def authenticate(self, credential, scope):
+        issuer, backend = next(self.callers)
+        return Principal("7", issuer, backend=backend, is_authenticated=True)
+
+
+A, B = "https://a.example", "https://b.example"
+
+
+@pytest.mark.parametrize("second", [(B, "own"), (None, "own"), (None, "other")])
+async def test_a_loader_of_subjects_stops_at_a_second_issuer(second):
+    backend = Partners((A, "own"), (A, "own"), second, (A, "own"))
+    loaded = []
+    app = AuthenticationMiddleware(
+        Echo(), backend, load_user=lambda p: loaded.append(p) or "ann"
+    )
+    for _ in range(2):
+        assert (await run(app, headers=[bearer(GOOD)])).status == 200
+    with pytest.raises(ConfigurationError, match="issuer_aware"):
+        await run(app, headers=[bearer(GOOD)])
+    assert len(loaded) == 2
+    assert (await run(app, headers=[bearer(GOOD)])).status == 200
+
+
+async def test_a_loader_that_looks_at_the_issuer_meets_as_many_as_there_are():
+    backend = Partners((A, "own"), (B, "own"), (None, "own"))
+    app = AuthenticationMiddleware(
+        Echo(), backend, load_user=lambda p: "ann", issuer_aware=True
+    )
+    for _ in range(3):
+        assert (await run(app, headers=[bearer(GOOD)])).status == 200

@@ -96,6 +96,10 @@ class BasicBackend(Generic[User]):
 
         return self._principal(user, credential)
 
+    def claims(self, credential: Credential) -> bool:
+        """Tell by its scheme whether the credential would be a name and a password."""
+        return credential.scheme == "basic"
+
     async def _renew(self, principal: Principal) -> tuple[Principal, float]:
         """Find out for an open socket whether its user may still log in.
 

@@ -6,13 +6,24 @@ forged token cannot look for a more lenient judge.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from asgi_auth._asgi import Scope
-from asgi_auth.credentials.reader import Credential
-from asgi_auth.credentials.sources import Source
+from asgi_auth._contract import (
+    Claim,
+    Recognise,
+    asks_always,
+    claims_of,
+    is_known,
+    issuers_of,
+    lane_of,
+)
+from asgi_auth.credentials.reader import Credential, unfold
+from asgi_auth.credentials.sources import Source, WholeScope
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import Challenge
-from asgi_auth.typing import Backend, Remembers, asks_always, is_own
+from asgi_auth.typing import Backend
 
 __all__ = ["BackendChain"]
 
@@ -20,9 +31,10 @@ __all__ = ["BackendChain"]
 class BackendChain:
     """Several backends as one.
 
-    A backend is asked about what came from its own sources only. One with a method
-    ``claims(credential) -> bool`` is passed over where a credential that it finds bad
-    was not of its shape; every other one is final.
+    A backend is asked about what came from its own sources only, and each must have
+    ``claims(credential) -> bool``: it is passed over where a credential that it finds
+    bad was not of its shape. One that looks at the whole scope is asked about all, and
+    what it finds bad is refused.
 
     Attributes:
         backends: As they were given.
@@ -31,12 +43,11 @@ class BackendChain:
         backends: At least one; the order is that of asking.
 
     Raises:
-        ConfigurationError: There is none, or two share a name.
+        ConfigurationError: There is none, two share a name, or one has no ``claims``.
     """
 
     __slots__ = (
-        "_is_plain",
-        "asks_always",
+        "_members",
         "backends",
         "challenges",
         "issuers",
@@ -51,14 +62,12 @@ class BackendChain:
             raise ConfigurationError(msg)
 
         self.backends = backends
-        # Who writes an authenticate of their own wants it to be asked each time.
-        self._is_plain = type(self).authenticate is BackendChain.authenticate
-        self.asks_always = any(asks_always(backend) for backend in backends)
+        self._members = [_Member.of(backend) for backend in backends]
         self.name = "+".join(names)
         sources: dict[Source, None] = {}
         challenges: dict[str, Challenge] = {}
         for backend in backends:
-            sources.update(dict.fromkeys(backend.sources))
+            sources.update(dict.fromkeys(backend.sources or (WholeScope(),)))
             for challenge in backend.challenges:
                 challenges.setdefault(challenge.scheme, challenge)
 
@@ -67,7 +76,7 @@ class BackendChain:
         self.issuers = frozenset(
             issuer
             for backend in backends
-            for issuer in getattr(backend, "issuers", (backend.name,))
+            for issuer in issuers_of(backend) or (backend.name,)
         )
 
     async def authenticate(
@@ -78,53 +87,104 @@ class BackendChain:
         Raises:
             AuthError: As the backend that claimed the credential raised it.
         """
-        for backend in self.backends:
-            if not _concerns(backend, credential):
+        for member in self._members:
+            if not member.is_concerned(credential):
                 continue
 
             try:
-                principal = await backend.authenticate(credential, scope)
+                principal = await member.backend.authenticate(credential, scope)
             except InvalidTokenError:
-                if _claimed(backend, credential):
+                if member.has_claimed(credential):
                     raise
             else:
-                if principal is not None:
+                if is_known(principal, member.backend):
                     return principal
 
         return None
 
-    def recall(self, credential: Credential) -> Principal | None:
-        """Return what a backend remembers of *credential*, if it still holds.
+    def recognise(self, token: bytes, source: str) -> Principal | None:
+        """Return what a backend knows of a bearer token without waiting.
+
+        Only of one in the Authorization header can it be told whose it may be.
 
         Raises:
-            AuthError: It does not hold any more.
+            AuthError: The backend that claims the token finds it bad.
         """
-        for backend in self.backends if self._is_plain else ():
-            if not _concerns(backend, credential):
+        credential = unfold(token) if source == "header" else None
+        for member in self._members if credential else ():
+            if not member.is_concerned(credential):
                 continue
 
             # Who must be waited for comes in turn: nobody is asked before it.
-            if not (isinstance(backend, Remembers) and is_own(backend, "recall")):
+            if member.recognise is None:
                 return None
 
-            principal = backend.recall(credential)
-            if principal is not None:
-                return principal
-
-            if _claimed(backend, credential):
-                return None
+            try:
+                principal = member.recognise(token, source)
+            except InvalidTokenError:
+                if member.has_claimed(credential):
+                    raise
+            else:
+                if principal or member.has_claimed(credential):
+                    return principal
 
         return None
 
+    def claims(self, credential: Credential) -> bool:
+        """Tell whether the credential would be one of a member's."""
+        return any(
+            member.is_concerned(credential)
+            and member.claims is not None
+            and member.claims(credential)
+            for member in self._members
+        )
 
-def _concerns(backend: Backend, credential: Credential | None) -> bool:
-    """Tell whether *credential* came in a way that *backend* has asked for."""
-    if credential is None or credential.source == "message" or not backend.sources:
-        return True
 
-    return any(source.way == credential.way for source in backend.sources)
+class _Member(NamedTuple):
+    """A backend of a chain, and what has been found out about it.
 
+    Attributes:
+        backend: As it was given.
+        ways: Of its sources.
+        claims: Tells its credentials by their shape; ``None``: all are its own.
+        recognise: Its quicker way, if it has one.
+        is_always_asked: It looks at the whole scope.
+    """
 
-def _claimed(backend: Backend, credential: Credential | None) -> bool:
-    claims = getattr(backend, "claims", None)
-    return claims is None or credential is None or bool(claims(credential))
+    backend: Backend
+    ways: frozenset[tuple[str, str]]
+    claims: Claim | None
+    recognise: Recognise | None
+    is_always_asked: bool
+
+    @classmethod
+    def of(cls, backend: Backend) -> _Member:
+        """Look at a backend.
+
+        Raises:
+            ConfigurationError: It does not say which credentials are its own.
+        """
+        claims, always = claims_of(backend), asks_always(backend)
+        if claims is None and not always:
+            msg = (
+                f"The backend {backend.name!r} has no claims(credential) -> bool: in a "
+                "chain it must be known whose a bad credential is."
+            )
+            raise ConfigurationError(msg)
+
+        ways = frozenset(source.way for source in backend.sources)
+        return cls(backend, ways, claims, lane_of(backend), always)
+
+    def is_concerned(self, credential: Credential | None) -> bool:
+        """Tell whether *credential* came in a way that this backend has asked for."""
+        if credential is None or credential.source == "message":
+            return True
+
+        return self.is_always_asked or credential.way in self.ways
+
+    def has_claimed(self, credential: Credential | None) -> bool:
+        """Tell whether what is wrong with *credential* is for this one to say."""
+        if self.claims is None or credential is None:
+            return True
+
+        return bool(self.claims(credential))

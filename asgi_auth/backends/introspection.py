@@ -171,13 +171,13 @@ class IntrospectionBackend:
 
         return token.principal(credential.source, self.name)
 
-    def recall(self, credential: Credential) -> Principal | None:
+    def recognise(self, token: bytes, source: str) -> Principal | None:
         """Return the principal of a token that the issuer was asked about just now."""
-        known = self._cache.get(sha256(credential.token).digest())
+        known = self._cache.get(sha256(token).digest())
         if known is None or not known.holds(self._clock()):
             return None
 
-        return known.token.principal(credential.source, self.name)
+        return known.token.principal(source, self.name)
 
     def claims(self, credential: Credential) -> bool:
         """Tell an opaque token by its shape: it is no compact JWS."""

@@ -61,9 +61,7 @@ class IssuersBackend:
             msg = "IssuersBackend needs a source, for instance BearerHeader()."
             raise ConfigurationError(msg)
 
-        # Who writes an authenticate of their own wants it to be asked each time.
-        plain = type(self).authenticate is IssuersBackend.authenticate
-        self._recalls = [issuer.recaller(name) for issuer in trusted if plain]
+        self._recalls = [issuer.recaller(name) for issuer in trusted]
         self._schemes = {"bearer", *(source.way[1] for source in sources)}
         self.name = name
         longest = max(issuer.form.max_token for issuer in trusted)
@@ -94,14 +92,14 @@ class IssuersBackend:
         token = await issuer.admit(credential.token, source, self.name)
         return token.principal(source, self.name)
 
-    def recall(self, credential: Credential) -> Principal | None:
+    def recognise(self, token: bytes, source: str) -> Principal | None:
         """Return the principal of a token that was good before and still is.
 
         Raises:
             RevokedTokenError: It, its session or its subject was revoked.
         """
         for recall in self._recalls:
-            principal = recall(credential.token, credential.source)
+            principal = recall(token, source)
             if principal is not None:
                 return principal
 

@@ -43,13 +43,12 @@ class JWTBackend:
     """
 
     __slots__ = (
-        "_recall",
         "_schemes",
         "_verifier",
         "challenges",
-        "decide_bearer",
         "issuers",
         "name",
+        "recognise",
         "sources",
         "tokens",
     )
@@ -70,9 +69,7 @@ class JWTBackend:
         self._verifier = verifier
         self.tokens = None if tokens is verifier else tokens
         self.name = name
-        plain = _is_plain(type(self))
-        self._recall = verifier.recaller(name) if plain else _leave
-        self.decide_bearer = verifier.decider(name) if plain else _leave
+        self.recognise = verifier.decider(name)
         self.sources = tuple(sources)
         self._schemes = {"bearer", *(source.way[1] for source in sources)}
         self.challenges = (challenge,)
@@ -100,22 +97,6 @@ class JWTBackend:
         token = await self._verifier.admit(credential.token, source, self.name)
         return token.principal(source, self.name)
 
-    def recall(self, credential: Credential) -> Principal | None:
-        """Return the principal of a token that was good before and still is.
-
-        Raises:
-            RevokedTokenError: It, its session or its subject was revoked.
-        """
-        return self._recall(credential.token, credential.source)
-
-    def decide_at_once(self, credential: Credential, _: Scope) -> Principal | None:
-        """Return the principal, or ``None``: ask :meth:`authenticate`.
-
-        Raises:
-            InvalidTokenError: The token is bad.
-        """
-        return self.decide_bearer(credential.token, credential.source)
-
     def claims(self, credential: Credential) -> bool:
         """Tell by its mere shape whether the token would be one of ours.
 
@@ -131,16 +112,3 @@ class JWTBackend:
 
         # Compared, not looked up: a kid may be anything, a list for one.
         return any(header.get("kid") == key.kid for key in self._verifier.keys)
-
-
-def _leave(_: bytes, __: str = "header", /) -> None:
-    """Leave it to ``authenticate``."""
-
-
-def _is_plain(kind: type[JWTBackend]) -> bool:
-    """Tell whether nobody has written a way of their own to decide.
-
-    Who has wants it to be asked each time.
-    """
-    ways = ("authenticate", "decide_at_once", "recall")
-    return all(getattr(kind, way) is getattr(JWTBackend, way) for way in ways)

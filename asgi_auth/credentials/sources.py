@@ -18,6 +18,7 @@ __all__ = [
     "QueryParam",
     "Source",
     "Subprotocol",
+    "WholeScope",
     "check_longest",
     "unquote",
 ]
@@ -153,7 +154,21 @@ class Subprotocol:
         return "subprotocol", "bearer"
 
 
-Source = BearerHeader | Cookie | Header | QueryParam | Subprotocol
+@dataclass(frozen=True, slots=True)
+class WholeScope:
+    """The request as a whole: a client certificate, or what a proxy says in headers.
+
+    A backend with this source, or with none, is asked about every request, with no
+    credential; it looks at the scope.
+    """
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """A ``source`` that no credential has."""
+        return "scope", ""
+
+
+Source = BearerHeader | Cookie | Header | QueryParam | Subprotocol | WholeScope
 
 
 def check_longest(max_token: int) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asgi_auth._lanes import is_known
+from asgi_auth._contract import is_known
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.errors import AuthenticationError, InvalidTokenError
 from asgi_auth.routes.body import Form

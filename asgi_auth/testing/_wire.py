@@ -14,6 +14,7 @@ from asgi_auth.credentials.sources import (
     Header,
     QueryParam,
     Source,
+    WholeScope,
 )
 
 __all__ = ["STAND_IN", "send"]
@@ -49,7 +50,8 @@ def send(scope: Scope, sources: Sequence[Source]) -> str | None:
 
 def _choose(sources: Sequence[Source], kind: str) -> Source | None:
     """Return a source that serves here: a header, if there is one."""
-    usable = [source for source in sources if kind == "websocket" or _by_http(source)]
+    sent = [source for source in sources if not isinstance(source, WholeScope)]
+    usable = [source for source in sent if kind == "websocket" or _by_http(source)]
     headers = [source for source in usable if isinstance(source, BearerHeader | Header)]
     return next(iter([*headers, *usable]), None)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asgi_auth._contract import issuers_of
 from asgi_auth._frozen import freeze
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
@@ -155,7 +156,7 @@ def _check_subject(subject: Any) -> str:
 
 
 def _issuer_of(member: Any) -> str | None:
-    issuers = getattr(member, "issuers", ())
+    issuers = issuers_of(member)
     if len(issuers) > 1:
         names = ", ".join(sorted(map(str, issuers)))
         msg = f"Several issuers are trusted here: say issuer=..., one of {names}."

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._contract import know_nobody
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -224,12 +225,7 @@ def _told(
     principal = caller.principal(member, source)
     told = copy(middleware)
     told._backend = _Judge(principal, came=bool(member.sources))  # type: ignore[assignment]  # noqa: SLF001
-    for lane in AuthenticationMiddleware.__slots__:
-        # Whatever knows tokens faster than a backend: should one be overlooked here,
-        # it refuses the stand-in.
-        if lane.startswith("_tell"):
-            setattr(told, lane, _leave)
-
+    told._recognise = know_nobody  # noqa: SLF001
     if caller.user is not None:
         if middleware._load_user is None:  # noqa: SLF001
             msg = (
@@ -241,7 +237,3 @@ def _told(
         told._load_user = lambda _: caller.user  # noqa: SLF001
 
     return told
-
-
-def _leave(*_: object) -> None:
-    """Leave it to the backend."""

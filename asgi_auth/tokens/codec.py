@@ -30,7 +30,7 @@ _LONGEST_KID = 256
 
 # Extensions change what the signature covers (RFC 7797), what the payload is
 # (RFC 7516, section 4.1.3), or must be understood (RFC 7515, section 4.1.11).
-_EXTENSIONS = ("crit", "b64", "zip", "enc")
+_EXTENSIONS = frozenset({"crit", "b64", "zip", "enc"})
 
 
 _new = tuple.__new__
@@ -236,7 +236,7 @@ def _parse_header(head: bytes) -> FrozenDict:
         msg = "the header is not strict JSON"
         raise InvalidTokenError(msg) from None
 
-    if any(name in header for name in _EXTENSIONS):
+    if not _EXTENSIONS.isdisjoint(header):
         msg = "the header asks for an extension"
         raise InvalidTokenError(msg)
 

@@ -335,6 +335,9 @@ class Forwarding:
     async def authenticate(self, credential, scope):
         raise InvalidTokenError
 
+    def claims(self, credential):
+        return self.inner.claims(credential)
+
 
 @pytest.mark.parametrize("source", [BearerHeader(), Cookie("access")])
 @pytest.mark.parametrize("wrap", [Forwarding, lambda b: BackendChain(Forwarding(b))])

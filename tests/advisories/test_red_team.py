@@ -201,6 +201,9 @@ async def test_a_backend_is_not_asked_about_a_cookie_of_another_name():
         sources = (Cookie("legacy"),)
         challenges = ()
 
+        def claims(self, credential):
+            return True
+
         async def authenticate(self, credential, scope):
             return None
 

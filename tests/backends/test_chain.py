@@ -16,6 +16,7 @@ from asgi_auth import (
     UnavailableError,
 )
 from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import WholeScope
 from tests import forge
 from tests.asgi import Echo, bearer, cookie, run
 
@@ -32,7 +33,10 @@ BEARER = (BearerHeader(),)
 
 
 class Recording:
-    """A backend of somebody else: gives one answer, and remembers being asked."""
+    """A backend of somebody else: gives one answer, and remembers being asked.
+
+    It takes every credential for its own.
+    """
 
     challenges = (Challenge("ApiKey"),)
 
@@ -48,6 +52,9 @@ class Recording:
             raise self.answer
 
         return self.answer
+
+    def claims(self, credential):
+        return True
 
 
 class Choosy(Recording):
@@ -105,7 +112,7 @@ async def test_a_backend_that_claims_by_prefix_is_passed_over_without_it():
         await ask(chain, came(b"key-of-nobody"))
 
 
-async def test_a_fault_of_a_backend_that_does_not_claim_is_final():
+async def test_a_fault_of_a_backend_that_claims_all_is_final():
     second = Recording(KNOWN, name="second")
     chain = BackendChain(Recording(InvalidTokenError()), second)
     with pytest.raises(InvalidTokenError):
@@ -172,9 +179,51 @@ async def test_what_one_backend_remembers_is_found_through_the_chain():
     second = jwt_of(B, "RS256")
     chain = BackendChain(jwt_of(A), second)
     token = forge.token("RS256", iss=B)
-    assert chain.recall(came(token)) is None
     known = await ask(chain, came(token))
-    assert chain.recall(came(token)) is known
+    assert chain.recognise(token, "header") is known
+    # Of other ways it cannot be told whose a token would be.
+    assert chain.recognise(token, "cookie") is None
+
+
+def test_a_backend_without_claims_is_refused_where_the_chain_is_made():
+    class Silent:
+        name, sources, challenges = "silent", BEARER, ()
+
+        async def authenticate(self, credential, scope):
+            raise AssertionError
+
+        def __getattr__(self, name):
+            return getattr(jwt_of(A), name)  # What is handed on is not its own.
+
+    with pytest.raises(ConfigurationError, match="claims"):
+        BackendChain(Silent())
+    with pytest.raises(ConfigurationError, match="'silent'"):
+        BackendChain(jwt_of(A), Silent())
+
+
+async def test_a_bad_token_is_refused_at_once_by_whoever_claims_it():
+    chain = BackendChain(jwt_of(A), jwt_of(B))
+    forged = forge.token("ES256", iss=A, exp=0)
+    with pytest.raises(InvalidTokenError):
+        chain.recognise(forged, "header")
+    assert chain.recognise(b"eyJ.nobodys.x", "header") is None
+    assert chain.claims(came(forged))
+    assert not chain.claims(came(b"eyJ.nobodys.x"))
+
+
+def test_who_must_be_waited_for_is_not_passed_over():
+    known = forge.token("ES256", iss=A)
+    assert BackendChain(jwt_of(A)).recognise(known, "header").subject == "ada"
+    for first in (Recording(None), Recording(None, sources=())):
+        assert BackendChain(first, jwt_of(A)).recognise(known, "header") is None
+
+
+async def test_a_chain_in_a_chain_asks_who_looks_at_the_whole_scope():
+    certificates = Recording(KNOWN, name="mtls", sources=())
+    inner = BackendChain(certificates, jwt_of(A))
+    assert WholeScope() in inner.sources
+    app = AuthenticationMiddleware(Echo(), BackendChain(jwt_of(B), inner))
+    assert (await run(app)).json()["subject"] == "ada"
 
 
 def test_all_ways_and_challenges_are_offered_once():

@@ -441,12 +441,12 @@ async def test_a_fast_lane_opens_with_the_first_keys(realm):
     backend = IssuersBackend(trust(realm, jwks_uri=realm.jwks_uri))
     token = realm.token()
     credential = Credential(token, "header")
-    assert backend.recall(credential) is None
+    assert backend.recognise(token, "header") is None
     assert backend.verifier_for(realm.issuer) is None
     await backend.warm_up()
-    assert backend.recall(credential) is None
+    assert backend.recognise(token, "header") is None
     known = await backend.authenticate(credential, {})
-    assert backend.recall(credential) is known
+    assert backend.recognise(token, "header") is known
     assert backend.verifier_for(realm.issuer) is not None
     assert backend.verifier_for(None) is None
 

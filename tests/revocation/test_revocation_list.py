@@ -543,11 +543,11 @@ class TestThroughTheBackend:
         pair = await tokens.issue("42")
         credential = Credential(pair.access_token.encode(), "header")
         principal = await backend.authenticate(credential, {})
-        assert backend.recall(credential) is principal
+        assert backend.recognise(credential.token, "header") is principal
 
         await tokens.revoke(pair.access_token)
         with pytest.raises(RevokedTokenError):
-            backend.recall(credential)
+            backend.recognise(credential.token, "header")
 
     async def test_two_services_on_one_store_learn_from_each_other(self):
         store = MemoryStore()
@@ -582,7 +582,7 @@ class TestThroughTheBackend:
         known = await backend.authenticate(credential, {})
         await tokens.revoke_session("somebody.else")
 
-        assert backend.recall(credential) is known
+        assert backend.recognise(credential.token, "header") is known
 
 
 async def test_reading_ends_even_if_a_driver_swallows_the_cancellation(store):

@@ -1,0 +1,125 @@
+"""What a backend may have beside its four members, and what it must never do.
+
+All questions to somebody's backend are asked here. What cannot be seen fails closed: a
+wrapper that hands on the attributes of another has none of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import WholeScope
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.principal import Principal, is_user
+from asgi_auth.typing import Backend, Claims, Recognises
+
+__all__ = [
+    "Claim",
+    "OneIssuer",
+    "Recognise",
+    "asks_always",
+    "claims_of",
+    "is_known",
+    "issuers_of",
+    "know_nobody",
+    "lane_of",
+]
+
+Recognise = Callable[[bytes, str], Principal | None]
+Claim = Callable[[Credential], bool]
+
+
+def lane_of(backend: Backend) -> Recognise | None:
+    """Return ``backend.recognise``, if whoever wrote its ``authenticate`` wrote that.
+
+    A class that overrides ``authenticate`` alone wants to be asked each time.
+    """
+    for kind in type(backend).__mro__:
+        if "recognise" in vars(kind):
+            return backend.recognise if isinstance(backend, Recognises) else None
+
+        if "authenticate" in vars(kind):
+            return None
+
+    return None
+
+
+def claims_of(backend: Backend) -> Claim | None:
+    """Return ``backend.claims``, if its own class has that."""
+    has = any("claims" in vars(kind) for kind in type(backend).__mro__)
+    return backend.claims if has and isinstance(backend, Claims) else None
+
+
+def issuers_of(backend: Backend) -> frozenset[str | None]:
+    """Return whose tokens *backend* takes, as far as it says so by ``issuers``."""
+    return frozenset(getattr(backend, "issuers", ()))
+
+
+def asks_always(backend: Backend) -> bool:
+    """Tell whether *backend* wants to be asked where no credential came."""
+    sources = backend.sources
+    return not sources or any(isinstance(source, WholeScope) for source in sources)
+
+
+def is_known(answer: object, backend: Backend) -> bool:
+    """Tell whether *backend* has said who is calling.
+
+    Raises:
+        ConfigurationError: That is no principal.
+    """
+    if isinstance(answer, Principal):
+        return answer.is_authenticated
+
+    if is_user(answer):
+        msg = (
+            f"The backend {backend.name!r} has answered with a {type(answer).__name__}:"
+            " authenticate() returns a Principal, or None."
+        )
+        raise ConfigurationError(msg)
+
+    return False
+
+
+def know_nobody(_: bytes, __: str) -> None:
+    """Return ``None``, as a backend that recognises nobody would."""
+    return
+
+
+class OneIssuer:
+    """Keeps a loader that looks at subjects alone to one issuer.
+
+    Args:
+        issuers: Whose tokens the backend takes, as far as it says.
+
+    Raises:
+        ConfigurationError: There are several.
+    """
+
+    __slots__ = ("_is_told", "_party")
+
+    def __init__(self, issuers: frozenset[str | None]) -> None:
+        self._is_told = bool(issuers)
+        self._party: str | None = None
+        if len(issuers) > 1:
+            raise ConfigurationError(_SEVERAL)
+
+    def check(self, principal: Principal) -> None:
+        """Pass while all callers come from one issuer.
+
+        Backends that do not say whose tokens they take are told apart by name.
+
+        Raises:
+            ConfigurationError: A second one shows up.
+        """
+        party = principal.issuer or ("" if self._is_told else principal.backend or "")
+        if self._party is None:
+            self._party = party
+        elif self._party != party:
+            raise ConfigurationError(_SEVERAL)
+
+
+_SEVERAL = (
+    "Several issuers share this loader, and their subjects may be equal: "
+    "look at principal.issuer too, and say so with issuer_aware=True."
+)
