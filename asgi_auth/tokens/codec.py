@@ -27,6 +27,7 @@ __all__ = ["Codec", "Decoded", "UnknownKeyError", "as_bytes", "peek"]
 _HEADERS = 64
 _LONGEST_HEADER = 2048
 _LONGEST_KID = 256
+_MISMATCH = "the signature does not match"
 
 # Extensions change what the signature covers (RFC 7797), what the payload is
 # (RFC 7516, section 4.1.3), or must be understood (RFC 7515, section 4.1.11).
@@ -86,7 +87,7 @@ class Codec:
         self._longest, self._padded = form.max_token, form.padded
         self._algorithms = None if algorithms is None else frozenset(algorithms)
         self._generation = keys.generation
-        self._headers: dict[bytes, tuple[Key, str]] = {}
+        self._headers: dict[bytes, tuple[Key, str, bool]] = {}
 
     def encode(self, claims: Mapping[str, Any], *, typ: str) -> str:
         """Sign *claims*.
@@ -131,7 +132,7 @@ class Codec:
         head, _, payload = signed.partition(b".")
         headers = self._headers
         known = headers.get(head)
-        key, typ = known or self._resolve(head)
+        key, typ, is_named = known or self._resolve(head)
         if self._padded:
             signature, payload = unpadded(signature), unpadded(payload)
 
@@ -142,11 +143,13 @@ class Codec:
             good = _is_good(key, signed, signature)
 
         if not good:
-            raise _mismatch(head, key)
+            # A key that was guessed may not be the one that is meant.
+            fault = InvalidTokenError if is_named else UnknownKeyError
+            raise fault(_MISMATCH)
 
         # Filled after a good signature only: nobody else can make it grow.
         if known is None and len(headers) < _HEADERS:
-            headers[head] = key, typ
+            headers[head] = key, typ, is_named
 
         try:
             claims = parse_object(b64url_decode(payload))
@@ -156,8 +159,12 @@ class Codec:
 
         return _new(Decoded, (typ, claims, generation))
 
-    def _resolve(self, head: bytes) -> tuple[Key, str]:
-        """Find the key that a header names; keys inside of it are never read."""
+    def _resolve(self, head: bytes) -> tuple[Key, str, bool]:
+        """Find the key that a header names; keys inside of it are never read.
+
+        Returns:
+            The key, the media type, and whether the key has the very name.
+        """
         header = _parse_header(unpadded(head) if self._padded else head)
         self._form.check(header)
         algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
@@ -178,7 +185,8 @@ class Codec:
             msg = "no such key"
             raise UnknownKeyError(msg)
 
-        return key, (typ or "").lower().removeprefix("application/")
+        media = (typ or "").lower().removeprefix("application/")
+        return key, media, key.kid == kid
 
 
 def as_bytes(token: str) -> bytes:
@@ -214,15 +222,6 @@ def _is_good(key: Key, signed: bytes, signature: bytes) -> bool:
         return key.verify(signed, b64url_decode(signature))
     except ValueError:
         return False
-
-
-def _mismatch(head: bytes, key: Key) -> InvalidTokenError:
-    """Return the fault of a bad signature; a key that was guessed may be another."""
-    msg = "the signature does not match"
-    if _parse_header(unpadded(head)).get("kid") == key.kid:
-        return InvalidTokenError(msg)
-
-    return UnknownKeyError(msg)
 
 
 def _parse_header(head: bytes) -> FrozenDict:
