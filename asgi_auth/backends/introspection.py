@@ -210,9 +210,9 @@ class IntrospectionBackend:
             raise self._puzzled(_NO_VERDICT)
 
         now = self._clock()
-        claims = self._claim_mapping.translate(self._completed(said, now))
-        claims = without_marks(claims)
         try:
+            claims = self._claim_mapping.translate(self._completed(said, now))
+            claims = without_marks(claims, self._claim_mapping.says)
             window = self._rules.check(claims, now)
         except InvalidTokenError as error:
             self._remember_refusal(digest, error)

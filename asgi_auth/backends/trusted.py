@@ -301,7 +301,7 @@ def _reader(
     """Return what reads the claims of this issuer."""
 
     def read(claims: FrozenDict) -> FrozenDict:
-        said = without_marks(claim_mapping.translate(claims))
+        said = without_marks(claim_mapping.translate(claims), claim_mapping.says)
         if revocations is not None:
             _check_traces(claims, said)
 

@@ -57,7 +57,8 @@ _ACCESS = {
 _KINDS = re.compile(
     r"refresh|access|bearer|token|jwt|reset|recover|forgot|verif|confirm|activat|invit"
     r"|regist|sign.?up|log.?out|magic|pass|mail|phone|sms|code|otp|mfa|2fa|factor"
-    r"|challenge|device|state|csrf|download|upload|unsubscribe|^id$",
+    r"|challenge|device|state|csrf|download|upload|unsubscribe|^id$|offline|temp|ticket"
+    r"|pre.?auth|partial|pending|one.?time|single|link|consent|delet|share|enrol|setup",
     re.IGNORECASE,
 )
 
@@ -90,14 +91,19 @@ def tidy(claims: Mapping[str, Any]) -> dict[str, Any]:
     return said
 
 
-def without_marks(claims: FrozenDict) -> FrozenDict:
+def without_marks(claims: FrozenDict, says: Mapping[str, str]) -> FrozenDict:
     """Return *claims* without a ``type`` that is not about tokens.
 
     Only for tokens that nobody can have written for another purpose of this service:
     those of an issuer with a name, for an audience.
+
+    Args:
+        claims: Those of the token.
+        says: What they have been found to say; a ``type`` that was demanded is good.
     """
     value = claims.get("type")
-    if value is None or (isinstance(value, str) and _KINDS.search(value) is not None):
+    is_kind = isinstance(value, str) and _KINDS.search(value) is not None
+    if value is None or (is_kind and value != says.get("type")):
         return claims
 
     return FrozenDict((name, claims[name]) for name in claims if name != "type")

@@ -193,11 +193,16 @@ async def test_words_of_others_for_an_access_token_are_understood(more):
         *("refresh", "Refresh_Token", "refresh-token", "id", "ID", "id_token"),
         *("reset", "password_reset", "verify", "email-verification", "invitation"),
         *("mfa", "2fa", "mfa_challenge", "otp", "logout", "magic_link", "device"),
+        *("offline", "pre-auth", "temporary", "one_time", "ticket", "invite"),
     ],
 )
 async def test_a_type_that_names_another_kind_of_token_is_believed(value):
     with pytest.raises(InvalidTokenError):
         await admit(type=value)
+    # Who demands this very word means it.
+    assert await admit(ClaimMapping(says={"type": value}), type=value)
+    with pytest.raises(InvalidTokenError):
+        await admit(ClaimMapping(says={"type": "device-2"}), type=value)
 
 
 @pytest.mark.parametrize("value", ["app", "normal-user", "refresh", 1, ["access"]])
