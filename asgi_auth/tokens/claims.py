@@ -79,6 +79,7 @@ class ClaimsRules:
         skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
         max_lifetime: Seconds that ``exp`` may lie ahead, so that an issuer that
             counts milliseconds is noticed.
+        is_addressed: Whether something beside ``aud`` says for whom tokens are.
     """
 
     issuer: str | None = None
@@ -87,6 +88,7 @@ class ClaimsRules:
     leeway: float = 0
     skew: float = 5
     max_lifetime: float = 366 * DAY
+    is_addressed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would switch a check off."""

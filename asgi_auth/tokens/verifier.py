@@ -102,6 +102,7 @@ class TokenVerifier:
             leeway=leeway,
             skew=skew,
             max_lifetime=max_lifetime,
+            is_addressed=bool(form.header_says),
         )
         self._cache = (
             None if cache is None else VerifiedCache[VerifiedToken](cache_size)

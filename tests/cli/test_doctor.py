@@ -16,10 +16,13 @@ from asgi_auth import (
     QueryParam,
     TokenService,
 )
+from asgi_auth.backends.assertions import ALB_HEADER, alb
+from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.cli.doctor.checks import CHECKS, Patient, examine
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
 from asgi_auth.cli.main import main
 from asgi_auth.ratelimit.client_address import ClientAddresses
+from asgi_auth.routes.cookies import TokenCookies
 
 APPS = Path(__file__).parent / "doctor_apps"
 SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
@@ -309,6 +312,20 @@ def test_memory_is_no_fault_of_a_single_worker():
     assert examined(make_app(), workers=1) == set()
     assert examined(make_app(), workers=2) == {"memory-store"}
     assert examined(make_app(audience=None)) == {"missing-audience"}
+
+
+def test_what_the_header_says_may_stand_for_the_audience():
+    arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/a/b"
+    keys = KeySet.generate("ES256")
+    issuer = alb(arn, issuer="https://idp.example", keys=keys)
+    backend = IssuersBackend(issuer, sources=[ALB_HEADER])
+    assert examined(AuthenticationMiddleware(answer, backend)) == set()
+
+
+def test_cookies_for_all_hosts_below_a_domain_are_found():
+    cookies = TokenCookies(domain="example.com")
+    found = [fault.text for fault in examine(Patient([cookies], 1, {}))]
+    assert any("example.com" in text for text in found)
 
 
 @pytest.mark.parametrize("required", [True, False])

@@ -198,6 +198,26 @@ class TestPlace(Suite):
         assert b"page=1" in seen[0]
         assert b"ey" not in seen[0]
 
+    @pytest.mark.parametrize("when", ["before", "after"])
+    async def test_what_counts_answers_is_added_after_ours(self, services, when):
+        counted = []
+
+        async def count(request, call_next):
+            response = await call_next(request)
+            counted.append(response.status_code)
+            return response
+
+        app = Starlette(routes=[Route("/", requires()(whoami))])
+        if when == "before":
+            app.add_middleware(BaseHTTPMiddleware, dispatch=count)
+        installed(app, services)
+        if when == "after":
+            app.add_middleware(BaseHTTPMiddleware, dispatch=count)
+
+        await get(app, "/", bearer(services.forged_token()))
+        await get(app, "/", bearer(services.token()))
+        assert counted == ([200] if when == "before" else [401, 200])
+
     async def test_a_middleware_of_the_app_sees_an_answer_and_no_exception(
         self, services
     ):

@@ -97,7 +97,8 @@ def weak_key(patient: Patient) -> Iterator[Finding]:
 def missing_audience(patient: Patient) -> Iterator[Finding]:
     """Tokens that name nobody they are for."""
     for rules in patient.having(ClaimsRules):
-        if rules.kind == "access" and not rules.audience:
+        addressed = rules.audience or rules.is_addressed
+        if rules.kind == "access" and not addressed:
             yield Finding(
                 "missing-audience",
                 f"Access tokens of issuer {rules.issuer!r} name no audience: whoever "
@@ -114,6 +115,14 @@ def insecure_cookie(patient: Patient) -> Iterator[Finding]:
                 "insecure-cookie",
                 "AuthRoutes sets cookies without Secure and without a prefix.",
                 "Leave insecure_cookies_for_localhost out of production.",
+            )
+
+        if cookies.domain is not None:
+            yield Finding(
+                "insecure-cookie",
+                f"The cookies go to every host below {cookies.domain}, each of which "
+                "can read them and set others in their place.",
+                "Leave cookie_domain out, or trust all of these hosts.",
             )
 
     for cookie in patient.having(Cookie):
