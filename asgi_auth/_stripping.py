@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from asgi_auth._asgi import ASGIApp, Headers, Receive, Scope, Send
 from asgi_auth._unclaimed import is_unclaimed
@@ -35,12 +36,12 @@ def stripping(app: ASGIApp, backend: Backend) -> ASGIApp:
     """
     strip = _Stripper(backend.sources)
 
-    async def stripped(scope: Scope, receive: Receive, send: Send) -> None:
+    async def stripped(scope: Scope, receive: Receive, send: Send) -> Any:
         if scope["type"] in {"http", "websocket"}:
             keeps = _is_foreign(scope, backend)
             scope["headers"] = strip.cleaned(scope, keeps_explicit=keeps)
 
-        await app(scope, receive, send)
+        return await app(scope, receive, send)
 
     return stripped
 

@@ -159,9 +159,10 @@ class AuthenticationMiddleware:
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)
         self, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Identify the caller, then call the app."""
+    ) -> Any:
+        """Identify the caller, then call the app, and return what that does."""
         kind = scope["type"]
+        app: ASGIApp
         if kind == "http":
             app, make_reply = self._app, self._make_reply
             token = self._look(scope)
@@ -173,8 +174,7 @@ class AuthenticationMiddleware:
                 msg = f"no caller of a {kind!r} scope can be identified, as required"
                 raise ConfigurationError(msg)
 
-            await self._app(without_caller(scope), receive, send)
-            return
+            return await self._app(without_caller(scope), receive, send)
 
         credential = None
         principal = user = ANONYMOUS
@@ -204,7 +204,7 @@ class AuthenticationMiddleware:
             if self._required and not self._is_public(scope):
                 self._preflights.warn()
                 await reply.refuse(AuthenticationError())
-                return
+                return None
         elif token is not None or self._asks_always:
             try:
                 if isinstance(token, bytes):
@@ -222,7 +222,7 @@ class AuthenticationMiddleware:
                 credential = unfold(token)
                 if self._refuses(error, credential, scope):
                     await reply.refuse(error)
-                    return
+                    return None
 
                 principal = user = replace(ANONYMOUS, error=error)
 
@@ -236,7 +236,7 @@ class AuthenticationMiddleware:
 
         token = None  # Error trackers send the variables of all that is under way.
         try:
-            await app(child, receive, reply.send)
+            returned = await app(child, receive, reply.send)
         except (AuthError, BaseExceptionGroup) as error:
             refusal = refusal_in(error)
             if refusal is None or not await reply.settle(refusal):
@@ -245,6 +245,7 @@ class AuthenticationMiddleware:
             # Some frameworks swallow what they cannot answer, as Sanic on a socket.
             if reply.refusal is not None:
                 await reply.settle(reply.refusal)
+            return returned  # Servers complain of what is not None.
 
     def _known(self, credential: Credential, scope: Scope) -> Principal | None:
         """Return who sent a bearer token, where nobody has to be waited for."""

@@ -7,6 +7,7 @@ started and left behind serves it no more, and has no caller either.
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import Any
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth.errors import ConfigurationError
@@ -98,8 +99,8 @@ class track:  # noqa: N801  (a context manager reads as a verb)
 def tracking(app: ASGIApp) -> ASGIApp:
     """Return *app*, run with its scope tracked."""
 
-    async def tracked(scope: Scope, receive: Receive, send: Send) -> None:
+    async def tracked(scope: Scope, receive: Receive, send: Send) -> Any:
         with track(scope if scope["type"] in _CONNECTIONS else None):
-            await app(scope, receive, send)
+            return await app(scope, receive, send)
 
     return tracked

@@ -129,12 +129,17 @@ class CredentialReader:
         limit = self._longest.get(("header", "bearer"), MAX_TOKEN)
         longest = len(b"Bearer ") + limit
 
-        def look(scope: Scope) -> Credential | bytes | None:  # noqa: C901
+        def look(scope: Scope) -> Credential | bytes | None:  # noqa: C901  (as above)
             authorization: bytes | None = None
             found: Credential | None = None
             repeated = False
+            headers = scope["headers"]
+            if headers.__class__ is not list:
+                # ASGI's headers, and each pair, may be such as can be read once only.
+                headers = scope["headers"] = [(n, v) for n, v in headers]
+
             # All the headers are looked at: a second one must not go unseen.
-            for name, value in scope["headers"]:
+            for name, value in headers:
                 # Comparing lengths first spares most names the change of case.
                 if len(name) == 13 and name.lower() == b"authorization":  # noqa: PLR2004
                     repeated = authorization is not None

@@ -71,7 +71,7 @@ def wrap(check: Check, target: Any) -> Any:
 
 async def _serve(
     check: Check, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-) -> None:
+) -> Any:
     """Serve a caller who passes; answer one who does not."""
     if scope["type"] != "lifespan":
         try:
@@ -81,9 +81,9 @@ async def _serve(
                 await check.later(scope)
         except AuthError as error:
             await deny(error, scope, receive, send)
-            return
+            return None
 
-    await app(scope, receive, send)
+    return await app(scope, receive, send)
 
 
 class GuardedApp:
@@ -99,9 +99,9 @@ class GuardedApp:
         self._check = check
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Serve a caller who passes."""
-        await _serve(self._check, self._app, scope, receive, send)
+        return await _serve(self._check, self._app, scope, receive, send)
 
     def __repr__(self) -> str:
         return f"<guarded {self._app!r}>"
@@ -109,8 +109,8 @@ class GuardedApp:
 
 def _wrap_function(check: Check, app: ASGIApp) -> ASGIApp:
     @wraps(app)
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        await _serve(check, app, scope, receive, send)
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> Any:
+        return await _serve(check, app, scope, receive, send)
 
     return guarded
 

@@ -63,9 +63,9 @@ def install(
 class _Installed(AuthenticationMiddleware):
     __slots__ = ()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            await super().__call__(scope, receive, send)
+            return await super().__call__(scope, receive, send)
         except RuntimeError as error:
             # A mounted app has made a 500 of a refusal, and that went out as what it
             # was. Then Starlette finds our handler, and that it comes too late.
@@ -73,6 +73,8 @@ class _Installed(AuthenticationMiddleware):
             late = isinstance(state, RequestState) and not state.started
             if not (late and isinstance(error.__cause__, AuthError)):
                 raise
+
+            return None
 
 
 class _Refusal(Response):

@@ -88,9 +88,9 @@ def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
         if isinstance(target, Router):
             inner: ASGIApp = target.app
 
-            async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            async def guarded(scope: Scope, receive: Receive, send: Send) -> Any:
                 await requirement.verify(scope)
-                await inner(scope, receive, send)
+                return await inner(scope, receive, send)
 
             target.app = guarded  # type: ignore[method-assign]
             return target

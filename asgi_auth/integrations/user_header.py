@@ -7,6 +7,7 @@ header. It decides nothing: whoever is not known has no such header.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal, get_principal
@@ -52,7 +53,7 @@ class UserHeader:
         self._folded = _fold(self._name)
         self._value = value
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Serve a request or a socket with the header.
 
         Raises:
@@ -62,7 +63,7 @@ class UserHeader:
         if scope["type"] in {"http", "websocket"}:
             scope = {**scope, "headers": self._headers(scope)}
 
-        await self._app(scope, receive, send)
+        return await self._app(scope, receive, send)
 
     def _headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         principal = get_principal(scope)

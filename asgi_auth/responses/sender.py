@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 
 from asgi_auth._asgi import Headers, Message, Scope, Send
+from asgi_auth._coroutines import awaited
 from asgi_auth.credentials.reader import Credential, Offer
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
@@ -56,6 +57,7 @@ class Reply(RequestState):
         self.scope = scope
         self._send = send
 
+    @awaited
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
         # Plain, not async: one coroutine less for each message.
@@ -110,6 +112,7 @@ class Reply(RequestState):
 class GuardedReply(Reply):
     """The way out of an HTTP request whose answer shared caches may have to leave."""
 
+    @awaited
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
         credential = self.credential
@@ -128,6 +131,7 @@ class SocketReply(Reply):
 
     _answering = False
 
+    @awaited
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
         kind = message["type"]

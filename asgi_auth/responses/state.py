@@ -7,7 +7,7 @@ they refuse. It holds state and does nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.body import RequestBody
@@ -49,6 +49,18 @@ class RequestState:
 
     def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:
         self.challenges = challenges
+
+    def __copy__(self) -> Self:
+        """Return this: a copy of the scope is of the same request."""
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Return this: a copy of the scope is of the same request."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle without the way to a client, which ends with this process."""
+        return RequestState, (self.challenges,)
 
 
 def state_of(scope: Mapping[str, Any]) -> RequestState:
