@@ -21,6 +21,7 @@ from asgi_auth._contract import (
     know_nobody,
     lane_of,
 )
+from asgi_auth._scopeless import scopeless
 from asgi_auth._stripping import stripping
 from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
 from asgi_auth.credentials.csrf import CrossOriginCheck
@@ -132,6 +133,7 @@ class AuthenticationMiddleware:
         self._one_issuer = OneIssuer(issuers) if is_wary else None
         app = stripping(app, backend) if strip_credentials else app
         self._app = tracking(app) if track_current else app
+        scopeless.serve(tracks=track_current)
         self._guard = SocketGuard(
             self._app,
             self._identify,

@@ -9,7 +9,15 @@ from typing import Any
 
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["is_app", "is_async", "name_of", "positional", "texts"]
+__all__ = [
+    "gets_no_connection",
+    "is_app",
+    "is_async",
+    "name_of",
+    "place_of",
+    "positional",
+    "texts",
+]
 
 _APP = ["scope", "receive", "send"]
 
@@ -46,12 +54,42 @@ def positional(target: Callable[..., Any]) -> int | None:
     return len(needed)
 
 
+def gets_no_connection(target: Callable[..., Any]) -> bool:
+    """Tell whether no request can be among the arguments of *target*.
+
+    It has none, or they are all declared to be texts, numbers and the like.
+    """
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        return False
+
+    return all(p.kind not in _LOOSE and _is_plain(p.annotation) for p in parameters)
+
+
+def place_of(target: Callable[..., Any]) -> str:
+    """Return the name of *target*, and where it is written if that is known."""
+    name = getattr(target, "__qualname__", type(target).__name__)
+    code = getattr(inspect.unwrap(target), "__code__", None)
+    if code is None:
+        return str(name)
+
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})"
+
+
 def name_of(target: Callable[..., Any]) -> str:
     """Return what messages call *target*."""
     return str(getattr(target, "__name__", type(target).__name__))
 
 
+_PLAIN = {"bool", "bytes", "float", "int", "str", "None"}
 _LOOSE = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+def _is_plain(annotation: object) -> bool:
+    written = annotation if isinstance(annotation, str) else None
+    text = inspect.formatannotation(annotation) if written is None else written
+    return _PLAIN.issuperset(word.strip() for word in text.split("|"))
 
 
 def _names(target: Callable[..., Any]) -> list[str]:

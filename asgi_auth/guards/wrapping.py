@@ -13,8 +13,15 @@ from functools import wraps
 from typing import Any
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
+from asgi_auth._scopeless import scopeless
 from asgi_auth.errors import AuthError, ConfigurationError
-from asgi_auth.guards._calls import is_app, is_async, name_of
+from asgi_auth.guards._calls import (
+    gets_no_connection,
+    is_app,
+    is_async,
+    name_of,
+    place_of,
+)
 from asgi_auth.guards.connection import scope_among
 from asgi_auth.responses.deny import deny
 
@@ -153,6 +160,9 @@ def _instance(guarded: Any, cls: Any, way: tuple[Any, ...]) -> Any:
 
 
 def _wrap_handler(check: Check, handler: Target) -> Target:
+    if gets_no_connection(handler):
+        scopeless.expect(place_of(handler))
+
     now, later = check.now, check.later
     if not is_async(handler):
         return _wrap_sync(check, handler)
