@@ -67,10 +67,10 @@ class _Stripper:
 
     def __init__(self, sources: Iterable[Source]) -> None:
         schemes = [s.scheme for s in sources if isinstance(s, BearerHeader)]
-        names = [s.name.lower() for s in sources if isinstance(s, Header)]
+        fields = {s.name.lower(): s.ambient for s in sources if isinstance(s, Header)}
         cookies = [s.name for s in sources if isinstance(s, Cookie)]
         self._schemes = {scheme.lower().encode("ascii") for scheme in schemes}
-        self._fields = {name.encode("ascii") for name in names}
+        self._fields = {name.encode("ascii"): sent for name, sent in fields.items()}
         self._cookies = {name.encode("ascii") for name in cookies}
         self._subprotocol = any(isinstance(s, Subprotocol) for s in sources)
 
@@ -79,7 +79,7 @@ class _Stripper:
 
         Args:
             scope: Of which the offered subprotocols are without the token already.
-            keeps_explicit: Take cookies out only.
+            keeps_explicit: Take out only what no client has chosen to send.
         """
         headers: Headers = []
         for name, value in scope["headers"]:
@@ -96,6 +96,10 @@ class _Stripper:
         if name == b"cookie":
             return self._other_cookies(value)
 
+        is_ambient = self._fields.get(name)
+        if is_ambient:  # It was a proxy's, and is not what a client meant for the app.
+            return None
+
         if keeps_explicit:
             return value
 
@@ -106,7 +110,7 @@ class _Stripper:
         if name == b"sec-websocket-protocol" and self._subprotocol:
             return ", ".join(scope.get("subprotocols") or ()).encode("latin-1") or None
 
-        return None if name in self._fields else value
+        return value if is_ambient is None else None
 
     def _other_cookies(self, value: bytes) -> bytes | None:
         cookies = value.split(b";")

@@ -54,11 +54,13 @@ _theirs = [
     "httpx2",
     "jwt",
     "litestar",
+    "mcp",
     "nexios",
     "passlib",
     "pydantic",
     "quart",
     "redis",
+    "rest_framework",
     "sqlalchemy",
     "starlette",
 ]

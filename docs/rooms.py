@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent.parent / "asgi_auth"
 MARKER = "<!-- rooms -->"
+# Two modules pass it on, and one describes it.
+ELSEWHERE = {"asgi_auth.integrations.channels": ("RefusalMiddleware",)}
 PROXIES = {"asgi_auth.integrations.quart": ("current_principal", "current_user")}
 
 
@@ -40,8 +42,9 @@ def section_of(path: Path) -> str:
     name = name_of(path)
     options = "   :no-members:\n" if path.name == "__init__.py" else ""
     proxies = PROXIES.get(name, ())
-    if proxies:
-        options += f"   :exclude-members: {', '.join(proxies)}\n"
+    left_out = (*proxies, *ELSEWHERE.get(name, ()))
+    if left_out:
+        options += f"   :exclude-members: {', '.join(left_out)}\n"
 
     described = "".join(described_by_hand(name, proxy) for proxy in proxies)
     rst = f".. automodule:: {name}\n{options}{described}"

@@ -23,6 +23,7 @@ SOURCES = (
     Cookie("access"),
     Cookie("__Host-access"),
     Header("X-API-Key"),
+    Header("X-Assertion", ambient=True),
     QueryParam("token", http=True),
     Subprotocol(),
 )
@@ -53,6 +54,7 @@ async def headers_of(*headers, **options):
         (b"Authorization", b"bearer " + GOOD),
         (b"authorization", b"BEARER  " + GOOD),
         (b"X-Api-Key", GOOD),
+        (b"X-Assertion", GOOD),
         cookie(GOOD),
         cookie(GOOD, b"__Host-access"),
     ],
@@ -104,7 +106,7 @@ async def test_a_bad_token_goes_where_it_passes_as_nobodys():
 @pytest.mark.parametrize("invalid", ["refuse_claimed", "anonymous"])
 async def test_what_is_meant_for_the_app_stays(invalid):
     theirs = bearer(b"sk-proj-123")
-    sent = [theirs, cookie(GOOD), (b"cookie", b"a=1")]
+    sent = [theirs, cookie(GOOD), (b"x-assertion", GOOD), (b"cookie", b"a=1")]
     assert await headers_of(*sent, invalid=invalid) == (
         [theirs, (b"cookie", b"a=1")],
         "",
