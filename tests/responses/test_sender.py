@@ -651,3 +651,32 @@ async def test_a_start_without_a_status_is_the_servers_to_complain_of(denial):
     await around(app)({**http_scope(method="OPTIONS"), "headers": HEADERS}, None, send)
     assert all("status" not in message for message in sent)
     assert len(sent) == (1 if denial else 2)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_layers_of_ours_around_a_framework_that_catches_all_refuse_once(
+    layers, accepts
+):
+    async def framework(scope, receive, send):
+        try:
+            if accepts and scope["type"] == "websocket":
+                await send({"type": "websocket.accept"})
+
+            requires("a").check(scope)
+        except Exception:  # noqa: BLE001  (that is what it does)
+            if scope["type"] == "http":
+                await crash_page(send)
+
+    app = framework
+    for _ in range(layers):
+        app = around(app, sources=[BearerHeader()])
+
+    other = [bearer(forge.token(scope="b"))]
+    assert (await run(app)).status == 401
+    answer = await run(app, headers=other)
+    assert (answer.status, answer.json()["code"]) == (403, "insufficient_scope")
+    *_, close = await converse(app, headers=other)
+    assert (close["type"], close["code"]) == ("websocket.close", 3003)
+    if not accepts:
+        assert denial_of(await converse(app, headers=other, denial=True)).status == 403
