@@ -17,7 +17,7 @@ from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.sessions import TokenService
-from asgi_auth.stores.records import Session
+from asgi_auth.stores.records import SESSIONS_PAGE, Place, Session
 from asgi_auth.tokens.claims import DAY
 
 __all__ = ["add"]
@@ -45,6 +45,19 @@ def _add_list(verbs: Any) -> None:
         "--issuer https://api.example",
     )
     parser.add_argument("subject", help="whose sessions")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=SESSIONS_PAGE,
+        metavar="N",
+        help="show so many at most, up to 1000 (%(default)s)",
+    )
+    parser.add_argument(
+        "--after",
+        type=_place,
+        metavar="PLACE",
+        help="go on behind the place that a full page ended with",
+    )
     _add_store(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_list)
@@ -76,22 +89,33 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    found = asyncio.run(_sessions(options))
+    page = asyncio.run(_sessions(options))
     if options.json:
-        say_json([_told(session) for session in found])
-        return 0
+        say_json([_told(session) for session in page])
+    else:
+        now = time.time()
+        for session in page:
+            say(_line(session, now))
 
-    now = time.time()
-    for session in found:
-        say(_line(session, now))
+        remark(f"{len(page)} of {options.subject}.")
 
-    remark(f"{len(found)} of {options.subject}.")
+    if len(page) == options.limit:
+        remark(f"There may be more: --after '{page[-1].place}'")
     return 0
 
 
 async def _sessions(options: argparse.Namespace) -> Sequence[Session]:
     async with _service(options) as tokens:
-        return await tokens.sessions(options.subject)
+        return await tokens.sessions(
+            options.subject, after=options.after, limit=options.limit
+        )
+
+
+def _place(text: str) -> Place:
+    try:
+        return Place.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _revoke(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@
 
     AuthError
     ├── MalformedBodyError          400  not JSON, not a form, or a field twice
+    ├── InvalidQueryError           400  a parameter twice, or out of bounds
     ├── SecondFactorRequiredError   401  the password is right, and not enough
     ├── UnknownPathError            404  no such path, or somebody else's session
     ├── BodyTooLargeError           413
@@ -21,6 +22,7 @@ from asgi_auth.errors import AuthenticationError, AuthError
 __all__ = [
     "BodyTooLargeError",
     "CookieTooLargeError",
+    "InvalidQueryError",
     "MalformedBodyError",
     "NotLocalhostError",
     "SecondFactorRequiredError",
@@ -37,6 +39,14 @@ class MalformedBodyError(AuthError):
     code = "malformed_body"
     status = 400
     public_message = "The body of the request is malformed."
+
+
+class InvalidQueryError(AuthError):
+    """A parameter of the query comes twice, or is of no use."""
+
+    code = "invalid_query"
+    status = 400
+    public_message = "The query of the request is invalid."
 
 
 class SecondFactorRequiredError(AuthenticationError):

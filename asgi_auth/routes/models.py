@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from asgi_auth.stores.records import SESSIONS_PAGE
+
 __all__ = [
     "ChangeEmailRequest",
     "ChangePasswordRequest",
@@ -25,6 +27,7 @@ __all__ = [
     "RegisterRequest",
     "ResetRequest",
     "SessionResponse",
+    "SessionsQuery",
     "SessionsResponse",
     "StatusResponse",
     "TokenPayload",
@@ -194,10 +197,18 @@ class SessionResponse(_Model):
     device: DeviceResponse
 
 
+class SessionsQuery(BaseModel):
+    """Which page of the log-ins: what is behind ``after``, the ``next`` of another."""
+
+    after: Annotated[str, Field(max_length=256)] | None = None
+    limit: Annotated[int, Field(ge=1, le=SESSIONS_PAGE)] = SESSIONS_PAGE
+
+
 class SessionsResponse(_Model):
-    """The user's log-ins, the oldest first."""
+    """A page of the user's log-ins, the oldest first, and where the next one begins."""
 
     sessions: list[SessionResponse]
+    next: str | None = None
 
 
 class StatusResponse(_Model):

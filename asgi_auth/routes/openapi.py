@@ -158,13 +158,25 @@ def _operation(
     if operation.guarded:
         described["security"] = [{scheme: []} for scheme in schemes]
 
-    names = re.findall(r"{(\w+)}", operation.path)
-    if names:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
+    parameters = _parameters(operation)
+    if parameters:
+        described["parameters"] = parameters
     return described
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    found = [
+        {"name": name, "in": "path", "required": True, "schema": text}
+        for name in re.findall(r"{(\w+)}", operation.path)
+    ]
+    query = operation.query
+    fields = {} if query is None else query.model_json_schema()["properties"]
+    found += [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in fields.items()
+    ]
+    return found
 
 
 def _body(model: type[BaseModel], operation: Operation) -> dict[str, Any]:
@@ -220,6 +232,8 @@ def _refusals(operation: Operation, *, limited: bool) -> set[int]:
     statuses = {503, *operation.refusals}
     if operation.body is not None:
         statuses |= {400, 413, 415, 422}
+    if operation.query is not None:
+        statuses.add(400)
     if operation.guarded:
         statuses |= {400, 401}
     if operation.cookies and operation.method != "GET":

@@ -55,6 +55,7 @@ class Operation:
         path: Below the mount.
         summary: One line for people.
         body: The model of the request's body, if it has one.
+        query: The model of its query, if it has one.
         form: How the body is spelled as a form, if it may be one.
         optional: The body may be left out.
         answers: The model of each good answer; ``None`` for one without a body.
@@ -71,6 +72,7 @@ class Operation:
     path: str
     summary: str
     body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
     form: Form | None = None
     optional: bool = False
     answers: dict[int, type[BaseModel] | None] = field(default_factory=dict)

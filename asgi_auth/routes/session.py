@@ -20,18 +20,20 @@ from asgi_auth.errors import (
 )
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.context import Medium, RouteContext
-from asgi_auth.routes.errors import UnknownPathError
+from asgi_auth.routes.errors import InvalidQueryError, UnknownPathError
 from asgi_auth.routes.models import (
     DeviceResponse,
     LogoutRequest,
     RefreshRequest,
     SessionResponse,
+    SessionsQuery,
     SessionsResponse,
     TokenResponse,
     UserResponse,
 )
 from asgi_auth.routes.operations import Operations
-from asgi_auth.stores.records import Session
+from asgi_auth.routes.query import read_query
+from asgi_auth.stores.records import Place, Session
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.pair import TokenPair
 
@@ -146,15 +148,22 @@ class SessionRoutes:
         method="GET",
         path="/sessions",
         summary="List the sessions",
+        query=SessionsQuery,
         answers={200: SessionsResponse},
         guarded=True,
     )
     async def list_sessions(self, request: Request) -> Response:
-        """List the caller's sessions, the oldest first."""
+        """List a page of the caller's sessions, the oldest first."""
         caller = await self._context.caller(request)
-        sessions = await self._context.tokens.sessions(caller.subject)
-        shown = [_shown(session, caller.session_id) for session in sessions]
-        return self._context.answer(SessionsResponse(sessions=shown))
+        asked = read_query(request, SessionsQuery)
+        # One more, to know whether there is a page behind this one.
+        sessions = await self._context.tokens.sessions(
+            caller.subject, after=_place(asked.after), limit=asked.limit + 1
+        )
+        page = sessions[: asked.limit]
+        shown = [_shown(session, caller.session_id) for session in page]
+        following = str(page[-1].place) if len(sessions) > len(page) else None
+        return self._context.answer(SessionsResponse(sessions=shown, next=following))
 
     @operations.add(
         part="sessions",
@@ -231,6 +240,13 @@ class SessionRoutes:
         sid = claims.get("sid")
         if sid is not None:
             await self._context.tokens.revoke_session(sid)
+
+
+def _place(text: str | None) -> Place | None:
+    try:
+        return None if text is None else Place.parse(text)
+    except ValueError:
+        raise InvalidQueryError from None
 
 
 def _shown(session: Session, present: str | None) -> SessionResponse:

@@ -1,4 +1,4 @@
-"""How long things live, checked once."""
+"""How long things live, and how many there are of them, checked once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.tokens.claims import DAY
 
-__all__ = ["LONGEST_LINK", "Lifetimes"]
+__all__ = ["LONGEST_LINK", "MAX_SESSIONS", "Lifetimes", "check_page"]
 
 LONGEST_LINK = 7 * DAY
 """Seconds that a token in a message lives at most, and its revocation."""
+
+MAX_SESSIONS = 100
+"""Sessions that a subject may have if nobody says otherwise.
+
+More than one person has devices, browsers and lost cookies in the life of a session;
+few enough to be shown on a page, and revoked in one step."""
+
+_LONGEST_PAGE = 1000
 
 _LONGEST = {"verify": LONGEST_LINK, "reset": LONGEST_LINK, "device": 366 * DAY}
 
@@ -61,3 +69,14 @@ class Lifetimes:
         if ttl > longest:
             msg = f"A token of this kind lives {longest:.0f} seconds at most."
             raise ConfigurationError(msg)
+
+
+def check_page(limit: int) -> None:
+    """Refuse a page that is empty or endless.
+
+    Raises:
+        ConfigurationError: *limit* is not 1 to 1000.
+    """
+    if not 1 <= limit <= _LONGEST_PAGE:
+        msg = f"A page has 1 to {_LONGEST_PAGE} sessions."
+        raise ConfigurationError(msg)

@@ -22,7 +22,7 @@ class Opener:
 
     Args:
         store: Keeps them.
-        revoker: Ends the oldest where there are too many.
+        revoker: Ends the longest unused where there are too many.
         lifetimes: How long they live.
         issuer: Whose tokens; empty where they have no ``iss``.
         max_sessions: How many a subject may have, or ``None``.
@@ -73,18 +73,8 @@ class Opener:
         )
         self._revoker.tell("session.created", subject, session.sid)
         if self._max_sessions is not None:
-            await self._end_surplus(subject, self._max_sessions)
+            # Be it the one that was just opened: log-ins that come at once agree on
+            # the order, so that the newest is ended by none of them.
+            await self._revoker.end_surplus(subject, keep=self._max_sessions)
 
         return session
-
-    async def _end_surplus(self, subject: str, allowed: int) -> None:
-        """End the oldest sessions, be it the one that was just opened.
-
-        Log-ins that come at once agree on the order of their sessions, so that the
-        newest is ended by none of them.
-        """
-        sessions = await self._revoker.sessions(subject)
-        surplus = [
-            session.sid for session in sessions[: max(len(sessions) - allowed, 0)]
-        ]
-        await self._revoker.end(surplus, "session.revoked", subject)

@@ -17,7 +17,7 @@ from asgi_auth.events import Event, Events
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.lifetimes import LONGEST_LINK
 from asgi_auth.stores.base import Store
-from asgi_auth.stores.records import Revocation, Session
+from asgi_auth.stores.records import SESSIONS_PAGE, Place, Revocation, Session
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["Revoker"]
@@ -102,23 +102,48 @@ class Revoker:
         elif token.token_id is not None and self._is_news("jti", token.token_id):
             await self.publish([("jti", token.token_id)])
 
-    async def sessions(self, subject: str) -> Sequence[Session]:
-        """List a subject's sessions, the oldest first.
+    async def sessions(
+        self, subject: str, *, after: Place | None = None, limit: int = SESSIONS_PAGE
+    ) -> Sequence[Session]:
+        """Return a page of a subject's sessions, the oldest first.
 
         Raises:
             UnavailableError: The store is down.
         """
-        return await self._store.sessions(self._issuer, subject, now=self.now())
+        return await self._store.sessions(
+            self._issuer, subject, after=after, limit=limit, now=self.now()
+        )
 
     async def end_subject(self, subject: str, *, keep: str | None) -> None:
         """End all sessions and tokens of a subject, but for one session.
 
+        It works page by page. Whoever repeats it after an interruption goes on with
+        what is left.
+
         Raises:
             UnavailableError: The store is down.
         """
-        sessions = await self.sessions(subject)
-        sids = [session.sid for session in sessions if session.sid != keep]
+        page = await self.sessions(subject)
         await self.publish([("subject", subject)], ttl=LONGEST_LINK)
+        while page:
+            sids = [session.sid for session in page if session.sid != keep]
+            await self.end(sids, "session.revoked", subject)
+            if len(page) < SESSIONS_PAGE:
+                break
+
+            page = await self.sessions(subject, after=page[-1].place)
+
+    async def end_surplus(self, subject: str, *, keep: int) -> None:
+        """End the sessions of a subject beyond *keep* that were not used the longest.
+
+        A page of them at most: who has more loses them over the next log-ins.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        sids = await self._store.surplus(
+            self._issuer, subject, keep=keep, now=self.now()
+        )
         await self.end(sids, "session.revoked", subject)
 
     async def end_all(self) -> None:

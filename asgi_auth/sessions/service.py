@@ -16,11 +16,11 @@ from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.events import Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.sessions.assembly import Assembly
-from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.lifetimes import MAX_SESSIONS, Lifetimes, check_page
 from asgi_auth.sessions.refresher import ClaimsLoader, RetryFrom
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
-from asgi_auth.stores.records import Device, Session
+from asgi_auth.stores.records import SESSIONS_PAGE, Device, Place, Session
 from asgi_auth.tokens.claims import DAY
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.issuer import KINDS
@@ -46,7 +46,7 @@ class TokenService:
         session_ttl: Seconds that a session lives in any case.
         grace: Seconds, at most 60, in which a repeated refresh gives its successor.
         retry_from: From whom; see :data:`~asgi_auth.sessions.refresher.RetryFrom`.
-        max_sessions: Sessions a subject may have; the oldest is revoked.
+        max_sessions: Sessions a subject may have; the longest unused is revoked.
         refresh_keys: Sign all other tokens; never publish these. By default *keys*.
         claims_loader: Renews scopes, roles and claims at each refresh.
         leeway, skew: As of a :class:`~asgi_auth.tokens.verifier.TokenVerifier`.
@@ -72,7 +72,7 @@ class TokenService:
         session_ttl: float = 30 * DAY,
         grace: float = 30,
         retry_from: RetryFrom = "user_agent",
-        max_sessions: int | None = None,
+        max_sessions: int | None = MAX_SESSIONS,
         refresh_keys: KeySet | None = None,
         claims_loader: ClaimsLoader | None = None,
         leeway: float = 0,
@@ -244,13 +244,22 @@ class TokenService:
         iat, ttl = now - ahead, lifetime + ahead
         return self._issuer.write(KINDS[kind], subject, now=iat, ttl=ttl, claims=grant)
 
-    async def sessions(self, subject: str) -> Sequence[Session]:
-        """List a subject's sessions, the oldest first.
+    async def sessions(
+        self, subject: str, *, after: Place | None = None, limit: int = SESSIONS_PAGE
+    ) -> Sequence[Session]:
+        """Return a page of a subject's sessions, the oldest first.
+
+        Args:
+            subject: Whose.
+            after: The ``place`` of the last session of the page before.
+            limit: How many, at most 1000. Only the last page has fewer.
 
         Raises:
+            ConfigurationError: *limit* is out of bounds.
             UnavailableError: The store is down.
         """
-        return await self._revoker.sessions(subject)
+        check_page(limit)
+        return await self._revoker.sessions(subject, after=after, limit=limit)
 
     async def session(self, sid: str, subject: str) -> Session | None:
         """Return a live session of a subject; ``None`` also for somebody else's.
@@ -284,6 +293,9 @@ class TokenService:
 
     async def revoke_subject(self, subject: str, *, keep: str | None = None) -> None:
         """Log a subject out everywhere, or everywhere but on one device.
+
+        It ends page after page of sessions. One that is cut off can be repeated, and
+        goes on with what is left.
 
         Args:
             subject: Whom.

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
+from asgi_auth.stores.records import (
+    SESSIONS_PAGE,
+    Device,
+    Feed,
+    Place,
+    Revocation,
+    Rotation,
+    Session,
+)
 
 __all__ = ["RevocationStore", "SessionStore", "Store"]
 
@@ -88,9 +96,51 @@ class SessionStore(Protocol):
         ...
 
     async def sessions(
-        self, issuer: str, subject: str, *, now: float | None = None
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        after: Place | None = None,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
     ) -> Sequence[Session]:
-        """List the subject's live sessions, the oldest first."""
+        """Return a page of the subject's live sessions, by ``created_at`` and ``sid``.
+
+        A page costs what is in it, however many sessions there are beside or were
+        revoked. A session that lives all the time is on exactly one page.
+
+        Args:
+            issuer: Who issues its tokens.
+            subject: Whose sessions.
+            after: The place of the last session of the page before, which need not be
+                there any more.
+            limit: How many there are on a page. Only the last one has fewer.
+            now: The caller's time, or ``None`` for the store's.
+        """
+        ...
+
+    async def surplus(
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        keep: int,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
+    ) -> Sequence[str]:
+        """Name the live sessions of a subject beyond the *keep* that end last.
+
+        What ends first by itself, by ``idle_expires_at``, comes first: the session
+        that was not used for the longest time. Of two that end at once, the older one.
+        It changes nothing, and must be cheap where there is no surplus.
+
+        Args:
+            issuer: Who issues its tokens.
+            subject: Whose sessions.
+            keep: How many may stay.
+            limit: How many sids it returns at most.
+            now: The caller's time, or ``None`` for the store's.
+        """
         ...
 
     async def close(self, sids: Sequence[str], *, now: float | None = None) -> None:

@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import json
 import threading
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nsmallest
+from itertools import islice
 from typing import Any
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.stores.memory_feed import MemoryFeed
-from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
+from asgi_auth.stores.records import (
+    SESSIONS_PAGE,
+    Device,
+    Feed,
+    Place,
+    Revocation,
+    Rotation,
+    Session,
+)
 from asgi_auth.stores.rotation import judge
 from asgi_auth.stores.text import check_storable
 
@@ -58,7 +68,8 @@ class MemoryStore:
         self._lock = threading.Lock()
         # In the order of their last refresh, the oldest first.
         self._rows: dict[str, _Row] = {}
-        self._subjects: dict[tuple[str, str], set[str]] = {}
+        # What is not revoked, the oldest first.
+        self._subjects: dict[tuple[str, str], list[Place]] = {}
         # (when it ends, sid). A refresh leaves its entry too early, to be put right
         # when it comes up; an entry without a session is passed over.
         self._ends: list[tuple[float, str]] = []
@@ -141,15 +152,43 @@ class MemoryStore:
             return row.copy() if row is not None and is_live else None
 
     async def sessions(
-        self, issuer: str, subject: str, *, now: float | None = None
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        after: Place | None = None,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
     ) -> Sequence[Session]:
-        """List the subject's live sessions, the oldest first."""
+        """Return a page of the live sessions. See ``SessionStore.sessions``."""
         with self._lock:
             now = self._time(now)
-            sids = self._subjects.get((issuer, subject), ())
-            rows = [self._rows[sid] for sid in sids]
-            live = [row.copy() for row in rows if now < row.ends_at]
-        return sorted(live, key=lambda session: (session.created_at, session.sid))
+            places = self._subjects.get((issuer, subject), [])
+            start = 0 if after is None else bisect_right(places, after)
+            rows = (self._rows[places[i].sid] for i in range(start, len(places)))
+            live = (row.copy() for row in rows if now < row.ends_at)
+            return list(islice(live, limit))
+
+    async def surplus(
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        keep: int,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
+    ) -> Sequence[str]:
+        """Name the live sessions that are too many. See ``SessionStore.surplus``."""
+        with self._lock:
+            now = self._time(now)
+            places = self._subjects.get((issuer, subject), [])
+            if len(places) <= keep:
+                return []
+
+            ends = [(self._rows[place.sid].ends_at, place) for place in places]
+            live = [end for end in ends if now < end[0]]
+            surplus = nsmallest(min(max(len(live) - keep, 0), limit), live)
+            return [place.sid for _, place in surplus]
 
     async def close(self, sids: Sequence[str], *, now: float | None = None) -> None:
         """End sessions for good; unknown and ended ones are passed over."""
@@ -158,6 +197,7 @@ class MemoryStore:
             for sid in sids:
                 row = self._rows.get(sid)
                 if row is not None and now < row.ends_at:
+                    self._unlist(row.session)
                     row.session = replace(row.session, revoked_at=now)
                     heappush(self._ends, (now, sid))
 
@@ -208,7 +248,7 @@ class MemoryStore:
             raise ValueError(msg)
         self._rows[session.sid] = row
         owner = (session.issuer, session.subject)
-        self._subjects.setdefault(owner, set()).add(session.sid)
+        insort(self._subjects.setdefault(owner, []), session.place)
         heappush(self._ends, (row.ends_at, session.sid))
 
     def _make_room(self, now: float) -> None:
@@ -236,11 +276,16 @@ class MemoryStore:
         return False
 
     def _drop(self, sid: str) -> None:
-        session = self._rows.pop(sid).session
+        self._unlist(self._rows.pop(sid).session)
+
+    def _unlist(self, session: Session) -> None:
+        if session.revoked_at is not None:
+            return
+
         owner = (session.issuer, session.subject)
-        sids = self._subjects[owner]
-        sids.discard(sid)
-        if not sids:
+        places = self._subjects[owner]
+        del places[bisect_left(places, session.place)]
+        if not places:
             del self._subjects[owner]
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, NamedTuple, Self
 
 __all__ = [
     "FEED_PAGE",
+    "SESSIONS_PAGE",
     "Device",
     "Feed",
+    "Place",
     "Revocation",
     "Rotation",
     "Session",
@@ -41,6 +44,40 @@ class Device:
         if self.user_agent is not None:
             cut = self.user_agent.encode("utf-8", "replace")[:64]
             object.__setattr__(self, "user_agent", cut.decode("utf-8", "ignore"))
+
+
+class Place(NamedTuple):
+    """Where a session stands in the list of its subject's sessions, the oldest first.
+
+    It stays good when the session is gone. As text it can go through a URL.
+
+    Attributes:
+        created_at: When the session began.
+        sid: Its id.
+    """
+
+    created_at: float
+    sid: str
+
+    def __str__(self) -> str:
+        """Write it so that :meth:`parse` reads it."""
+        return f"{self.created_at!r}~{self.sid}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str`` has written.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        time, tilde, sid = text.partition("~")
+        # An exponent has no place in it, nor has what float() passes over.
+        is_plain = time.isascii() and time.replace(".", "", 1).isdigit()
+        if not tilde or not is_plain or not isfinite(float(time)):
+            msg = "this is not the place of a session"
+            raise ValueError(msg)
+
+        return cls(float(time), sid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +117,11 @@ class Session:
     device: Device = Device()
     revoked_at: float | None = None
     rotated_by: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the list of sessions goes on behind it."""
+        return Place(self.created_at, self.sid)
 
     def is_live(self, now: float) -> bool:
         """Return whether it is neither revoked nor at its end.
@@ -155,6 +197,10 @@ class Feed:
 
 FEED_PAGE = 2000
 """How many entries a page of a feed has at most: no reader is handed everything."""
+
+
+SESSIONS_PAGE = 100
+"""How many sessions a page has if nobody says otherwise."""
 
 
 def subject_tag(issuer: str, subject: str) -> str:

@@ -18,6 +18,8 @@ from asgi_auth.stores._redis_rows import (
     microseconds,
     moment,
     pack,
+    pack_owner,
+    pack_place,
     pack_revocation,
     text,
     unpack,
@@ -25,14 +27,16 @@ from asgi_auth.stores._redis_rows import (
 )
 from asgi_auth.stores.records import (
     FEED_PAGE,
+    SESSIONS_PAGE,
     Device,
     Feed,
+    Place,
     Revocation,
     Rotation,
     Session,
     subject_tag,
 )
-from asgi_auth.stores.text import check_storable
+from asgi_auth.stores.text import check_storable, is_storable
 
 __all__ = ["RedisStore"]
 
@@ -40,6 +44,7 @@ _LUA: Final = files("asgi_auth.stores") / "lua"
 _CREATE: Final = (_LUA / "create.lua").read_text("utf-8")
 _ROTATE: Final = (_LUA / "rotate.lua").read_text("utf-8")
 _SESSIONS: Final = (_LUA / "sessions.lua").read_text("utf-8")
+_SURPLUS: Final = (_LUA / "surplus.lua").read_text("utf-8")
 _FIND: Final = (_LUA / "find.lua").read_text("utf-8")
 _CLOSE: Final = (_LUA / "close.lua").read_text("utf-8")
 _PUBLISH: Final = (_LUA / "publish.lua").read_text("utf-8")
@@ -144,7 +149,7 @@ class RedisStore:
         rest = pack(*who, device=device or Device())
         limits = (microseconds(idle_ttl), microseconds(ttl), moment(auth_time))
         args = (sid, *limits, rest, _SLACK, moment(now))
-        keys = (self._row(sid), self._index(tag))
+        keys = (self._row(sid), *self._indexes(tag))
         row = await self._link.run(_CREATE, keys, (*args, 0), again=(*args, 1))
         if row is None:
             msg = "a session with this sid exists"
@@ -173,7 +178,7 @@ class RedisStore:
 
         limits = (microseconds(idle_ttl), microseconds(grace), _SLACK)
         args = (sid, seq, *limits, moment(now), client or "-")
-        keys = (self._row(sid), self._index(tag))
+        keys = (self._row(sid), *self._indexes(tag))
         again = args if grace >= _SAFE_GRACE else None
         outcome, *row = await self._link.run(_ROTATE, keys, args, again=again)
         session = unpack(sid, row[0]) if row else None
@@ -189,18 +194,42 @@ class RedisStore:
         return None if row is None else unpack(sid, row)
 
     async def sessions(
-        self, issuer: str, subject: str, *, now: float | None = None
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        after: Place | None = None,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
     ) -> Sequence[Session]:
-        """List live sessions, the oldest first; see :meth:`SessionStore.sessions`."""
-        tag = subject_tag(issuer, subject)
-        args = (self._rows(tag), moment(now))
-        found = await self._link.run(_SESSIONS, [self._index(tag)], args, again=args)
-        rows = zip(found[::2], found[1::2], strict=True)
-        sessions = [unpack(text(sid), row) for sid, row in rows]
+        """Return a page of live sessions; see :meth:`SessionStore.sessions`."""
+        if after is not None and not is_storable(after.sid):
+            return []
 
-        # A tag is 64 bits of a hash: somebody may have looked for a neighbour.
-        owned = [s for s in sessions if (s.issuer, s.subject) == (issuer, subject)]
-        return sorted(owned, key=lambda session: (session.created_at, session.sid))
+        tag = subject_tag(issuer, subject)
+        place = "-" if after is None else f"({pack_place(after)}"
+        args = (self._rows(tag), pack_owner(issuer, subject), moment(now), place, limit)
+        keys = self._indexes(tag)
+        found = await self._link.run(_SESSIONS, keys, args, again=args)
+        rows = zip(found[::2], found[1::2], strict=True)
+        return [unpack(text(sid), row) for sid, row in rows]
+
+    async def surplus(
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        keep: int,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
+    ) -> Sequence[str]:
+        """Name live sessions that are too many; see :meth:`SessionStore.surplus`."""
+        tag = subject_tag(issuer, subject)
+        args = (self._rows(tag), pack_owner(issuer, subject), moment(now), keep, limit)
+        keys = self._indexes(tag)
+        return [
+            text(sid) for sid in await self._link.run(_SURPLUS, keys, args, again=args)
+        ]
 
     async def close(
         self,
@@ -218,7 +247,7 @@ class RedisStore:
         for tag, known in by_tag.items():
             for start in range(0, len(known), _CHUNK):
                 chunk = known[start : start + _CHUNK]
-                keys = [self._index(tag), *map(self._row, chunk)]
+                keys = [*self._indexes(tag), *map(self._row, chunk)]
                 await self._link.run(_CLOSE, keys, chunk, again=chunk)
 
     async def publish(
@@ -288,8 +317,9 @@ class RedisStore:
     def _row(self, sid: str) -> str:
         return self._rows(sid[:16]) + sid
 
-    def _index(self, tag: str) -> str:
-        return f"{self._prefix}:{{{tag}}}:i"
+    def _indexes(self, tag: str) -> tuple[str, str]:
+        """Name what has a subject's sessions by their end, and by their beginning."""
+        return f"{self._prefix}:{{{tag}}}:e", f"{self._prefix}:{{{tag}}}:b"
 
 
 def _tag(sid: str) -> str | None:

@@ -7,27 +7,33 @@ It makes no table unasked. It needs asyncio and the extra ``asgi-auth[sql]``, or
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Literal
 
 from asgi_auth._drivers.sql import AsyncEngine, Database, sa
 from asgi_auth.errors import ConfigurationError, UnavailableError
-from asgi_auth.stores.records import Device, Feed, Revocation, Rotation, Session
+from asgi_auth.stores.records import (
+    SESSIONS_PAGE,
+    Device,
+    Feed,
+    Place,
+    Revocation,
+    Rotation,
+    Session,
+)
 from asgi_auth.stores.rotation import GREATEST_SEQ, judge
 from asgi_auth.stores.sql_feed import SQLFeed
+from asgi_auth.stores.sql_rows import read_session, to_json
 from asgi_auth.stores.sql_schema import Schema
 from asgi_auth.stores.sql_statements import Statements
+from asgi_auth.stores.sql_sweep import SQLSweeper
 from asgi_auth.stores.text import check_storable, is_storable
 
 __all__ = ["SQLStore"]
 
 _ROTATE_TIMEOUT = 2.6  # It may take three statements.
-_SWEEP_EVERY = 3600.0
-_SWEEP_TIMEOUT = 1.0
+_BEGINNING = Place(float("-inf"), "")
 
 
 class SQLStore:
@@ -66,8 +72,6 @@ class SQLStore:
             raise ConfigurationError(msg)
         self._database = Database(url_or_engine, owner="SQLStore", schema=schema)
         self._schema = Schema(table_prefix, schema)
-        self._retention = retention
-        self._next_sweep = time.monotonic() + _SWEEP_EVERY
         statements = Statements(self._schema, self._database.dialect)
         self._create = statements.create()
         self._advances = {
@@ -76,8 +80,9 @@ class SQLStore:
         }
         self._find = statements.find()
         self._list = statements.sessions()
+        self._surplus = statements.surplus()
         self._close = statements.close()
-        self._sweep = statements.sweep()
+        self._sweeper = SQLSweeper(self._database, statements.sweep(), retention)
         self._feed = SQLFeed(self._database, statements, poll=poll)
 
     def __repr__(self) -> str:
@@ -135,9 +140,9 @@ class SQLStore:
             "ttl": ttl,
             "auth_time": auth_time,
             "acr": acr,
-            "amr": _json(list(amr)),
-            "claims": _json(dict(claims or {})),
-            "device": _json(asdict(device or Device())),
+            "amr": to_json(list(amr)),
+            "claims": to_json(dict(claims or {})),
+            "device": to_json(asdict(device or Device())),
             "now": now,
         }
         try:
@@ -145,7 +150,7 @@ class SQLStore:
         except sa.exc.IntegrityError as error:
             msg = "a session with this sid exists"
             raise ValueError(msg) from error
-        return _session(row)
+        return read_session(row)
 
     async def rotate(
         self,
@@ -188,21 +193,54 @@ class SQLStore:
             return None
 
         rows = await self._database.fetch(self._find, {"session": sid, "now": now})
-        session = _session(rows[0]) if rows else None
+        session = read_session(rows[0]) if rows else None
         return session if session is not None and session.is_live(rows[0].now) else None
 
     async def sessions(
-        self, issuer: str, subject: str, *, now: float | None = None
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        after: Place | None = None,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
     ) -> Sequence[Session]:
-        """List the subject's live sessions, the oldest first.
+        """Return a page of the live sessions. See ``SessionStore.sessions``.
+
+        Raises:
+            UnavailableError: The database is down, locked or slow.
+        """
+        begin, sid = _BEGINNING if after is None else after
+        if not all(map(is_storable, (issuer, subject, sid))):
+            return []
+
+        values = {"issuer": issuer, "subject": subject, "now": now}
+        values |= {"begin": begin, "session": sid, "size": limit}
+        return [
+            read_session(row) for row in await self._database.fetch(self._list, values)
+        ]
+
+    async def surplus(
+        self,
+        issuer: str,
+        subject: str,
+        *,
+        keep: int,
+        limit: int = SESSIONS_PAGE,
+        now: float | None = None,
+    ) -> Sequence[str]:
+        """Name the live sessions that are too many. See ``SessionStore.surplus``.
 
         Raises:
             UnavailableError: The database is down, locked or slow.
         """
         if not (is_storable(issuer) and is_storable(subject)):
             return []
+
         values = {"issuer": issuer, "subject": subject, "now": now}
-        return [_session(row) for row in await self._database.fetch(self._list, values)]
+        values |= {"keep": keep, "size": limit}
+        rows = await self._database.fetch(self._surplus, values)
+        return [row.sid for row in rows]
 
     async def close(self, sids: Sequence[str], *, now: float | None = None) -> None:
         """End sessions for good; unknown and ended ones are passed over.
@@ -212,7 +250,7 @@ class SQLStore:
         """
         rows = [[sid] for sid in sids if is_storable(sid)]
         if rows:
-            values = {"sids": _json(rows), "now": now}
+            values = {"sids": to_json(rows), "now": now}
             await self._database.fetch(self._close, values, write=True)
 
     async def publish(
@@ -236,12 +274,12 @@ class SQLStore:
         """Read what was published since *cursor*. See ``RevocationStore.feed``.
 
         The whole window is answered at once, even if it is empty. About once an hour
-        a call also sweeps.
+        a call also sweeps, a bounded piece at a time.
 
         Raises:
             UnavailableError: The database is down, locked or slow.
         """
-        await self._sweep_sometimes(now)
+        await self._sweeper.sometimes(now)
         return await self._feed.read(cursor, wait=wait, now=now)
 
     async def sweep(self, *, now: float | None = None) -> int:
@@ -253,12 +291,7 @@ class SQLStore:
         Raises:
             UnavailableError: The database is down, locked or slow.
         """
-        gone = 0
-        values = {"retention": self._retention, "now": now}
-        for statement in self._sweep:
-            while rows := await self._database.fetch(statement, values, write=True):
-                gone += len(rows)
-        return gone
+        return await self._sweeper.sweep(now)
 
     async def _rotate(
         self,
@@ -285,7 +318,7 @@ class SQLStore:
         if not rows:
             return Rotation("refused")
 
-        session = _session(rows[0])
+        session = read_session(rows[0])
         outcome = judge(session, seq, grace=grace, client=client, now=rows[0].now)
         if outcome == "restored":
             return await self._advance(outcome, values)
@@ -296,36 +329,4 @@ class SQLStore:
         self, outcome: Literal["rotated", "restored"], values: Mapping[str, Any]
     ) -> Rotation | None:
         rows = await self._database.fetch(self._advances[outcome], values, write=True)
-        return Rotation(outcome, _session(rows[0])) if rows else None
-
-    async def _sweep_sometimes(self, now: float | None) -> None:
-        if time.monotonic() >= self._next_sweep:
-            self._next_sweep = time.monotonic() + _SWEEP_EVERY
-            # What it does not reach, the next one will.
-            with suppress(UnavailableError, TimeoutError):
-                async with asyncio.timeout(_SWEEP_TIMEOUT):
-                    await self.sweep(now=now)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, allow_nan=False)
-
-
-def _session(row: sa.Row[Any]) -> Session:
-    return Session(
-        sid=row.sid,
-        issuer=row.issuer,
-        subject=row.subject,
-        seq=row.seq,
-        created_at=row.created_at,
-        rotated_at=row.rotated_at,
-        idle_expires_at=row.idle_expires_at,
-        expires_at=row.expires_at,
-        auth_time=row.auth_time,
-        acr=row.acr,
-        amr=tuple(json.loads(row.amr)),
-        claims=json.loads(row.claims),
-        device=Device(**json.loads(row.device)),
-        revoked_at=row.revoked_at,
-        rotated_by=row.rotated_by,
-    )
+        return Rotation(outcome, read_session(rows[0])) if rows else None

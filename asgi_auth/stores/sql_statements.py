@@ -100,16 +100,48 @@ class Statements:
         )
 
     def sessions(self) -> sa.Executable:
-        """Read the live sessions of a subject, the oldest first."""
+        """Read ``size`` live sessions of a subject that begin behind a place.
+
+        The place is ``begin`` and ``session`` of the last one that was read.
+        """
         table = self._sessions
+        place = sa.tuple_(_seconds("begin"), sa.bindparam("session", type_=sa.Text()))
         return (
             sa.select(table)
             .where(
-                table.c.issuer == sa.bindparam("issuer", type_=sa.Text()),
-                table.c.subject == sa.bindparam("subject", type_=sa.Text()),
+                self._is_of_subject(),
+                sa.tuple_(table.c.created_at, table.c.sid) > place,
                 self._is_live(self._once(self._time())),
             )
             .order_by(table.c.created_at, table.c.sid)
+            .limit(_integer("size"))
+        )
+
+    def surplus(self) -> sa.Executable:
+        """Name ``size`` live sessions of a subject beyond ``keep`` that end last."""
+        table = self._sessions
+        order = (table.c.idle_expires_at, table.c.created_at, table.c.sid)
+        rank = sa.func.row_number().over(order_by=[each.desc() for each in order])
+        ranked = (
+            sa.select(table.c.sid, rank.label("rank"))
+            .where(
+                self._is_of_subject(),
+                self._is_live(self._once(self._time())),
+            )
+            .subquery("ranked")
+        )
+        return (
+            sa.select(ranked.c.sid)
+            .where(ranked.c.rank > _integer("keep"))
+            .order_by(ranked.c.rank.desc())
+            .limit(_integer("size"))
+        )
+
+    def _is_of_subject(self) -> sa.ColumnElement[bool]:
+        table = self._sessions
+        return sa.and_(
+            table.c.issuer == sa.bindparam("issuer", type_=sa.Text()),
+            table.c.subject == sa.bindparam("subject", type_=sa.Text()),
         )
 
     def close(self) -> sa.Executable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from asgi_auth.stores.base import Store
+from asgi_auth.testing.listing_contract import ListingContract
 from asgi_auth.testing.revocation_contract import RevocationContract
 from asgi_auth.testing.rotation_contract import RotationContract
 from asgi_auth.testing.session_contract import SessionContract
@@ -16,7 +17,9 @@ from asgi_auth.testing.session_contract import SessionContract
 __all__ = ["StoreContract"]
 
 
-class StoreContract(SessionContract, RotationContract, RevocationContract):
+class StoreContract(
+    SessionContract, ListingContract, RotationContract, RevocationContract
+):
     """Subclass it, and give it a fixture ``store``.
 
     .. code-block:: python

@@ -73,6 +73,29 @@ async def test_sessions_are_listed_with_their_devices(tokens, run):
     assert err == "2 of ada.\n"
 
 
+async def test_a_long_list_is_shown_page_by_page(tokens, run):
+    for _ in range(3):
+        await tokens.issue("ada")
+    _, first, err = await run("list", "ada", "--limit", "2")
+    place = err.partition("--after '")[2].partition("'")[0]
+    _, rest, err = await run("list", "ada", "--limit", "2", "--after", place)
+
+    assert (len(first.splitlines()), len(rest.splitlines())) == (2, 1)
+    assert not set(first.splitlines()) & set(rest.splitlines())
+    assert err == "1 of ada.\n"
+
+
+async def test_a_page_that_cannot_be_is_refused(run):
+    status, _, err = await run("list", "ada", "--limit", "0")
+    assert (status, "1 to 1000" in err) == (2, True)
+
+
+def test_a_place_that_cannot_be_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["sessions", "list", "ada", "--store", "sqlite:///x.db", "--after", "x"])
+    assert "place of a session" in capsys.readouterr().err
+
+
 async def test_sessions_are_listed_as_json(tokens, run):
     pair = await tokens.issue("ada", device=Device(label="phone"))
     _, out, _ = await run("list", "ada", "--json")

@@ -268,6 +268,68 @@ async def test_one_session_can_be_ended_by_its_owner_alone():
         assert (await client.get("/me", headers=bearer(anns))).status_code == 200
 
 
+async def test_sessions_come_in_pages():
+    world = World()
+    await world.add()
+    async with world.client() as client:
+        for number in range(5):
+            pair = await log_in(client, device_label=f"device {number}")
+            world.clock.advance(1)
+
+        labels, path = [], "/sessions?limit=2"
+        while path is not None:
+            page = (await client.get(path, headers=bearer(pair))).json()
+            labels.append([each["device"]["label"][-1] for each in page["sessions"]])
+            path = f"/sessions?limit=2&after={page['next']}" if "next" in page else None
+
+        assert labels == [["0", "1"], ["2", "3"], ["4"]]
+        whole = (await client.get("/sessions?limit=5", headers=bearer(pair))).json()
+        assert len(whole["sessions"]) == 5
+        assert "next" not in whole
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "limit=",
+        "limit=1&limit=2",
+        "limit=1e1",
+        "after=",
+        "after=x",
+        "after=~x",
+        "after=inf~x",
+        "after=nan~x",
+        "after=-1~x",
+        "after=1e3~x",
+        "after=" + "9" * 200,
+        "after=" + "9" * 300 + "~x",
+        "after=1.2.3~x",
+        "after=%D9%A1~x",
+    ],
+)
+async def test_a_page_that_cannot_be_is_refused(query):
+    world = World()
+    await world.add()
+    async with world.client() as client:
+        pair = await log_in(client)
+        answer = await client.get(f"/sessions?{query}", headers=bearer(pair))
+        assert_problem(answer, 400, "invalid_query")
+
+
+@pytest.mark.parametrize("query", ["after=0~%ED%A0%80", "after=9e~", "after=0~", "x=1"])
+async def test_a_weird_page_shows_no_more_than_what_is_the_callers(query):
+    world = World()
+    await world.add()
+    async with world.client() as client:
+        pair = await log_in(client)
+        answer = await client.get(f"/sessions?{query}", headers=bearer(pair))
+        assert answer.status_code in {200, 400}
+        assert len(answer.json().get("sessions", [])) <= 1
+
+
 async def test_reauthentication_renews_the_log_in_on_the_same_device():
     world = World(tokens={"max_sessions": 2})
     await world.add()

@@ -50,6 +50,33 @@ class Reviver(MemoryStore):
         """Forget to."""
 
 
+class Unlimited(MemoryStore):
+    async def sessions(self, issuer, subject, *, limit=0, **rest):
+        return await super().sessions(issuer, subject, limit=10**6, **rest)
+
+
+class Unsteady(MemoryStore):
+    """Finds its place by the time alone."""
+
+    async def sessions(self, issuer, subject, *, after=None, **rest):
+        after = after and after._replace(sid="\U0010ffff")
+        return await super().sessions(issuer, subject, after=after, **rest)
+
+
+class SmallPages(MemoryStore):
+    """Leaves ended sessions out of a page that is read already."""
+
+    async def sessions(self, issuer, subject, *, now=None, **rest):
+        page = await super().sessions(issuer, subject, now=0, **rest)
+        return [session for session in page if session.is_live(now)]
+
+
+class OldestSurplus(MemoryStore):
+    async def surplus(self, issuer, subject, *, keep, limit=100, now=None):
+        page = await self.sessions(issuer, subject, now=now)
+        return [session.sid for session in page[: max(len(page) - keep, 0)][:limit]]
+
+
 class OneIssuer(MemoryStore):
     async def sessions(self, issuer, subject, *, now=None):
         return [
@@ -123,6 +150,10 @@ BROKEN = [
     (NoAbsoluteEnd, "test_a_refreshed_session_ends_at_its_absolute_end", {}),
     (Reviver, "test_a_closed_session_is_refused", {}),
     (Reviver, "test_sessions_are_the_live_ones", {}),
+    (Unlimited, "test_a_page_has_a_size_by_default", {}),
+    (Unsteady, "test_pages_have_each_session_once_the_oldest_first", {}),
+    (SmallPages, "test_full_pages_have_no_ended_sessions", {}),
+    (OldestSurplus, "test_the_surplus_is_what_was_not_used_for_the_longest_time", {}),
     (OneIssuer, "test_sessions_of_two_issuers_stay_apart", {}),
     (Forgetful, "test_feed_goes_on_from_its_cursor", {}),
     (Immortal, "test_feed_leaves_out_what_expired", {}),

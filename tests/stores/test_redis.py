@@ -74,6 +74,7 @@ async def use_all_verbs(store):
     session = await log_in(store, subject)
     assert (await store.rotate(session.sid, 0, idle_ttl=9, grace=30)).session.seq == 1
     assert len(await store.sessions(ISSUER, subject)) == 1
+    assert await store.surplus(ISSUER, subject, keep=0) == [session.sid]
     cursor = (await store.feed(None, wait=0)).cursor
     await store.publish([Revocation(kind="sid", issuer=ISSUER, value="x")], ttl=60)
     assert len((await store.feed(cursor, wait=1)).entries) == 1
@@ -112,11 +113,12 @@ async def test_every_key_has_an_end_and_none_is_searched_for(server):
         commands = set(client.info("commandstats"))
 
     ends = keys_of(server, store)
-    assert len(ends) == 5
+    assert len(ends) == 6
     assert all(end > 0 for end in ends.values())
-    index = next(end for key, end in ends.items() if key.endswith(":i"))
+    indexes = [end for key, end in ends.items() if key.endswith((":e", ":b"))]
     kept = next(end for key, end in ends.items() if key.endswith(":all"))
-    assert index > 599_000
+    assert len(indexes) == 2
+    assert min(indexes) > 599_000
     assert kept > 699_000
     assert not {"cmdstat_keys", "cmdstat_scan"} & commands
     assert "cmdstat_evalsha" in commands
@@ -206,6 +208,7 @@ async def test_a_subject_with_the_same_tag_is_not_shown(store):
     theirs = mine.sid[:17] + secrets.token_urlsafe(16)
     await store.create(sid=theirs, issuer=ISSUER, subject="eve", **LIVE)
     assert [s.sid for s in await store.sessions(ISSUER, "ada")] == [mine.sid]
+    assert await store.surplus(ISSUER, "ada", keep=0) == [mine.sid]
     assert (await store.rotate(theirs, 0, idle_ttl=9, grace=9)).outcome == "rotated"
 
 
@@ -252,12 +255,25 @@ async def test_sessions_are_listed_by_age_and_ended_ones_are_not(store):
     assert [session.sid for session in shown] == [old.sid, young.sid]
 
 
-async def test_an_index_forgets_sessions_that_nobody_refreshed(server, store):
+async def test_an_index_forgets_rows_that_are_gone(server, store):
+    """Each log-in takes some away: also those that a crash or an eviction has left."""
     for second in range(20):
         await log_in(store, now=1000.0 + second, idle_ttl=2.0)
-    index = next(key for key in keys_of(server, store) if key.endswith(":i"))
+    keys = keys_of(server, store)
     with server.client() as client:
-        assert client.zcard(index) == 2
+        client.delete(*(key for key in keys if ":s:" in key))
+        for second in range(3):
+            await log_in(store, now=1021.0 + second, idle_ttl=20.0)
+        for key in keys:
+            if key.endswith((":e", ":b")):
+                assert client.zcard(key) == 3
+
+
+async def test_a_clock_that_is_ahead_makes_no_index_forget_a_session(store):
+    kept = await log_in(store, now=1000.0, idle_ttl=600.0)
+    await log_in(store, now=9000.0, idle_ttl=600.0)
+    shown = await store.sessions(ISSUER, "ada", now=1001.0)
+    assert kept.sid in {session.sid for session in shown}
 
 
 async def test_a_cursor_of_an_empty_stream_misses_nothing(store):
@@ -450,7 +466,7 @@ async def test_a_valkey_url_is_as_good(server):
 async def test_mistakes_are_not_taken_for_outages(server, store):
     session = await log_in(store)
     with server.client() as client:
-        client.set(f"{store._prefix}:{{{session.sid[:16]}}}:i", "no index")
+        client.set(f"{store._prefix}:{{{session.sid[:16]}}}:b", "no index")
         client.set(store._stream, "no stream")
     with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
         await store.sessions(ISSUER, "ada")

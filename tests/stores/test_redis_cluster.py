@@ -117,7 +117,7 @@ async def test_scripts_come_back_after_a_flush_of_all_nodes(cluster, store):
 
 async def test_a_store_follows_a_slot_that_moves(cluster, store):
     tag = subject_tag(ISSUER, "mover")
-    key = f"{store._prefix}:{{{tag}}}:i"
+    key = f"{store._prefix}:{{{tag}}}:b"
     await store.sessions(ISSUER, "mover")
     with cluster.servers[0].client() as client:
         slot = client.execute_command("CLUSTER", "KEYSLOT", key)

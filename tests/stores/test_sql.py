@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
+from asgi_auth.stores import sql_statements
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.testing import StoreContract
@@ -813,6 +814,33 @@ async def test_feed_sweeps_now_and_then(store):
     await open_session(store, now=T)
     await store.feed(None, wait=0, now=T + 10 * 86400)
     assert (await store.rotate("one", 0, **IDLE, now=T)).outcome == "rotated"
-    store._next_sweep = time.monotonic()
+    store._sweeper._next = time.monotonic()
     await store.feed(None, wait=0, now=T + 10 * 86400)
     assert (await store.rotate("one", 0, **IDLE, now=T)).session is None
+
+
+@pytest.mark.anyio
+async def test_a_feed_sweeps_a_piece_at_a_time_until_all_is_gone(
+    store, database_url, table_prefix, monkeypatch
+):
+    """Whoever waits for news of revocations does not wait for a large sweep."""
+    monkeypatch.setattr(sql_statements, "_SWEEP_AT_ONCE", 2)
+    worker = SQLStore(database_url, table_prefix=table_prefix)
+    for number in range(7):
+        await open_session(store, f"s{number}", now=T)
+
+    worker._sweeper._next = time.monotonic()
+    left = []
+    for _ in range(6):
+        await worker.feed(None, wait=0, now=T + 10 * 86400)
+        found = [await store.find(f"s{number}", now=T) for number in range(7)]
+        left.append(sum(session is not None for session in found))
+
+    assert left == [5, 3, 1, 0, 0, 0]
+    assert worker._sweeper._next > time.monotonic() + 3000
+    await worker.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_worker_sweeps_early_since_it_may_not_live_for_an_hour(store):
+    assert 0 < store._sweeper._next - time.monotonic() < 100

@@ -121,6 +121,6 @@ class Chat(WebSocketEndpoint):
         )
 
     async def _device(self, principal: Principal) -> str:
-        sessions = await self._tokens.sessions(principal.subject)
-        found = (s.device.label for s in sessions if s.sid == principal.session_id)
-        return next(found, None) or "a device"
+        sid = principal.session_id or ""
+        session = await self._tokens.session(sid, principal.subject)
+        return (session and session.device.label) or "a device"

@@ -273,7 +273,13 @@ class Client {
 
   /** @returns {Promise<Record<string, any>[]>} The user's log-ins, the oldest first. */
   async sessions() {
-    return (await unpack(await this.fetch(`${this.#base}/sessions`))).sessions;
+    const found = [];
+    for (let query = ""; ; ) {
+      const page = await unpack(await this.fetch(`${this.#base}/sessions${query}`));
+      found.push(...page.sessions);
+      if (!page.next) return found;
+      query = `?after=${encodeURIComponent(page.next)}`;
+    }
   }
 
   /** @param {string} sid The `sid` of one of `sessions()`. */

@@ -1,6 +1,6 @@
 -- Advance the counter of a session beyond that of its token, or report why not.
 --
--- KEYS: the session, the subject's index
+-- KEYS: the session, the subject's index of ends, and of beginnings
 -- ARGV: sid, seq, idle ttl, grace, slack, time or '', client or '-'
 -- Returns the outcome, and the row as it is now.
 local row = redis.call('GET', KEYS[1])
@@ -44,9 +44,13 @@ local ttl = math.max(math.ceil((idle - now + tonumber(ARGV[5])) / 1000), 1)
 row = string.format('%.0f %s %.0f %.0f %.0f %s %s', seq + 1, created, now, idle, expires, ARGV[7], rest)
 redis.call('SET', KEYS[1], row, 'PX', ttl)
 
-redis.call('ZADD', KEYS[2], string.format('%.0f', idle), ARGV[1])
-if redis.call('PTTL', KEYS[2]) < ttl then
-    redis.call('PEXPIRE', KEYS[2], ttl)
+local name = string.format('%016.0f:%s', tonumber(created), ARGV[1])
+redis.call('ZADD', KEYS[2], string.format('%.0f', idle), name)
+redis.call('ZADD', KEYS[3], 0, name)
+for index = 2, 3 do
+    if redis.call('PTTL', KEYS[index]) < ttl then
+        redis.call('PEXPIRE', KEYS[index], ttl)
+    end
 end
 
 -- A token of ours that is ahead: the server was put back to an earlier state.
