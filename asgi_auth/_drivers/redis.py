@@ -15,6 +15,7 @@ from hashlib import sha1
 from traceback import walk_tb
 from typing import Any, Final
 
+from asgi_auth._drivers.gate import Gate
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
@@ -49,7 +50,8 @@ _DEADLINE: Final = 2.8
 _CONNECT_TIMEOUT: Final = 1.0
 _ANSWER_TIMEOUT: Final = 1.2
 _PAUSE: Final = 0.05
-_CONCURRENT: Final = 64
+# A server does one thing at a time: more connections than these only wait there.
+_CONCURRENT: Final = 32
 _DEAD_AT_MOST: Final = 8
 _WRITE_ERRORS: Final = (AttributeError, RuntimeError, TypeError)
 
@@ -67,9 +69,17 @@ class _Room:
     """What belongs to one event loop, and ends with it."""
 
     client: RedisClient
-    places: asyncio.Semaphore
+    gate: Gate
     waiters: list[Any] = field(default_factory=list)
+    calls: set[asyncio.Task[Any]] = field(default_factory=set)
     is_closed: bool = False
+
+    def forget(self, call: asyncio.Task[Any]) -> None:
+        """Give back the place of a call that is done."""
+        self.calls.discard(call)
+        self.gate.leave()
+        if not call.cancelled():
+            call.exception()  # Read, so that nobody warns about an abandoned one.
 
 
 class RedisLink:
@@ -124,26 +134,32 @@ class RedisLink:
         args: Sequence[object],
         *,
         again: Sequence[object] | None,
+        urgent: bool = False,
     ) -> Any:
         """Run a script in one round trip; its keys must share one slot.
 
         If the answer is lost it runs once more with *again* for its arguments, unless
-        that is ``None`` because a second run could do harm.
+        that is ``None`` because a second run could do harm. An *urgent* one goes
+        before all that wait for a connection.
 
         Raises:
-            UnavailableError: No answer within 3 seconds, or the server cannot serve.
+            UnavailableError: No answer within 3 seconds, the server cannot serve, or
+                too many wait.
         """
         head = (len(keys), *keys)
+        first = (script, *head, *args)
+        second = None if again is None else (script, *head, *again)
+        room = self._rooms.here()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _DEADLINE
+        await room.gate.enter(urgent=urgent)
+        # A call that is cut off on its way costs its connection: it goes on alone, and
+        # keeps its place.
+        call = loop.create_task(self._call(room, first, second, until))
+        room.calls.add(call)
+        call.add_done_callback(room.forget)
         with outages():
-            async with asyncio.timeout(_DEADLINE):
-                try:
-                    return await self._once(script, *head, *args)
-                except _LOST:
-                    if again is None:
-                        raise
-
-                await asyncio.sleep(_PAUSE)
-                return await self._once(script, *head, *again)
+            return await asyncio.shield(call)
 
     async def wait(self, key: str, entry_id: str, seconds: float) -> None:
         """Return when a stream has entries after *entry_id*, or early: it is a hint.
@@ -183,16 +199,31 @@ class RedisLink:
         """Close the connections of the running loop; a later call opens new ones."""
         await self._rooms.aclose()
 
-    async def _once(self, script: str, *args: object) -> Any:
-        room = self._rooms.here()
-        async with room.places:
-            for _ in range(_DEAD_AT_MOST):
-                try:
-                    return await self._evaluate(room.client, script, *args)
-                except _WRITE_ERRORS as error:
-                    # Nothing was sent, and the next connection may be better.
-                    if not _was_lost(error):
-                        raise
+    async def _call(
+        self,
+        room: _Room,
+        first: Sequence[Any],
+        second: Sequence[Any] | None,
+        until: float,
+    ) -> Any:
+        async with asyncio.timeout_at(until):
+            try:
+                return await self._once(room, *first)
+            except _LOST:
+                if second is None:
+                    raise
+
+            await asyncio.sleep(_PAUSE)
+            return await self._once(room, *second)
+
+    async def _once(self, room: _Room, script: str, *args: object) -> Any:
+        for _ in range(_DEAD_AT_MOST):
+            try:
+                return await self._evaluate(room.client, script, *args)
+            except _WRITE_ERRORS as error:
+                # Nothing was sent, and the next connection may be better.
+                if not _was_lost(error):
+                    raise
 
         raise ConnectionResetError
 
@@ -223,12 +254,16 @@ class RedisLink:
         # Callers queue for a pool that would refuse them when it is empty.
         pool = getattr(client, "connection_pool", None)
         places = getattr(pool, "max_connections", _CONCURRENT)
-        return _Room(client, asyncio.Semaphore(places))
+        return _Room(client, Gate(min(places, _CONCURRENT), "Redis"))
 
     async def _close(self, room: _Room) -> None:
         room.is_closed = True
         for connection in room.waiters:
             await connection.disconnect(nowait=True)
+
+        # What its caller has left alone.
+        if room.calls:
+            await asyncio.wait([*room.calls], timeout=_DEADLINE)
 
         if self._given is None:
             await room.client.aclose()

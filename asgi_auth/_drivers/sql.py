@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_query
 from asgi_auth._drivers.sql_codes import NO_TABLE, POOLER, advice_on, code_of, is_outage
+from asgi_auth._drivers.sql_life import CONNECTIONS, Life
 from asgi_auth._drivers.sql_logging import without_rows
 from asgi_auth._drivers.sql_urls import DRIVERS, check_dialect, extra_of
 from asgi_auth._drivers.sqlite import open_connection
@@ -47,6 +46,7 @@ _Work = Callable[[AsyncConnection], Awaitable[_T]]
 _DRIVER_TIMEOUT = 2.0
 _VERB_TIMEOUT = 2.2
 _CLEAN_UP = 0.3
+_DEADLINE = 2.8
 
 
 class Database:
@@ -102,6 +102,7 @@ class Database:
         parameters: Mapping[str, Any] | None = None,
         *,
         write: bool = False,
+        urgent: bool = False,
     ) -> Sequence[sa.Row[Any]]:
         """Run one statement by itself and return its rows, if it has any.
 
@@ -109,9 +110,10 @@ class Database:
             statement: What to run; it is committed when it is done.
             parameters: Its bound values.
             write: It changes something: writers of a SQLite file queue up here.
+            urgent: It goes before all that wait for a connection.
 
         Raises:
-            UnavailableError: The database is down, locked or slow.
+            UnavailableError: The database is down, locked or slow, or too many wait.
         """
 
         async def work(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
@@ -122,7 +124,7 @@ class Database:
 
             return rows
 
-        return await self._run(work, write=write)
+        return await self._run(work, write=write, urgent=urgent)
 
     async def create(self, metadata: sa.MetaData) -> None:
         """Make the tables and indexes that are not there yet.
@@ -146,52 +148,53 @@ class Database:
         """Close the running loop's connections; a given engine is its owner's."""
         await self._lives.aclose()
 
-    async def _run(self, work: _Work[_T], *, write: bool) -> _T:
+    async def _run(self, work: _Work[_T], *, write: bool, urgent: bool = False) -> _T:
         life = await self._lives.get()
         loop = asyncio.get_running_loop()
-        verb = StatementTask(self._attempt(life, work, write=write), loop=loop)
+        deadline = loop.time() + _DEADLINE
+        # Who is cancelled while they wait leaves no work behind; what has begun keeps
+        # its place until its end, whoever still waits for it.
+        gate = life.writing if write else life.reading
+        await gate.enter(urgent=urgent)
+        verb = StatementTask(self._attempt(life, work), loop=loop)
         life.verbs.add(verb)
         verb.add_done_callback(life.forget)
+        verb.add_done_callback(lambda _: gate.leave())
         if self.dialect != "sqlite":
             timer = loop.call_later(_VERB_TIMEOUT, verb.expire)
             verb.add_done_callback(lambda _: timer.cancel())
 
         # A driver that cleans up slowly after an outage does not hold anybody up.
-        await asyncio.wait({verb}, timeout=_VERB_TIMEOUT + _CLEAN_UP)
+        limit = min(_VERB_TIMEOUT + _CLEAN_UP, deadline - loop.time())
+        await asyncio.wait({verb}, timeout=limit)
         if verb.done() and not verb.cancelled():
             return verb.result()
 
         msg = "the database did not answer in time"
         raise UnavailableError(msg)
 
-    async def _attempt(self, life: _Life, work: _Work[_T], *, write: bool) -> _T:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + _VERB_TIMEOUT
+    async def _attempt(self, life: Life, work: _Work[_T]) -> _T:
         engine = life.engine
-        queue = life.writing if write and self.dialect == "sqlite" else nullcontext()
         try:
-            async with queue:
-                if clock() > deadline:
-                    raise TimeoutError  # noqa: TRY301
-                connection = await engine.connect()
-                # Not "async with": that closes in a task which can be cancelled.
-                try:
-                    return await work(connection)
-                finally:
-                    await connection.close()
+            connection = await engine.connect()
+            # Not "async with": that closes in a task which can be cancelled.
+            try:
+                return await work(connection)
+            finally:
+                await connection.close()
         except Exception as error:
             if code_of(error) in POOLER and self._arguments is not None:
                 # Nothing was run: the statement was not there under its name.
                 await self._adapt_to_pooler(life, engine)
                 if engine is not life.engine:
-                    return await self._attempt(life, work, write=write)
+                    return await self._attempt(life, work)
 
             fault = _fault_of(error)
             if fault is None:
                 raise
             raise fault from error
 
-    async def _adapt_to_pooler(self, life: _Life, engine: AsyncEngine) -> None:
+    async def _adapt_to_pooler(self, life: Life, engine: AsyncEngine) -> None:
         if engine is not life.engine or life.is_adapted:
             return
         _logger.warning(
@@ -210,17 +213,18 @@ class Database:
         )
         self.url = self.url.set(query=query)
 
-    def _live(self) -> _Life:
+    def _live(self) -> Life:
         if self._given is not None:
             engine = self._given.execution_options(isolation_level="AUTOCOMMIT")
             # Ours alone: the errors of its owner's statements stay as they are.
             engine.sync_engine.hide_parameters = True
-            return _Life(engine)
+            kind = Life.of_file if self.dialect == "sqlite" else Life.of_server
+            return kind(engine, _places_of(engine))
 
         if self.dialect == "sqlite":
-            return _Life(_sqlite_engine(self.url))
+            return Life.of_file(_sqlite_engine(self.url))
 
-        return _Life(self._postgres_engine(), is_adapted=self._pooled)
+        return Life.of_server(self._postgres_engine(), is_adapted=self._pooled)
 
     def _postgres_engine(self) -> AsyncEngine:
         driver = self.url.get_driver_name()
@@ -229,6 +233,8 @@ class Database:
             isolation_level="READ COMMITTED" if self._pooled else "AUTOCOMMIT",
             hide_parameters=True,
             logging_name="asgi_auth",
+            pool_size=CONNECTIONS,
+            max_overflow=0,
             pool_pre_ping=not self._pooled,
             pool_use_lifo=True,
             pool_timeout=_DRIVER_TIMEOUT,
@@ -238,7 +244,7 @@ class Database:
         )
         return without_rows(engine)
 
-    async def _end(self, life: _Life) -> None:
+    async def _end(self, life: Life) -> None:
         # What a cancelled caller left on its way would give its connection back to a
         # pool that is gone.
         if life.verbs:
@@ -246,23 +252,6 @@ class Database:
 
         if self._given is None:
             await life.engine.dispose()
-
-
-@dataclass(slots=True)
-class _Life:
-    """What a database has in one event loop."""
-
-    engine: AsyncEngine
-    is_adapted: bool = False
-    verbs: set[StatementTask[Any]] = field(default_factory=set)
-    # In one process writers wait for each other here: SQLite itself lets them poll
-    # for the lock, with pauses of up to 100 ms.
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def forget(self, verb: Any) -> None:
-        self.verbs.discard(verb)
-        if not verb.cancelled():
-            verb.exception()  # Read, so that nobody warns about an abandoned one.
 
 
 async def _lock_schema(connection: AsyncConnection) -> None:
@@ -301,6 +290,12 @@ def _check_driver(url: sa.URL) -> None:
         raise ConfigurationError(msg)
 
 
+def _places_of(engine: AsyncEngine) -> int:
+    """Return how many connections we may use of a pool that is somebody else's."""
+    pool = engine.pool
+    return pool.size() if isinstance(pool, sa.QueuePool) else CONNECTIONS
+
+
 def _sqlite_engine(url: sa.URL) -> AsyncEngine:
     driver: Any = url.get_dialect(_is_async=True).import_dbapi()
     connect = partial(open_connection, driver.aiosqlite.connect, _DRIVER_TIMEOUT)
@@ -309,6 +304,8 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
         logging_name="asgi_auth",
+        # Given back last, taken first: the others need not be opened at all.
+        pool_use_lifo=True,
         connect_args={"async_creator_fn": connect},
     )
     return without_rows(engine)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar, TypeVarTuple
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
 from anyio.lowlevel import RunVar
 from passlib.context import CryptContext
 
@@ -48,6 +48,11 @@ _LEAST_MEMORY_KIB = 19 * 1024
 _LEAST_PASSES = 2
 
 
+# Who waits longer has mostly gone, and tries again: hashing for them keeps all others
+# waiting as well.
+_PATIENCE = 4.0
+
+
 class PasswordHasher:
     """Argon2id for new hashes; older schemes are verified and replaced at log-in.
 
@@ -64,7 +69,8 @@ class PasswordHasher:
             then. Its first scheme makes the new hashes.
         workers: Hashes at one time per event loop; the number of cores if ``None``.
         max_waiting:
-            Calls that may wait for a worker. Beyond, a call is refused at once.
+            Calls that may wait for a worker, for 4 seconds each. Beyond, a call is
+            refused at once.
         insecure_cut_bcrypt:
             Of a password over 72 bytes, compare only these with a bcrypt hash: older
             libraries hashed no more, and said nothing. Whoever knows them gets in,
@@ -146,7 +152,20 @@ class PasswordHasher:
         if limiter.statistics().tasks_waiting >= self._max_waiting:
             msg = "too many passwords wait to be hashed"
             raise UnavailableError(msg)
-        return await to_thread.run_sync(work, *args, limiter=limiter)
+
+        turn = object()
+        try:
+            with fail_after(_PATIENCE):
+                await limiter.acquire_on_behalf_of(turn)
+        except TimeoutError:
+            msg = "passwords are not hashed fast enough"
+            raise UnavailableError(msg) from None
+
+        try:
+            # The turn counts, so that the thread needs none.
+            return await to_thread.run_sync(work, *args, limiter=CapacityLimiter(1))
+        finally:
+            limiter.release_on_behalf_of(turn)
 
     def _limiter(self) -> CapacityLimiter:
         try:

@@ -301,7 +301,7 @@ class RedisStore:
         is_ours = _CURSOR.fullmatch(cursor) is not None
         args = (cursor if is_ours else "", FEED_PAGE, now)
         keys = (self._stream, self._kept)
-        answer = await self._link.run(_FEED, keys, args, again=args)
+        answer = await self._link.run(_FEED, keys, args, again=args, urgent=True)
         time, cursor, more, restarted, entries = answer
         return Feed(
             tuple(unpack_revocations(entries)),

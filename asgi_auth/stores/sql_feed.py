@@ -110,7 +110,7 @@ class SQLFeed:
 
     async def _begin(self, now: float | None) -> Cursor:
         """Note what is settled: all that comes later is read behind the window."""
-        (row,) = await self._database.fetch(self._settled, {"now": now})
+        (row,) = await self._database.fetch(self._settled, {"now": now}, urgent=True)
         return Cursor(row.id or 0, row.stored_at, window=(row.now, _MAX_NUMBER))
 
     async def _read_window(
@@ -124,7 +124,7 @@ class SQLFeed:
             "size": FEED_PAGE,
             "now": now,
         }
-        rows = await self._database.fetch(self._window, values)
+        rows = await self._database.fetch(self._window, values, urgent=True)
         page = _Page.of(rows, place.past_window(), more=True)
         if len(page.rows) == FEED_PAGE:
             last = page.rows[-1]
@@ -148,7 +148,7 @@ class SQLFeed:
             "size": size,
             "now": now,
         }
-        rows = await self._database.fetch(self._since, values)
+        rows = await self._database.fetch(self._since, values, urgent=True)
         if place.last and rows[0].known_at != place.stored_at:
             return None
 

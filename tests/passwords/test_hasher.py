@@ -262,6 +262,24 @@ async def test_a_queue_that_is_too_long_is_an_outage_and_no_verdict(cheap_contex
         slow.gate.set()
 
 
+async def test_who_waits_too_long_is_refused_and_costs_no_hash(
+    cheap_context, monkeypatch
+):
+    monkeypatch.setattr("asgi_auth.passwords.hasher._PATIENCE", 0.02)
+    slow = Slow(cheap_context)
+    hasher = PasswordHasher(context=slow, workers=1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(hasher.verify_dummy, GOOD)
+        await wait_for(lambda: slow.at_once == 1)
+        for _ in range(3):
+            with pytest.raises(UnavailableError, match="fast enough"):
+                await hasher.verify_dummy(GOOD)
+        slow.gate.set()
+
+    # It goes on as soon as there is a worker.
+    await hasher.verify_dummy(GOOD)
+
+
 async def test_a_backend_without_memory_is_an_outage_and_no_verdict(counting):
     hasher = PasswordHasher(context=counting)
     stored = await hasher.hash(GOOD)
