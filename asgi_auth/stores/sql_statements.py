@@ -10,34 +10,18 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asgi_auth._drivers.sql import JSONB, sa
+from asgi_auth._drivers.sql import sa
 from asgi_auth.stores.sql_cursor import OVERLAP
-from asgi_auth.stores.sql_schema import Schema
+from asgi_auth.stores.sql_terms import Terms, integer, seconds
 
 __all__ = ["Statements"]
 
-# How many rows a sweep deletes at once: others wait for that long at most.
-_SWEEP_AT_ONCE = 1000
 # Seconds by which a clock may jump ahead and back without harm.
 _JUMP = 3600.0
 
 
-class Statements:
-    """What the store asks the database.
-
-    Args:
-        schema: The tables.
-        dialect: ``sqlite`` or ``postgresql``.
-    """
-
-    def __init__(self, schema: Schema, dialect: str) -> None:
-        self._dialect = dialect
-        self._sessions = schema.sessions
-        self._revocations = schema.revocations
-        self._moment = sa.select(
-            self._time().label("now"), self._present().label("present")
-        ).subquery("moment")
-        self._now = self._moment.c.now
+class Statements(Terms):
+    """What the store asks the database."""
 
     def create(self) -> sa.Executable:
         """Insert a session; return it."""
@@ -49,9 +33,9 @@ class Statements:
             "seq": sa.literal(0, sa.BigInteger()),
             "created_at": self._now,
             "rotated_at": self._now,
-            "idle_expires_at": self._now + _seconds("idle_ttl"),
-            "expires_at": self._now + _seconds("ttl"),
-            "auth_time": sa.func.coalesce(_seconds("auth_time"), self._now),
+            "idle_expires_at": self._now + seconds("idle_ttl"),
+            "expires_at": self._now + seconds("ttl"),
+            "auth_time": sa.func.coalesce(seconds("auth_time"), self._now),
         }
         row = sa.select(*(value.label(name) for name, value in values.items()))
         return (
@@ -70,7 +54,7 @@ class Statements:
 
     def _advance(self, compare: Callable[[Any, Any], Any]) -> sa.Executable:
         table = self._sessions
-        idle = self._now + _seconds("idle_ttl")
+        idle = self._now + seconds("idle_ttl")
         current = sa.bindparam("current", type_=sa.BigInteger())
         return (
             sa.update(table)
@@ -105,7 +89,7 @@ class Statements:
         The place is ``begin`` and ``session`` of the last one that was read.
         """
         table = self._sessions
-        place = sa.tuple_(_seconds("begin"), sa.bindparam("session", type_=sa.Text()))
+        place = sa.tuple_(seconds("begin"), sa.bindparam("session", type_=sa.Text()))
         return (
             sa.select(table)
             .where(
@@ -114,7 +98,7 @@ class Statements:
                 self._is_live(self._once(self._time())),
             )
             .order_by(table.c.created_at, table.c.sid)
-            .limit(_integer("size"))
+            .limit(integer("size"))
         )
 
     def surplus(self) -> sa.Executable:
@@ -132,9 +116,9 @@ class Statements:
         )
         return (
             sa.select(ranked.c.sid)
-            .where(ranked.c.rank > _integer("keep"))
+            .where(ranked.c.rank > integer("keep"))
             .order_by(ranked.c.rank.desc())
-            .limit(_integer("size"))
+            .limit(integer("size"))
         )
 
     def _is_of_subject(self) -> sa.ColumnElement[bool]:
@@ -168,7 +152,7 @@ class Statements:
         a sequence may be behind its table. SQLite numbers by the table.
         """
         source, entry = self._rows("entries", width=3)
-        until = self._now + _seconds("ttl")
+        until = self._now + seconds("ttl")
         row = sa.select(*entry, self._now, until, self._moment.c.present)
         number = self._revocations.c.id
         insert = sa.insert(self._revocations).from_select(
@@ -212,15 +196,15 @@ class Statements:
         settled comes with :meth:`since`.
         """
         table = self._revocations
-        place = sa.tuple_(_seconds("end"), _integer("number"))
+        place = sa.tuple_(seconds("end"), integer("number"))
         page = (
             sa.select(table)
             .where(
                 sa.tuple_(table.c.expires_at, table.c.id) > place,
-                table.c.id <= _integer("settled"),
+                table.c.id <= integer("settled"),
             )
             .order_by(table.c.expires_at, table.c.id)
-            .limit(_integer("size"))
+            .limit(integer("size"))
             .subquery("page")
         )
         return sa.select(page, self._now).select_from(
@@ -240,13 +224,13 @@ class Statements:
         filled = (
             sa.select(table)
             .select_from(source.join(table, in_hole))
-            .limit(_integer("size"))
+            .limit(integer("size"))
         )
         above = (
             sa.select(table)
-            .where(table.c.id > _integer("last"))
+            .where(table.c.id > integer("last"))
             .order_by(table.c.id)
-            .limit(_integer("size"))
+            .limit(integer("size"))
         )
         # Each behind a SELECT of its own: SQLite takes no limit within a union.
         page = sa.union_all(
@@ -254,7 +238,7 @@ class Statements:
         ).subquery("page")
         known = (
             sa.select(row.c.stored_at)
-            .where(row.c.id == _integer("last"))
+            .where(row.c.id == integer("last"))
             .scalar_subquery()
             .label("known_at")
         )
@@ -265,7 +249,7 @@ class Statements:
     def sweep(self) -> Sequence[sa.Executable]:
         """Delete some of what ended: sessions ``retention`` ago, revocations lately."""
         sessions, revocations = self._sessions, self._revocations
-        ended = self._once(self._time() - _seconds("retention"))
+        ended = self._once(self._time() - seconds("retention"))
         life = revocations.c.expires_at - revocations.c.at
         newest = sa.select(sa.func.max(revocations.c.id)).scalar_subquery()
         return [
@@ -283,31 +267,6 @@ class Statements:
             ),
         ]
 
-    def _delete(
-        self,
-        key: sa.Column[Any],
-        time: sa.Column[Any],
-        limit: sa.ColumnElement[float],
-        *conditions: sa.ColumnElement[bool],
-    ) -> sa.Executable:
-        some = (
-            sa.select(key)
-            .where(time <= limit, *conditions)
-            .order_by(time)
-            .limit(_SWEEP_AT_ONCE)
-        )
-        if self._dialect == "postgresql":
-            # With IN it may read the whole table rather than look up a thousand rows.
-            keys = sa.func.array(some.scalar_subquery(), type_=sa.ARRAY(key.type))
-            return sa.delete(key.table).where(key == sa.any_(keys)).returning(key)
-
-        return sa.delete(key.table).where(key.in_(some)).returning(key)
-
-    @staticmethod
-    def _once(value: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
-        """Compute a value once: PostgreSQL finds no index for a clock that goes on."""
-        return sa.select(value).scalar_subquery()
-
     def _is_live(
         self, now: sa.ColumnElement[float] | None = None
     ) -> sa.ColumnElement[bool]:
@@ -318,40 +277,3 @@ class Statements:
             now < table.c.idle_expires_at,
             now < table.c.expires_at,
         )
-
-    def _time(self) -> sa.ColumnElement[float]:
-        return sa.func.coalesce(_seconds("now"), self._present())
-
-    def _present(self) -> sa.ColumnElement[float]:
-        # Not now() of PostgreSQL, which stands still within a transaction.
-        clock = (
-            "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
-            if self._dialect == "postgresql"
-            else "((julianday('now') - 2440587.5) * 86400.0)"
-        )
-        return sa.literal_column(clock, sa.Double())
-
-    def _rows(
-        self, name: str, *, width: int
-    ) -> tuple[sa.FromClause, Sequence[sa.ColumnElement[Any]]]:
-        """Read a JSON array of arrays of strings as a table: one parameter for all."""
-        document = sa.bindparam(name, type_=sa.Text())
-        if self._dialect == "postgresql":
-            value = sa.column("value", JSONB())
-            function = sa.func.jsonb_array_elements(sa.cast(document, JSONB()))
-            each = function.table_valued(value, name="item")
-            return each, [each.c.value[index].astext for index in range(width)]
-
-        each = sa.func.json_each(document).table_valued("value", name="item")
-        return each, [
-            sa.func.json_extract(each.c.value, f"$[{index}]", type_=sa.Text())
-            for index in range(width)
-        ]
-
-
-def _seconds(name: str) -> sa.BindParameter[float]:
-    return sa.bindparam(name, type_=sa.Double())
-
-
-def _integer(name: str) -> sa.BindParameter[int]:
-    return sa.bindparam(name, type_=sa.BigInteger())

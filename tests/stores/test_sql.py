@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
-from asgi_auth.stores import sql_statements
+from asgi_auth.stores import sql_terms
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.testing import StoreContract
@@ -824,7 +824,7 @@ async def test_a_feed_sweeps_a_piece_at_a_time_until_all_is_gone(
     store, database_url, table_prefix, monkeypatch
 ):
     """Whoever waits for news of revocations does not wait for a large sweep."""
-    monkeypatch.setattr(sql_statements, "_SWEEP_AT_ONCE", 2)
+    monkeypatch.setattr(sql_terms, "_SWEEP_AT_ONCE", 2)
     worker = SQLStore(database_url, table_prefix=table_prefix)
     for number in range(7):
         await open_session(store, f"s{number}", now=T)
