@@ -20,6 +20,7 @@ from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import Codec
 from asgi_auth.tokens.fast_path import Recall, Verify, make_recall
 from asgi_auth.tokens.form import COMPACT, TokenForm
+from asgi_auth.tokens.shared import share
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["TokenVerifier"]
@@ -209,6 +210,9 @@ class TokenVerifier:
 
         said = claims if self._translate is None else self._translate(claims)
         window = self._rules.check(said, self._clock())
+        if self._cache is not None:
+            share(claims)
+
         verified = VerifiedToken(
             said, window, claims, generation, self._validity, source, backend
         )
