@@ -20,6 +20,7 @@ SUITES = {
     "cache": "hit rates, memory, and an attack on the table of verified tokens",
     "sessions": "rotate, verify and revoke, store against store",
     "feed": "what is revoked, as it grows: loading, memory, sweeps and floods",
+    "growth": "every verb of every store, as what is stored grows",
     "websocket": "thousands of sockets: memory, broadcasts, punctual ends",
     "passwords": "what hashing does to the event loop",
     "instructions": "what a request executes, function by function",
