@@ -44,6 +44,14 @@ PART = TOKEN.decode()[-60:-20]
 OPAQUE = b"opaque-1234567890-abcdefghij"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unpatched():
+    """Have middlewares of later modules be what they are: Sentry patches for good."""
+    before = Middleware.__init__
+    yield
+    Middleware.__init__ = before
+
+
 @pytest.fixture
 def events():
     """Have the SDK keep what it would send; it is off again after the test."""
