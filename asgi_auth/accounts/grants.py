@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from asgi_auth.accounts.base import Account
 from asgi_auth.tokens.grant import Grant
 
-__all__ = ["grants_of"]
+__all__ = ["KnowsAccounts", "grants_of"]
 
 
 class KnowsAccounts(Protocol):

@@ -27,7 +27,7 @@ class AuthManager(ABC, Generic[User]):
     """Looks users up and checks their passwords.
 
     Write the two look-ups. If your users have a ``password_hash``, that is all; where
-    it is called otherwise, set :attr:`password_attribute`. Else write
+    it is called otherwise, set ``password_attribute``. Else write
     :meth:`verify_password` too, and set ``hasher`` to a hasher with the scheme that you
     use, so that unknown users cost the same time.
 

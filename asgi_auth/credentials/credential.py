@@ -25,7 +25,7 @@ MAX_TOKEN = 8192
 """Longest credential that is looked at, in bytes, unless a source allows more."""
 
 LARGEST_TOKEN = 65_536
-"""Most that a source may allow: as long as all the headers that servers take."""
+"""Most that a source may allow, as long as all the headers that servers take."""
 
 _new = tuple.__new__
 """Makes a named tuple without a call into Python."""

@@ -196,7 +196,7 @@ class Feed:
 
 
 FEED_PAGE = 2000
-"""How many entries a page of a feed has at most: no reader is handed everything."""
+"""How many entries a page of a feed has at most."""
 
 
 SESSIONS_PAGE = 100

@@ -12,7 +12,7 @@ from asgi_auth.stores.records import Session
 __all__ = ["GREATEST_SEQ", "judge"]
 
 GREATEST_SEQ: Final = 2**53 - 2
-"""Of a counter that a token may bring: Lua counts no further without rounding."""
+"""Of a counter that a token may bring, since Lua counts no further without rounding."""
 
 
 def judge(

@@ -104,7 +104,7 @@ class Cursor:
 
         Args:
             rows: Number and time of each row that was there, among the holes and
-                directly behind :attr:`last`.
+                directly behind ``last``.
             now: The store's time when they were read.
             more: There may be further rows, also among the holes.
         """

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from asgi_auth._asgi import Receive, Scope, Send
-from asgi_auth._contract import know_nobody
+from asgi_auth._contract import asks_always, know_nobody
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -224,7 +224,7 @@ def _told(
     source = send_stand_in(scope, member.sources)
     principal = caller.principal(member, source)
     told = copy(middleware)
-    told._backend = _Judge(principal, came=bool(member.sources))  # type: ignore[assignment]  # noqa: SLF001
+    told._backend = _Judge(principal, came=not asks_always(member))  # type: ignore[assignment]  # noqa: SLF001
     told._recognise = know_nobody  # noqa: SLF001
     if caller.user is not None:
         if middleware._load_user is None:  # noqa: SLF001
