@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 from weakref import WeakKeyDictionary, ref
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
@@ -71,21 +71,23 @@ class SocketGuard:
         # Nearly always there is one loop, and a look into weak keys is slow.
         self._latest: tuple[_Recall, _Policies] = _no_loop, {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one socket, for as long as its caller may have it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Serve one socket, for as long as its caller may have it.
+
+        Returns:
+            What the app returns, of which servers may complain.
+        """
         principal: Principal = scope["auth"]
         if not principal.is_authenticated:
             scope.pop(LIFETIME, None)  # Of an outer caller, who is not this one.
-            await self._app(scope, receive, send)
-            return
+            return await self._app(scope, receive, send)
 
         state: SocketState = scope[STATE]
         state.issuers = self._issuers
         try:
             loop = get_running_loop()
         except RuntimeError:
-            await self._poll(scope, receive, send, state)
-            return
+            return await self._poll(scope, receive, send, state)
 
         terms, deadlines = self._policy_of(principal, loop)
         lifetime = Lifetime(principal, terms, deadlines, receive, send, state)
@@ -93,8 +95,9 @@ class SocketGuard:
         scope[LIFETIME] = lifetime
         socket = lifetime.socket
         lifetime.start()
+        returned = None
         try:
-            await self._app(scope, socket.receive, socket.send)
+            returned = await self._app(scope, socket.receive, socket.send)
         except (SocketClosedError, BaseExceptionGroup) as error:
             if not _is_closed_socket(error):
                 raise
@@ -106,9 +109,11 @@ class SocketGuard:
         if socket.closed is not None:
             await socket.finish()
 
+        return returned
+
     async def _poll(
         self, scope: Scope, receive: Receive, send: Send, state: SocketState
-    ) -> None:
+    ) -> Any:
         terms = self._terms(validity_of(scope["auth"]))
         if self._by_session:
             msg = 'websocket_lifetime="session" needs asyncio.'
@@ -117,10 +122,12 @@ class SocketGuard:
         socket = PolledLifetime(scope, terms, receive=receive, send=send, state=state)
         scope[LIFETIME] = socket
         try:
-            await self._app(scope, socket.receive, socket.send)
+            return await self._app(scope, socket.receive, socket.send)
         except (SocketClosedError, BaseExceptionGroup) as error:
             if not _is_closed_socket(error):
                 raise
+
+            return None
 
     def _policy_of(
         self, principal: Principal, loop: AbstractEventLoop

@@ -22,7 +22,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.lifetime.closable import ClosableSocket
 from asgi_auth.lifetime.deadlines import Deadlines
-from asgi_auth.lifetime.terms import Renewal, Terms, ask_guards
+from asgi_auth.lifetime.terms import OfThisProcess, Renewal, Terms, ask_guards
 from asgi_auth.principal import LIFETIME, Principal, get_principal, party_of
 from asgi_auth.responses.deny import close_code
 from asgi_auth.responses.state import Guard
@@ -50,7 +50,7 @@ class SocketState(Protocol):
         ...
 
 
-class Lifetime:
+class Lifetime(OfThisProcess):
     """Closes one WebSocket when its time has come.
 
     Attributes:

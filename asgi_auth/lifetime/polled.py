@@ -16,14 +16,14 @@ from asgi_auth._asgi import Message, Receive, Scope, Send
 from asgi_auth.errors import AuthError, ExpiredTokenError
 from asgi_auth.lifetime.closable import SocketClosedError
 from asgi_auth.lifetime.lifetime import SocketState
-from asgi_auth.lifetime.terms import Renewal, Terms, ask_guards
+from asgi_auth.lifetime.terms import OfThisProcess, Renewal, Terms, ask_guards
 from asgi_auth.principal import Principal
 from asgi_auth.responses.deny import close_code
 
 __all__ = ["PolledLifetime"]
 
 
-class PolledLifetime:
+class PolledLifetime(OfThisProcess):
     """The two channels of one WebSocket, which look at the clock.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from asgi_auth._asgi import Scope
 from asgi_auth.credentials.reader import Credential
@@ -17,7 +17,7 @@ from asgi_auth.principal import LIFETIME, Principal
 from asgi_auth.responses.state import Guard
 from asgi_auth.revocation import Renew, Validity
 
-__all__ = ["Identify", "LoadUser", "Renewal", "Terms", "ask_guards"]
+__all__ = ["Identify", "LoadUser", "OfThisProcess", "Renewal", "Terms", "ask_guards"]
 
 _logger = logging.getLogger("asgi_auth.lifetime")
 
@@ -27,6 +27,31 @@ _LONGEST_OUTAGE = 60.0
 
 Identify = Callable[[Credential, Scope], Awaitable[tuple[Principal, Any]]]
 LoadUser = Callable[[Principal], Awaitable[Any]]
+
+
+class OfThisProcess:
+    """What stands in a scope and ends with this process.
+
+    A copy of the scope is of the same socket; a pickled one is of none.
+    """
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        """Return this."""
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Return this."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave it behind."""
+        return _nothing, ()
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +25,8 @@ from asgi_auth.lifetime import lifetime_of
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import ForbiddenRoomError, Rooms, WebSocketConnection
-from tests.websocket.peer import SOURCES, Peer, until
+from tests.asgi import websocket_scope
+from tests.websocket.peer import SOURCES, Peer, guarded, until
 
 UNAVAILABLE = 1013
 
@@ -284,3 +287,38 @@ async def test_a_no_of_a_manager_is_no_user_of_basic(answer):
     peer.start()
     assert (await peer.next())["type"] != "websocket.accept"
     await peer.leave()
+
+
+# ------------------------------------------------------------- copies, and returns
+
+
+async def test_the_scope_of_a_socket_can_be_copied_and_pickled():
+    kept = {}
+
+    async def app(scope, receive, send):
+        kept["copy"], kept["deep"] = copy.copy(scope), copy.deepcopy(scope)
+        kept["pickled"] = pickle.loads(pickle.dumps(scope))
+        await echo(scope, receive, send)
+
+    world = World(app)
+    async with await world.open():
+        lifetime = lifetime_of(world.scope)
+        assert lifetime_of(kept["copy"]) is lifetime_of(kept["deep"]) is lifetime
+        assert lifetime_of(kept["pickled"]) is None
+        assert get_principal(kept["pickled"]).subject == "ann"
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_an_app_returns_for_a_socket_reaches_the_server(known):
+    async def app(scope, receive, send):
+        await receive()
+        return "told"
+
+    tokens = TokenService(KeySet.generate("HS256"))
+    token = tokens.mint("ann").encode() if known else b""
+    scope = websocket_scope(query=b"token=" + token)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    assert await guarded(app, tokens)(scope, receive, None) == "told"
