@@ -15,13 +15,13 @@ __all__ = ["Gate"]
 
 # At a thousand answers a second the last in the queue waits for a quarter of one.
 _WAITING = 256
-_PATIENCE = 1.0
+_PATIENCE = 1.5
 
 
 class Gate:
     """Lets so many in at a time, in the order in which they come. Needs asyncio.
 
-    Up to 256 wait, each for at most a second.
+    Up to 256 wait, each for at most a second and a half.
 
     Args:
         places: How many are in at a time.

@@ -66,7 +66,7 @@ _SAFE_GRACE: Final = 3.0
 class RedisStore:
     """Keeps sessions and revocations in Redis or Valkey.
 
-    A session takes about 500 bytes. Clients are made on first use in an event loop and
+    A session takes about 700 bytes. Clients are made on first use in an event loop and
     closed with it.
 
     Args:
