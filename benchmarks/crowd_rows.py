@@ -24,6 +24,8 @@ CAPPED = "capped"
 KEEP = 100
 DAY = 86400.0
 _BATCH = 2000
+# As a service ends sessions.
+_PIECE = 100
 
 
 @dataclass
@@ -71,8 +73,11 @@ class Rows:
         for start in range(0, len(facts), _BATCH):
             await _insert(self.store, facts[start : start + _BATCH])
 
-        for start in range(0, len(revoked), _BATCH):
-            await self.store.close(revoked[start : start + _BATCH])
+        if type(self.store).__name__ == "SQLStore":
+            await _analyse(self.store)
+
+        for start in range(0, len(revoked), _PIECE):
+            await self.store.close(revoked[start : start + _PIECE])
 
     async def fill_revocations(self, count: int) -> None:
         """Bring the revocations to *count*."""
@@ -86,7 +91,7 @@ class Rows:
 
     async def settle(self) -> None:
         """Read all that was published, as every process does."""
-        page = await self.store.feed(None, wait=0)
+        page = await self.store.feed(self.cursor or None, wait=0)
         while page.more:
             page = await self.store.feed(page.cursor, wait=0)
 
@@ -252,6 +257,13 @@ async def _execute(store: Any, statement: Any, rows: list[dict[str, Any]]) -> No
         await connection.exec_driver_sql("BEGIN")
         await connection.execute(statement, rows)
         await connection.exec_driver_sql("COMMIT")
+
+
+async def _analyse(store: Any) -> None:
+    """Do what a database does by itself in the minute after such a load."""
+    from sqlalchemy import text
+
+    await store._database.fetch(text("ANALYZE"), write=True)  # noqa: SLF001  (past the verbs)
 
 
 async def _into_redis(store: Any, facts: list[dict[str, Any]]) -> None:

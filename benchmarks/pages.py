@@ -20,6 +20,7 @@ PAGES = (
     _ROOT / "README.md",
     _ROOT / "docs" / "explanation" / "benchmarks.md",
     _ROOT / "docs" / "explanation" / "comparison.md",
+    _ROOT / "docs" / "explanation" / "growth.md",
 )
 
 Results = Mapping[str, Any]
@@ -109,6 +110,45 @@ def _adapters(results: Results) -> str:
     return _markdown(head, rows)
 
 
+def _growth(results: Results) -> str:
+    stores = results["exponents"]
+    largest = {store: _largest(results, store) for store in stores}
+    head = [
+        "µs of a verb, and the exponent",
+        *(f"{store}, {row['count']:,}" for store, row in largest.items()),
+    ]
+    verbs = next(iter(stores.values()))
+    rows = (
+        [
+            verb,
+            *(
+                f"{number(row['us'][verb])} ({stores[store][verb]:+.2f})"
+                for store, row in largest.items()
+            ),
+        ]
+        for verb in verbs
+    )
+    return _markdown(head, rows)
+
+
+def _at_rest(results: Results) -> str:
+    stores = [*results["exponents"]]
+    rows = (
+        [
+            what,
+            *(number(_largest(results, store)[f"{what}_bytes"]) for store in stores),
+        ]
+        for what in ("session", "revocation")
+    )
+    return _markdown(["bytes of a", *stores], rows)
+
+
+def _largest(results: Results, store: str) -> Mapping[str, Any]:
+    rows = [row for row in results["rows"] if row["store"] == store]
+    largest: Mapping[str, Any] = max(rows, key=lambda row: row["count"])
+    return largest
+
+
 _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "speed": ("asgi", _speed),
     "speed in short": ("asgi", _speed_in_short),
@@ -116,6 +156,8 @@ _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "right": ("behaviour", _right),
     "goals": ("goals", _goals),
     "adapters": ("adapters", _adapters),
+    "growth": ("growth", _growth),
+    "at rest": ("growth", _at_rest),
 }
 
 

@@ -177,6 +177,7 @@ async def test_what_hands_out_or_ends_everything_grows_with_it_and_no_faster(sto
     for count in (FEW, FEW * FACTOR):
         await rows.fill(count)
         cost = {}
+        rows.cursor = ""
         with work.counting():
             await rows.settle()
         cost["feed"] = work.count
