@@ -79,12 +79,28 @@ def test_what_only_seems_equal_stays_what_it_is():
     assert truths["iss"] is True
 
 
-def test_the_table_of_what_is_shared_has_a_bound(monkeypatch):
+def test_what_cannot_be_a_key_stays_where_it_is():
+    claims = FrozenDict(iss="https://x.example", aud=(FrozenDict(a=1),))
+    share(claims)
+    assert claims == {"iss": "https://x.example", "aud": ({"a": 1},)}
+
+
+def test_what_is_absent_stays_absent_and_null_stays_null():
+    absent, null = FrozenDict(iss="a"), FrozenDict(iss="a", aud=None)
+    for claims in (absent, null):
+        share(claims)
+    assert absent == {"iss": "a"}
+    assert null == {"iss": "a", "aud": None}
+
+
+def test_the_tables_of_what_is_shared_have_a_bound(monkeypatch):
     monkeypatch.setattr(shared, "_MOST", 10)
-    monkeypatch.setattr(shared, "_values", {})
+    for table in ("_values", "_groups"):
+        monkeypatch.setattr(shared, table, {})
     for number in range(100):
         share(FrozenDict(iss=f"https://{number}.example"))
         assert len(shared._values) <= 10
+        assert len(shared._groups) <= 10
 
 
 def test_names_are_those_that_came():
