@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.servers.application import forged_token
+from tests.servers.running import send_raw
 
 SIZES = [0, 10, 100_000, pytest.param(5_000_000, marks=pytest.mark.slow)]
 HTTP2 = {"hypercorn", "hypercorn-trio", "granian"}
@@ -59,3 +60,40 @@ def test_a_server_serves_on_after_a_hundred_refused_uploads(name, start):
     url = f"http://127.0.0.1:{server.port}/whoami"
     with httpx.Client(http1=False, http2=True, trust_env=False, timeout=20) as client:
         assert client.get(url).status_code == 200
+
+
+def raw(*fields, body=b""):
+    """Write a request of HTTP/1.1 with a forged token."""
+    head = [
+        "POST /whoami HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Connection: close",
+        f"Authorization: Bearer {forged_token()}",
+        *fields,
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+PIECES = b"".join(b"3e8\r\n" + b"a" * 1000 + b"\r\n" for _ in range(100))
+ODD = {
+    "chunked": raw("Transfer-Encoding: chunked", body=PIECES + b"0\r\n\r\n"),
+    "that asks first": raw("Content-Length: 1000000000", "Expect: 100-continue"),
+    # A gigabyte is not read at all: more than the bound is not begun.
+    "of a gigabyte": raw("Content-Length: 1000000000", body=b"a" * 100_000),
+}
+SLOW = {
+    "that never comes": raw("Content-Length: 10"),
+    "that stops half-way": raw("Content-Length: 200000", body=b"a" * 100_000),
+    "without an end": raw("Transfer-Encoding: chunked", body=PIECES),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_upload_is_refused_at_once(server, odd):
+    assert send_raw(server, ODD[odd], patience=4).status == 401
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slow", SLOW)
+def test_a_slow_upload_is_refused_after_five_seconds(server, slow):
+    assert send_raw(server, SLOW[slow], patience=15).status == 401
