@@ -29,7 +29,6 @@ from asgi_auth.guards.rights import Rights
 from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.guards.wrapping import MARK, Check, wrap
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
-from asgi_auth.responses.handlers import lend_handler
 from asgi_auth.responses.sender import refusal_in
 from asgi_auth.responses.state import state_of
 
@@ -200,7 +199,6 @@ class Requirement:
         state = state_of(scope)
         if error is not None:
             state.refusal = error
-            lend_handler(scope)
             raise error
 
         remember(self, scope, state)

@@ -1,4 +1,4 @@
-"""What counts and traces requests within the middleware sees refusals as they are."""
+"""What counts and traces within sees refusals as they are, with ``install``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette_exporter import PrometheusMiddleware
 
-from asgi_auth import AuthenticationMiddleware, BearerHeader, JWTBackend, QueryParam
+from asgi_auth import BearerHeader, JWTBackend, QueryParam
 from asgi_auth.integrations.starlette import install, requires
 from tests import forge
 from tests.asgi import bearer, run
@@ -28,26 +28,18 @@ async def page(request):
     return PlainTextResponse("a")
 
 
-def wrapped(app, backend):
-    return AuthenticationMiddleware(app, backend)
-
-
-def installed(app, backend):
-    install(app, backend)
-    return app
-
-
-@pytest.fixture(params=[wrapped, installed])
-def serve(request):
+@pytest.fixture
+def serve():
     def make(middleware):
         app = Starlette(routes=[Route("/", page)], middleware=[middleware])
         sources = [BearerHeader(), QueryParam("token", http=True)]
-        return request.param(app, JWTBackend(forge.verifier(), sources=sources))
+        install(app, JWTBackend(forge.verifier(), sources=sources))
+        return app
 
     return make
 
 
-async def test_prometheus_counts_refusals_and_no_crashes(serve, request):
+async def test_prometheus_counts_refusals_and_no_crashes(serve):
     name = f"of_{serve.__name__}_{id(serve)}"
     app = serve(Middleware(PrometheusMiddleware, app_name=name))
     await run(app)

@@ -526,9 +526,8 @@ async def in_the_background(request):
 async def test_a_refusal_after_the_answer_has_begun_is_raised(handler):
     app = protected(Starlette(routes=[Route("/", handler)]))
     sent = []
-    with pytest.raises(RuntimeError, match="already started") as caught:
+    with pytest.raises(InsufficientScopeError):
         await run(app, headers=A, sent=sent)
-    assert isinstance(caught.value.__cause__, InsufficientScopeError)
     assert sent[0]["status"] == 200
     assert b"secret" not in b"".join(m.get("body", b"") for m in sent)
     assert (await run(app, headers=AB)).status == 200
