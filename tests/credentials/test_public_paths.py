@@ -235,3 +235,8 @@ def test_what_is_public_is_public_for_the_most_lenient_reader_too(path):
     if is_public(path):
         found = resolved(path)
         assert found in {"/public", "/login", "/static"} or found.startswith("/static/")
+
+
+def test_a_slash_that_was_encoded_makes_nothing_public():
+    assert is_public("/static/a/b", raw_path=b"/static/a/b")
+    assert not is_public("/static/a/b", raw_path=b"/static/a%2Fb")

@@ -11,7 +11,7 @@ PROGRAM = """
 import asyncio, resource, sys
 from asgi_auth.passwords import PasswordHasher
 
-MEMORY = 32 * 1024  # KiB for each hash
+MEMORY = 19 * 1024  # KiB for each hash
 
 async def main(count):
     hasher = PasswordHasher(memory_kib=MEMORY, passes=2, lanes=1, workers=2)
