@@ -1,4 +1,4 @@
-"""What every test shares: the event loop, a free port, and no silent skips."""
+"""What every test shares: processes, the event loop, a free port, no silent skips."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ import pytest
 
 ON_CI = os.environ.get("CI", "").lower() == "true"
 PLATFORM = "platform:"
+
+
+# Most of a test's time it waits, for servers and browsers: more than there are cores.
+PROCESSES = 4
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in several processes; what is named runs in this one."""
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    options = config.option
+    is_watched = options.usepdb or options.collectonly
+    if is_whole and options.numprocesses is None and not is_watched:
+        options.numprocesses = PROCESSES
+        options.dist = "loadfile"
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ async def test_a_good_token_that_nobody_has_seen_gets_through_more_junk_than_wai
     issuer = Issuer(pause=0.3)
     made = backend(issuer)
     junk = await flood(made, 1500)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(5):  # In its turn, it would take seven.
         assert (await ask(made, "good")).subject == "ada"
     for task in junk:
         task.cancel()

@@ -81,6 +81,7 @@ def test_a_jwk_set_is_read():
         ("PUBLIC_KEY", PUBLIC),
         ("JWKS", JWKS),
     ],
+    ids=["secret", "private key", "public key", "set"],  # No random text in a name.
 )
 def test_each_may_be_the_path_of_a_file(tmp_path, name, text):
     path = tmp_path / "key"
@@ -135,6 +136,7 @@ def test_a_weak_secret_is_refused_here_too():
 @pytest.mark.parametrize(
     ("name", "text"),
     [("SECRET_KEY", SECRET), ("PRIVATE_KEY", PRIVATE), ("JWKS", JWKS)],
+    ids=["secret", "private key", "set"],
 )
 @pytest.mark.parametrize(
     ("before", "after"), [("\ufeff", ""), ("", "\r\n"), ("", "\n\n")]
