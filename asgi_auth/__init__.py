@@ -6,6 +6,7 @@ from asgi_auth.backends.chain import BackendChain
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.config import AuthConfig
 from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import (
     BearerHeader,
     Cookie,
@@ -92,6 +93,7 @@ __all__ = [
     "RevokedTokenError",
     "RoleHierarchy",
     "Session",
+    "Site",
     "StepUpRequiredError",
     "Subprotocol",
     "TokenPair",

@@ -24,9 +24,9 @@ from asgi_auth._contract import (
 from asgi_auth._scopeless import scopeless
 from asgi_auth._stripping import stripping
 from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
-from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.public_paths import PublicPaths
 from asgi_auth.credentials.reader import Credential, CredentialReader, Look, unfold
+from asgi_auth.credentials.site import Site
 from asgi_auth.errors import (
     AuthenticationError,
     AuthError,
@@ -73,8 +73,7 @@ class AuthenticationMiddleware:
         invalid: What to do about a bad credential that the client chose to send.
             ``refuse_claimed`` passes what no backend claims by its shape, as nobody's.
         preflight: ``pass`` lets CORS preflights through where none is *required*.
-        trusted_origins: Origins whose pages may send cookies along.
-        public_url: The own origin, where a proxy changes the Host header.
+        site: The own origin, and those whose pages may send cookies along.
         share_scope: Write into the scope we are given instead of into a copy.
         track_current: Make :func:`~asgi_auth.tracking.current_principal` work.
         strip_credentials: Take what callers are identified by out of the headers that
@@ -118,8 +117,7 @@ class AuthenticationMiddleware:
         public_paths: Iterable[str] = (),
         invalid: Literal["refuse", "refuse_claimed", "anonymous"] = "refuse",
         preflight: Literal["pass", "refuse"] = "pass",
-        trusted_origins: Iterable[str] = (),
-        public_url: str | None = None,
+        site: Site = Site(),
         share_scope: bool = False,
         track_current: bool = False,
         strip_credentials: bool = False,
@@ -156,7 +154,7 @@ class AuthenticationMiddleware:
         self._invalid = invalid
         self._pass_preflight = preflight == "pass"
         self._preflights = RefusedPreflights()
-        self._check_origin = CrossOriginCheck(trusted_origins, public_url).check
+        self._check_origin = site.cross_origin_check().check
         self._share = share_scope
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)

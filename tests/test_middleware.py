@@ -20,6 +20,7 @@ from asgi_auth import (
     KeySet,
     Principal,
     QueryParam,
+    Site,
     Subprotocol,
     TokenService,
     UnavailableError,
@@ -510,10 +511,10 @@ async def test_what_a_client_chose_to_send_needs_no_origin():
 
 
 async def test_trusted_pages_and_a_public_url_are_passed_on():
-    app = around(Echo(), trusted_origins=["https://evil.example"])
+    app = around(Echo(), site=Site(trusted_origins=["https://evil.example"]))
     headers = [cookie(GOOD), *FOREIGN_PAGE]
     assert (await run(app, method="POST", headers=headers)).status == 200
-    app = around(Echo(), public_url="https://evil.example")
+    app = around(Echo(), site=Site(public_url="https://evil.example"))
     assert (await run(app, method="POST", headers=headers)).status == 200
 
 

@@ -45,6 +45,7 @@ PUBLIC = [
     "RevokedTokenError",
     "RoleHierarchy",
     "Session",
+    "Site",
     "StepUpRequiredError",
     "Subprotocol",
     "TokenPair",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from asgi_auth._clock import Clock
+from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import (
     BearerHeader,
     Cookie,
@@ -45,8 +46,7 @@ class MiddlewareOptions(TypedDict, total=False):
     public_paths: Iterable[str]
     invalid: Literal["refuse", "refuse_claimed", "anonymous"]
     preflight: Literal["pass", "refuse"]
-    trusted_origins: Iterable[str]
-    public_url: str | None
+    site: Site
     share_scope: bool
     track_current: bool
     strip_credentials: bool

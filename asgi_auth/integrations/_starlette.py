@@ -51,8 +51,7 @@ def install(
 
     # Starlette makes the middleware at the first request. That is late for news.
     chosen: dict[str, Any] = {"backend": backend, "share_scope": True, **options}
-    for name in {"public_paths", "trusted_origins"} & chosen.keys():
-        chosen[name] = tuple(chosen[name])
+    chosen["public_paths"] = tuple(options.get("public_paths", ()))
     _Installed(app, **chosen)
 
     app.user_middleware.insert(_place(app, backend), Middleware(_Installed, **chosen))

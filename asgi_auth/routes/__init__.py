@@ -21,6 +21,7 @@ if _missing is not None:
     raise MissingExtraError(_msg)
 
 from asgi_auth.routes.app import AuthRoutes
+from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.errors import SecondFactorRequiredError
 from asgi_auth.routes.factors import Factor, SecondFactor
 from asgi_auth.routes.models import (
@@ -32,6 +33,7 @@ from asgi_auth.routes.models import (
 
 __all__ = [
     "AuthRoutes",
+    "Cookies",
     "Factor",
     "LoginRequest",
     "SecondFactor",

@@ -7,7 +7,7 @@ callers itself, whatever middleware stands above it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.accounts import Account, AccountService, ManagedAccounts
 from asgi_auth.config import AuthConfig
-from asgi_auth.credentials.csrf import CrossOriginCheck
+from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
 from asgi_auth.ratelimit.client_address import ClientAddresses
@@ -30,7 +30,7 @@ from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.body import BodyReader
 from asgi_auth.routes.browser import BrowserRoutes, client_script
 from asgi_auth.routes.context import Delivery, RouteContext
-from asgi_auth.routes.cookies import SameSite, TokenCookies
+from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.login import LogInRoutes
@@ -64,23 +64,15 @@ class AuthRoutes:
             ``root_path``: plain ASGI, for one.
         limiter: Counts tries; by default in the memory of this process.
         insecure_unlimited: Count nothing.
-        trusted_proxies: See
-            :class:`~asgi_auth.ratelimit.client_address.ClientAddresses`.
         second_factor: Asks for more than the password.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
         user_data: Gives what a user may see of ``account.data``; by default nothing.
         camel_case: Write ``accessToken`` and the like; both spellings are read.
-        trusted_origins: Other origins whose pages may use the cookies.
-        public_url: The own origin, where a proxy changes the Host header.
-        samesite: Whether browsers send the cookies with requests of other sites.
-        cookie_path: Of the refresh cookie; by default where the routes are mounted.
-        cookie_domain: Send the cookies to all hosts below this one.
-        cookie_partitioned: Keep them apart for each site that embeds this one (CHIPS).
-        refresh_cookie: Another name for the refresh cookie.
-        insecure_cookies_for_localhost: Set cookies without ``Secure`` and without
-            prefixes: for development on ``http://localhost``, and nowhere else.
+        site: The own origin, other origins whose pages may use the cookies, and the
+            proxies that say for whom they ask.
+        cookies: Their names and attributes.
         max_body: Bytes that a body may have.
         clock: Returns Unix seconds, for events.
 
@@ -99,20 +91,13 @@ class AuthRoutes:
         prefix: str = "",
         limiter: RateLimiter | None = None,
         insecure_unlimited: bool = False,
-        trusted_proxies: Iterable[str] = (),
         second_factor: SecondFactor | None = None,
         introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
         user_data: Callable[[Account], Mapping[str, Any]] | None = None,
         camel_case: bool = False,
-        trusted_origins: Iterable[str] = (),
-        public_url: str | None = None,
-        samesite: SameSite = "strict",
-        cookie_path: str | None = None,
-        cookie_domain: str | None = None,
-        cookie_partitioned: bool = False,
-        refresh_cookie: str | None = None,
-        insecure_cookies_for_localhost: bool = False,
+        site: Site = Site(),
+        cookies: Cookies = Cookies(),
         max_body: int = 64 * 1024,
         clock: Clock = system_clock,
     ) -> None:
@@ -126,22 +111,14 @@ class AuthRoutes:
             msg = "Give AuthRoutes a limiter or insecure_unlimited, not both."
             raise ConfigurationError(msg)
 
-        cookies = TokenCookies(
-            samesite=samesite,
-            path=cookie_path,
-            localhost=insecure_cookies_for_localhost,
-            refresh_name=refresh_cookie,
-            domain=cookie_domain,
-            partitioned=cookie_partitioned,
-        )
         context = RouteContext(
             tokens=tokens,
             users=accounts,
             bodies=BodyReader(max_body),
             cookies=None if delivery == "body" else cookies,
             in_body=delivery != "cookie",
-            origins=CrossOriginCheck(trusted_origins, public_url),
-            addresses=ClientAddresses(trusted_proxies),
+            origins=site.cross_origin_check(),
+            addresses=ClientAddresses(site.trusted_proxies),
             limiter=None if insecure_unlimited else limiter or RateLimiter(),
             second_factor=second_factor,
             claims=claims,
@@ -185,9 +162,11 @@ class AuthRoutes:
 
         chosen: dict[str, Any] = {
             "delivery": "cookie",
-            "samesite": config.cookie_samesite,
-            "refresh_cookie": config.cookie_name,
-            "insecure_cookies_for_localhost": not config.cookie_secure,
+            "cookies": Cookies(
+                samesite=config.cookie_samesite,
+                refresh_name=config.cookie_name,
+                insecure_for_localhost=not config.cookie_secure,
+            ),
         }
         return cls(tokens, accounts, **{**chosen, **options})
 

@@ -31,7 +31,7 @@ from asgi_auth.principal import Principal
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 from asgi_auth.ratelimit.limiter import RateLimiter, Rule
 from asgi_auth.routes.body import BodyReader, Form
-from asgi_auth.routes.cookies import TokenCookies
+from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.models import TokenResponse, UserResponse
 from asgi_auth.sessions import TokenService
@@ -90,7 +90,7 @@ class RouteContext:
     tokens: TokenService
     users: Users
     bodies: BodyReader
-    cookies: TokenCookies | None
+    cookies: Cookies | None
     in_body: bool
     origins: CrossOriginCheck
     addresses: ClientAddresses

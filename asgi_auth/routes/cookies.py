@@ -22,7 +22,7 @@ from asgi_auth.routes.duplicates import newest_first
 from asgi_auth.routes.errors import CookieTooLargeError, NotLocalhostError
 from asgi_auth.tokens.pair import TokenPair
 
-__all__ = ["SameSite", "TokenCookies"]
+__all__ = ["Cookies", "SameSite"]
 
 SameSite = Literal["strict", "lax", "none"]
 
@@ -40,7 +40,7 @@ _DOMAIN: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenCookies:
+class Cookies:
     """The cookies of one application.
 
     ``__Host-access`` goes with every request of the origin; ``__Secure-refresh`` only
@@ -49,7 +49,8 @@ class TokenCookies:
     Attributes:
         samesite: Whether the browser sends them with requests of other sites.
         path: Of the refresh cookie; by default where the routes are mounted.
-        localhost: Plain names without ``Secure``: for development, on localhost only.
+        insecure_for_localhost: Plain names without ``Secure``: for development on
+            ``http://localhost``, and nowhere else.
         refresh_name: Another name for the refresh cookie.
         domain: Send them to all hosts below this one, each of which can then read and
             replace them.
@@ -61,7 +62,7 @@ class TokenCookies:
 
     samesite: SameSite = "strict"
     path: str | None = None
-    localhost: bool = False
+    insecure_for_localhost: bool = False
     refresh_name: str | None = None
     domain: str | None = None
     partitioned: bool = False
@@ -73,7 +74,7 @@ class TokenCookies:
     def __post_init__(self) -> None:
         """Choose the names: the prefixes make browsers insist on the attributes."""
         self._check()
-        secure = "" if self.localhost else "__Secure-"
+        secure = "" if self.insecure_for_localhost else "__Secure-"
         # A browser takes a name with __Host- from one host and for all its paths only.
         host = "__Host-" if secure and self.domain is None else secure
         names = {
@@ -90,20 +91,20 @@ class TokenCookies:
         if self.samesite not in {"strict", "lax", "none"}:
             msg = "samesite must be strict, lax or none."
             raise ConfigurationError(msg)
-        if self.samesite == "none" and self.localhost:
+        if self.samesite == "none" and self.insecure_for_localhost:
             msg = "samesite='none' needs secure cookies: browsers drop others."
             raise ConfigurationError(msg)
         name = self.refresh_name or ""
-        if self.localhost and name.startswith("__"):
+        if self.insecure_for_localhost and name.startswith("__"):
             msg = "Browsers drop a cookie of this name without Secure: choose another."
             raise ConfigurationError(msg)
         if self.path is not None and not self.path.startswith("/"):
-            msg = "cookie_path must begin with a slash."
+            msg = "The path of the cookies must begin with a slash."
             raise ConfigurationError(msg)
         if self.domain is not None:
-            _check_domain(self.domain, name, localhost=self.localhost)
+            _check_domain(self.domain, name, localhost=self.insecure_for_localhost)
         if self.partitioned and (self.samesite != "none" or self.domain is not None):
-            msg = "cookie_partitioned needs samesite='none', and no cookie_domain."
+            msg = "partitioned cookies need samesite='none', and no domain."
             raise ConfigurationError(msg)
 
     def read_refresh(self, scope: Scope) -> tuple[str, ...]:
@@ -136,7 +137,7 @@ class TokenCookies:
         Raises:
             NotLocalhostError: The request is for another host.
         """
-        if not self.localhost:
+        if not self.insecure_for_localhost:
             return
 
         hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
@@ -211,7 +212,7 @@ class TokenCookies:
             max_age=seconds,
             path=path,
             domain=domain,
-            secure=not self.localhost,
+            secure=not self.insecure_for_localhost,
             httponly=True,
             samesite=self.samesite,
         )
@@ -223,10 +224,10 @@ class TokenCookies:
 
 def _check_domain(domain: str, refresh_name: str, *, localhost: bool) -> None:
     if _DOMAIN.fullmatch(domain) is None:
-        msg = "cookie_domain must be a name like example.com, without a dot before it."
+        msg = "The domain of cookies looks like example.com, without a dot before it."
         raise ConfigurationError(msg)
     if localhost or refresh_name.startswith("__Host-"):
-        msg = "Browsers take no cookie_domain for localhost or names with __Host-."
+        msg = "Browsers take no domain for cookies of localhost or names with __Host-."
         raise ConfigurationError(msg)
 
 

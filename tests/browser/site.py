@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, Subprotocol, requires
+from asgi_auth.routes import Cookies
 from asgi_auth.websocket import WebSocketEndpoint
 from tests.routes.world import EMAIL, PASSWORD, World
 
@@ -79,7 +80,7 @@ class Site:
         self.world = World(
             accounts={"send_message": None, "require_verified": False},
             tokens={"access_ttl": ACCESS_TTL, **routes.pop("tokens", {})},
-            insecure_cookies_for_localhost=True,
+            cookies=Cookies(insecure_for_localhost=True),
             **routes,
         )
         self.hits: Counter[str] = Counter()

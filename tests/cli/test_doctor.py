@@ -22,7 +22,7 @@ from asgi_auth.cli.doctor.checks import CHECKS, Patient, examine
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
 from asgi_auth.cli.main import main
 from asgi_auth.ratelimit.client_address import ClientAddresses
-from asgi_auth.routes.cookies import TokenCookies
+from asgi_auth.routes.cookies import Cookies
 
 APPS = Path(__file__).parent / "doctor_apps"
 SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
@@ -323,7 +323,7 @@ def test_what_the_header_says_may_stand_for_the_audience():
 
 
 def test_cookies_for_all_hosts_below_a_domain_are_found():
-    cookies = TokenCookies(domain="example.com")
+    cookies = Cookies(domain="example.com")
     found = [fault.text for fault in examine(Patient([cookies], 1, {}))]
     assert any("example.com" in text for text in found)
 

@@ -26,7 +26,7 @@ from asgi_auth import (
 from asgi_auth.accounts import AccountService, Outbox, grants_of
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.ratelimit.limiter import RateLimiter
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, Cookies
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.routes.world import LOOSE, SECRET, cheap_hasher
@@ -67,7 +67,7 @@ routes = AuthRoutes(
     service,
     delivery=settings["delivery"],
     limiter=RateLimiter(redis_url or "memory://", **LOOSE),
-    insecure_cookies_for_localhost=True,
+    cookies=Cookies(insecure_for_localhost=True),
 )
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from asgi_auth import Site
 from asgi_auth.responses.body import MOST_BYTES
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.parts import OPERATIONS
@@ -233,9 +234,7 @@ def test_settings_that_do_not_fit_are_refused_with_a_sentence():
         ({"include": ["introspect"]}, "introspection_backend"),
         ({"include": ["jwks"]}, "key pairs"),
         ({"limiter": RateLimiter(), "insecure_unlimited": True}, "not both"),
-        ({"trusted_proxies": ["my proxy"]}, "trusted_proxies"),
-        ({"trusted_proxies": "10.0.0.1"}, "list"),
-        ({"trusted_origins": ["app.example"]}, "origin"),
+        ({"site": Site(trusted_proxies=["my proxy"])}, "trusted_proxies"),
     ):
         with pytest.raises(ConfigurationError, match=word):
             AuthRoutes(world.tokens, world.accounts, **options)

@@ -6,10 +6,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from asgi_auth import AuthConfig, ConfigurationError
+from asgi_auth import AuthConfig, ConfigurationError, Site
 from asgi_auth.errors import UnavailableError
 from asgi_auth.routes import AuthRoutes
-from asgi_auth.routes.cookies import TokenCookies
+from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.duplicates import newest_first
 from asgi_auth.tokens.pair import TokenPair
 from tests import forge
@@ -34,7 +34,7 @@ def mounted(world):
 
 
 async def test_cookies_have_the_attributes_that_keep_them_safe():
-    world = World(delivery="cookie", samesite="lax")
+    world = World(delivery="cookie", cookies=Cookies(samesite="lax"))
     await world.add()
     async with world.client(app=mounted(world)) as client:
         answer = await client.post("/auth/login", json=RIGHT, headers=SAME)
@@ -190,7 +190,7 @@ async def test_foreign_pages_are_refused_also_where_no_credential_came(
 
 
 async def test_a_trusted_origin_may_use_the_cookies():
-    world = World(delivery="cookie", trusted_origins=["https://app.example"])
+    world = World(delivery="cookie", site=Site(trusted_origins=["https://app.example"]))
     await world.add()
     app = {"Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
     async with world.client() as client:
@@ -234,7 +234,7 @@ def test_a_cookie_of_exactly_the_limit_is_set():
 
     from asgi_auth.routes.errors import CookieTooLargeError
 
-    cookies = TokenCookies()
+    cookies = Cookies()
     room = 4096 - len(cookies.access)
 
     def pair(length):
@@ -255,7 +255,7 @@ async def test_cookies_that_came_with_too_much_are_refused():
 
 
 async def test_insecure_cookies_stay_on_localhost():
-    world = World(delivery="cookie", insecure_cookies_for_localhost=True)
+    world = World(delivery="cookie", cookies=Cookies(insecure_for_localhost=True))
     await world.add()
     local = ("localhost:8000", "127.0.0.1", "[::1]:8000", "app.localhost:5173")
     for base in (f"http://{host}" for host in local):
@@ -300,10 +300,10 @@ async def test_the_settings_of_the_configuration_are_kept():
 @pytest.mark.parametrize(
     "options",
     [
-        {"localhost": True, "refresh_name": "__Secure-refresh"},
+        {"insecure_for_localhost": True, "refresh_name": "__Secure-refresh"},
         {"refresh_name": "no name"},
         {"samesite": "sometimes"},
-        {"samesite": "none", "localhost": True},
+        {"samesite": "none", "insecure_for_localhost": True},
         {"path": "auth"},
         {"domain": ".example.com"},
         {"domain": "com"},
@@ -311,7 +311,7 @@ async def test_the_settings_of_the_configuration_are_kept():
         {"domain": "example.com; Secure"},
         {"domain": "a.b" * 100},
         {"domain": "10.0.0.1"},
-        {"domain": "app.localhost.example", "localhost": True},
+        {"domain": "app.localhost.example", "insecure_for_localhost": True},
         {"domain": "example.com", "refresh_name": "__Host-refresh"},
         {"partitioned": True},
         {"partitioned": True, "samesite": "none", "domain": "example.com"},
@@ -319,7 +319,7 @@ async def test_the_settings_of_the_configuration_are_kept():
 )
 def test_attributes_that_contradict_each_other_are_refused(options):
     with pytest.raises(ConfigurationError):
-        TokenCookies(**options)
+        Cookies(**options)
 
 
 async def test_an_outage_is_no_log_out():
@@ -339,7 +339,7 @@ async def test_an_outage_is_no_log_out():
 
 
 async def test_cookies_may_go_to_all_hosts_below_a_domain():
-    world = World(delivery="cookie", cookie_domain="example.com")
+    world = World(delivery="cookie", cookies=Cookies(domain="example.com"))
     await world.add()
     async with world.client(app=mounted(world), headers=SAME) as client:
         answer = await client.post("/auth/login", json=RIGHT)
@@ -359,7 +359,7 @@ async def test_cookies_may_go_to_all_hosts_below_a_domain():
 
 
 async def test_cookies_may_be_kept_apart_for_each_embedding_site():
-    world = World(delivery="cookie", cookie_partitioned=True, samesite="none")
+    world = World(delivery="cookie", cookies=Cookies(partitioned=True, samesite="none"))
     await world.add()
     async with world.client(headers=SAME) as client:
         answer = await client.post("/login", json=RIGHT)

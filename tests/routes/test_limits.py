@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+from asgi_auth import Site
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from tests.routes.world import (
     EMAIL,
@@ -78,7 +79,7 @@ async def test_of_ipv6_a_whole_64_is_one_address():
 
 async def test_forwarded_addresses_count_only_from_a_trusted_proxy():
     limiter = RateLimiter(**{**LOOSE, "log_in_address": Limit(2, 60)})
-    world = World(limiter=limiter, trusted_proxies=["10.0.0.0/8"])
+    world = World(limiter=limiter, site=Site(trusted_proxies=["10.0.0.0/8"]))
     for ip, expected in (("10.0.0.1", [401] * 4), ("6.6.6.6", [401, 401, 429, 429])):
         async with world.client(ip=ip) as client:
             seen = [

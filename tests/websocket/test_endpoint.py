@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from asgi_auth import AuthorizationError, ConfigurationError, requires
+from asgi_auth import AuthorizationError, ConfigurationError, Site, requires
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketEndpoint
 from tests.asgi import cookie, denial_of, run
@@ -118,7 +118,7 @@ async def test_an_endpoint_may_take_nobody(tokens):
 
 
 async def test_a_cookie_from_a_foreign_page_is_refused(tokens):
-    app = guarded(Echo(), tokens, trusted_origins=["https://app.example"])
+    app = guarded(Echo(), tokens, site=Site(trusted_origins=["https://app.example"]))
     own = (b"host", b"api.example")
     with_cookie = [own, cookie(tokens.mint("ann"))]
     for origin in (b"https://evil.example", b"null", None):

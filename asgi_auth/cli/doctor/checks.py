@@ -109,12 +109,12 @@ def missing_audience(patient: Patient) -> Iterator[Finding]:
 
 def insecure_cookie(patient: Patient) -> Iterator[Finding]:
     """Cookies that travel unencrypted, or that a subdomain can plant."""
-    for cookies in patient.named("TokenCookies"):
-        if cookies.localhost:
+    for cookies in patient.named("Cookies"):
+        if cookies.insecure_for_localhost:
             yield Finding(
                 "insecure-cookie",
                 "AuthRoutes sets cookies without Secure and without a prefix.",
-                "Leave insecure_cookies_for_localhost out of production.",
+                "Leave insecure_for_localhost out of production.",
             )
 
         if cookies.domain is not None:
@@ -122,7 +122,7 @@ def insecure_cookie(patient: Patient) -> Iterator[Finding]:
                 "insecure-cookie",
                 f"The cookies go to every host below {cookies.domain}, each of which "
                 "can read them and set others in their place.",
-                "Leave cookie_domain out, or trust all of these hosts.",
+                "Leave the domain out, or trust all of these hosts.",
             )
 
     for cookie in patient.having(Cookie):
@@ -180,7 +180,7 @@ def no_trusted_proxies(patient: Patient) -> Iterator[Finding]:
                 "no-trusted-proxies",
                 "AuthRoutes takes the proxy for its client: whoever guesses passwords "
                 "through it locks all users out.",
-                "Name it: AuthRoutes(..., trusted_proxies=[...]).",
+                "Name it: AuthRoutes(..., site=Site(trusted_proxies=[...])).",
             )
 
 

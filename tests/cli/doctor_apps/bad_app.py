@@ -20,7 +20,7 @@ from asgi_auth import (
     requires,
 )
 from asgi_auth.accounts import AccountService, MemoryAccounts
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, Cookies
 
 SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
 
@@ -31,7 +31,7 @@ routes = AuthRoutes(
     tokens,
     AccountService(MemoryAccounts(), tokens, require_verified=False),
     delivery="cookie",
-    insecure_cookies_for_localhost=True,
+    cookies=Cookies(insecure_for_localhost=True),
     insecure_unlimited=True,
 )
 sources = (BearerHeader(), Cookie("access"), QueryParam("token", http=True))
