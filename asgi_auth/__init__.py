@@ -48,11 +48,12 @@ from asgi_auth.principal import (
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import deny
 from asgi_auth.revocation import RevocationList
-from asgi_auth.sessions import TokenService
+from asgi_auth.sessions import SessionPolicy, TokenService
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.pair import TokenPair
+from asgi_auth.tokens.tolerance import Tolerance
 from asgi_auth.tokens.verifier import TokenVerifier
 from asgi_auth.tracking import current_principal
 
@@ -93,12 +94,14 @@ __all__ = [
     "RevokedTokenError",
     "RoleHierarchy",
     "Session",
+    "SessionPolicy",
     "Site",
     "StepUpRequiredError",
     "Subprotocol",
     "TokenPair",
     "TokenService",
     "TokenVerifier",
+    "Tolerance",
     "UnavailableError",
     "UnknownSubjectError",
     "current_principal",

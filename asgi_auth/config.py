@@ -69,16 +69,15 @@ class AuthConfig:
         """Return the secret as a set of one key."""
         return KeySet.from_secret(self.secret_key, self.algorithm)
 
-    def service_options(self) -> dict[str, Any]:
-        """Return what a token service wants to know beside the keys."""
-        idle = self.refresh_token_expire_days * 86400
-        return {
-            "issuer": self.issuer,
-            "audience": self.audience,
-            "access_ttl": self.access_token_expire_minutes * 60,
-            "refresh_ttl": idle,
-            "session_ttl": max(30 * 86400, idle),
-        }
+    @property
+    def access_ttl(self) -> int:
+        """Seconds that an access token lives."""
+        return self.access_token_expire_minutes * 60
+
+    @property
+    def refresh_ttl(self) -> int:
+        """Seconds that a session lives without a refresh."""
+        return self.refresh_token_expire_days * 86400
 
     @classmethod
     def from_env(

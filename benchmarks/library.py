@@ -173,7 +173,7 @@ def _python_jose(material: Material, token: str) -> tuple[Verify, Any]:
 
 def _ours(material: Material, token: str) -> tuple[Verify, Any]:
     verifier = TokenVerifier(
-        material.keys, issuer=ISSUER, audience=AUDIENCE, cache=None
+        material.keys, issuer=ISSUER, audience=AUDIENCE, cache_size=0
     )
     return verifier.verify, token.encode()
 

@@ -33,6 +33,7 @@ from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
+from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["IntrospectionBackend"]
@@ -77,8 +78,7 @@ class IntrospectionBackend:
             token's ``exp``: for so long a revoked token still passes. That a token is
             not active is believed for 10 seconds at most.
         cache_size: Greatest number of answers to remember.
-        leeway: Seconds that ``exp`` is stretched by, 0 to 300.
-        skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
+        tolerance: How far times may be off.
         fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
         timeout: Seconds until an answer must be complete.
         sources: Where tokens may come from.
@@ -104,8 +104,7 @@ class IntrospectionBackend:
         subject: str = "sub",
         cache_ttl: float = _LONGEST_CACHE,
         cache_size: int = 4096,
-        leeway: float = 0,
-        skew: float = 60,
+        tolerance: Tolerance = FOREIGN,
         fetch: Fetch | None = None,
         insecure_http: bool = False,
         timeout: float = 5,
@@ -128,7 +127,7 @@ class IntrospectionBackend:
         self._subject = subject
         self._ttl = cache_ttl
         self._rules = ClaimsRules(
-            issuer=issuer, audience=_names(audience), leeway=leeway, skew=skew
+            issuer=issuer, audience=_names(audience), tolerance=tolerance
         )
         self._cache = VerifiedCache[_Answer](cache_size)
         self._flights = PerLoop(Flights[VerifiedToken], Flights.cancel)

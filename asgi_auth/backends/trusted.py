@@ -25,6 +25,7 @@ from asgi_auth.tokens.codec import Codec, Decoded, UnknownKeyError, peek
 from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.foreign import is_empty, without_marks
 from asgi_auth.tokens.form import COMPACT, TokenForm
+from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
 from asgi_auth.tokens.verified import VerifiedToken
 from asgi_auth.tokens.verifier import TokenVerifier
 
@@ -56,11 +57,9 @@ class TrustedIssuer:
         form: How its tokens look: longer than usual, padded, with marks in the header.
         profile: ``rfc9068`` takes nothing but tokens of that form: with ``typ`` and
             all claims that it demands.
-        leeway: Seconds that ``exp`` is stretched by, 0 to 300.
-        skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
-        max_lifetime: Seconds that ``exp`` may lie ahead.
-        cache: ``None`` verifies the same token again each time.
-        cache_size: Greatest number of verified tokens to remember.
+        tolerance: How far times may be off.
+        cache_size: Greatest number of verified tokens to remember; 0 verifies the same
+            token again each time.
         revocations: What was revoked, for instance by back-channel log-outs.
         fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
         insecure_http: Take http to private addresses and names as well, as within one
@@ -83,10 +82,7 @@ class TrustedIssuer:
         claim_mapping: ClaimMapping = OAUTH,
         form: TokenForm = COMPACT,
         profile: Literal["rfc9068"] | None = None,
-        leeway: float = 0,
-        skew: float = 60,
-        max_lifetime: float = 366 * 86400,
-        cache: Literal["memory"] | None = "memory",
+        tolerance: Tolerance = FOREIGN,
         cache_size: int = 4096,
         revocations: RevocationList | None = None,
         fetch: Fetch | None = None,
@@ -111,10 +107,7 @@ class TrustedIssuer:
             "audience": _fixed(audience),
             "types": _ANY_TYPE if profile is None else ("at+jwt",),
             "algorithms": algorithms,
-            "leeway": leeway,
-            "skew": skew,
-            "max_lifetime": max_lifetime,
-            "cache": cache,
+            "tolerance": tolerance,
             "cache_size": cache_size,
             "revocations": revocations,
             "whole_subjects": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asgi_auth.sessions.lifetimes import SessionPolicy
 from asgi_auth.sessions.service import TokenService
 
-__all__ = ["TokenService"]
+__all__ = ["SessionPolicy", "TokenService"]

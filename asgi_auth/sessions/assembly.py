@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
-from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.lifetimes import SessionPolicy
 from asgi_auth.sessions.opener import Opener
-from asgi_auth.sessions.refresher import ClaimsLoader, Refresher, RetryFrom
+from asgi_auth.sessions.refresher import ClaimsLoader, Refresher
 from asgi_auth.sessions.renewal import SessionRenewal
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.sessions.verifiers import Verifiers
 from asgi_auth.stores.base import Store
 from asgi_auth.tokens.issuer import TokenIssuer
+from asgi_auth.tokens.tolerance import Tolerance
 
 __all__ = ["Assembly"]
 
@@ -33,7 +33,8 @@ class Assembly:
         keys: Sign and verify access tokens.
         refresh_keys: Sign and verify all others.
         store: Keeps sessions and revocations.
-        lifetimes: How long tokens and sessions live.
+        access_ttl: Seconds that an access token lives.
+        session_policy: How long sessions live, and how many there are.
         audience: Who is to accept the access tokens.
 
     All else is described at :class:`~asgi_auth.sessions.service.TokenService`.
@@ -51,18 +52,15 @@ class Assembly:
     keys: KeySet
     refresh_keys: KeySet
     store: Store
-    lifetimes: Lifetimes
+    access_ttl: float
+    session_policy: SessionPolicy
     issuer: str | None
     audience: str | Iterable[str] | None
     client_id: str | None
-    retry_from: RetryFrom
-    max_sessions: int | None
     claims_loader: ClaimsLoader | None
-    leeway: float
-    skew: float
+    tolerance: Tolerance
     max_staleness: float
     insecure_accept_stale: bool
-    cache: Literal["memory"] | None
     cache_size: int
     on_event: Listener | None
     clock: Clock | None
@@ -93,7 +91,7 @@ class Assembly:
             client_id=self.client_id,
         )
         self.verifiers = self._verifiers(self.audience)
-        renewal = SessionRenewal(self.revoker, self.refresher, self.lifetimes.access)
+        renewal = SessionRenewal(self.revoker, self.refresher, self.access_ttl)
         self.verifiers["access"].renew_by(renewal)
 
     def _revocations(self) -> RevocationList:
@@ -111,8 +109,8 @@ class Assembly:
             self.revocations,
             issuer=self.issuer or "",
             # What was issued a moment later by a slower clock is covered as well.
-            ttl=self.lifetimes.access + self.leeway + 60,
-            session_ttl=self.lifetimes.session,
+            ttl=self.access_ttl + self.tolerance.leeway + 60,
+            session_ttl=self.session_policy.session_ttl,
             events=self.events,
             clock=self.clock,
         )
@@ -122,18 +120,16 @@ class Assembly:
             self.store,
             self.revocations,
             self.revoker,
-            self.lifetimes,
+            self.session_policy,
             claims_loader=self.claims_loader,
-            retry_from=self.retry_from,
         )
 
     def _opener(self) -> Opener:
         return Opener(
             self.store,
             self.revoker,
-            self.lifetimes,
+            self.session_policy,
             issuer=self.issuer or "",
-            max_sessions=self.max_sessions,
         )
 
     def _verifiers(self, audience: str | tuple[str, ...] | None) -> Verifiers:
@@ -141,11 +137,9 @@ class Assembly:
             self.keys,
             self.refresh_keys,
             audience=audience,
-            cache=self.cache,
             cache_size=self.cache_size,
             issuer=self.issuer,
-            leeway=self.leeway,
-            skew=self.skew,
+            tolerance=self.tolerance,
             revocations=self.revocations,
             clock=self.clock or system_clock,
         )

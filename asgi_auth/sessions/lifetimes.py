@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.tokens.claims import DAY
 
-__all__ = ["LONGEST_LINK", "MAX_SESSIONS", "Lifetimes", "check_page"]
+__all__ = [
+    "LONGEST_LINK",
+    "MAX_SESSIONS",
+    "RetryFrom",
+    "SessionPolicy",
+    "check_minted",
+    "check_page",
+]
 
 LONGEST_LINK = 7 * DAY
 """Seconds that a token in a message lives at most, and its revocation."""
@@ -18,6 +26,13 @@ MAX_SESSIONS = 100
 More than one person has devices, browsers and lost cookies in the life of a session;
 few enough to be shown on a page, and revoked in one step."""
 
+RetryFrom = Literal["user_agent", "network", "anywhere"]
+"""From where the last refresh token may come back within the grace.
+
+``user_agent``: as the one that replaced it; that of a phone does not change with its
+network. ``network``: from the same address too, of IPv6 the /64. ``anywhere``: from
+whomever."""
+
 _LONGEST_PAGE = 1000
 
 _LONGEST = {"verify": LONGEST_LINK, "reset": LONGEST_LINK, "device": 366 * DAY}
@@ -25,50 +40,67 @@ _LONGEST = {"verify": LONGEST_LINK, "reset": LONGEST_LINK, "device": 366 * DAY}
 _MAX_GRACE = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """Seconds that tokens and sessions live.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPolicy:
+    """How long sessions live, how many there are, and who may repeat a refresh.
 
     Attributes:
-        access: An access token.
-        idle: A session that nobody refreshes.
-        session: A session in any case.
-        grace: A refresh token after its successor was made.
+        refresh_ttl: Seconds that a session lives without a refresh.
+        session_ttl: Seconds that a session lives in any case.
+        grace: Seconds, at most 60, in which a repeated refresh gives its successor.
+        retry_from: From whom; see :data:`RetryFrom`.
+        max_sessions: Sessions a subject may have; the longest unused is revoked.
 
     Raises:
         ConfigurationError: One is out of bounds.
     """
 
-    access: float
-    idle: float
-    session: float
-    grace: float
+    refresh_ttl: float = 7 * DAY
+    session_ttl: float = 30 * DAY
+    grace: float = 30
+    retry_from: RetryFrom = "user_agent"
+    max_sessions: int | None = MAX_SESSIONS
 
     def __post_init__(self) -> None:
         """Refuse what would make revocation or rotation useless."""
-        if not 0 < self.access <= DAY:
-            msg = "access_ttl must be more than 0 seconds and at most a day."
-            raise ConfigurationError(msg)
-
-        for ttl in (self.idle, self.session):
-            if not self.access <= ttl <= 366 * DAY:
-                msg = "refresh_ttl and session_ttl must be access_ttl to 366 days."
-                raise ConfigurationError(msg)
-
         if not 0 <= self.grace <= _MAX_GRACE:
             msg = "grace must be 0 to 60 seconds."
             raise ConfigurationError(msg)
 
-    def check_minted(self, kind: str, ttl: float) -> None:
-        """Pass a token without a session only if revocations last as long as it.
+        if self.retry_from not in get_args(RetryFrom):
+            msg = f"retry_from must be one of {', '.join(get_args(RetryFrom))}."
+            raise ConfigurationError(msg)
+
+        if self.max_sessions is not None and self.max_sessions < 1:
+            msg = "max_sessions must be at least 1, or None."
+            raise ConfigurationError(msg)
+
+    def check_access(self, access_ttl: float) -> None:
+        """Pass a lifetime of access tokens that sessions of this kind can have.
 
         Raises:
-            ConfigurationError: It would live longer.
+            ConfigurationError: It is more than a day, or more than a session's.
         """
-        longest = _LONGEST.get(kind, self.access)
-        if ttl > longest:
-            msg = f"A token of this kind lives {longest:.0f} seconds at most."
+        if not 0 < access_ttl <= DAY:
+            msg = "access_ttl must be more than 0 seconds and at most a day."
             raise ConfigurationError(msg)
+
+        for ttl in (self.refresh_ttl, self.session_ttl):
+            if not access_ttl <= ttl <= 366 * DAY:
+                msg = "refresh_ttl and session_ttl must be access_ttl to 366 days."
+                raise ConfigurationError(msg)
+
+
+def check_minted(kind: str, ttl: float, access_ttl: float) -> None:
+    """Pass a token without a session only if revocations last as long as it.
+
+    Raises:
+        ConfigurationError: It would live longer.
+    """
+    longest = _LONGEST.get(kind, access_ttl)
+    if ttl > longest:
+        msg = f"A token of this kind lives {longest:.0f} seconds at most."
+        raise ConfigurationError(msg)
 
 
 def check_page(limit: int) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from secrets import token_urlsafe
 from typing import Any
 
-from asgi_auth.errors import ConfigurationError
-from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.lifetimes import SessionPolicy
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.records import Session, subject_tag
@@ -23,34 +22,24 @@ class Opener:
     Args:
         store: Keeps them.
         revoker: Ends the longest unused where there are too many.
-        lifetimes: How long they live.
+        policy: How long they live, and how many a subject may have.
         issuer: Whose tokens; empty where they have no ``iss``.
-        max_sessions: How many a subject may have, or ``None``.
-
-    Raises:
-        ConfigurationError: *max_sessions* is less than 1.
     """
 
-    __slots__ = ("_issuer", "_lifetimes", "_max_sessions", "_revoker", "_store")
+    __slots__ = ("_issuer", "_policy", "_revoker", "_store")
 
     def __init__(
         self,
         store: Store,
         revoker: Revoker,
-        lifetimes: Lifetimes,
+        policy: SessionPolicy,
         *,
         issuer: str,
-        max_sessions: int | None,
     ) -> None:
-        if max_sessions is not None and max_sessions < 1:
-            msg = "max_sessions must be at least 1, or None."
-            raise ConfigurationError(msg)
-
         self._store = store
         self._revoker = revoker
-        self._lifetimes = lifetimes
+        self._policy = policy
         self._issuer = issuer
-        self._max_sessions = max_sessions
 
     async def open(self, subject: str, **facts: Any) -> Session:
         """Open a session with a new, unguessable id.
@@ -62,19 +51,20 @@ class Opener:
         Raises:
             UnavailableError: The store is down.
         """
+        policy = self._policy
         session = await self._store.create(
             sid=f"{subject_tag(self._issuer, subject)}.{token_urlsafe(16)}",
             issuer=self._issuer,
             subject=subject,
-            idle_ttl=min(self._lifetimes.idle, self._lifetimes.session),
-            ttl=self._lifetimes.session,
+            idle_ttl=min(policy.refresh_ttl, policy.session_ttl),
+            ttl=policy.session_ttl,
             now=self._revoker.now(),
             **facts,
         )
         self._revoker.tell("session.created", subject, session.sid)
-        if self._max_sessions is not None:
+        if policy.max_sessions is not None:
             # Be it the one that was just opened: log-ins that come at once agree on
             # the order, so that the newest is ended by none of them.
-            await self._revoker.end_surplus(subject, keep=self._max_sessions)
+            await self._revoker.end_surplus(subject, keep=policy.max_sessions)
 
         return session

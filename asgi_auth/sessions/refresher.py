@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from inspect import isawaitable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from asgi_auth.errors import (
     ConfigurationError,
@@ -23,7 +23,7 @@ from asgi_auth.errors import (
 from asgi_auth.principal import is_user
 from asgi_auth.ratelimit.client_address import network_of
 from asgi_auth.revocation import RevocationList
-from asgi_auth.sessions.lifetimes import Lifetimes
+from asgi_auth.sessions.lifetimes import RetryFrom, SessionPolicy
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.records import Device, Rotation, Session
@@ -31,14 +31,7 @@ from asgi_auth.stores.rotation import GREATEST_SEQ
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.verified import VerifiedToken
 
-__all__ = ["ClaimsLoader", "Refreshed", "Refresher", "RetryFrom"]
-
-RetryFrom = Literal["user_agent", "network", "anywhere"]
-"""From where the last refresh token may come back within the grace.
-
-``user_agent``: as the one that replaced it; that of a phone does not change with its
-network. ``network``: from the same address too, of IPv6 the /64. ``anywhere``: from
-whomever."""
+__all__ = ["ClaimsLoader", "Refreshed", "Refresher"]
 
 ClaimsLoader = Callable[[str], Grant | Awaitable[Grant | None] | None]
 """Gives what a subject is granted now, or ``None`` if it is gone or disabled."""
@@ -63,15 +56,13 @@ class Refresher:
         store: Keeps the sessions.
         revocations: What is revoked.
         revoker: Ends sessions whose token was stolen.
-        lifetimes: How long a session and a replaced token live.
+        policy: How long a session lives, and who may repeat a refresh.
         claims_loader: Renews what a subject is granted.
-        retry_from: Where a retry may come from; anything else is reuse.
     """
 
     __slots__ = (
         "_claims_loader",
-        "_lifetimes",
-        "_retry_from",
+        "_policy",
         "_revocations",
         "_revoker",
         "_store",
@@ -82,21 +73,15 @@ class Refresher:
         store: Store,
         revocations: RevocationList,
         revoker: Revoker,
-        lifetimes: Lifetimes,
+        policy: SessionPolicy,
         *,
         claims_loader: ClaimsLoader | None,
-        retry_from: RetryFrom,
     ) -> None:
-        if retry_from not in get_args(RetryFrom):
-            msg = "retry_from must be user_agent, network or anywhere."
-            raise ConfigurationError(msg)
-
-        self._retry_from = retry_from
         self._store = store
         self._revocations = revocations
         self._revoker = revoker
         self._claims_loader = claims_loader
-        self._lifetimes = lifetimes
+        self._policy = policy
 
     async def refresh(self, token: VerifiedToken, device: Device | None) -> Refreshed:
         """Advance the session of *token*, or end it and raise.
@@ -123,9 +108,9 @@ class Refresher:
         rotation = await self._store.rotate(
             sid,
             seq,
-            idle_ttl=self._lifetimes.idle,
-            grace=self._lifetimes.grace,
-            client=_client_of(device, self._retry_from),
+            idle_ttl=self._policy.refresh_ttl,
+            grace=self._policy.grace,
+            client=_client_of(device, self._policy.retry_from),
             now=self._revoker.now(),
         )
         session = await self._judge(rotation, token, device)

@@ -16,8 +16,8 @@ from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.events import Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.sessions.assembly import Assembly
-from asgi_auth.sessions.lifetimes import MAX_SESSIONS, Lifetimes, check_page
-from asgi_auth.sessions.refresher import ClaimsLoader, RetryFrom
+from asgi_auth.sessions.lifetimes import SessionPolicy, check_minted, check_page
+from asgi_auth.sessions.refresher import ClaimsLoader
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import SESSIONS_PAGE, Device, Place, Session
@@ -25,6 +25,7 @@ from asgi_auth.tokens.claims import DAY
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.issuer import KINDS
 from asgi_auth.tokens.pair import TokenPair
+from asgi_auth.tokens.tolerance import Tolerance
 from asgi_auth.tokens.verifier import TokenVerifier
 
 __all__ = ["TokenKind", "TokenService"]
@@ -42,16 +43,13 @@ class TokenService:
         audience: The ``aud`` of access tokens: who is to accept them.
         client_id: The ``client_id`` of access tokens; the audience by default.
         access_ttl: Seconds that an access token lives.
-        refresh_ttl: Seconds that a session lives without a refresh.
-        session_ttl: Seconds that a session lives in any case.
-        grace: Seconds, at most 60, in which a repeated refresh gives its successor.
-        retry_from: From whom; see :data:`~asgi_auth.sessions.refresher.RetryFrom`.
-        max_sessions: Sessions a subject may have; the longest unused is revoked.
+        session_policy: How long sessions live, how many there are, and who may repeat
+            a refresh.
         refresh_keys: Sign all other tokens; never publish these. By default *keys*.
         claims_loader: Renews scopes, roles and claims at each refresh.
-        leeway, skew: As of a :class:`~asgi_auth.tokens.verifier.TokenVerifier`.
+        tolerance: How far the times of a token may be off.
         max_staleness, insecure_accept_stale: As of a :class:`RevocationList`.
-        cache, cache_size: Likewise.
+        cache_size: Greatest number of verified tokens to remember; 0: none.
         on_event: Gets an :class:`~asgi_auth.events.Event` for all that happens.
         clock: Returns Unix seconds; by default the store's for sessions.
 
@@ -68,23 +66,17 @@ class TokenService:
         audience: str | Iterable[str] | None = None,
         client_id: str | None = None,
         access_ttl: float = 900,
-        refresh_ttl: float = 7 * DAY,
-        session_ttl: float = 30 * DAY,
-        grace: float = 30,
-        retry_from: RetryFrom = "user_agent",
-        max_sessions: int | None = MAX_SESSIONS,
+        session_policy: SessionPolicy = SessionPolicy(),
         refresh_keys: KeySet | None = None,
         claims_loader: ClaimsLoader | None = None,
-        leeway: float = 0,
-        skew: float = 5,
+        tolerance: Tolerance = Tolerance(),
         max_staleness: float = 5.0,
         insecure_accept_stale: bool = False,
-        cache: Literal["memory"] | None = "memory",
         cache_size: int = 4096,
         on_event: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._lifetimes = Lifetimes(access_ttl, refresh_ttl, session_ttl, grace)
+        session_policy.check_access(access_ttl)
         self.keys, self.issuer, self.access_ttl = keys, issuer, access_ttl
         self.store: Store = MemoryStore() if store is None else store
         if client_id == "":
@@ -95,18 +87,15 @@ class TokenService:
             keys=keys,
             refresh_keys=refresh_keys or keys,
             store=self.store,
-            lifetimes=self._lifetimes,
+            access_ttl=access_ttl,
+            session_policy=session_policy,
             issuer=issuer,
             audience=audience,
             client_id=client_id,
-            retry_from=retry_from,
-            max_sessions=max_sessions,
             claims_loader=claims_loader,
-            leeway=leeway,
-            skew=skew,
+            tolerance=tolerance,
             max_staleness=max_staleness,
             insecure_accept_stale=insecure_accept_stale,
-            cache=cache,
             cache_size=cache_size,
             on_event=on_event,
             clock=clock,
@@ -124,7 +113,15 @@ class TokenService:
             config: Key, lifetimes, issuer and audience.
             options: What the settings do not say, for instance ``store``.
         """
-        return cls(config.key_set(), **{**config.service_options(), **options})
+        idle = config.refresh_ttl
+        policy = SessionPolicy(refresh_ttl=idle, session_ttl=max(30 * DAY, idle))
+        settings: dict[str, Any] = {
+            "issuer": config.issuer,
+            "audience": config.audience,
+            "access_ttl": config.access_ttl,
+            "session_policy": policy,
+        }
+        return cls(config.key_set(), **{**settings, **options})
 
     @property
     def verifier(self) -> TokenVerifier:
@@ -236,7 +233,7 @@ class TokenService:
             ConfigurationError: A value cannot go into a token.
         """
         lifetime = self.access_ttl if ttl is None else ttl
-        self._lifetimes.check_minted(kind, lifetime)
+        check_minted(kind, lifetime, self.access_ttl)
         now = (self._clock or system_clock)()
         # Revocations are dated by the store: a token of the future would outlive them.
         ahead = 0.0 if self._clock else self.revocations.ahead(now)

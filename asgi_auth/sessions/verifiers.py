@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from asgi_auth.keys import KeySet
 from asgi_auth.tokens.codec import as_bytes
@@ -21,7 +21,7 @@ class Verifiers:
         keys: Of access tokens.
         refresh_keys: Of all other tokens.
         audience: Of access tokens; the other kinds have their own.
-        cache: Of access tokens: the others come once, and are not worth a place.
+        cache_size: Of access tokens: the others come once, and are not worth a place.
         options: What all verifiers share.
     """
 
@@ -33,7 +33,7 @@ class Verifiers:
         refresh_keys: KeySet,
         *,
         audience: str | tuple[str, ...] | None,
-        cache: Literal["memory"] | None,
+        cache_size: int,
         **options: Any,
     ) -> None:
         self._verifiers = {
@@ -42,7 +42,7 @@ class Verifiers:
                 audience=kind.audience or audience,
                 types=(kind.typ,),
                 kind=kind.name,
-                cache=cache if kind.name == "access" else None,
+                cache_size=cache_size if kind.name == "access" else 0,
                 **options,
             )
             for kind in KINDS.values()

@@ -73,7 +73,7 @@ class VerifiedCache(Generic[E]):
 
     def __init__(self, size: int = 4096) -> None:
         if size < 1:
-            msg = "cache_size must be at least 1; cache=None turns the cache off."
+            msg = "cache_size must be at least 0, which turns the cache off."
             raise ConfigurationError(msg)
 
         self.size = size

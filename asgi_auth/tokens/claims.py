@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from asgi_auth.errors import ConfigurationError, ExpiredTokenError, InvalidTokenError
+from asgi_auth.tokens.tolerance import Tolerance
 
 __all__ = [
     "AUDIENCE_FAULT",
@@ -75,33 +76,19 @@ class ClaimsRules:
         issuer: The exact ``iss``, or ``None``: tokens must then have none.
         audience: ``aud`` must name one of these; empty: tokens must have none.
         kind: ``access``, or the exact value of ``type``.
-        leeway: Seconds that ``exp`` is stretched by, 0 to 300.
-        skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
-        max_lifetime: Seconds that ``exp`` may lie ahead, so that an issuer that
-            counts milliseconds is noticed.
+        tolerance: How far times may be off.
         is_addressed: Whether something beside ``aud`` says for whom tokens are.
     """
 
     issuer: str | None = None
     audience: frozenset[str] = frozenset()
     kind: str = "access"
-    leeway: float = 0
-    skew: float = 5
-    max_lifetime: float = 366 * DAY
+    tolerance: Tolerance = Tolerance()
     is_addressed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would switch a check off."""
         check_issuer(self.issuer)
-        for name in ("leeway", "skew"):
-            if not 0 <= getattr(self, name) <= 300:  # noqa: PLR2004
-                msg = f"{name} must be 0 to 300 seconds."
-                raise ConfigurationError(msg)
-
-        # The clock returns floats, and each hit compares: like with like is faster.
-        for name in ("leeway", "skew", "max_lifetime"):
-            seconds = float(min(getattr(self, name), _FARTHEST))
-            object.__setattr__(self, name, seconds)
 
     def check(self, claims: Mapping[str, Any], now: float) -> Window:
         """Return when the token may be used, or raise.
@@ -165,6 +152,7 @@ class ClaimsRules:
             raise InvalidTokenError(msg)
 
     def _check_times(self, claims: Mapping[str, Any], now: float) -> Window:
+        tolerance = self.tolerance
         exp: Any = claims.get("exp")
         issued_at: Any = claims.get("iat", 0)
         # Nearly all times are integers, which are looked at here to spare a call. Too
@@ -177,7 +165,7 @@ class ClaimsRules:
         ):
             exp, issued_at = _number(claims, "exp"), _number(claims, "iat") or 0
 
-        if exp is None or exp > now + self.max_lifetime:
+        if exp is None or exp > now + tolerance.max_lifetime:
             msg = "exp is missing, or too far ahead"
             raise InvalidTokenError(msg)
 
@@ -185,19 +173,19 @@ class ClaimsRules:
         if "nbf" in claims:
             start = max(_number(claims, "nbf") or 0, start)
 
-        if start > now + self.skew:
+        if start > now + tolerance.skew:
             msg = "nbf or iat lies ahead"
             raise InvalidTokenError(msg)
 
         if "auth_time" in claims:
             _number(claims, "auth_time")
 
-        expires_at = exp + self.leeway
+        expires_at = exp + tolerance.leeway
         if expires_at <= now:
             raise ExpiredTokenError
 
-        starts_at = start - self.skew
-        earliest = exp - self.max_lifetime
+        starts_at = start - tolerance.skew
+        earliest = exp - tolerance.max_lifetime
         if starts_at < earliest:  # noqa: PLR1730  (a call takes longer)
             starts_at = earliest
 

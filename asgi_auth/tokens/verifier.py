@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._frozen import FrozenDict
@@ -21,6 +20,7 @@ from asgi_auth.tokens.codec import Codec
 from asgi_auth.tokens.fast_path import Recall, Verify, make_recall
 from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.shared import share
+from asgi_auth.tokens.tolerance import Tolerance
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["TokenVerifier"]
@@ -40,11 +40,9 @@ class TokenVerifier:
         types: Accepted ``typ`` headers, lower-case, without ``application/``.
         kind: ``access``, or the exact value of the ``type`` claim.
         algorithms: The only ones accepted, or ``None`` for all that the keys have.
-        leeway: Seconds that ``exp`` is stretched by, 0 to 300.
-        skew: Seconds that ``nbf`` and ``iat`` may lie ahead, 0 to 300.
-        max_lifetime: Seconds that ``exp`` may lie ahead.
-        cache: ``None`` verifies the same token again each time.
-        cache_size: Greatest number of verified tokens to remember.
+        tolerance: How far times may be off.
+        cache_size: Greatest number of verified tokens to remember; 0 verifies the same
+            token again each time.
         revocations: What is revoked, or ``None``: nobody can revoke these tokens.
         whole_subjects: A revoked subject's tokens are revoked even if they have a
             ``sid``, as for issuers that do not tell us of their sessions.
@@ -78,10 +76,7 @@ class TokenVerifier:
         types: Collection[str] = ACCESS_TYPES,
         kind: str = "access",
         algorithms: Collection[str] | None = None,
-        leeway: float = 0,
-        skew: float = 5,
-        max_lifetime: float = 366 * 86400,
-        cache: Literal["memory"] | None = "memory",
+        tolerance: Tolerance = Tolerance(),
         cache_size: int = 4096,
         revocations: RevocationList | None = None,
         whole_subjects: bool = False,
@@ -100,14 +95,10 @@ class TokenVerifier:
             issuer=issuer,
             audience=_names(audience),
             kind=kind,
-            leeway=leeway,
-            skew=skew,
-            max_lifetime=max_lifetime,
+            tolerance=tolerance,
             is_addressed=bool(form.header_says),
         )
-        self._cache = (
-            None if cache is None else VerifiedCache[VerifiedToken](cache_size)
-        )
+        self._cache = VerifiedCache[VerifiedToken](cache_size) if cache_size else None
 
     @property
     def issuer(self) -> str | None:

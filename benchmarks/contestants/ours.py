@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from asgi_auth import (
     AuthenticationMiddleware,
     BearerHeader,
@@ -20,14 +18,16 @@ __all__ = ["build", "make"]
 
 def build(material: Material, kind: Kind) -> Pair:
     """With the table of verified tokens, and revocation."""
-    return make(material, kind, "memory")
+    return make(material, kind, 4096)
 
 
-def make(material: Material, kind: Kind, cache: Literal["memory"] | None) -> Pair:
+def make(material: Material, kind: Kind, cache_size: int) -> Pair:
     """Wrap the plain application."""
-    tokens = TokenService(material.keys, issuer=ISSUER, audience=AUDIENCE, cache=cache)
+    tokens = TokenService(
+        material.keys, issuer=ISSUER, audience=AUDIENCE, cache_size=cache_size
+    )
     source = BearerHeader() if kind == "http" else QueryParam("token")
     bare = application(kind)
     backend = JWTBackend(tokens, sources=(source,))
     guarded = AuthenticationMiddleware(bare, backend)
-    return Pair(bare, guarded, remembers=cache is not None)
+    return Pair(bare, guarded, remembers=cache_size > 0)

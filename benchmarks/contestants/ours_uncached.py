@@ -11,4 +11,4 @@ __all__ = ["build"]
 
 def build(material: Material, kind: Kind) -> Pair:
     """Without the table of verified tokens."""
-    return make(material, kind, None)
+    return make(material, kind, 0)

@@ -13,6 +13,7 @@ from asgi_auth import (
     MemoryStore,
     ReusedTokenError,
     RevokedTokenError,
+    SessionPolicy,
     TokenService,
 )
 from asgi_auth.testing import FakeClock
@@ -87,7 +88,7 @@ async def test_a_thief_who_comes_first_is_found_out_by_the_owner():
 async def test_how_strict_a_retry_is_judged_can_be_said(
     retry_from, first, second, is_good
 ):
-    tokens, _, _ = service(retry_from=retry_from)
+    tokens, _, _ = service(session_policy=SessionPolicy(retry_from=retry_from))
     pair = await tokens.issue("ann", device=PHONE)
     expected = await tokens.refresh(pair.refresh_token, device=first)
     if is_good:
@@ -101,7 +102,7 @@ async def test_how_strict_a_retry_is_judged_can_be_said(
 
 def test_another_way_to_judge_is_a_mistake():
     with pytest.raises(ConfigurationError, match="retry_from"):
-        service(retry_from="planet")
+        service(session_policy=SessionPolicy(retry_from="planet"))
 
 
 async def test_over_http_the_user_agent_counts():
@@ -124,7 +125,7 @@ NAMELESS = Device(ip="203.0.113.66")
 @pytest.mark.parametrize("retry_from", ["user_agent", "network"])
 @pytest.mark.parametrize(("first", "second"), [(PHONE, NAMELESS), (NAMELESS, PHONE)])
 async def test_who_sends_no_user_agent_is_another_client(first, second, retry_from):
-    tokens, _, _ = service(retry_from=retry_from)
+    tokens, _, _ = service(session_policy=SessionPolicy(retry_from=retry_from))
     pair = await tokens.issue("ann", device=first)
     await tokens.refresh(pair.refresh_token, device=first)
     with pytest.raises(ReusedTokenError):
@@ -139,7 +140,7 @@ async def test_who_never_sends_a_user_agent_may_try_again():
 
 
 async def test_the_address_counts_by_itself_where_the_network_does():
-    tokens, _, _ = service(retry_from="network")
+    tokens, _, _ = service(session_policy=SessionPolicy(retry_from="network"))
     pair = await tokens.issue("ann", device=NAMELESS)
     await tokens.refresh(pair.refresh_token, device=NAMELESS)
     with pytest.raises(ReusedTokenError):

@@ -345,7 +345,6 @@ async def test_in_a_chain_each_gets_its_own_shape(backend, realm):
         {"cache_size": 0},
         {"sources": ()},
         {"timeout": 0},
-        {"skew": 400},
     ],
 )
 def test_parts_must_fit_together(realm, options):

@@ -20,8 +20,10 @@ from asgi_auth import (
     JWTBackend,
     KeySet,
     MemoryStore,
+    SessionPolicy,
     TokenService,
     TokenVerifier,
+    Tolerance,
 )
 from asgi_auth.lifetime import SocketClosedError, extend, lifetime_of
 from asgi_auth.testing import FakeClock
@@ -115,7 +117,7 @@ async def test_the_timer_is_set_by_the_verifiers_clock():
 
 async def test_leeway_stretches_the_life_of_a_socket():
     clock = FakeClock()
-    tokens = token_service(clock=clock, leeway=30)
+    tokens = token_service(clock=clock, tolerance=Tolerance(leeway=30))
     app = Recorder()
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         clock.advance(89)
@@ -562,7 +564,7 @@ async def test_extending_without_the_middleware_says_what_is_missing():
 
 async def test_a_socket_may_live_as_long_as_its_session():
     clock = FakeClock()
-    tokens = token_service(clock=clock, refresh_ttl=3600)
+    tokens = token_service(clock=clock, session_policy=SessionPolicy(refresh_ttl=3600))
     pair = await tokens.issue("ann")
     app = Recorder()
     middleware = guarded(app, tokens, websocket_lifetime="session")
@@ -580,7 +582,7 @@ async def test_a_socket_may_live_as_long_as_its_session():
 
 async def test_a_session_that_is_refreshed_keeps_its_socket():
     clock = FakeClock()
-    tokens = token_service(clock=clock, refresh_ttl=3600)
+    tokens = token_service(clock=clock, session_policy=SessionPolicy(refresh_ttl=3600))
     pair = await tokens.issue("ann")
     app = Recorder()
     middleware = guarded(app, tokens, websocket_lifetime="session")

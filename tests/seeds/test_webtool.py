@@ -6,7 +6,13 @@ import secrets
 
 import pytest
 
-from asgi_auth import InvalidTokenError, KeySet, RevokedTokenError, TokenService
+from asgi_auth import (
+    InvalidTokenError,
+    KeySet,
+    RevokedTokenError,
+    SessionPolicy,
+    TokenService,
+)
 from asgi_auth.stores.redis import RedisStore
 from tests.stores.valkey import valkey_server
 
@@ -26,7 +32,7 @@ async def tokens(url):
         KeySet.from_secret(SECRET, "HS384"),
         store=store,
         access_ttl=3600,
-        refresh_ttl=604800,
+        session_policy=SessionPolicy(refresh_ttl=604800),
     )
     yield made
     await made.aclose()

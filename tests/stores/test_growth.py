@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import event
 
-from asgi_auth import KeySet, MemoryStore, TokenService
+from asgi_auth import KeySet, MemoryStore, SessionPolicy, TokenService
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from benchmarks.crowd_rows import SUBJECT, VERBS, Rows
@@ -170,7 +170,10 @@ async def test_no_verb_costs_more_because_more_is_stored(stored):
 async def test_what_hands_out_or_ends_everything_grows_with_it_and_no_faster(stored):
     store, work = stored
     tokens = TokenService(
-        KeySet.generate("HS256"), store=store, issuer=ISSUER, max_sessions=None
+        KeySet.generate("HS256"),
+        store=store,
+        issuer=ISSUER,
+        session_policy=SessionPolicy(max_sessions=None),
     )
     rows = Rows(store)
     costs = []

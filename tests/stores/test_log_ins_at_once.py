@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from asgi_auth import KeySet, MemoryStore, TokenService
+from asgi_auth import KeySet, MemoryStore, SessionPolicy, TokenService
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.stores.valkey import valkey_server
@@ -61,7 +61,8 @@ numbers = itertools.count()
 @pytest.mark.parametrize("allowed", [1, 2])
 async def test_of_log_ins_at_once_the_newest_survive(store, allowed):
     keys = KeySet.from_secret(SECRET)
-    workers = [TokenService(keys, store=store, max_sessions=allowed) for _ in range(3)]
+    policy = SessionPolicy(max_sessions=allowed)
+    workers = [TokenService(keys, store=store, session_policy=policy) for _ in range(3)]
     for _ in range(10):
         subject = f"ann-{next(numbers)}"
         await asyncio.gather(*(s.issue(subject) for s in workers for _ in range(2)))

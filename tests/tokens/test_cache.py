@@ -181,7 +181,7 @@ def test_hits_and_misses_are_counted():
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_table_for_nothing_is_a_mistake(size):
-    with pytest.raises(ConfigurationError, match="cache=None"):
+    with pytest.raises(ConfigurationError, match="cache_size"):
         VerifiedCache(size)
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asgi_auth import InvalidTokenError, TokenVerifier
+from asgi_auth import InvalidTokenError, TokenVerifier, Tolerance
 from tests import forge
 
 EXAMPLES = 5200  # For each of four families: over 20 000 in all.
@@ -280,7 +280,7 @@ def test_whatever_is_accepted_here_pyjwt_accepts_too(algorithm):
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
         types=("at+jwt", "jwt", ""),
-        skew=SKEW,
+        tolerance=Tolerance(skew=SKEW),
     )
     count = counts[algorithm]
 
@@ -327,7 +327,7 @@ def test_every_recipe_makes_a_token_that_is_refused(algorithm):
         forge.family(algorithm).keys,
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
-        skew=SKEW,
+        tolerance=Tolerance(skew=SKEW),
     )
     for recipe in {*RECIPES} - {"nothing"}:
         refused = 0

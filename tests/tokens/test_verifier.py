@@ -27,6 +27,7 @@ from asgi_auth import (
     RevokedTokenError,
     TokenService,
     TokenVerifier,
+    Tolerance,
     UnavailableError,
 )
 from asgi_auth._frozen import FrozenDict
@@ -225,7 +226,7 @@ def test_an_issuer_cannot_speak_for_another_with_a_kid_of_the_same_name():
 @pytest.mark.parametrize("filler", [b"A", b".", b"\xff"])
 def test_a_long_token_is_refused_without_a_copy_of_it(size, filler):
     token = filler * size
-    verifier = forge.verifier(cache=None)
+    verifier = forge.verifier(cache_size=0)
     refused(verifier, token)  # warm up
     tracemalloc.start()
     refused(verifier, token)
@@ -272,7 +273,7 @@ def test_the_same_token_is_verified_once():
 
 
 def test_without_a_cache_nothing_is_remembered():
-    verifier = forge.verifier(cache=None)
+    verifier = forge.verifier(cache_size=0)
     token = forge.token()
     assert verifier.verify(token).subject == "ada"
     assert forge.recall(verifier, token) is None
@@ -363,7 +364,7 @@ def test_refusals_are_not_remembered():
     [
         {},
         {"cache_size": 2},
-        {"leeway": 5, "skew": 60},
+        {"tolerance": Tolerance(leeway=5, skew=60)},
         {"audience": ["api", "web"]},
         {"algorithms": ["HS256"]},
         {"types": ("at+jwt", "jwt", "")},

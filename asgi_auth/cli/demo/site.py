@@ -37,6 +37,7 @@ from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.operations import Part
 from asgi_auth.sessions import TokenService
+from asgi_auth.sessions.lifetimes import SessionPolicy
 from asgi_auth.websocket import Rooms
 
 __all__ = ["open_site"]
@@ -76,8 +77,7 @@ async def open_site(
         issuer=f"https://demo.example/{secrets.token_hex(4)}",
         audience="demo",
         access_ttl=access_ttl,
-        refresh_ttl=_DAY,
-        session_ttl=_DAY,
+        session_policy=SessionPolicy(refresh_ttl=_DAY, session_ttl=_DAY),
         claims_loader=grants_of(storage.accounts, claims=name_of),
     )
     codes = OneTimeCodes()
