@@ -24,6 +24,8 @@ __all__ = [
     "issuers_of",
     "know_nobody",
     "lane_of",
+    "members_of",
+    "validity_in",
 ]
 
 Recognise = Callable[[bytes, str], Principal | None]
@@ -54,6 +56,20 @@ def claims_of(backend: Backend) -> Claim | None:
 def issuers_of(backend: Backend) -> frozenset[str | None]:
     """Return whose tokens *backend* takes, as far as it says so by ``issuers``."""
     return frozenset(getattr(backend, "issuers", ()))
+
+
+def members_of(backend: Backend) -> list[Backend]:
+    """Return the backends of a chain, and of chains within it; else *backend*."""
+    members = getattr(backend, "backends", None)
+    if members is None:
+        return [backend]
+
+    return [inner for member in members for inner in members_of(member)]
+
+
+def validity_in(backend: Backend) -> object:
+    """Return ``backend.validity``: what ends its principals; ``None``: time alone."""
+    return getattr(backend, "validity", None)
 
 
 def asks_always(backend: Backend) -> bool:

@@ -14,6 +14,7 @@ from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
+from asgi_auth.revocation import Validity
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.verifier import TokenVerifier
 
@@ -79,6 +80,11 @@ class JWTBackend:
     def verifier(self) -> TokenVerifier:
         """Verifies what callers bring."""
         return self._verifier
+
+    @property
+    def validity(self) -> Validity:
+        """What may end its principals."""
+        return self._verifier.validity
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asgi_auth._contract import issuers_of
+from asgi_auth._contract import issuers_of, members_of, validity_in
 from asgi_auth._frozen import freeze
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
@@ -76,7 +76,7 @@ class Caller:
         Raises:
             ConfigurationError: There is none of this name.
         """
-        members = _members(backend)
+        members = members_of(backend)
         if self.backend is None:
             return members[0]
 
@@ -100,9 +100,11 @@ class Caller:
         """
         base = self.base
         issuer = base.issuer or _issuer_of(member)
+        kept = validity_in(member)
+        validity = kept if isinstance(kept, Validity) else Validity()
         said = {
             "sub": base.subject,
-            "iat": int(_validity_of(member).clock()),
+            "iat": int(validity.clock()),
             **({} if issuer is None else {"iss": issuer}),
             **({} if base.expires_at is None else {"exp": int(base.expires_at)}),
             **base.claims,
@@ -122,13 +124,8 @@ class Caller:
             acr=base.acr,
             expires_at=base.expires_at,
             is_authenticated=True,
-            _validity=_validity_of(member),
+            _validity=validity,
         )
-
-
-def _members(backend: Any) -> list[Any]:
-    inner = getattr(backend, "backends", None)
-    return [backend] if inner is None else [m for b in inner for m in _members(b)]
 
 
 def _subject_of(user: Any) -> Any:
@@ -163,11 +160,3 @@ def _issuer_of(member: Any) -> str | None:
         raise ConfigurationError(msg)
 
     return next(iter(issuers), None)
-
-
-def _validity_of(member: Any) -> Validity:
-    verifier = getattr(member, "verifier", None)
-    return getattr(verifier, "validity", _BY_TIME)
-
-
-_BY_TIME = Validity()
