@@ -118,7 +118,7 @@ class InvalidRequestError(AuthError):
     code = "invalid_request"
     status = 400
     public_message = "The credentials of the request are malformed."
-    oauth_error = "invalid_request"
+    oauth_error: ClassVar[str | None] = "invalid_request"
 
 
 class AuthenticationError(AuthError):
@@ -140,7 +140,7 @@ class InvalidTokenError(AuthenticationError):
 
     code = "invalid_token"
     public_message = "The token is not valid."
-    oauth_error = "invalid_token"
+    oauth_error: ClassVar[str | None] = "invalid_token"
 
 
 class ExpiredTokenError(InvalidTokenError):
@@ -180,13 +180,13 @@ class StepUpRequiredError(AuthenticationError):
 
     code = "insufficient_user_authentication"
     public_message = "A more recent or a stronger log-in is required."
-    oauth_error = "insufficient_user_authentication"
+    oauth_error: ClassVar[str | None] = "insufficient_user_authentication"
 
     def __init__(
         self, message: str = "", *, acr: Iterable[str] = (), max_age: int | None = None
     ) -> None:
         super().__init__(message)
-        self.acr = tuple(acr)
+        self.acr: tuple[str, ...] = tuple(acr)
         self.max_age = max_age
 
 
@@ -208,7 +208,7 @@ class InsufficientScopeError(AuthorizationError):
 
     code = "insufficient_scope"
     public_message = "The credentials do not allow this."
-    oauth_error = "insufficient_scope"
+    oauth_error: ClassVar[str | None] = "insufficient_scope"
 
     def __init__(
         self,
@@ -218,8 +218,8 @@ class InsufficientScopeError(AuthorizationError):
         roles: Iterable[str] = (),
     ) -> None:
         super().__init__(message)
-        self.scopes = tuple(scopes)
-        self.roles = tuple(roles)
+        self.scopes: tuple[str, ...] = tuple(scopes)
+        self.roles: tuple[str, ...] = tuple(roles)
 
 
 class CrossOriginError(AuthorizationError):
@@ -242,7 +242,7 @@ class MethodNotAllowedError(AuthError):
 
     def __init__(self, message: str = "", *, allow: Iterable[str] = ()) -> None:
         super().__init__(message)
-        self.allow = tuple(allow)
+        self.allow: tuple[str, ...] = tuple(allow)
 
 
 class RateLimitedError(AuthError):
@@ -258,7 +258,7 @@ class RateLimitedError(AuthError):
 
     def __init__(self, message: str = "", *, retry_after: float = 1) -> None:
         super().__init__(message)
-        self.retry_after = max(1, -int(-retry_after // 1))
+        self.retry_after: int = max(1, -int(-retry_after // 1))
 
 
 class UnavailableError(AuthError):
@@ -274,7 +274,7 @@ class UnavailableError(AuthError):
 
     def __init__(self, message: str = "", *, retry_after: float = 1) -> None:
         super().__init__(message)
-        self.retry_after = max(1, -int(-retry_after // 1))
+        self.retry_after: int = max(1, -int(-retry_after // 1))
 
 
 def check_choice(name: str, value: str, allowed: set[str]) -> None:

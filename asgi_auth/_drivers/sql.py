@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_query
@@ -22,6 +22,7 @@ from asgi_auth._drivers.sqlite import open_connection
 from asgi_auth._drivers.statement_task import StatementTask
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
+_INSTALLED = True
 try:
     import greenlet  # noqa: F401  (SQLAlchemy would miss it at the first query only)
     import sqlalchemy as sa
@@ -30,16 +31,15 @@ try:
     from sqlalchemy.schema import CreateIndex, CreateTable
 except ImportError:
     _INSTALLED = False
-    sa = JSONB = AsyncConnection = AsyncEngine = None  # type: ignore[assignment, misc]
-else:
-    _INSTALLED = True
+    if not TYPE_CHECKING:
+        sa = JSONB = AsyncConnection = AsyncEngine = None  # type: ignore[misc]
 
 __all__ = ["JSONB", "AsyncEngine", "Database", "sa"]
 
 _logger = logging.getLogger("asgi_auth")
 
 _T = TypeVar("_T")
-_Work = Callable[[AsyncConnection], Awaitable[_T]]
+_Work = Callable[["AsyncConnection"], Awaitable[_T]]
 
 # A verb answers within 3 seconds. SQLite and asyncpg give up first and by themselves,
 # which leaves their connection usable; then we give up; then we no longer wait.
@@ -79,8 +79,10 @@ class Database:
             raise MissingExtraError(msg)
 
         self._given = source if isinstance(source, AsyncEngine) else None
-        self.url = source.url if isinstance(source, AsyncEngine) else _read_url(source)
-        self.dialect = self.url.get_backend_name()
+        self.url: sa.URL = (
+            source.url if isinstance(source, AsyncEngine) else _read_url(source)
+        )
+        self.dialect: str = self.url.get_backend_name()
         check_dialect(self.dialect, owner, schema)
         self._pooled = False
         # For a driver of our own choice; None where somebody else has made the engine.

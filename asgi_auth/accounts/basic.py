@@ -18,7 +18,7 @@ from asgi_auth._frozen import freeze
 from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.accounts.users import attribute_of, is_disabled, names_of
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.credentials.sources import BearerHeader
+from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import (
     ConfigurationError,
     InvalidCredentialsError,
@@ -71,10 +71,10 @@ class BasicBackend(Generic[User]):
         self._validity = Validity(renew=renew, interval=_ASKED_EVERY)
         self._issuer = issuer
         self.name = name
-        self.sources = (BearerHeader("Basic"),)
+        self.sources: tuple[Source, ...] = (BearerHeader("Basic"),)
         params = {"realm": realm, "charset": "UTF-8"}
-        self.challenges = (Challenge("Basic", params),)
-        self.issuers = frozenset({issuer})
+        self.challenges: tuple[Challenge, ...] = (Challenge("Basic", params),)
+        self.issuers: frozenset[str | None] = frozenset({issuer})
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope

@@ -39,7 +39,7 @@ class SQLAccounts:
         schema: str | None = None,
     ) -> None:
         self._database = Database(source, owner="SQLAccounts", schema=schema)
-        self.metadata = sa.MetaData(schema=schema)
+        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
         self._table = _define(table, self.metadata)
 
     def __repr__(self) -> str:

@@ -67,9 +67,9 @@ class APIKeyBackend:
         self._issuer = issuer
         self._validity = Validity(keys.clock, renew=self._renew, interval=_ASKED_EVERY)
         self.name = name
-        self.sources = tuple(sources)
-        self.challenges = (challenge or _challenge(sources[0]),)
-        self.issuers = frozenset({issuer})
+        self.sources: tuple[Source, ...] = tuple(sources)
+        self.challenges: tuple[Challenge, ...] = (challenge or _challenge(sources[0]),)
+        self.issuers: frozenset[str | None] = frozenset({issuer})
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope

@@ -61,9 +61,9 @@ class BackendChain:
             msg = "BackendChain needs backends, each with a name of its own."
             raise ConfigurationError(msg)
 
-        self.backends = backends
+        self.backends: tuple[Backend, ...] = backends
         self._members = [_Member.of(backend) for backend in backends]
-        self.name = "+".join(names)
+        self.name: str = "+".join(names)
         sources: dict[Source, None] = {}
         challenges: dict[str, Challenge] = {}
         for backend in backends:
@@ -71,9 +71,9 @@ class BackendChain:
             for challenge in backend.challenges:
                 challenges.setdefault(challenge.scheme, challenge)
 
-        self.sources = tuple(sources)
-        self.challenges = tuple(challenges.values())
-        self.issuers = frozenset(
+        self.sources: tuple[Source, ...] = tuple(sources)
+        self.challenges: tuple[Challenge, ...] = tuple(challenges.values())
+        self.issuers: frozenset[str | None] = frozenset(
             issuer
             for backend in backends
             for issuer in issuers_of(backend) or (backend.name,)

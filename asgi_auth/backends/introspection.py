@@ -136,9 +136,9 @@ class IntrospectionBackend:
         self._validity = Validity(clock)
         self._notes = RefusalNotes(issuer)
         self.name = name
-        self.sources = tuple(sources)
-        self.challenges = (challenge,)
-        self.issuers = frozenset({issuer})
+        self.sources: tuple[Source, ...] = tuple(sources)
+        self.challenges: tuple[Challenge, ...] = (challenge,)
+        self.issuers: frozenset[str | None] = frozenset({issuer})
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope

@@ -63,11 +63,13 @@ class IssuersBackend:
 
         self._recalls = [issuer.recaller(name) for issuer in trusted]
         self._schemes = {"bearer", *(source.way[1] for source in sources)}
-        self.name = name
+        self.name: str = name
         longest = max(issuer.form.max_token for issuer in trusted)
-        self.sources = tuple(_allow(source, longest) for source in sources)
-        self.challenges = (challenge,)
-        self.issuers = frozenset(self._trusted)
+        self.sources: tuple[Source, ...] = tuple(
+            _allow(source, longest) for source in sources
+        )
+        self.challenges: tuple[Challenge, ...] = (challenge,)
+        self.issuers: frozenset[str | None] = frozenset(self._trusted)
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope

@@ -16,6 +16,7 @@ from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.revocation import Validity
 from asgi_auth.tokens.codec import peek
+from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.verifier import TokenVerifier
 
 __all__ = ["HasVerifier", "JWTBackend"]
@@ -68,13 +69,15 @@ class JWTBackend:
 
         verifier = tokens if isinstance(tokens, TokenVerifier) else tokens.verifier
         self._verifier = verifier
-        self.tokens = None if tokens is verifier else tokens
-        self.name = name
-        self.recognise = verifier.decider(name)
-        self.sources = tuple(sources)
+        self.tokens: HasVerifier | TokenVerifier | None = (
+            None if tokens is verifier else tokens
+        )
+        self.name: str = name
+        self.recognise: Recall = verifier.decider(name)
+        self.sources: tuple[Source, ...] = tuple(sources)
         self._schemes = {"bearer", *(source.way[1] for source in sources)}
-        self.challenges = (challenge,)
-        self.issuers = frozenset({verifier.issuer})
+        self.challenges: tuple[Challenge, ...] = (challenge,)
+        self.issuers: frozenset[str | None] = frozenset({verifier.issuer})
 
     @property
     def verifier(self) -> TokenVerifier:

@@ -38,6 +38,10 @@ _ANY_TYPE = ("at+jwt", "jwt", "jose", "")
 """
 
 
+Translate = Callable[[FrozenDict], FrozenDict]
+"""Puts the claims of an issuer under the names that are read here."""
+
+
 class TrustedIssuer:
     """Verifies the access tokens of somebody else.
 
@@ -95,12 +99,12 @@ class TrustedIssuer:
 
         self.issuer = issuer
         self.form = form
-        self.read = _reader(claim_mapping, revocations)
-        self.notes = RefusalNotes(issuer or claim_mapping.subject_prefix)
+        self.read: Translate = _reader(claim_mapping, revocations)
+        self.notes: RefusalNotes = RefusalNotes(issuer or claim_mapping.subject_prefix)
         self._fetch = fetch
         self._insecure_http = insecure_http
         self._algorithms = algorithms
-        self.client = self._client_of(jwks_uri, keys)
+        self.client: RemoteKeys | None = self._client_of(jwks_uri, keys)
         self._codec: Codec | None = None
         self._options = {
             "issuer": issuer,
@@ -290,7 +294,7 @@ def _fixed(audience: str | Iterable[str] | None) -> str | tuple[str, ...] | None
 
 def _reader(
     claim_mapping: ClaimMapping, revocations: RevocationList | None
-) -> Callable[[FrozenDict], FrozenDict]:
+) -> Translate:
     """Return what reads the claims of this issuer."""
 
     def read(claims: FrozenDict) -> FrozenDict:

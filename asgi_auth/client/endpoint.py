@@ -65,8 +65,8 @@ class RefreshEndpoint:
     __slots__ = ("_form", "origin", "url")
 
     def __init__(self, url: str, *, form: Mapping[str, str] | None = None) -> None:
-        self.url = check_url(url, "refresh_url")
-        self.origin = origin_of(url)
+        self.url: str = check_url(url, "refresh_url")
+        self.origin: tuple[str, str, int | None] = origin_of(url)
         self._form = None if form is None else dict(form)
 
     def __repr__(self) -> str:

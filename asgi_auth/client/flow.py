@@ -57,7 +57,7 @@ class BearerFlow:
     def __init__(
         self, tokens: Tokens, *, skew: float = 30.0, failed_at: float | None = None
     ) -> None:
-        self.tokens = tokens
+        self.tokens: Tokens = tokens
         self._skew = skew
         self._failed_at = failed_at
         self._renewed = False

@@ -12,9 +12,9 @@ from asgi_auth.errors import MissingExtraError
 
 try:
     import httpx
-except ImportError as error:
+except ImportError as _error:
     _MSG = "asgi_auth.client.httpx needs httpx: python -m pip install httpx"
-    raise MissingExtraError(_MSG) from error
+    raise MissingExtraError(_MSG) from _error
 
 __all__ = ["BearerAuth"]
 

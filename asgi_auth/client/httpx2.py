@@ -12,11 +12,11 @@ from asgi_auth.errors import MissingExtraError
 
 try:
     import httpx2
-except ImportError as error:
+except ImportError as _error:
     _MSG = (
         'asgi_auth.client.httpx2 needs httpx2: python -m pip install "asgi-auth[http]"'
     )
-    raise MissingExtraError(_MSG) from error
+    raise MissingExtraError(_MSG) from _error
 
 __all__ = ["BearerAuth"]
 

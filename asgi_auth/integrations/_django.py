@@ -6,7 +6,7 @@ It is for the adapters of Django and Channels; it guards nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth import get_user_model
@@ -55,7 +55,13 @@ def _active(subject: str) -> Any:
     return user if getattr(user, "is_active", True) else None
 
 
-class RefusalMiddleware(MiddlewareMixin):  # type: ignore[misc, unused-ignore]
+if TYPE_CHECKING:
+    _Base = object  # Django has no types.
+else:
+    _Base = MiddlewareMixin
+
+
+class RefusalMiddleware(_Base):
     """Answer refusals within Django, which else logs them as crashes.
 
     Name it first in the ``MIDDLEWARE`` setting. A middleware of yours that stands

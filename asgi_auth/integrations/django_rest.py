@@ -5,7 +5,7 @@ Whether a caller may do something stays with the permission classes, and with gu
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -19,7 +19,13 @@ from asgi_auth.responses.state import state_of
 __all__ = ["PrincipalAuthentication"]
 
 
-class PrincipalAuthentication(BaseAuthentication):  # type: ignore[misc, unused-ignore]
+if TYPE_CHECKING:
+    _Base = object  # It has no types.
+else:
+    _Base = BaseAuthentication
+
+
+class PrincipalAuthentication(_Base):
     """Hand on who calls; name it in ``DEFAULT_AUTHENTICATION_CLASSES``.
 
     An unknown caller is anonymous: then ``IsAuthenticated`` answers 401, with our

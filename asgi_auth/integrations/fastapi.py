@@ -77,7 +77,7 @@ class _Dependency(OAuth2):
     """
 
     # By these, older releases resolve the annotations below.
-    __globals__ = globals()
+    __globals__: dict[str, Any] = globals()
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class _Dependency(OAuth2):
         scopes = () if requirement is None or requirement.any else requirement.scopes
         name, scheme = mark(scopes, optional=requirement is None)
         super().__init__(scheme_name=name)
-        self.model = HTTPBearer.model_validate(scheme)
+        self.model: Any = HTTPBearer.model_validate(scheme)
         self._answer = answer
         self._requirement = requirement
 
@@ -129,17 +129,17 @@ def _user_or_none(scope: Mapping[str, Any]) -> Any:
     return get_user(scope) if get_principal(scope).is_authenticated else None
 
 
-requires = _as_dependency(guards.requires)
+requires: Callable[..., _Dependency] = _as_dependency(guards.requires)
 """Make a guard for ``Depends`` and ``Security``; it gives the principal.
 
 It takes what :func:`asgi_auth.requires` takes, which is for decorators.
 """
 
-current_user = _Dependency(get_user, guards.requires())
+current_user: _Dependency = _Dependency(get_user, guards.requires())
 """Gives the application's own user, or refuses an unknown caller."""
 
-current_principal = _Dependency(get_principal, guards.requires())
+current_principal: _Dependency = _Dependency(get_principal, guards.requires())
 """Gives the caller, or refuses an unknown one."""
 
-optional_user = _Dependency(_user_or_none, None)
+optional_user: _Dependency = _Dependency(_user_or_none, None)
 """Gives the application's own user, or ``None`` for an unknown caller."""

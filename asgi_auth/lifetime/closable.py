@@ -80,7 +80,7 @@ class ClosableSocket:
         self._closer: asyncio.Task[None] | None = None
         self._told = False
         self.closed: SocketClosedError | None = None
-        self.gone = False
+        self.gone: bool = False
 
     async def receive(self) -> Message:
         """Return the next message, or the disconnect once the socket was ended.

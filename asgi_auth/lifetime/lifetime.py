@@ -85,8 +85,8 @@ class Lifetime(OfThisProcess):
         send: Send,
         state: SocketState,
     ) -> None:
-        self.principal = principal
-        self.socket = ClosableSocket(receive, send)
+        self.principal: Principal = principal
+        self.socket: ClosableSocket = ClosableSocket(receive, send)
         self._terms = terms
         self._deadlines = deadlines
         self.listeners: list[Callable[[Principal], Awaitable[None]]] = []

@@ -81,9 +81,9 @@ class ProtectedResource(Document):
         path = _WELL_KNOWN + ("" if parts.path == "/" else parts.path)
         super().__init__(lambda: document, path=path, max_age=max_age)
         query = f"?{parts.query}" if parts.query else ""
-        self.url = f"{parts.scheme}://{parts.netloc}{path}{query}"
+        self.url: str = f"{parts.scheme}://{parts.netloc}{path}{query}"
         params = {"resource_metadata": self.url}
         if named:
             params["scope"] = " ".join(named)
 
-        self.challenge = Challenge(params=params)
+        self.challenge: Challenge = Challenge(params=params)

@@ -115,7 +115,7 @@ class _DjangoScrypt(_ReadOnly):
         return b64decode(match["hash"])
 
 
-FOREIGN_SCHEMES = (
+FOREIGN_SCHEMES: tuple[Any, ...] = (
     _WerkzeugScrypt,
     _WerkzeugPBKDF2,
     "django_pbkdf2_sha256",

@@ -47,7 +47,7 @@ class PasswordRefusedError(AuthError):
     status = 400
 
     def __init__(self, reason: Reason) -> None:
-        self.public_message = _MESSAGES[reason]
+        self.public_message: str = _MESSAGES[reason]
         super().__init__()
         self.reason = reason
 

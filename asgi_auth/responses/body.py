@@ -40,7 +40,7 @@ class RequestBody:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._started = False
-        self.ended = False
+        self.ended: bool = False
 
     async def receive(self) -> Message:
         """Pass the next message on."""

@@ -136,7 +136,7 @@ class SocketReply(Reply):
         """Pass *message* on, or the recorded refusal in its place."""
         kind = message["type"]
         if kind == "websocket.send":
-            self.refusal = None  # The app has caught it, and goes on.
+            self.refusal: AuthError | None = None  # The app has caught it, and goes on.
         elif kind == "websocket.accept":
             self.started = True
             credential = self.credential

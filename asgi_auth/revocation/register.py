@@ -51,7 +51,7 @@ class Register:
             raise ConfigurationError(msg)
 
         self.tables: dict[str, RevokedTable] = {}
-        self.size = 0
+        self.size: int = 0
         self._max_entries = max_entries
         self._lock = Lock()
         self._ends: dict[int, int] = {}

@@ -90,8 +90,8 @@ class RevocationList:
         self._accept_stale = insecure_accept_stale
         self._register = Register(max_entries)
         self._tables = self._register.tables
-        self.fresh_until = _NEVER
-        self.version = 0
+        self.fresh_until: float = _NEVER
+        self.version: int = 0
         self._listeners: set[Callable[[Sequence[Revocation]], None]] = set()
         self._restorer = Restorer(store, held=self._register.entries, close=close)
         self._reader = FeedReader(

@@ -50,8 +50,10 @@ class RevokedTable:
     )
 
     def __init__(self) -> None:
-        self.all_at = self.full_at = _NEVER
-        self._all_until = self._full_until = self.size = 0
+        self.all_at: float = _NEVER
+        self.full_at: float = _NEVER
+        self.size: int = 0
+        self._all_until = self._full_until = 0
         self._ends: list[dict[bytes, int]] = [{} for _ in range(_SHARDS)]
         # When a subject was revoked: the one kind where that counts.
         self._times: dict[bytes, float] = {}

@@ -10,8 +10,8 @@ from asgi_auth.errors import MissingExtraError
 try:
     import pydantic
     import starlette
-except ImportError as error:
-    _missing = error.name
+except ImportError as _error:
+    _missing = _error.name
 else:
     _missing = None
     del pydantic, starlette

@@ -97,7 +97,7 @@ class UnprocessableBodyError(AuthError):
 
     code = "invalid_body"
     status = 422
-    public_message = "The body of the request has a wrong field."
+    public_message: str = "The body of the request has a wrong field."
 
     def __init__(self, public_message: str = "") -> None:
         self.public_message = public_message or type(self).public_message

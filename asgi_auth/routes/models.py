@@ -6,7 +6,7 @@ with the same answer for everybody. Unknown fields are passed over.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -42,7 +42,7 @@ _LONGEST_TOKEN = 8192
 class _Model(BaseModel):
     """Reads both spellings, and writes the one that it is told to."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
     )
 
@@ -164,7 +164,7 @@ class UserResponse(_Model):
 class TokenPayload(BaseModel):
     """The claims of a token (RFC 7519, section 4.1), under their own names."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     sub: str
     type: str

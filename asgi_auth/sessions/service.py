@@ -13,8 +13,9 @@ from typing import Any, Literal
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.config import AuthConfig
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
-from asgi_auth.events import Listener
+from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
+from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.assembly import Assembly
 from asgi_auth.sessions.lifetimes import SessionPolicy, check_minted, check_page
 from asgi_auth.sessions.refresher import ClaimsLoader
@@ -77,7 +78,9 @@ class TokenService:
         clock: Clock | None = None,
     ) -> None:
         session_policy.check_access(access_ttl)
-        self.keys, self.issuer, self.access_ttl = keys, issuer, access_ttl
+        self.keys: KeySet = keys
+        self.issuer: str | None = issuer
+        self.access_ttl: float = access_ttl
         self.store: Store = MemoryStore() if store is None else store
         if client_id == "":
             msg = "client_id is empty: name it, or leave it out."
@@ -100,7 +103,8 @@ class TokenService:
             on_event=on_event,
             clock=clock,
         )
-        self.events, self.revocations = parts.events, parts.revocations
+        self.events: Events = parts.events
+        self.revocations: RevocationList = parts.revocations
         self._clock, self._revoker, self._opener = clock, parts.revoker, parts.opener
         self._refresher, self._issuer = parts.refresher, parts.token_issuer
         self._verifiers = parts.verifiers

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from asgi_auth._asgi import Headers, Message, Receive, Scope, Send
 from asgi_auth._contract import asks_always, claims_of, lane_of
 from asgi_auth.backends.chain import BackendChain
 from asgi_auth.credentials.reader import CredentialReader
+from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
 from asgi_auth.guards import requires
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -59,9 +60,12 @@ class Wrapped:
     """Passes on the four members of a backend, and whose a credential is."""
 
     def __init__(self, inner: Backend) -> None:
-        self.name, self.sources = inner.name, inner.sources
-        self.challenges = inner.challenges
-        self.authenticate = inner.authenticate
+        self.name: str = inner.name
+        self.sources: Sequence[Source] = inner.sources
+        self.challenges: Sequence[Challenge] = inner.challenges
+        self.authenticate: Callable[..., Coroutine[Any, Any, Principal | None]] = (
+            inner.authenticate
+        )
         self._claims = claims_of(inner)
 
     def claims(self, credential: Any) -> bool:
@@ -96,7 +100,7 @@ class BackendContract:
     @pytest.fixture(params=["itself", "wrapped", "chained", "chained and wrapped"])
     def backend(self, request: pytest.FixtureRequest, sample: BackendSample) -> Backend:
         """Give the backend in each of the ways in which applications have it."""
-        found = sample.backend
+        found: Backend = sample.backend
         if "chained" in request.param:
             found = BackendChain(found)
 

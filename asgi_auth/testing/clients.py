@@ -65,7 +65,9 @@ class authenticated(Generic[C]):  # noqa: N801  (a context manager reads as a ve
         claims: Mapping[str, Any] | None = None,
     ) -> None:
         self.client = client
-        self.token = tokens.mint(subject, scopes=scopes, roles=roles, claims=claims)
+        self.token: str = tokens.mint(
+            subject, scopes=scopes, roles=roles, claims=claims
+        )
         self._restore = _attach(client, f"Bearer {self.token}")
 
     def __enter__(self) -> C:

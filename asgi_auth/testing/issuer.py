@@ -56,8 +56,8 @@ class FakeIssuer:
     ) -> None:
         self.issuer = issuer
         self.audience = audience
-        self.jwks_uri = f"{issuer.rstrip('/')}/.well-known/jwks.json"
-        self.keys = KeySet.generate(algorithm)
+        self.jwks_uri: str = f"{issuer.rstrip('/')}/.well-known/jwks.json"
+        self.keys: KeySet = KeySet.generate(algorithm)
         self.is_down = False
         self.requests: list[str] = []
         self._algorithm = algorithm

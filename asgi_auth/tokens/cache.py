@@ -76,14 +76,15 @@ class VerifiedCache(Generic[E]):
             msg = "cache_size must be at least 0, which turns the cache off."
             raise ConfigurationError(msg)
 
-        self.size = size
+        self.size: int = size
         self.table: dict[bytes, E] = {}
         # The entries are a ring, closed by one that is never found: no end to look for.
         self._root = root = Entry()
         self._hand: Any = root
         root.newer = root.older = root
         root.visited = True
-        self.hits = self.misses = 0
+        self.hits: int = 0
+        self.misses: int = 0
         self._lock = Lock()
 
     def get(self, key: bytes) -> E | None:

@@ -82,7 +82,7 @@ class Codec:
         algorithms: Collection[str] | None = None,
         form: TokenForm = COMPACT,
     ) -> None:
-        self.keys = keys
+        self.keys: KeySet = keys
         self._form = form
         self._longest, self._padded = form.max_token, form.padded
         self._algorithms = None if algorithms is None else frozenset(algorithms)

@@ -34,9 +34,9 @@ class Kind:
     __slots__ = ("audience", "name", "typ")
 
     def __init__(self, name: str, typ: str, audience: str | None) -> None:
-        self.name = name
-        self.typ = typ
-        self.audience = audience
+        self.name: str = name
+        self.typ: str = typ
+        self.audience: str | None = audience
 
 
 KINDS = {
@@ -78,7 +78,7 @@ class TokenIssuer:
         first = (
             self._audience[0] if isinstance(self._audience, list) else self._audience
         )
-        self.client_id = client_id or first
+        self.client_id: str | None = client_id or first
 
     def write(
         self,

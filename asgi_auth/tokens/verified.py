@@ -65,10 +65,12 @@ class VerifiedToken(Entry):
         source: str | None = None,
         backend: str | None = None,
     ) -> None:
+        self.starts_at: float
+        self.issued_at: int
         self.starts_at, expires_at, self.issued_at = window
-        self.expires_at = expires_at
-        self.generation = generation
-        self.cleared_at = 0  # Nothing was revoked at the version 0.
+        self.expires_at: float = expires_at
+        self.generation: int = generation
+        self.cleared_at: int = 0  # Nothing was revoked at the version 0.
         self._others: tuple[Principal, ...] = ()
         draft: Any = Draft()
         try:

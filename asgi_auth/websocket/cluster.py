@@ -81,7 +81,7 @@ class Cluster:
         self._tasks: set[asyncio.Task[None]] = set()
         self._heartbeat: asyncio.TimerHandle | None = None
         self._stop_reports: Callable[[], None] | None = None
-        self.elsewhere = Elsewhere()
+        self.elsewhere: Elsewhere = Elsewhere()
 
     @property
     def is_shared(self) -> bool:

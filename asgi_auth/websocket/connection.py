@@ -83,7 +83,7 @@ class WebSocketConnection:
             # The channels that a framework hands on end up in those of the lifetime.
             self._closable = lifetime.socket
 
-        self.scope = scope
+        self.scope: Scope = scope
         self.encoding = encoding
         self._receive = receive
         self._limits = Limits(max_message_size, max_rate)

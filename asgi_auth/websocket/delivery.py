@@ -71,7 +71,7 @@ class Delivery:
     ) -> None:
         self._registry = registry
         self._presence = presence
-        self.issuer = issuer
+        self.issuer: str | None = issuer
         self._issuers: set[str | None] = set()
         self._events = Events(on_event)
 

@@ -36,8 +36,8 @@ class Frame:
     __slots__ = ("message", "size")
 
     def __init__(self, message: Message, size: int) -> None:
-        self.message = message
-        self.size = size
+        self.message: Message = message
+        self.size: int = size
 
     @classmethod
     def of(cls, content: str | bytes) -> Frame:
@@ -57,8 +57,8 @@ class Payload:
     __slots__ = ("_frames", "body", "raw")
 
     def __init__(self, body: bytes, *, raw: bool) -> None:
-        self.body = body
-        self.raw = raw
+        self.body: bytes = body
+        self.raw: bool = raw
         self._frames: dict[Encoding, Frame] = {}
 
     @classmethod

@@ -44,7 +44,7 @@ class APIKeys:
     def __init__(
         self, store: APIKeyStore, *, prefix: str = "key", clock: Clock = system_clock
     ) -> None:
-        self.prefix = check_prefix(prefix)
+        self.prefix: str = check_prefix(prefix)
         self._store = store
         self._clock = clock
 

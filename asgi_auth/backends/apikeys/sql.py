@@ -37,7 +37,7 @@ class SQLAPIKeys:
         schema: str | None = None,
     ) -> None:
         self._database = Database(source, owner="SQLAPIKeys", schema=schema)
-        self.metadata = sa.MetaData(schema=schema)
+        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
         self._table = _define(table, self.metadata)
 
     def __repr__(self) -> str:

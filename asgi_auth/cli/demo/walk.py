@@ -13,9 +13,9 @@ try:
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus
     from websockets.typing import Subprotocol
-except ImportError as error:  # pragma: no cover - the tests have them
+except ImportError as _error:  # pragma: no cover - the tests have them
     msg = 'The demo needs more: python -m pip install "asgi-auth[demo]"'
-    raise MissingExtraError(msg) from error
+    raise MissingExtraError(msg) from _error
 
 __all__ = ["walk"]
 

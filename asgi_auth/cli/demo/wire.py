@@ -56,7 +56,7 @@ class Wire:
         self._host = host
         self._port = port
         literal = f"[{host}]" if ":" in host else host
-        self.origin = f"http://{literal}:{port}"
+        self.origin: str = f"http://{literal}:{port}"
 
     async def send(
         self,
