@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from asgi_auth.stores.records import Place, Revocation, subject_tag
+from asgi_auth.stores.records import Place, Revocation, once_name, subject_tag
 from benchmarks.material import ISSUER
 
 __all__ = ["VERBS", "Rows"]
@@ -24,6 +24,7 @@ CAPPED = "capped"
 KEEP = 100
 DAY = 86400.0
 _BATCH = 2000
+_SPACE = "ticket"
 # As a service ends sessions.
 _PIECE = 100
 
@@ -34,9 +35,10 @@ class Rows:
 
     Attributes:
         store: The store.
-        count: How many sessions, and how many revocations.
+        count: How many sessions, how many revocations, and how many used keys.
         sids: Live ones of the crowd, the oldest first.
         cursor: Behind all revocations.
+        mark: Begins its used keys.
     """
 
     store: Any
@@ -44,6 +46,7 @@ class Rows:
     sids: list[str] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     cursor: str = ""
+    mark: str = field(default_factory=lambda: secrets.token_hex(4))
 
     async def begin(self) -> None:
         """Give one subject as many sessions as it may have."""
@@ -51,9 +54,10 @@ class Rows:
             await self.store.create(**_session(CAPPED))
 
     async def fill(self, count: int) -> None:
-        """Bring the sessions and the revocations to *count*."""
+        """Bring sessions, revocations and used keys to *count*."""
         await self.fill_sessions(count)
         await self.fill_revocations(count)
+        await self.fill_used(count)
         self.count = count
 
     async def fill_sessions(self, count: int) -> None:
@@ -88,6 +92,13 @@ class Rows:
                 await _revoke_in_sql(self.store, entries)
             else:
                 await self.store.publish(entries, ttl=DAY)
+
+    async def fill_used(self, count: int) -> None:
+        """Bring the keys that were used to *count*."""
+        keys = [f"{self.mark}-{number}" for number in range(self.count, count)]
+        use = _USES.get(type(self.store).__name__, _use_by_verb)
+        for start in range(0, len(keys), _BATCH):
+            await use(self.store, keys[start : start + _BATCH])
 
     async def settle(self) -> None:
         """Read all that was published, as every process does."""
@@ -167,6 +178,18 @@ async def _news(rows: Rows) -> AsyncIterator[None]:
     await rows.store.feed(rows.cursor, wait=0)
 
 
+async def _use(rows: Rows) -> AsyncIterator[None]:
+    key = secrets.token_urlsafe(16)
+    yield
+    await rows.store.once(_SPACE, key, ttl=DAY)
+
+
+async def _use_again(rows: Rows) -> AsyncIterator[None]:
+    key = f"{rows.mark}-{rows.count // 2}"
+    yield
+    await rows.store.once(_SPACE, key, ttl=DAY)
+
+
 async def _sweep(rows: Rows) -> AsyncIterator[None]:
     yield
     if hasattr(rows.store, "sweep"):
@@ -185,6 +208,8 @@ VERBS: dict[str, Callable[[Rows], AsyncIterator[None]]] = {
     "publish": _publish,
     "feed, first page": _window,
     "feed, news": _news,
+    "once, new": _use,
+    "once, again": _use_again,
     "sweep, nothing to do": _sweep,
 }
 """Each prepares what it needs, yields, and then does its one thing."""
@@ -250,6 +275,19 @@ async def _revoke_in_sql(store: Any, entries: list[Revocation]) -> None:
     await _execute(store, insert(store._schema.revocations), rows)  # noqa: SLF001  (likewise)
 
 
+async def _use_by_verb(store: Any, keys: list[str]) -> None:
+    for key in keys:
+        await store.once(_SPACE, key, ttl=DAY)
+
+
+async def _use_in_sql(store: Any, keys: list[str]) -> None:
+    from sqlalchemy import insert
+
+    until = time.time() + DAY
+    rows = [{"name": once_name(_SPACE, key), "expires_at": until} for key in keys]
+    await _execute(store, insert(store._schema.once), rows)  # noqa: SLF001  (likewise)
+
+
 async def _execute(store: Any, statement: Any, rows: list[dict[str, Any]]) -> None:
     engine = (await store._database._lives.get()).engine  # noqa: SLF001  (past the verbs)
     async with engine.connect() as connection:
@@ -267,18 +305,34 @@ async def _analyse(store: Any) -> None:
 
 
 async def _into_redis(store: Any, facts: list[dict[str, Any]]) -> None:
-    """Send what the verb would send, all at once."""
+    async def create() -> None:
+        for fact in facts:
+            await store.create(**fact)
+
+    await _at_once(store, create, lambda args: f"0 0 0 0 0 - 0 {args[4]}")
+
+
+async def _use_in_redis(store: Any, keys: list[str]) -> None:
+    async def use() -> None:
+        await _use_by_verb(store, keys)
+
+    await _at_once(store, use, lambda _: 1)
+
+
+async def _at_once(
+    store: Any, verbs: Callable[[], Awaitable[None]], answer: Callable[[Any], Any]
+) -> None:
+    """Send what verbs would send, all at once."""
     link = store._link  # noqa: SLF001  (past the verbs)
     run, calls = link.run, []
 
-    async def note(script: str, keys: Any, args: Any, **_: Any) -> str:
+    async def note(script: str, keys: Any, args: Any, **_: Any) -> Any:
         calls.append((script, len(keys), *keys, *args))
-        return f"0 0 0 0 0 - 0 {args[4]}"
+        return answer(args)
 
     link.run = note
     try:
-        for fact in facts:
-            await store.create(**fact)
+        await verbs()
     finally:
         link.run = run
 
@@ -292,3 +346,4 @@ async def _into_redis(store: Any, facts: list[dict[str, Any]]) -> None:
 
 
 _INSERTS = {"SQLStore": _into_sql, "RedisStore": _into_redis}
+_USES = {"SQLStore": _use_in_sql, "RedisStore": _use_in_redis}

@@ -27,6 +27,8 @@ try:
     import greenlet  # noqa: F401  (SQLAlchemy would miss it at the first query only)
     import sqlalchemy as sa
     from sqlalchemy.dialects.postgresql import JSONB
+    from sqlalchemy.dialects.postgresql import insert as postgres_insert
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
     from sqlalchemy.schema import CreateIndex, CreateTable
 except ImportError:
@@ -34,7 +36,7 @@ except ImportError:
     if not TYPE_CHECKING:
         sa = JSONB = AsyncConnection = AsyncEngine = None  # type: ignore[misc]
 
-__all__ = ["JSONB", "AsyncEngine", "Database", "sa"]
+__all__ = ["JSONB", "AsyncEngine", "Database", "insert_for", "sa"]
 
 _logger = logging.getLogger("asgi_auth")
 
@@ -254,6 +256,12 @@ class Database:
 
         if self._given is None:
             await life.engine.dispose()
+
+
+def insert_for(dialect: str, table: sa.Table) -> Any:
+    """Insert in the words of a database, which have ``on_conflict_do_update``."""
+    insert = postgres_insert if dialect == "postgresql" else sqlite_insert
+    return insert(table)
 
 
 async def _lock_schema(connection: AsyncConnection) -> None:

@@ -15,7 +15,7 @@ from asgi_auth._clock import Clock, system_clock
 from asgi_auth._encoding import compact_json
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
-from asgi_auth.stores.base import RevocationStore
+from asgi_auth.stores.base import Store
 from asgi_auth.stores.records import Revocation
 from asgi_auth.tokens.claims import is_plain_text, names_of
 from asgi_auth.tokens.codec import as_bytes, peek
@@ -30,7 +30,6 @@ _OLDEST = 300.0
 _SKEW = 60.0
 _FARTHEST = 2**53
 _IDS = ("sid", "sub", "jti")
-_REMEMBERED = 10_000
 
 
 class BackChannelLogout:
@@ -43,7 +42,8 @@ class BackChannelLogout:
     Args:
         trusted: The issuers that may call, by whose keys their tokens are verified.
         client_id: How this service is known to them: the ``aud`` of log-out tokens.
-        store: Passes revocations on; the one that the ``RevocationList`` reads.
+        store: Passes revocations on, and knows which tokens came; the one that the
+            ``RevocationList`` reads.
         ttl: Seconds that the longest access token of the issuers lives.
         clock: Returns Unix seconds.
 
@@ -55,7 +55,7 @@ class BackChannelLogout:
         self,
         *trusted: TrustedIssuer,
         client_id: str,
-        store: RevocationStore,
+        store: Store,
         ttl: float = 86400,
         clock: Clock = system_clock,
     ) -> None:
@@ -68,7 +68,6 @@ class BackChannelLogout:
         self._store = store
         self._ttl = ttl
         self._clock = clock
-        self._seen: dict[tuple[str, str], float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one log-out token."""
@@ -101,21 +100,23 @@ class BackChannelLogout:
         """
         raw = as_bytes(token)
         claims = await self._verified(raw)
-        name = (claims["iss"], claims["jti"])
-        if name in self._seen:
-            # Repeated, it would also end what the user has begun since.
+        issuer = claims["iss"]
+        # Taken once it is passed on, and not before: a provider that has heard of an
+        # outage tries again. Until then a repetition does no harm, by its date.
+        space, name = f"logout {issuer}", claims["jti"]
+        if not await self._store.once(space, name, ttl=0, now=self._clock()):
             return
 
         if "sid" in claims:
-            entry = Revocation(kind="sid", issuer=name[0], value=claims["sid"])
+            entry = Revocation(kind="sid", issuer=issuer, value=claims["sid"])
         else:
-            entry = Revocation(kind="subject", issuer=name[0], value=claims["sub"])
+            entry = Revocation(kind="subject", issuer=issuer, value=claims["sub"])
 
         # As of its own date: played to another worker, it ends nothing newer.
         now = self._clock()
         at = min(float(claims["iat"]), now)
         await self._store.publish([entry], ttl=self._ttl + now - at, now=at)
-        self._remember(name)
+        await self._store.once(space, name, ttl=_OLDEST + 2 * _SKEW, now=now)
 
     async def _verified(self, token: bytes) -> Mapping[str, Any]:
         seen = peek(token)
@@ -158,17 +159,6 @@ class BackChannelLogout:
             return False
 
         return bool(-_SKEW <= now - issued_at <= _OLDEST and now < expires_at + _SKEW)
-
-    def _remember(self, name: tuple[str, str]) -> None:
-        """Keep the token's id for as long as it could come again."""
-        now = self._clock()
-        if len(self._seen) >= _REMEMBERED:
-            self._seen = {
-                known: until for known, until in self._seen.items() if until > now
-            }
-
-        if len(self._seen) < _REMEMBERED:
-            self._seen[name] = now + _OLDEST + _SKEW
 
 
 def _is_time(value: object) -> bool:

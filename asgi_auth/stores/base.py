@@ -20,7 +20,7 @@ from asgi_auth.stores.records import (
     Session,
 )
 
-__all__ = ["RevocationStore", "SessionStore", "Store"]
+__all__ = ["OnceStore", "RevocationStore", "SessionStore", "Store"]
 
 
 class SessionStore(Protocol):
@@ -187,5 +187,32 @@ class RevocationStore(Protocol):
         ...
 
 
-class Store(SessionStore, RevocationStore, Protocol):
-    """Both; what a token service needs."""
+class OnceStore(Protocol):
+    """Knows what was used, so that it is used once by all processes together."""
+
+    async def once(
+        self, space: str, key: str, *, ttl: float, now: float | None = None
+    ) -> bool:
+        """Use up a key; return whether it was there to be used: one atomic step.
+
+        Of all who ask for a key within *ttl* seconds, one gets ``True``. Any text is a
+        key, also one that no database can store: keep
+        :func:`~asgi_auth.stores.records.once_name`. A key must never be forgotten
+        early: a store without space for it raises.
+
+        Args:
+            space: What kind of key it is, so that two kinds do not meet.
+            key: What may be used once, such as a ``jti``.
+            ttl: Seconds for which it counts as used. With 0 this only looks: what
+                asks afterwards is not affected.
+            now: The caller's time, or ``None`` for the store's.
+
+        Raises:
+            UnavailableError: It is not known, or the answer was lost; the key may be
+                used.
+        """
+        ...
+
+
+class Store(SessionStore, RevocationStore, OnceStore, Protocol):
+    """All of them; what a token service needs."""

@@ -17,6 +17,7 @@ from typing import Any
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.stores.memory_feed import MemoryFeed
+from asgi_auth.stores.memory_once import MemoryOnce
 from asgi_auth.stores.records import (
     SESSIONS_PAGE,
     Device,
@@ -74,6 +75,7 @@ class MemoryStore:
         # when it comes up; an entry without a session is passed over.
         self._ends: list[tuple[float, str]] = []
         self._feed = MemoryFeed()
+        self._once = MemoryOnce()
 
     def __repr__(self) -> str:
         """Show how full it is."""
@@ -237,6 +239,16 @@ class MemoryStore:
         if cursor is not None and wait > 0:
             await self._feed.news(cursor, wait)
         return self._feed.read(cursor, now=self._time(now))
+
+    async def once(
+        self, space: str, key: str, *, ttl: float, now: float | None = None
+    ) -> bool:
+        """Use up a key; return whether it was there. See ``OnceStore.once``.
+
+        Raises:
+            UnavailableError: It holds 200 000 keys that still count.
+        """
+        return self._once.use(space, key, ttl=ttl, now=self._time(now))
 
     def _time(self, now: float | None) -> float:
         return self._clock() if now is None else now

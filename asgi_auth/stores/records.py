@@ -6,6 +6,7 @@ session id and counter. Times are seconds since the Unix epoch, on the store's c
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,6 +22,7 @@ __all__ = [
     "Revocation",
     "Rotation",
     "Session",
+    "once_name",
     "subject_tag",
 ]
 
@@ -209,10 +211,23 @@ def subject_tag(issuer: str, subject: str) -> str:
     It is the hash tag of the subject's keys on a cluster, and part of every sid, so
     it must never change. Two subjects may share one: compare issuer and subject too.
     """
+    return _digest(issuer, subject).hex()[:16]
+
+
+def once_name(space: str, key: str) -> str:
+    """Name what may be used once: 32 characters of ASCII, whatever the texts hold.
+
+    A store that keeps it, and not the key, takes keys of any length and content, and
+    has none to give away.
+    """
+    return urlsafe_b64encode(_digest(space, key)[:24]).decode("ascii")
+
+
+def _digest(*texts: str) -> bytes:
     digest = sha256()
-    for part in (issuer, subject):
-        data = part.encode("utf-8", "surrogatepass")
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
         # With its length in front, no two pairs of texts read the same.
         digest.update(len(data).to_bytes(8, "big") + data)
 
-    return digest.hexdigest()[:16]
+    return digest.digest()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Final
 
 from asgi_auth._drivers.redis import RedisClient, RedisLink
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.stores import _redis_lua as lua
 from asgi_auth.stores._redis_rows import (
     microseconds,
     moment,
@@ -34,21 +35,12 @@ from asgi_auth.stores.records import (
     Revocation,
     Rotation,
     Session,
+    once_name,
     subject_tag,
 )
 from asgi_auth.stores.text import check_storable, is_storable
 
 __all__ = ["RedisStore"]
-
-_LUA: Final = files("asgi_auth.stores") / "lua"
-_CREATE: Final = (_LUA / "create.lua").read_text("utf-8")
-_ROTATE: Final = (_LUA / "rotate.lua").read_text("utf-8")
-_SESSIONS: Final = (_LUA / "sessions.lua").read_text("utf-8")
-_SURPLUS: Final = (_LUA / "surplus.lua").read_text("utf-8")
-_FIND: Final = (_LUA / "find.lua").read_text("utf-8")
-_CLOSE: Final = (_LUA / "close.lua").read_text("utf-8")
-_PUBLISH: Final = (_LUA / "publish.lua").read_text("utf-8")
-_FEED: Final = (_LUA / "feed.lua").read_text("utf-8")
 
 _SID: Final = re.compile(r"([0-9a-f]{16})\.[!-~]{1,128}")
 _CURSOR: Final = re.compile(r"|@\d{1,15}|\d{1,18}-\d{1,18}", re.ASCII)
@@ -150,7 +142,7 @@ class RedisStore:
         limits = (microseconds(idle_ttl), microseconds(ttl), moment(auth_time))
         args = (sid, *limits, rest, _SLACK, moment(now))
         keys = (self._row(sid), *self._indexes(tag))
-        row = await self._link.run(_CREATE, keys, (*args, 0), again=(*args, 1))
+        row = await self._link.run(lua.CREATE, keys, (*args, 0), again=(*args, 1))
         if row is None:
             msg = "a session with this sid exists"
             raise ValueError(msg)
@@ -180,7 +172,7 @@ class RedisStore:
         args = (sid, seq, *limits, moment(now), client or "-")
         keys = (self._row(sid), *self._indexes(tag))
         again = args if grace >= _SAFE_GRACE else None
-        outcome, *row = await self._link.run(_ROTATE, keys, args, again=again)
+        outcome, *row = await self._link.run(lua.ROTATE, keys, args, again=again)
         session = unpack(sid, row[0]) if row else None
         return Rotation(text(outcome), session)  # type: ignore[arg-type]
 
@@ -190,7 +182,7 @@ class RedisStore:
             return None
 
         args = (moment(now),)
-        row = await self._link.run(_FIND, [self._row(sid)], args, again=args)
+        row = await self._link.run(lua.FIND, [self._row(sid)], args, again=args)
         return None if row is None else unpack(sid, row)
 
     async def sessions(
@@ -210,7 +202,7 @@ class RedisStore:
         place = "-" if after is None else f"({pack_place(after)}"
         args = (self._rows(tag), pack_owner(issuer, subject), moment(now), place, limit)
         keys = self._indexes(tag)
-        found = await self._link.run(_SESSIONS, keys, args, again=args)
+        found = await self._link.run(lua.SESSIONS, keys, args, again=args)
         rows = zip(found[::2], found[1::2], strict=True)
         return [unpack(text(sid), row) for sid, row in rows]
 
@@ -227,9 +219,8 @@ class RedisStore:
         tag = subject_tag(issuer, subject)
         args = (self._rows(tag), pack_owner(issuer, subject), moment(now), keep, limit)
         keys = self._indexes(tag)
-        return [
-            text(sid) for sid in await self._link.run(_SURPLUS, keys, args, again=args)
-        ]
+        sids = await self._link.run(lua.SURPLUS, keys, args, again=args)
+        return [text(sid) for sid in sids]
 
     async def close(
         self,
@@ -248,7 +239,7 @@ class RedisStore:
             for start in range(0, len(known), _CHUNK):
                 chunk = known[start : start + _CHUNK]
                 keys = [*self._indexes(tag), *map(self._row, chunk)]
-                await self._link.run(_CLOSE, keys, chunk, again=chunk)
+                await self._link.run(lua.CLOSE, keys, chunk, again=chunk)
 
     async def publish(
         self,
@@ -271,7 +262,7 @@ class RedisStore:
         limits = (microseconds(ttl), microseconds(self._retention), _SLACK)
         args = (*limits, moment(now), *texts)
         keys = (self._stream, self._kept)
-        await self._link.run(_PUBLISH, keys, args, again=args)
+        await self._link.run(lua.PUBLISH, keys, args, again=args)
 
     async def feed(
         self, cursor: str | None, *, wait: float, now: float | None = None
@@ -293,6 +284,19 @@ class RedisStore:
             cursor = feed.cursor
             await self._link.wait(self._stream, cursor, min(rest, _LONGEST_WAIT))
 
+    async def once(
+        self, space: str, key: str, *, ttl: float, now: float | None = None
+    ) -> bool:
+        """Use up a key; return whether it was there. See :meth:`OnceStore.once`.
+
+        One round trip. If the answer is lost it asks again, and gets the same one.
+        """
+        name = f"{self._prefix}:o:{once_name(space, key)}"
+        # Only a caller with a time of their own needs it longer than by the server's.
+        slack = 0 if now is None else _SLACK
+        args = (microseconds(ttl), slack, secrets.token_hex(4), moment(now))
+        return bool(await self._link.run(lua.ONCE, [name], args, again=args))
+
     async def aclose(self) -> None:
         """Close the connections of the running loop; a later verb opens new ones."""
         await self._link.aclose()
@@ -301,7 +305,7 @@ class RedisStore:
         is_ours = _CURSOR.fullmatch(cursor) is not None
         args = (cursor if is_ours else "", FEED_PAGE, now)
         keys = (self._stream, self._kept)
-        answer = await self._link.run(_FEED, keys, args, again=args, urgent=True)
+        answer = await self._link.run(lua.FEED, keys, args, again=args, urgent=True)
         time, cursor, more, restarted, entries = answer
         return Feed(
             tuple(unpack_revocations(entries)),

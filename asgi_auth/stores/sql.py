@@ -21,6 +21,7 @@ from asgi_auth.stores.records import (
     Revocation,
     Rotation,
     Session,
+    once_name,
 )
 from asgi_auth.stores.rotation import GREATEST_SEQ, judge
 from asgi_auth.stores.sql_feed import SQLFeed
@@ -47,7 +48,7 @@ class SQLStore:
         url_or_engine: ``sqlite:///file`` or ``postgresql://user:password@host/name``,
             or an ``AsyncEngine`` of SQLAlchemy, which is used as it is: by one event
             loop, with the time-outs that it has, and closed by its owner.
-        table_prefix: Begins the names of its two tables.
+        table_prefix: Begins the names of its three tables.
         schema: The schema of PostgreSQL that they are in, which must exist; by default
             the first one of the search path.
         retention: Seconds for which an ended session is still known.
@@ -74,14 +75,12 @@ class SQLStore:
         self._schema = Schema(table_prefix, schema)
         statements = Statements(self._schema, self._database.dialect)
         self._create = statements.create()
-        self._advances = {
-            "rotated": statements.rotate(),
-            "restored": statements.restore(),
-        }
+        self._advances = statements.advances()
         self._find = statements.find()
         self._list = statements.sessions()
         self._surplus = statements.surplus()
         self._close = statements.close()
+        self._once = statements.once()
         self._sweeper = SQLSweeper(self._database, statements.sweep(), retention)
         self._feed = SQLFeed(self._database, statements, poll=poll)
 
@@ -282,8 +281,16 @@ class SQLStore:
         await self._sweeper.sometimes(now)
         return await self._feed.read(cursor, wait=wait, now=now)
 
+    async def once(
+        self, space: str, key: str, *, ttl: float, now: float | None = None
+    ) -> bool:
+        """Use up a key; return whether it was there. See ``OnceStore.once``."""
+        await self._sweeper.sometimes(now)
+        values = {"name": once_name(space, key), "ttl": ttl, "now": now}
+        return bool(await self._database.fetch(self._once, values, write=True))
+
     async def sweep(self, *, now: float | None = None) -> int:
-        """Delete what ended: sessions after *retention*, revocations at once.
+        """Delete what ended: sessions after *retention*, the rest at once.
 
         Returns:
             How many rows are gone.

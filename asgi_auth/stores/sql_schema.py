@@ -1,4 +1,4 @@
-"""The two tables of :class:`~asgi_auth.stores.sql.SQLStore`.
+"""The three tables of :class:`~asgi_auth.stores.sql.SQLStore`.
 
 No column holds a usable token. It runs nothing: see ``SQLStore.create_schema``.
 """
@@ -34,6 +34,7 @@ class Schema:
         self.metadata: sa.MetaData = sa.MetaData(schema=schema)
         self.sessions: sa.Table = _sessions(prefix, self.metadata)
         self.revocations: sa.Table = _revocations(prefix, self.metadata)
+        self.once: sa.Table = _once(prefix, self.metadata)
 
 
 def _text(name: str, *, null: bool = False) -> sa.Column[str]:
@@ -106,4 +107,16 @@ def _revocations(prefix: str, metadata: sa.MetaData) -> sa.Table:
         sa.Index(f"{name}_expires_at", "expires_at", "id"),
         # A deleted id must not come back: readers go on from the last they saw.
         sqlite_autoincrement=True,
+    )
+
+
+def _once(prefix: str, metadata: sa.MetaData) -> sa.Table:
+    name = f"{prefix}once"
+    return sa.Table(
+        name,
+        metadata,
+        # A digest of what was used, and until when that counts.
+        sa.Column("name", sa.Text(), primary_key=True),
+        _time("expires_at"),
+        sa.Index(f"{name}_expires_at", "expires_at"),
     )

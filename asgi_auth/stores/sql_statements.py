@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asgi_auth._drivers.sql import sa
+from asgi_auth._drivers.sql import insert_for, sa
 from asgi_auth.stores.sql_cursor import OVERLAP
 from asgi_auth.stores.sql_terms import Terms, integer, seconds
 
@@ -18,6 +18,8 @@ __all__ = ["Statements"]
 
 # Seconds by which a clock may jump ahead and back without harm.
 _JUMP = 3600.0
+# The same for what is used once, of which there is more.
+_SLIGHT_JUMP = 60.0
 
 
 class Statements(Terms):
@@ -51,6 +53,10 @@ class Statements(Terms):
     def restore(self) -> sa.Executable:
         """Do so for one whose counter is behind it."""
         return self._advance(operator.lt)
+
+    def advances(self) -> dict[str, sa.Executable]:
+        """Return both, by the outcome that they have."""
+        return {"rotated": self.rotate(), "restored": self.restore()}
 
     def _advance(self, compare: Callable[[Any, Any], Any]) -> sa.Executable:
         table = self._sessions
@@ -246,9 +252,23 @@ class Statements(Terms):
             self._moment.outerjoin(page, sa.true())
         )
 
+    def once(self) -> sa.Executable:
+        """Keep ``name`` for ``ttl``; return it, unless it counts as used."""
+        table = self._used
+        insert = insert_for(self._dialect, table).values(
+            name=sa.bindparam("name", type_=sa.Text()),
+            expires_at=self._time() + seconds("ttl"),
+        )
+        statement: sa.Executable = insert.on_conflict_do_update(
+            index_elements=[table.c.name],
+            set_={"expires_at": insert.excluded.expires_at},
+            where=table.c.expires_at <= self._time(),
+        ).returning(table.c.name)
+        return statement
+
     def sweep(self) -> Sequence[sa.Executable]:
-        """Delete some of what ended: sessions ``retention`` ago, revocations lately."""
-        sessions, revocations = self._sessions, self._revocations
+        """Delete some of what ended: sessions ``retention`` ago, the rest lately."""
+        sessions, revocations, used = self._sessions, self._revocations, self._used
         ended = self._once(self._time() - seconds("retention"))
         life = revocations.c.expires_at - revocations.c.at
         newest = sa.select(sa.func.max(revocations.c.id)).scalar_subquery()
@@ -264,6 +284,11 @@ class Statements(Terms):
                 revocations.c.stored_at + life <= self._present() - OVERLAP,
                 # Readers that stand there would think that it was lost.
                 revocations.c.id < newest,
+            ),
+            self._delete(
+                used.c.name,
+                used.c.expires_at,
+                self._once(self._time() - _SLIGHT_JUMP),
             ),
         ]
 

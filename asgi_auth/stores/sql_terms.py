@@ -29,6 +29,7 @@ class Terms:
         self._dialect = dialect
         self._sessions = schema.sessions
         self._revocations = schema.revocations
+        self._used = schema.once
         self._moment = sa.select(
             self._time().label("now"), self._present().label("present")
         ).subquery("moment")

@@ -10,6 +10,7 @@ import pytest
 
 from asgi_auth.stores.base import Store
 from asgi_auth.testing.listing_contract import ListingContract
+from asgi_auth.testing.once_contract import OnceContract
 from asgi_auth.testing.revocation_contract import RevocationContract
 from asgi_auth.testing.rotation_contract import RotationContract
 from asgi_auth.testing.session_contract import SessionContract
@@ -18,7 +19,11 @@ __all__ = ["StoreContract"]
 
 
 class StoreContract(
-    SessionContract, ListingContract, RotationContract, RevocationContract
+    SessionContract,
+    ListingContract,
+    RotationContract,
+    RevocationContract,
+    OnceContract,
 ):
     """Subclass it, and give it a fixture ``store``.
 

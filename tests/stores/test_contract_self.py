@@ -143,6 +143,33 @@ class Crashing(MemoryStore):
         return await super().rotate(sid, seq, **rest)
 
 
+class Thoughtless(MemoryStore):
+    """Looks, and then writes."""
+
+    async def once(self, space, key, *, ttl, now=None):
+        is_free = await super().once(space, key, ttl=0, now=now)
+        await asyncio.sleep(0)
+        await super().once(space, key, ttl=ttl, now=now)
+        return is_free
+
+
+class Prolonging(MemoryStore):
+    async def once(self, space, key, *, ttl, now=None):
+        is_free = await super().once(space, key, ttl=ttl, now=now)
+        self._once._ends = dict.fromkeys(self._once._ends, now + ttl)
+        return is_free
+
+
+class Glued(MemoryStore):
+    async def once(self, space, key, **times):
+        return await super().once("", space + key, **times)
+
+
+class Keeping(MemoryStore):
+    async def once(self, space, key, *, ttl, now=None):
+        return await super().once(space, key, ttl=1e9, now=now)
+
+
 BROKEN = [
     (TwoSteps, "test_fifty_racing_refreshes_have_one_successor", {}),
     (EndlessGrace, "test_rotate_after_grace_is_reuse_that_changes_nothing", {}),
@@ -162,6 +189,11 @@ BROKEN = [
     (Unpaged, "test_no_page_has_more_than_its_size", {}),
     (Impatient, "test_no_page_has_more_than_its_size", {}),
     (Trusting, "test_a_cursor_that_is_not_known_begins_the_window", {"cursor": "x"}),
+    (Thoughtless, "test_fifty_racing_requests_use_a_key_once", {}),
+    (Prolonging, "test_a_later_use_makes_no_key_count_longer", {}),
+    (Glued, "test_two_spaces_and_two_keys_stay_apart", {}),
+    (Keeping, "test_a_used_key_is_forgotten_after_its_time", {}),
+    (Keeping, "test_no_time_only_looks", {}),
     (Crashing, "test_rotate_of_a_weird_sid_is_refused", {"sid": "\ud800"}),
     (Crashing, "test_rotate_of_a_counter_that_never_was_is_refused", {"seq": 2**80}),
 ]

@@ -176,6 +176,16 @@ async def test_a_publication_whose_answer_is_cut_is_published(proxy, store):
     assert set(values) == {"x", "y"}
 
 
+@pytest.mark.parametrize("after", [0, 1, 3])
+async def test_a_use_whose_answer_is_cut_is_neither_lost_nor_done_twice(
+    proxy, store, after
+):
+    await store.once("ticket", "warm", ttl=30)
+    await proxy.cut(after)
+    assert await store.once("ticket", "one", ttl=30) is True
+    assert await store.once("ticket", "one", ttl=30) is False
+
+
 async def test_a_feed_whose_answer_is_cut_is_whole(proxy, store):
     cursor = (await store.feed(None, wait=0)).cursor
     many = [Revocation(kind="jti", issuer=ISSUER, value=str(n)) for n in range(1500)]

@@ -64,6 +64,7 @@ VALUES = {
         "size": 500,
         "now": None,
     },
+    "once": {"name": "n5", "ttl": 30.0, "now": None},
     "sweep": {"retention": 86400.0, "now": None},
 }
 
@@ -80,6 +81,11 @@ FILL = {
         "INSERT INTO {prefix}revocations (kind, issuer, value, at, expires_at, "
         "stored_at) SELECT 'sid', 'i', 's' || n, 1e9, "
         "CASE WHEN n % 2 = 0 THEN 1e9 + n ELSE 9e9 + n END, 1e9 + n "
+        "FROM ({numbers}) AS series"
+    ),
+    "once": (
+        "INSERT INTO {prefix}once (name, expires_at) SELECT 'n' || n, "
+        "CASE WHEN n % 2 = 0 THEN 1e9 + n ELSE 9e9 + n END "
         "FROM ({numbers}) AS series"
     ),
 }
@@ -151,7 +157,7 @@ async def plans_of(store):
 
 async def test_no_statement_walks_over_a_table_or_sorts(filled):
     plans = await plans_of(filled)
-    assert len(plans) == len(VALUES) + 2  # A sweep has three.
+    assert len(plans) == len(VALUES) + 3  # A sweep has four.
     for name, plan in plans.items():
         for step in plan:
             if (name, step) == ("settled 0", "SCAN plans_revocations"):
