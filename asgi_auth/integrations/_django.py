@@ -1,4 +1,4 @@
-"""Django's own side: its users, and its way to answer instead of raising.
+"""Django's own side: its users, its CORS, and its way to answer instead of raising.
 
 It is for the adapters of Django and Channels; it guards nothing.
 """
@@ -6,21 +6,59 @@ It is for the adapters of Django and Channels; it guards nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.module_loading import import_string
 
+from asgi_auth._asgi import Headers
 from asgi_auth.errors import AuthError
 from asgi_auth.guards.connection import scope_of
+from asgi_auth.integrations._cors import CorsWithin
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import response_to
+from asgi_auth.typing import Scope
 
-__all__ = ["RefusalMiddleware", "UserMiddleware", "load_user"]
+__all__ = ["RefusalMiddleware", "Routed", "UserMiddleware", "cors_of", "load_user"]
+
+_CORS = "corsheaders.middleware"
+
+
+async def cors_of(scope: Scope, status: int) -> Headers:
+    """Return the headers that django-cors-headers puts on an answer with *status*."""
+    cors = _cors_middleware()
+    if cors is None:
+        return []
+
+    # Its signal may ask the database.
+    response = await sync_to_async(_respond)(cors, scope, status)
+    return [(n.lower().encode(), v.encode("latin-1")) for n, v in response.items()]
+
+
+def _cors_middleware() -> Callable[..., Any] | None:
+    """Find it, or a class of the application's below it, among the settings."""
+    for name in settings.MIDDLEWARE:
+        made: Any = import_string(name)
+        family = made.__mro__ if isinstance(made, type) else ()
+        if any(kind.__module__ == _CORS for kind in family):
+            middleware: Callable[..., Any] = made
+            return middleware
+
+    return None
+
+
+def _respond(cors: Callable[..., Any], scope: Scope, status: int) -> HttpResponse:
+    request = ASGIRequest(scope, BytesIO())
+    response: HttpResponse = cors(lambda _: HttpResponse(status=status))(request)
+    return response
 
 
 async def load_user(principal: Principal) -> Any:
@@ -130,3 +168,18 @@ def _be(request: HttpRequest, user: Any) -> None:
 
     request.user = user
     request.auser = auser
+
+
+class Routed(CorsWithin):
+    """The middleware, which reads paths as Channels' routers do."""
+
+    __slots__ = ()
+
+    def _is_public(self, scope: Scope) -> bool:
+        # A router around this app has left that; Django itself reads the whole path.
+        left = scope.get("path_remaining")
+        whole = left is None or scope["type"] == "http"
+        return (not whole or super()._is_public(scope)) and (
+            left is None
+            or super()._is_public({**scope, "path": f"/{left}", "root_path": ""})
+        )

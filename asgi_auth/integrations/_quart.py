@@ -1,4 +1,4 @@
-"""What Quart is serving, and where its own paths begin.
+"""What Quart is serving, where its own paths begin, and what its CORS says.
 
 It is for the adapter; it guards nothing.
 """
@@ -6,15 +6,24 @@ It is for the adapter; it guards nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
-from quart import has_request_context, has_websocket_context, request, websocket
+from quart import (
+    Quart,
+    Response,
+    has_request_context,
+    has_websocket_context,
+    request,
+    websocket,
+)
+from werkzeug.datastructures import Headers
 
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.integrations._cors import AskForHeaders, CorsWithin
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Installed", "rooted", "serving"]
+__all__ = ["Installed", "cors_of", "rooted", "serving"]
 
 
 def rooted(inner: Any) -> ASGIApp:
@@ -35,7 +44,7 @@ def rooted(inner: Any) -> ASGIApp:
     return begun
 
 
-class Installed(AuthenticationMiddleware):
+class Installed(CorsWithin):
     """The middleware, which reads paths as Quart does."""
 
     __slots__ = ()
@@ -56,6 +65,52 @@ class Installed(AuthenticationMiddleware):
 
 def _is_cut(root: str, path: str) -> bool:
     return path.startswith(root) and path[len(root) :][:1] not in {"", "/"}
+
+
+def cors_of(app: Quart) -> AskForHeaders:
+    """Return what asks the ``after_request`` functions of *app*, of which CORS is one.
+
+    Each works for itself: one that needs what ``before_request`` has left is passed
+    over. No session is opened or saved, and no handler runs.
+    """
+
+    async def ask(scope: Scope, status: int) -> list[tuple[bytes, bytes]]:
+        context = app.request_context(_request_of(app, scope))
+        context.session = await app.session_interface.make_null_session(app)
+        async with context:
+            response = Response(status=status)
+            for name in (*context.request.blueprints, None):
+                for function in reversed(app.after_request_funcs[name]):
+                    with suppress(Exception):
+                        changed: Any = await app.ensure_async(function)(response)
+                        response = changed
+
+        return [(n.lower().encode(), v.encode()) for n, v in response.headers]
+
+    return ask
+
+
+def _request_of(app: Quart, scope: Scope) -> Any:
+    headers = Headers()
+    for name, value in scope["headers"]:
+        headers.add(name.decode("latin1"), value.decode("latin1"))
+
+    root = scope.get("root_path", "")
+    return app.request_class(
+        scope["method"],
+        scope.get("scheme", "http"),
+        scope["path"].removeprefix(root) or "/",
+        scope["query_string"],
+        headers,
+        root,
+        scope.get("http_version", "1.1"),
+        scope=scope,  # type: ignore[arg-type]
+        send_push_promise=_push_nothing,
+    )
+
+
+async def _push_nothing(path: str, headers: Headers) -> None:
+    """Be a push that nobody gets."""
 
 
 def serving() -> Scope:

@@ -98,8 +98,14 @@ def _is_a(kind: type, middleware: Middleware) -> bool:
 
 def _place(app: Starlette, backend: Backend) -> int:
     """Outermost but for CORS, whose headers a refusal must have too."""
-    cors = [_is_a(CORSMiddleware, middleware) for middleware in app.user_middleware]
+    stack = app.user_middleware
     if any(isinstance(source, QueryParam) for source in backend.sources):
-        # What stands further out sees the tokens in queries.
-        return [*cors, False].index(False)
+        # What stands further out sees the tokens in queries. CORS looks at none.
+        stack.sort(key=_is_not_cors)
+
+    cors = [not _is_not_cors(middleware) for middleware in stack]
     return len(cors) - cors[::-1].index(True) if True in cors else 0
+
+
+def _is_not_cors(middleware: Middleware) -> bool:
+    return not _is_a(CORSMiddleware, middleware)

@@ -14,10 +14,15 @@ from asgi_auth import guards
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
-from asgi_auth.integrations._django import RefusalMiddleware, load_user
+from asgi_auth.integrations._django import (
+    RefusalMiddleware,
+    Routed,
+    cors_of,
+    load_user,
+)
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
-from asgi_auth.typing import ASGIApp, Backend, Scope
+from asgi_auth.typing import ASGIApp, Backend
 
 __all__ = [
     "RefusalMiddleware",
@@ -39,6 +44,8 @@ def install(
 ) -> ASGIApp:
     """Return *app* with the middleware around it, to be served instead.
 
+    Its refusals have the headers of django-cors-headers, where the settings name it.
+
     Args:
         app: A ``ProtocolTypeRouter``, or what stands where ``AuthMiddlewareStack``
             would: around a ``URLRouter``, or around Django's own application.
@@ -52,22 +59,7 @@ def install(
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    return _Installed(app, backend, **options)
-
-
-class _Installed(AuthenticationMiddleware):
-    """The middleware, which reads paths as Channels' routers do."""
-
-    __slots__ = ()
-
-    def _is_public(self, scope: Scope) -> bool:
-        # A router around this app has left that; Django itself reads the whole path.
-        left = scope.get("path_remaining")
-        whole = left is None or scope["type"] == "http"
-        return (not whole or super()._is_public(scope)) and (
-            left is None
-            or super()._is_public({**scope, "path": f"/{left}", "root_path": ""})
-        )
+    return Routed(app, backend, cors_of, **options)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

@@ -14,9 +14,11 @@ from asgi_auth import guards
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
+from asgi_auth.integrations._cors import CorsWithin
 from asgi_auth.integrations._django import (
     RefusalMiddleware,
     UserMiddleware,
+    cors_of,
     load_user,
 )
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -44,6 +46,8 @@ def install(
 ) -> ASGIApp:
     """Return *app* with the middleware around it, to be served instead.
 
+    Its refusals have the headers of django-cors-headers, where the settings name it.
+
     Args:
         app: What ``get_asgi_application()`` returns, or what stands around it.
         backend: Decides who is calling.
@@ -56,7 +60,7 @@ def install(
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    return AuthenticationMiddleware(app, backend, **options)
+    return CorsWithin(app, backend, cors_of, **options)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

@@ -20,7 +20,7 @@ from asgi_auth import guards
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.integrations._common import Demands, MiddlewareOptions
-from asgi_auth.integrations._quart import Installed, rooted, serving
+from asgi_auth.integrations._quart import Installed, cors_of, rooted, serving
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import close_code, response_to
 from asgi_auth.responses.state import state_of
@@ -45,7 +45,8 @@ def install(app: Quart, backend: Backend, **options: Unpack[MiddlewareOptions]) 
 
     Args:
         app: Whose ``asgi_app`` is wrapped. A handler that it registers for
-            ``AuthError``, before or after, is left to answer instead.
+            ``AuthError``, before or after, is left to answer instead. Its CORS, as all
+            ``after_request`` functions, is asked for the headers of refusals too.
         backend: Decides who is calling.
         options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
 
@@ -56,7 +57,7 @@ def install(app: Quart, backend: Backend, **options: Unpack[MiddlewareOptions]) 
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    wrapped: Any = Installed(rooted(app.asgi_app), backend, **options)
+    wrapped: Any = Installed(rooted(app.asgi_app), backend, cors_of(app), **options)
     app.asgi_app = wrapped  # type: ignore[method-assign]
     app.extensions[_NAME] = wrapped
     handlers: Any = app.error_handler_spec[None][None]

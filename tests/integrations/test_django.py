@@ -26,6 +26,8 @@ from asgi_auth import (
     ExpiredTokenError,
     JWTBackend,
 )
+from asgi_auth.integrations import channels as channels_adapter
+from asgi_auth.integrations import django as django_adapter
 from asgi_auth.integrations.django import (
     current_principal,
     current_user,
@@ -35,7 +37,7 @@ from asgi_auth.integrations.django import (
     requires,
 )
 from tests import forge
-from tests.asgi import bearer, cookie
+from tests.asgi import bearer, cookie, run
 from tests.integrations.acceptance import client_of
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.websocket.django_settings")
@@ -353,3 +355,42 @@ def test_nothing_of_channels_is_needed(module):
         "DJANGO_SETTINGS_MODULE": "tests.websocket.django_settings",
     }
     subprocess.run([sys.executable, "-c", code], check=True, env=environ)
+
+
+# ------------------------------------------------------------------------------- CORS
+
+ORIGIN = (b"origin", b"https://web.example")
+PREFLIGHT = [ORIGIN, (b"access-control-request-method", b"GET")]
+ALLOWED = "access-control-allow-origin"
+CORS = "corsheaders.middleware.CorsMiddleware"
+
+
+@pytest.mark.parametrize("adapter", [django_adapter, channels_adapter])
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_refusal_has_the_headers_of_cors(backend, adapter, required):
+    forged = bearer(forge.token(sub="1") + b"x")
+    with override_settings(
+        ROOT_URLCONF=urls,
+        MIDDLEWARE=[CORS, *MIDDLEWARE],
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+        CORS_ALLOWED_ORIGINS=["https://web.example"],
+    ):
+        app = adapter.install(get_asgi_application(), backend, required=required)
+        for headers in ([], [forged]):
+            response = await ask(app, "/guarded", headers=[ORIGIN, *headers])
+            assert response.status_code == 401
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.headers.get_list(ALLOWED) == ["https://web.example"]
+
+        answer = await ask(app, "/guarded", method="OPTIONS", headers=PREFLIGHT)
+        assert answer.status_code == (204 if required else 200)
+        assert "authorization" in answer.headers["access-control-allow-headers"]
+        evil = [(b"origin", b"https://evil.example"), forged]
+        foreign = await ask(app, "/guarded", headers=evil)
+        assert (foreign.status_code, foreign.headers.get(ALLOWED)) == (401, None)
+
+
+@pytest.mark.parametrize("query", [b"", b"\xff"])
+async def test_a_refusal_without_cors_is_one(app, query):
+    headers = [ORIGIN, bearer(b"a.b.c")]
+    assert (await run(app, "/guarded", headers=headers, query=query)).status == 401

@@ -19,6 +19,7 @@ from quart import (
 )
 from quart.testing.connections import WebsocketResponseError
 from quart.views import MethodView
+from quart_cors import cors
 
 from asgi_auth import AuthError, ConfigurationError, ExpiredTokenError
 from asgi_auth.errors import AuthorizationError
@@ -32,6 +33,7 @@ from asgi_auth.integrations.quart import (
 from tests.integrations.acceptance import (
     ANN,
     GUARDED,
+    INVALID,
     UNKNOWN,
     AcceptanceSuite,
     OwnHandlers,
@@ -383,3 +385,92 @@ async def test_options_that_do_not_fit_leave_the_app_as_it_is(services):
     app.get("/here")(nothing)
     assert (await fetch(app, "/here")).status_code == 401
     assert (await fetch(app, "/here", headers=bearer(services.token()))).json() == {}
+
+
+# ------------------------------------------------------------------------------- CORS
+
+ORIGIN = {"Origin": "https://web.example"}
+PREFLIGHT = {
+    **ORIGIN,
+    "Access-Control-Request-Method": "GET",
+    "Access-Control-Request-Headers": "authorization",
+}
+ALLOWED = "access-control-allow-origin"
+
+
+def with_cors(services, **options):
+    app = installed(services, **options)
+    app.get("/private")(requires()(nothing))
+    return cors(app, allow_origin="https://web.example")
+
+
+@pytest.mark.parametrize("options", [{}, {"required": True}])
+async def test_a_refusal_has_the_headers_of_cors(services, options):
+    app = with_cors(services, **options)
+    forged = bearer(services.forged_token())
+    for headers in ({}, forged):
+        for path in ("/private", "/nowhere"):
+            response = await fetch(app, path, headers={**ORIGIN, **headers})
+            if response.status_code != 404:
+                assert response.status_code == 401
+                assert response.headers["content-type"] == "application/problem+json"
+
+            assert response.headers.get_list(ALLOWED) == [ORIGIN["Origin"]]
+
+    foreign = {"Origin": "https://evil.example", **forged}
+    for headers in (foreign, forged):
+        response = await fetch(app, "/private", headers=headers)
+        assert response.status_code == 401
+        assert ALLOWED not in response.headers
+
+
+@pytest.mark.parametrize("options", [{}, {"preflight": "refuse"}])
+async def test_a_preflight_is_answered_by_cors_and_by_nothing_else(
+    services, options, caplog
+):
+    app = with_cors(services, required=True, **options)
+
+    async def ask(**headers):
+        given = {**PREFLIGHT, **headers}
+        return await fetch(app, "/private", method="OPTIONS", headers=given)
+
+    response = await ask()
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["access-control-allow-headers"] == "authorization"
+    assert not {"www-authenticate", "content-length"} & {*response.headers}
+    assert (await ask(Origin="https://evil.example")).status_code == 401
+    assert not caplog.records
+
+    app.after_request_funcs.clear()
+    assert (await ask()).status_code == 401
+    assert bool(caplog.records) is (not options)
+
+
+async def test_what_follows_a_request_may_fail_without_one(services):
+    app = with_cors(services)
+
+    @app.after_request
+    async def last(response):
+        raise LookupError(current_user.id)
+
+    @app.after_request
+    def first(response):
+        response.headers["X-Request-Id"] = "7"
+        response.headers["Set-Cookie"] = "a=b"
+        return response
+
+    headers = {**ORIGIN, **bearer(services.forged_token())}
+    response = await fetch(app, "/private", headers=headers)
+    assert response.status_code == 401
+    assert response.headers[ALLOWED] == ORIGIN["Origin"]
+    assert response.headers["x-request-id"] == "7"
+    assert "set-cookie" not in response.headers
+
+
+async def test_cors_that_fails_lets_nobody_pass(services):
+    app = cors(installed(services), allow_credentials=True)  # For all: an error.
+    app.create_url_adapter = lambda request: 1 / 0
+    headers = {**ORIGIN, **bearer(services.forged_token())}
+    response = await fetch(app, "/private", headers=headers)
+    assert_refused(response, 401, "invalid_token", INVALID)
+    assert ALLOWED not in response.headers

@@ -29,6 +29,7 @@ from asgi_auth import (
     ConfigurationError,
     ExpiredTokenError,
     JWTBackend,
+    QueryParam,
 )
 from asgi_auth.integrations._common import MiddlewareOptions
 from asgi_auth.integrations.starlette import (
@@ -154,14 +155,16 @@ CORS = {"allow_origins": ["https://app.example"], "allow_headers": ["authorizati
 class TestPlace(Suite):
     """Where the middleware stands among the application's own."""
 
+    @pytest.mark.parametrize("source", [BearerHeader(), QueryParam()])
     @pytest.mark.parametrize("when", ["before", "below a logger", "after"])
-    async def test_a_refusal_carries_the_headers_of_cors(self, services, when):
+    async def test_a_refusal_carries_the_headers_of_cors(self, services, when, source):
         app = Starlette(routes=[Route("/", requires()(whoami))])
         if when != "after":
             app.add_middleware(OwnCORS, **CORS)
         if when == "below a logger":
             app.add_middleware(GZipMiddleware)
-        install(app, JWTBackend(services.tokens, sources=[BearerHeader()]))
+        sources = {BearerHeader(), source}
+        install(app, JWTBackend(services.tokens, sources=[*sources]))
         if when == "after":
             app.add_middleware(CORSMiddleware, **CORS)
 
