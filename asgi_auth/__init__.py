@@ -47,6 +47,7 @@ from asgi_auth.principal import (
 )
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import deny
+from asgi_auth.responses.refusals import RefusalMiddleware
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions import SessionPolicy, TokenService
 from asgi_auth.stores.memory import MemoryStore
@@ -89,6 +90,7 @@ __all__ = [
     "Principal",
     "QueryParam",
     "RateLimitedError",
+    "RefusalMiddleware",
     "ReusedTokenError",
     "RevocationList",
     "RevokedTokenError",

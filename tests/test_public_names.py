@@ -40,6 +40,7 @@ PUBLIC = [
     "Principal",
     "QueryParam",
     "RateLimitedError",
+    "RefusalMiddleware",
     "ReusedTokenError",
     "RevocationList",
     "RevokedTokenError",

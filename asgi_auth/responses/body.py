@@ -35,10 +35,11 @@ class RequestBody:
         receive: The server's.
     """
 
-    __slots__ = ("_receive", "_started", "ended")
+    __slots__ = ("_is_drained", "_receive", "_started", "ended")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+        self._is_drained = False
         self._started = False
         self.ended: bool = False
 
@@ -52,7 +53,7 @@ class RequestBody:
         return message
 
     async def drain(self, scope: Scope) -> None:
-        """Read the rest and drop it, at most 8 MiB and for at most 5 seconds.
+        """Read the rest and drop it, once, at most 8 MiB and for at most 5 seconds.
 
         A client that waits for ``100 Continue`` (RFC 9110, section 10.1.1) is spared
         the sending: the refusal is its answer. So is one that announces more.
@@ -60,9 +61,12 @@ class RequestBody:
         Args:
             scope: Of the request.
         """
-        if self.ended or (not self._started and _is_better_left(scope)):
+        is_left = not self._started and _is_better_left(scope)
+        if self.ended or self._is_drained or is_left:
             return
 
+        # A guard's answer goes through the middleware, which would begin again.
+        self._is_drained = True
         size = 0
         with move_on_after(MOST_SECONDS):
             while (message := await self.receive()).get("more_body"):

@@ -26,6 +26,7 @@ from asgi_auth import (
     Header,
     JWTBackend,
     QueryParam,
+    RefusalMiddleware,
 )
 from asgi_auth.integrations.sentry import Scrubber
 from asgi_auth.integrations.starlette import install, requires
@@ -172,6 +173,18 @@ async def test_a_refusal_is_no_event(events, framework):
     install(app, backend())
     app = SentryAsgiMiddleware(app)
     for headers, status in (([], 401), ([bearer(TOKEN)], 403), ([bearer(b"x")], 401)):
+        assert (await run(app, headers=headers)).status == status
+
+    assert sent == []
+
+
+@pytest.mark.parametrize("framework", [Starlette, FastAPI])
+async def test_a_refusal_within_an_app_that_is_wrapped_is_no_event(events, framework):
+    sent = events()
+    within = Middleware(RefusalMiddleware)
+    app = framework(routes=[Route("/", guarded)], middleware=[within])
+    app = AuthenticationMiddleware(SentryAsgiMiddleware(app), backend())
+    for headers, status in (([], 401), ([bearer(TOKEN)], 403)):
         assert (await run(app, headers=headers)).status == status
 
     assert sent == []

@@ -77,7 +77,7 @@ def test_all_ten_faults_of_a_bad_app_are_found():
         "not-outermost",
         "skipped-guard",
     }
-    assert len(CHECKS) == 11
+    assert len(CHECKS) == 12
     assert all(fault["advice"] for fault in told["faults"])
     assert SECRET not in done.stdout + done.stderr
 
@@ -349,3 +349,28 @@ def test_cors_that_no_preflight_reaches_is_found(inside, required):
         install(app, backend, required=required)
 
     assert ("hidden-cors" in examined(app)) is (inside and required)
+
+
+@pytest.mark.parametrize("way", ["wrapped", "within", "handled", "installed", "around"])
+def test_tools_that_take_refusals_for_crashes_are_found(way):
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette_exporter import PrometheusMiddleware
+
+    from asgi_auth import AuthError, RefusalMiddleware
+    from asgi_auth.integrations.starlette import install
+
+    tools = [Middleware(PrometheusMiddleware)] if way != "around" else []
+    within = [Middleware(RefusalMiddleware)] if way == "within" else []
+    app = Starlette(middleware=[*tools, *within])
+    tokens = TokenService(KeySet.generate("ES256"), issuer="https://a", audience="a")
+    if way == "handled":
+        app.add_exception_handler(AuthError, answer)
+    if way == "installed":
+        install(app, JWTBackend(tokens))
+    else:
+        app = AuthenticationMiddleware(app, JWTBackend(tokens))
+    if way == "around":
+        app = PrometheusMiddleware(app)
+
+    assert ("misled-tool" in examined(app)) is (way == "wrapped")

@@ -16,6 +16,7 @@ from typing import Any
 from asgi_auth.cli.doctor.finding import Finding
 from asgi_auth.cli.doctor.reach import holds_a_stack, layers_above, reachable
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
+from asgi_auth.cli.doctor.tools import misled_tools
 from asgi_auth.credentials.sources import Cookie, QueryParam
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.keys import Key
@@ -243,6 +244,18 @@ def hidden_cors(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def misled_tool(patient: Patient) -> Iterator[Finding]:
+    """Counters and tracers that are told of a crash where a guard refuses."""
+    for guard in patient.having(AuthenticationMiddleware):
+        for name in misled_tools(guard._app):  # noqa: SLF001
+            yield Finding(
+                "misled-tool",
+                f"{name} stands within AuthenticationMiddleware, and takes what guards "
+                "on handlers refuse for crashes.",
+                "Call install(app, backend), or put RefusalMiddleware within it.",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     weak_key,
     missing_audience,
@@ -254,6 +267,7 @@ CHECKS: tuple[Check, ...] = (
     wildcard_origin,
     hidden_middleware,
     hidden_cors,
+    misled_tool,
     skipped_guard,
 )
 
