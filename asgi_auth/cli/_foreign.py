@@ -28,6 +28,7 @@ from asgi_auth.backends.user_platforms import (
     supabase,
     zitadel,
 )
+from asgi_auth.cli._secrets import has_keys
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.keys._jwks import read_jwks
@@ -62,7 +63,7 @@ def add_foreign_options(parser: Any) -> None:
     group.add_argument(
         "--discover",
         action="store_true",
-        help="find the keys by the metadata of --issuer",
+        help="find the keys by the metadata of --issuer, though there are own keys",
     )
     group.add_argument(
         "--jwks", metavar="URL|FILE", help="where the keys of the issuer are"
@@ -85,12 +86,19 @@ def add_foreign_options(parser: Any) -> None:
 
 
 def is_foreign(options: argparse.Namespace) -> bool:
-    """Tell whether the options speak of another issuer."""
+    """Tell whether the options speak of another issuer.
+
+    An issuer without a key of our own to verify with is one.
+    """
     if options.set and options.preset is None:
         msg = "--set is for arguments of a --preset."
         raise ConfigurationError(msg)
 
-    return bool(options.discover or options.jwks or options.preset)
+    if options.discover or options.jwks or options.preset:
+        return True
+
+    is_ours = options.store is not None or options.kind != "access"
+    return options.issuer is not None and not is_ours and not has_keys(options)
 
 
 def read_issuer(options: argparse.Namespace) -> TrustedIssuer:

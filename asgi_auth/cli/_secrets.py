@@ -12,8 +12,9 @@ from pathlib import Path
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
+from asgi_auth.keys._env import names_key
 
-__all__ = ["add_key_options", "read_keys", "read_password", "read_token"]
+__all__ = ["add_key_options", "has_keys", "read_keys", "read_password", "read_token"]
 
 
 def add_key_options(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,11 @@ def add_key_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--algorithm", help="of a secret or a PEM key, for instance HS512 or PS256"
     )
+
+
+def has_keys(options: argparse.Namespace) -> bool:
+    """Tell whether the options or the environment name keys, good or bad ones."""
+    return options.key_file is not None or names_key()
 
 
 def read_keys(options: argparse.Namespace) -> KeySet:

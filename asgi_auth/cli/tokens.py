@@ -85,9 +85,9 @@ def _add_verify(verbs: Any) -> None:
         "verify",
         help="tell whether a token is good, and show what it says",
         description="Verify signature, kind, times, issuer and audience; with --store "
-        "also whether it is revoked. With --discover, --jwks or --preset the token is "
-        "that of another issuer, and each rule is explained. The exit status is 0 for "
-        "a good token, else 1.",
+        "also whether it is revoked. Without keys of your own, or with --discover, "
+        "--jwks or --preset, the token is that of another issuer, and each rule is "
+        "explained. The exit status is 0 for a good token, else 1.",
         epilog="example: asgi-auth token verify --issuer https://api.example "
         "--audience orders < token.txt",
     )

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["KeySetting", "read_env"]
+__all__ = ["KeySetting", "names_key", "read_env"]
 
 Kind: TypeAlias = Literal["SECRET_KEY", "PRIVATE_KEY", "PUBLIC_KEY", "JWKS"]
 _KINDS: tuple[Kind, ...] = ("SECRET_KEY", "PRIVATE_KEY", "PUBLIC_KEY", "JWKS")
@@ -44,8 +44,7 @@ def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
         ConfigurationError: None or several are set, or a file cannot be read.
     """
     source = os.environ if environ is None else environ
-    names = [name for kind in _KINDS for name in (kind, f"{kind}_FILE")]
-    given = [name for name in names if source.get(prefix + name)]
+    given = _given(prefix, source)
     if len(given) != 1:
         found = " and ".join(prefix + name for name in given) or "none"
         msg = (
@@ -63,6 +62,16 @@ def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
     return KeySetting(
         kind, _value(kind, prefix + given[0], source), algorithm, password
     )
+
+
+def names_key(prefix: str = "ASGI_AUTH_") -> bool:
+    """Tell whether the environment names a key, good or bad, under *prefix*."""
+    return bool(_given(prefix, os.environ))
+
+
+def _given(prefix: str, source: Mapping[str, str]) -> list[str]:
+    names = [name for kind in _KINDS for name in (kind, f"{kind}_FILE")]
+    return [name for name in names if source.get(prefix + name)]
 
 
 def _value(kind: Kind, name: str, source: Mapping[str, str]) -> str:

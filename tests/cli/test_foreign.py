@@ -59,6 +59,27 @@ def test_each_rule_is_explained_for_a_good_token(run, realm):
     assert "NOT checked: whether it is revoked" in err
 
 
+def test_an_issuer_is_asked_for_its_keys_where_there_are_none_of_ours(
+    run, realm, monkeypatch
+):
+    token = realm.token().decode()
+    status, out, _ = run(token)
+    assert status == 0
+    assert "made with a key of the issuer" in out
+    own = (("--store", "memory:"), ("--kind", "refresh"))
+    for arguments in own:
+        status, _, err = run(token, *arguments)
+        assert status == 2
+        assert "ASGI_AUTH_SECRET_KEY" in err or "store" in err
+
+    monkeypatch.setenv("ASGI_AUTH_SECRET_KEY", "k" * 8 + "0123456789abcdefghijklmnop")
+    status, out, err = run(token)
+    assert status == 1
+    assert "Refused: " in err
+    assert not out
+    assert run(token, "--discover")[0] == 0
+
+
 def test_all_broken_rules_are_told_and_not_only_the_first(run, realm):
     token = realm.token(
         aud="orders",
