@@ -37,8 +37,15 @@ IAP_HEADER: Final = Header("x-goog-iap-jwt-assertion", ambient=True)
 """Where Google's Identity-Aware Proxy puts its token."""
 
 _ARN = re.compile(
-    r"arn:aws[a-z-]*:elasticloadbalancing:(?P<region>[a-z0-9-]+):\d{12}:loadbalancer/.+"
+    r"arn:(?P<partition>aws[a-z-]*):elasticloadbalancing:(?P<region>[a-z0-9-]+):\d{12}"
+    r":loadbalancer/.+"
 )
+_ALB_KEYS = {
+    "aws": "https://public-keys.auth.elb.{region}.amazonaws.com/{{kid}}",
+    "aws-cn": "https://public-keys.auth.elb.{region}.amazonaws.com.cn/{{kid}}",
+    "aws-us-gov": "https://s3-{region}.amazonaws.com/"
+    "aws-elb-public-keys-prod-{region}/{{kid}}",
+}
 
 
 def cloudflare_access(
@@ -81,7 +88,9 @@ def google_iap(*, audience: str | Iterable[str], **options: Any) -> TrustedIssue
     return TrustedIssuer(issuer, audience=audience, **{**defaults, **options})
 
 
-def alb(arn: str, *, issuer: str, **options: Any) -> TrustedIssuer:
+def alb(
+    arn: str, *, issuer: str, client: str | None = None, **options: Any
+) -> TrustedIssuer:
     """Trust an Application Load Balancer of AWS that logs users in.
 
     Its tokens have no audience: their header names the load balancer that has signed
@@ -90,10 +99,14 @@ def alb(arn: str, *, issuer: str, **options: Any) -> TrustedIssuer:
     Args:
         arn: Of the load balancer.
         issuer: Of the identity provider that it asks; its tokens name that.
-        options: As for :class:`~asgi_auth.backends.trusted.TrustedIssuer`.
+        client: The load balancer's id at the provider; ``None`` takes any, where its
+            rules have several.
+        options: As for :class:`~asgi_auth.backends.trusted.TrustedIssuer`; ``keys`` in
+            a partition of AWS that is not the public one, GovCloud or China.
 
     Raises:
-        ConfigurationError: The ARN is not that of a load balancer.
+        ConfigurationError: The ARN is not that of a load balancer, or where its keys
+            are is not known.
     """
     found = _ARN.fullmatch(arn)
     if found is None:
@@ -103,7 +116,7 @@ def alb(arn: str, *, issuer: str, **options: Any) -> TrustedIssuer:
     form = TokenForm(
         padded=True,
         max_token=ALB_HEADER.max_token,
-        header_says={"signer": arn},
+        header_says={"signer": arn} | ({} if client is None else {"client": client}),
     )
     defaults: dict[str, Any] = {
         "algorithms": ("ES256",),
@@ -111,7 +124,12 @@ def alb(arn: str, *, issuer: str, **options: Any) -> TrustedIssuer:
         "form": form,
     }
     if "keys" not in options:
-        url = f"https://public-keys.auth.elb.{found['region']}.amazonaws.com/{{kid}}"
+        url = _ALB_KEYS.get(found["partition"])
+        if url is None:
+            msg = f"alb() needs keys=PEMClient(url): AWS is {found['partition']} there."
+            raise ConfigurationError(msg)
+
+        url = url.format(region=found["region"])
         defaults["keys"] = PEMClient(url, fetch=options.get("fetch"))
 
     return TrustedIssuer(issuer, audience=None, **{**defaults, **options})

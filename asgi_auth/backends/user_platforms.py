@@ -104,7 +104,9 @@ def entra_b2c(
 def adfs(host: str, *, audience: str | Iterable[str], **options: Any) -> TrustedIssuer:
     """Trust a server of Active Directory Federation Services.
 
-    ``auth_time`` is a text there, so that ``requires(max_age=...)`` finds none.
+    ``auth_time`` is a text there, so that ``requires(max_age=...)`` finds none. Users
+    have a name only where a rule issues ``upn``; applications that call for themselves
+    have none at all, and are refused.
 
     Args:
         host: For instance ``adfs.shop.example``.
@@ -113,7 +115,10 @@ def adfs(host: str, *, audience: str | Iterable[str], **options: Any) -> Trusted
         options: As for :class:`~asgi_auth.backends.trusted.TrustedIssuer`.
     """
     mapping = ClaimMapping(
-        scopes=("scp",), roles=("role", "roles"), subject="upn", needs=("appid",)
+        scopes=("scp",),
+        roles=("role", "roles", "group"),
+        subject="upn",
+        needs=("appid",),
     )
     defaults = {
         "jwks_uri": f"https://{host}/adfs/discovery/keys",

@@ -176,7 +176,8 @@ CASES = {
         {
             "aud": "microsoft:identityserver:api",
             "upn": "ada@shop.example",
-            "role": ["Domain Users", "Clerks"],
+            "group": ["Domain Users", "Clerks"],
+            "unique_name": ["Ada", "SHOP\\ada"],
             "apptype": "Confidential",
             "appid": "f5a1c4e1-5f5d-4f3c-9c7e-0c7a7d3e5b11",
             "authmethod": "urn:oasis:names:tc:SAML:2.0:ac:classes:Password",
@@ -186,10 +187,17 @@ CASES = {
             "sub": None,
         },
         "ada@shop.example",
+        # Its keys are named by this, too.
         header={"typ": "JWT", "x5t": "6iTZ3mQ8o9sK3lq0lA"},
         scopes={"openid"},
         roles={"Domain Users", "Clerks"},
-        bad=({"appid": None}, {"aud": "urn:microsoft:userinfo"}, {"upn": ""}),
+        # Without a user: a grant of client credentials, of which nothing names whom.
+        bad=(
+            {"appid": None},
+            {"aud": "urn:microsoft:userinfo"},
+            {"upn": None},
+            {"upn": ""},
+        ),
     ),
     # https://firebase.google.com/docs/auth/admin/verify-id-tokens
     "firebase": Case(
@@ -287,6 +295,7 @@ CASES = {
             "nbf": NOW - 600,
         },
         "repo:octo-org/app:environment:prod",
+        # Its keys are named by this, too.
         header={"typ": "JWT", "x5t": "6iTZ3mQ8o9sK3lq0lA"},
         bad=(
             {"repository": "octo-org/other"},
@@ -501,6 +510,7 @@ async def test_a_spiffe_issuer_may_have_a_name():
         lambda: clerk("clerk.shop.example", origins=""),
         lambda: alb("arn:aws:s3:::bucket", issuer="https://idp.example"),
         lambda: alb("", issuer="https://idp.example"),
+        lambda: alb(ARN.replace("arn:aws:", "arn:aws-iso:"), issuer=IDP),
         lambda: okta("dev-1.okta.com", audience=""),
     ],
 )
@@ -556,7 +566,7 @@ class Balancer:
 
     def token(self, signer=ARN, **more):
         exp = int(time.time()) + 120
-        said = {"sub": "1234567890", "name": "Ada", "email": "a@b.example", "iss": IDP}
+        said = {"sub": "1234567890", "email_verified": "true", "iss": IDP}
         head = {
             "typ": "JWT",
             "kid": self.key.kid,
@@ -588,6 +598,45 @@ async def test_a_load_balancer_of_aws():
     long = balancer.token(groups=["g" * 36] * 400)
     assert len(long) > 20_000
     assert (await issuer.admit(long)).subject == "1234567890"
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "base"),
+    [
+        (
+            "aws-us-gov",
+            "us-gov-west-1",
+            (
+                "https://s3-us-gov-west-1.amazonaws.com/"
+                "aws-elb-public-keys-prod-us-gov-west-1/"
+            ),
+        ),
+        (
+            "aws-cn",
+            "cn-north-1",
+            "https://public-keys.auth.elb.cn-north-1.amazonaws.com.cn/",
+        ),
+    ],
+)
+async def test_other_partitions_of_aws_have_their_keys_elsewhere(
+    partition, region, base
+):
+    balancer = Balancer()
+    arn = ARN.replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", region)
+    issuer = alb(arn, issuer=IDP, fetch=balancer.fetch)
+    assert (await issuer.admit(balancer.token(signer=arn))).subject == "1234567890"
+    assert balancer.urls == [base + balancer.key.kid]
+
+
+async def test_a_load_balancer_may_be_held_to_one_client():
+    balancer = Balancer()
+    for client, is_good in (("client-id", True), ("another", False)):
+        issuer = alb(ARN, issuer=IDP, client=client, fetch=balancer.fetch)
+        if is_good:
+            assert (await issuer.admit(balancer.token())).subject == "1234567890"
+        else:
+            with pytest.raises(InvalidTokenError, match="client"):
+                await issuer.admit(balancer.token())
 
 
 async def test_the_load_balancer_of_somebody_else_is_refused():
