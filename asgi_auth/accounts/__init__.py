@@ -7,6 +7,7 @@ What needs an extra is imported by its own name: ``asgi_auth.accounts.sql`` and
 from __future__ import annotations
 
 from asgi_auth.accounts.address import normalise_email
+from asgi_auth.accounts.admin import AccountDirectory
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import (
     Account,
@@ -21,6 +22,7 @@ from asgi_auth.accounts.errors import (
     DuplicateAccountError,
     EmailNotVerifiedError,
     InvalidEmailError,
+    InvalidUsernameError,
     StaleAccountError,
     UnknownAccountError,
 )
@@ -28,23 +30,30 @@ from asgi_auth.accounts.grants import grants_of
 from asgi_auth.accounts.managed import ManagedAccounts
 from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.accounts.memory import MemoryAccounts
+from asgi_auth.accounts.own import AddsUsers, DeletesUsers, ListsUsers, SavesUsers
 from asgi_auth.accounts.service import AccountService
 
 __all__ = [
     "Account",
+    "AccountDirectory",
     "AccountDisabledError",
     "AccountService",
     "AccountStore",
     "AccountTokens",
+    "AddsUsers",
     "AuthManager",
     "ConsoleSender",
+    "DeletesUsers",
     "DuplicateAccountError",
     "EmailNotVerifiedError",
     "InvalidEmailError",
+    "InvalidUsernameError",
+    "ListsUsers",
     "ManagedAccounts",
     "MemoryAccounts",
     "MessageKind",
     "Outbox",
+    "SavesUsers",
     "SendMessage",
     "StaleAccountError",
     "UnknownAccountError",

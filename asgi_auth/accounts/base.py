@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from asgi_auth._frozen import freeze
+from asgi_auth.events import Events
+from asgi_auth.tokens.claims import subject_of
 
 __all__ = [
     "Account",
@@ -25,8 +27,11 @@ class Account:
     """One user, as the store keeps it. Times are seconds since the Unix epoch.
 
     Attributes:
-        id: The subject of this user's tokens; never changes.
-        email: The address in the form of :func:`normalise_email`.
+        id: The subject of this user's tokens; never changes. An int or a UUID becomes
+            its text.
+        email: The address in the form of :func:`normalise_email`; empty where users of
+            an application's own have none.
+        username: The name that such users log in with, if it is not the address.
         password_hash: What :class:`PasswordHasher` made; ``None`` without a password.
         roles: Go into each access token.
         scopes: Go into each access token.
@@ -35,10 +40,12 @@ class Account:
         created_at: When the account was made.
         data: Whatever else the application keeps, as read-only JSON.
         version: Counts changes; a store replaces only the version it has.
+        user: The application's own user, of :class:`ManagedAccounts`; never stored.
     """
 
     id: str
-    email: str
+    email: str = ""
+    username: str | None = None
     password_hash: str | None = field(default=None, repr=False)
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
@@ -47,9 +54,15 @@ class Account:
     created_at: float = 0.0
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     version: int = 0
+    user: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Freeze what a handler could change by mistake."""
+        """Freeze what a handler could change by mistake.
+
+        Raises:
+            ConfigurationError: The id cannot be a subject.
+        """
+        object.__setattr__(self, "id", subject_of(self.id))
         object.__setattr__(self, "roles", tuple(self.roles))
         object.__setattr__(self, "scopes", tuple(self.scopes))
         object.__setattr__(self, "data", freeze(dict(self.data)))
@@ -91,6 +104,16 @@ class AccountStore(Protocol):
 
 class AccountTokens(Protocol):
     """What the accounts need of the service that issues tokens."""
+
+    @property
+    def issuer(self) -> str | None:
+        """Whose tokens they are."""
+        ...
+
+    @property
+    def events(self) -> Events:
+        """Whom to tell what happened."""
+        ...
 
     def mint(
         self,

@@ -106,8 +106,8 @@ class BasicBackend(Generic[User]):
         Raises:
             RevokedTokenError: It may not, or is gone.
         """
-        user = await self._manager.get_user_by_id(principal.subject)
-        if user is None or not is_user(user) or is_disabled(user):
+        user = await self._manager.get_user_by_subject(principal.subject)
+        if user is None or is_disabled(user):
             raise RevokedTokenError
 
         scopes = names_of(user, "scopes") | {AUTHENTICATED}

@@ -6,10 +6,9 @@ It never tells an unknown account from a wrong password, neither by word nor by 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
 
 from asgi_auth._clock import Clock
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens
@@ -25,9 +24,12 @@ from asgi_auth.errors import (
     InvalidTokenError,
     UnavailableError,
 )
-from asgi_auth.passwords import PasswordHasher
+from asgi_auth.passwords import PasswordHasher, PasswordMatch
 
 __all__ = ["AccountChanges"]
+
+Matches = Callable[[Account, str], Awaitable[PasswordMatch]]
+"""Checks the password of an account, or raises InvalidCredentialsError."""
 
 _log = logging.getLogger("asgi_auth.accounts")
 
@@ -47,7 +49,8 @@ class AccountChanges:
     Args:
         accounts: Keeps the accounts.
         tokens: Ends sessions.
-        hasher: Checks passwords.
+        hasher: Checks passwords, and does the work for unknown accounts.
+        matches: Checks the passwords of accounts in another way.
         require_verified: Only accounts with a verified address pass.
         clock: Returns the present.
     """
@@ -58,12 +61,14 @@ class AccountChanges:
         tokens: AccountTokens,
         hasher: PasswordHasher,
         *,
+        matches: Matches | None = None,
         require_verified: bool,
         clock: Clock,
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
         self._hasher = hasher
+        self._matches = self._matches_hash if matches is None else matches
         self._require_verified = require_verified
         self._clock = clock
 
@@ -79,7 +84,7 @@ class AccountChanges:
             await self._hasher.verify_dummy(password)
             raise InvalidCredentialsError
 
-        match = await self._hasher.verify(password, account.password_hash)
+        match = await self._matches(account, password)
         if account.disabled:
             raise AccountDisabledError
         if self._require_verified and account.verified_at is None:
@@ -108,7 +113,7 @@ class AccountChanges:
             InvalidCredentialsError: The password is wrong.
         """
         account = await self.admit(email_token)
-        await self._hasher.verify(password, account.password_hash)
+        await self._matches(account, password)
 
     async def replace_unverified(self, registered: Account) -> Account | None:
         """Make an unverified account what was registered for its address last.
@@ -135,7 +140,7 @@ class AccountChanges:
             )
 
         with suppress(_TakenError, UnknownAccountError):
-            return await self._change(present.id, edit)
+            return await self.apply(present.id, edit)
 
         return None
 
@@ -182,8 +187,8 @@ class AccountChanges:
                 raise StaleAccountError
             return replace(present, password_hash=password_hash)
 
-        async with self._sessions_ended(account.id, keep=keep):
-            return await self._change(account.id, edit)
+        async with self.sessions_ended(account.id, keep=keep):
+            return await self.apply(account.id, edit)
 
     async def reset_password(
         self, email_token: EmailToken, password_hash: str
@@ -202,31 +207,18 @@ class AccountChanges:
                 account, password_hash=password_hash, verified_at=verified_at
             )
 
-        async with self._sessions_ended(email_token.account_id):
+        async with self.sessions_ended(email_token.account_id):
             return await self._redeem(email_token, edit)
 
-    async def disable(self, account_id: str) -> Account:
-        """Refuse an account from now on, and end all its sessions.
-
-        Raises:
-            UnknownAccountError: There is no such account.
-        """
-        account = await self._change(account_id, partial(replace, disabled=True))
-        await self._tokens.revoke_subject(account_id)
-        return account
-
-    async def enable(self, account_id: str) -> Account:
-        """Let an account in again.
-
-        Raises:
-            UnknownAccountError: There is no such account.
-        """
-        return await self._change(account_id, partial(replace, disabled=False))
-
     @asynccontextmanager
-    async def _sessions_ended(
+    async def sessions_ended(
         self, account_id: str, *, keep: str | None = None
     ) -> AsyncGenerator[None]:
+        """End the sessions of an account around a change of it, but for one.
+
+        Raises:
+            UnavailableError: Sessions cannot be ended at the moment.
+        """
         # Before, so that nothing is changed when it fails; and after, for the sessions
         # that were opened with the old password in between.
         await self._tokens.revoke_subject(account_id, keep=keep)
@@ -241,14 +233,19 @@ class AccountChanges:
             return edit(account)
 
         try:
-            return await self._change(email_token.account_id, admitted)
+            return await self.apply(email_token.account_id, admitted)
         except UnknownAccountError:
             raise InvalidTokenError(_GONE) from None
 
-    async def _change(
+    async def apply(
         self, account_id: str, edit: Callable[[Account], Account]
     ) -> Account:
-        """Apply an edit to the account as it is now, and again if it has moved on."""
+        """Apply an edit to the account as it is now, and again if it has moved on.
+
+        Raises:
+            UnknownAccountError: There is no such account.
+            StaleAccountError: Others were always faster.
+        """
         for _ in range(_TRIES):
             account = await self._accounts.find_by_id(account_id)
             if account is None:
@@ -260,6 +257,9 @@ class AccountChanges:
 
     def _verified_at(self, account: Account) -> float:
         return self._clock() if account.verified_at is None else account.verified_at
+
+    async def _matches_hash(self, account: Account, password: str) -> PasswordMatch:
+        return await self._hasher.verify(password, account.password_hash)
 
     async def _upgrade(self, account: Account, password_hash: str) -> Account:
         try:

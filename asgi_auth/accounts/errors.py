@@ -4,8 +4,9 @@
 
     AuthError
     ├── InvalidEmailError          400  not an address that we deliver to
+    ├── InvalidUsernameError       400  not a name that we give
     ├── UnknownAccountError        404  no account has this id
-    ├── DuplicateAccountError      409  another account has this address
+    ├── DuplicateAccountError      409  another account has this address or name
     ├── StaleAccountError          409  the account was changed in between
     └── AuthorizationError
         ├── AccountDisabledError   403  told only after the right password
@@ -21,6 +22,7 @@ __all__ = [
     "DuplicateAccountError",
     "EmailNotVerifiedError",
     "InvalidEmailError",
+    "InvalidUsernameError",
     "StaleAccountError",
     "UnknownAccountError",
 ]
@@ -34,6 +36,14 @@ class InvalidEmailError(AuthError):
     public_message = "This is not a valid e-mail address."
 
 
+class InvalidUsernameError(AuthError):
+    """The text is no user name: it could be taken for another, or for an address."""
+
+    code = "invalid_username"
+    status = 400
+    public_message = "A user name has 1 to 150 characters, and neither @ nor space."
+
+
 class UnknownAccountError(AuthError):
     """No account has this id."""
 
@@ -43,11 +53,11 @@ class UnknownAccountError(AuthError):
 
 
 class DuplicateAccountError(AuthError):
-    """Another account has this e-mail address."""
+    """Another account has this e-mail address or user name."""
 
     code = "account_exists"
     status = 409
-    public_message = "An account with this e-mail address exists."
+    public_message = "An account with this e-mail address or user name exists."
 
 
 class StaleAccountError(AuthError):

@@ -1,55 +1,180 @@
 """Lets the log-in routes work with users that an application keeps by itself.
 
-Logging in is all it does: nothing is registered, changed or sent.
+What its manager can do is offered, and nothing else; passwords are checked by it alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
-from asgi_auth.accounts.base import Account
-from asgi_auth.accounts.errors import AccountDisabledError
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth.accounts.background import Outbox
+from asgi_auth.accounts.base import Account, AccountTokens, SendMessage
+from asgi_auth.accounts.changes import AccountChanges
+from asgi_auth.accounts.errors import (
+    AccountDisabledError,
+    EmailNotVerifiedError,
+    InvalidUsernameError,
+)
+from asgi_auth.accounts.managed_store import ManagedStore
 from asgi_auth.accounts.manager import AuthManager
-from asgi_auth.errors import InvalidCredentialsError
-from asgi_auth.principal import is_user
+from asgi_auth.accounts.own import AddsUsers, DeletesUsers, SavesUsers
+from asgi_auth.accounts.service import AccountService
+from asgi_auth.accounts.users import is_username
+from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
+from asgi_auth.passwords import PasswordMatch, PasswordPolicy
 
 __all__ = ["ManagedAccounts"]
 
 User = TypeVar("User")
 
 
-class ManagedAccounts(Generic[User]):
+class ManagedAccounts(AccountService, Generic[User]):
     """The users of an :class:`AuthManager`, as accounts.
 
     Args:
-        manager: Finds users and checks passwords.
-        account_of: Says what a user is as an account. ``id``, ``email``, ``roles``,
-            ``scopes`` and ``disabled`` count.
+        manager: Finds users and checks passwords. What else it can do, by
+            :class:`AddsUsers`, :class:`SavesUsers`, :class:`DeletesUsers` and
+            :class:`ListsUsers`, is offered too.
+        tokens: Signs what goes out by mail, and ends sessions; not needed where
+            users only log in.
+        policy: Says which new passwords are good enough.
+        send_message: Sends mail; without it, nothing that needs it is offered.
+        require_verified: Log-ins need a verified address.
+        outbox: Where messages wait to be sent.
+        clock: Returns the present.
+
+    Raises:
+        ConfigurationError: There are no *tokens* to do what the manager can do.
     """
 
-    sends_mail = False
-
     def __init__(
-        self, manager: AuthManager[User], *, account_of: Callable[[User], Account]
+        self,
+        manager: AuthManager[User],
+        *,
+        tokens: AccountTokens | None = None,
+        policy: PasswordPolicy | None = None,
+        send_message: SendMessage | None = None,
+        require_verified: bool = False,
+        outbox: Outbox | None = None,
+        clock: Clock = system_clock,
     ) -> None:
+        changes = isinstance(manager, AddsUsers | SavesUsers | DeletesUsers)
+        if tokens is None and (changes or send_message is not None):
+            msg = f"{type(manager).__name__} changes users: give tokens=... too."
+            raise ConfigurationError(msg)
+
+        store = ManagedStore(manager)
+        # Who has none only logs users in, which needs none.
+        signer: Any = tokens
+        super().__init__(
+            store,
+            signer,
+            hasher=manager.hasher,
+            policy=policy,
+            send_message=send_message,
+            require_verified=require_verified,
+            outbox=outbox,
+            clock=clock,
+        )
         self._manager = manager
-        self._account_of = account_of
+        self._store = store
+        self._changes = AccountChanges(
+            store,
+            signer,
+            manager.hasher,
+            matches=self._matches,
+            require_verified=require_verified,
+            clock=clock,
+        )
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What is offered beside logging in."""
+        manager = self._manager
+        writes = type(manager).get_user_by_email is not AuthManager.get_user_by_email
+        mail = self.sends_mail and writes
+        saves = isinstance(manager, SavesUsers)
+        offered = {
+            "register": isinstance(manager, AddsUsers) and (saves or not mail),
+            "password": saves,
+            "mail": saves and mail,
+            "delete": isinstance(manager, DeletesUsers),
+        }
+        return frozenset(name for name, is_there in offered.items() if is_there)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether users log in with something else than their address."""
+        own = type(self._manager).get_user_by_login
+        return own is not AuthManager.get_user_by_login
+
+    async def register(
+        self,
+        email: str,
+        password: str,
+        *,
+        username: str | None = None,
+        roles: Iterable[str] = (),
+        scopes: Iterable[str] = (),
+        data: Mapping[str, Any] | None = None,
+    ) -> Account | None:
+        """Add a user; see :meth:`AccountService.register`.
+
+        Args:
+            email: As the caller sent it; may be empty where there is a *username*.
+            password: As the caller sent it.
+            username: The name to log in with, if it is not the address.
+            roles: Never take them from the caller.
+            scopes: Never take them from the caller.
+            data: The further fields of the registration.
+
+        Raises:
+            InvalidEmailError: It is not an address.
+            InvalidUsernameError: It is no name.
+            PasswordRefusedError: The password is not good enough.
+            DuplicateAccountError: The address or the name is taken.
+        """
+        if username is None:
+            return await super().register(
+                email, password, roles=roles, scopes=scopes, data=data
+            )
+
+        if not is_username(username):
+            raise InvalidUsernameError
+
+        address = self._normalise(email) if email else ""
+        made = await self._make(
+            address, password, username, roles=roles, scopes=scopes, data=data
+        )
+        account = await self._accounts.add(made)
+        if address:
+            make_token = self._email_tokens.for_verification
+            self._postman.write_to_owner("verify", address, make_token)
+        return None if self.require_verified else account
 
     async def authenticate(self, email: str, password: str) -> Account:
         """Return the account if the password is right.
 
+        Args:
+            email: What the user logs in with: an address or a name.
+            password: As the caller sent it.
+
         Raises:
-            InvalidCredentialsError: The address or the password is wrong.
+            InvalidCredentialsError: The name or the password is wrong.
             AccountDisabledError: The password is right, and the account disabled.
+            EmailNotVerifiedError: The password is right, and the address unverified.
         """
         user = await self._manager.authenticate(email, password)
-        if user is None or not is_user(user):
+        if user is None:
             raise InvalidCredentialsError
 
-        account = self._account_of(user)
+        account = self._store.account_of(user)
         if account.disabled:
             raise AccountDisabledError
+        if self.require_verified and account.verified_at is None:
+            raise EmailNotVerifiedError
         return account
 
     async def confirm_password(self, account_id: str, password: str) -> Account:
@@ -59,20 +184,25 @@ class ManagedAccounts(Generic[User]):
             InvalidCredentialsError: The password is wrong, or the user is gone.
             AccountDisabledError: The password is right, and the account disabled.
         """
-        user = await self._manager.get_user_by_id(account_id)
-        if user is None or not is_user(user):
+        account = await self._store.find_by_id(account_id)
+        if account is None:
             raise InvalidCredentialsError
-        return await self.authenticate(self._account_of(user).email, password)
+        return await self.authenticate(_login_of(account), password)
 
     async def find_by_id(self, account_id: str) -> Account | None:
         """Return the account of a subject, so that ``grants_of`` renews its rights."""
         return await self.find(account_id)
 
-    async def find(self, account_id: str) -> Account | None:
-        """Return the account of a subject, or ``None`` if it is gone or disabled."""
-        user = await self._manager.get_user_by_id(account_id)
-        if user is None or not is_user(user):
-            return None
+    async def _matches(self, account: Account, password: str) -> PasswordMatch:
+        if not await self._manager.verify_password(_login_of(account), password):
+            raise InvalidCredentialsError
+        return PasswordMatch()
 
-        account = self._account_of(user)
-        return None if account.disabled else account
+
+def _login_of(account: Account) -> str:
+    login = account.username or account.email
+    if login:
+        return login
+
+    msg = "The account has neither username nor email: say one in account_of()."
+    raise ConfigurationError(msg)

@@ -1,15 +1,18 @@
 """The class to subclass when users live in a database of your own.
 
-It decides about e-mail and password only; it issues nothing and stores nothing.
+It looks users up and checks passwords; it issues nothing and stores nothing.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
-from asgi_auth.accounts.users import attribute_of
+from asgi_auth.accounts.base import Account
+from asgi_auth.accounts.own import SavesUsers
+from asgi_auth.accounts.users import account_of_user, attribute_of
 from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
 from asgi_auth.passwords.hasher import PasswordHasher
 from asgi_auth.passwords.policy import password_fault
@@ -19,7 +22,7 @@ __all__ = ["AuthManager"]
 
 User = TypeVar("User")
 
-_LONGEST_EMAIL = 320
+_LONGEST_LOGIN = 320
 _MISSING = object()
 
 
@@ -33,41 +36,92 @@ class AuthManager(ABC, Generic[User]):
 
     Attributes:
         password_attribute: What the hash is called in a user, an object or a mapping.
+        id_type: What makes an id of a subject: ``int``, ``UUID``, or ``str``.
+
+    Raises:
+        ConfigurationError: Neither ``get_user_by_email`` nor ``get_user_by_login`` is
+            written.
 
     .. code-block:: python
 
         class Users(AuthManager[UserRow]):
+            id_type = int
+
             async def get_user_by_email(self, email: str) -> UserRow | None:
                 return await db.fetch_user(email=email.lower())
 
-            async def get_user_by_id(self, user_id: str) -> UserRow | None:
+            async def get_user_by_id(self, user_id: int) -> UserRow | None:
                 return await db.fetch_user(id=user_id)
     """
 
     password_attribute: str = "password_hash"  # noqa: S105  (a name, not a secret)
+    id_type: type[Any] = str
+
+    def __new__(cls, *_arguments: Any, **_options: Any) -> Self:
+        """Refuse a class that finds nobody."""
+        if (
+            cls.get_user_by_email is AuthManager.get_user_by_email
+            and cls.get_user_by_login is AuthManager.get_user_by_login
+        ):
+            msg = f"{cls.__name__} needs get_user_by_email() or get_user_by_login()."
+            raise ConfigurationError(msg)
+
+        return super().__new__(cls)
 
     @cached_property
     def hasher(self) -> PasswordHasher:
-        """The hasher for unknown users, and for the default ``verify_password``."""
+        """The hasher for new passwords, unknown users, and ``verify_password``."""
         return PasswordHasher()
 
-    @abstractmethod
     async def get_user_by_email(self, email: str) -> User | None:
-        """Return the user with this address, as the client wrote it, or ``None``."""
+        """Return the user with this address, as the client wrote it, or ``None``.
+
+        Without it, users log in by name, and nothing is offered that needs mail.
+        """
+        return None
+
+    async def get_user_by_login(self, login: str) -> User | None:
+        """Return the user who logs in with this name; by default it is the address."""
+        return await self.get_user_by_email(login)
 
     @abstractmethod
     async def get_user_by_id(self, user_id: Any) -> User | None:
-        """Return the user with this id, or ``None``."""
+        """Return the user with this id, of type ``id_type``, or ``None``."""
 
-    async def verify_password(self, email: str, password: str) -> bool:
+    async def get_user_by_subject(self, subject: str) -> User | None:
+        """Return the user that a token is about, or ``None``.
+
+        A subject is the text of an id; another spelling of it is nobody's.
+        """
+        try:
+            user_id = self.id_type(subject)
+        except ValueError:
+            return None
+
+        user = await self.get_user_by_id(user_id) if str(user_id) == subject else None
+        return user if is_user(user) else None
+
+    def account_of(self, user: User) -> Account:
+        """Return what the log-in routes need to know about a user.
+
+        By default the attributes or keys ``id``, ``email``, ``username``, ``roles``,
+        ``scopes``, ``disabled`` or ``is_active``, and ``verified_at`` or
+        ``is_verified`` count, as far as they are there.
+
+        Raises:
+            ConfigurationError: The user has no id.
+        """
+        return account_of_user(user)
+
+    async def verify_password(self, login: str, password: str) -> bool:
         """Return whether the password is right; unknown users have none.
 
         Hash in a worker thread when you write your own, as
         :meth:`PasswordHasher.verify` does: on the event loop, everybody waits.
         """
-        user = await self.get_user_by_email(email)
+        user = await self.get_user_by_login(login)
         known = user if is_user(user) else None
-        stored = None if known is None else self._stored_hash(known)
+        stored = None if known is None else self.stored_hash(known)
         try:
             match = await self.hasher.verify(password, stored)
         except InvalidCredentialsError:
@@ -77,7 +131,12 @@ class AuthManager(ABC, Generic[User]):
             await self.save_password_hash(user, match.replacement)
         return True
 
-    def _stored_hash(self, user: User) -> str | None:
+    def stored_hash(self, user: User) -> str | None:
+        """Return the hash of a user's password; ``None`` for a user without one.
+
+        Raises:
+            ConfigurationError: Users have no such attribute.
+        """
         name = self.password_attribute
         stored = attribute_of(user, name, _MISSING)
         if stored is not _MISSING:
@@ -91,9 +150,16 @@ class AuthManager(ABC, Generic[User]):
         raise ConfigurationError(msg)
 
     async def save_password_hash(self, user: User, password_hash: str) -> None:
-        """Store a hash that replaces an outdated one; by default it is not kept."""
+        """Store a hash that replaces an outdated one.
 
-    async def authenticate(self, email: str, password: str) -> User | None:
+        With :class:`~asgi_auth.accounts.SavesUsers` it is saved; otherwise write it,
+        or it is not kept.
+        """
+        if isinstance(self, SavesUsers):
+            account = replace(self.account_of(user), password_hash=password_hash)
+            await self.save_user(user, account)
+
+    async def authenticate(self, login: str, password: str) -> User | None:
         """Return the user if the password is right, else ``None``.
 
         An unknown user costs the time of a wrong password, and texts that no database
@@ -105,21 +171,22 @@ class AuthManager(ABC, Generic[User]):
         if password_fault(password) is not None:
             return None
 
-        user = await self.get_user_by_email(email) if _is_plain(email) else None
+        user = await self.get_user_by_login(login) if _is_plain(login) else None
         if user is None or not is_user(user):
             # As verify_password looks a known user up once more.
-            if _is_plain(email):
-                await self.get_user_by_email(email)
+            if _is_plain(login):
+                await self.get_user_by_login(login)
             await self.hasher.verify_dummy(password)
             return None
 
         try:
-            right = await self.verify_password(email, password)
+            right = await self.verify_password(login, password)
         except InvalidCredentialsError:
             return None
-        return user if right else None
+        # Its hash may have been replaced just now.
+        return await self.get_user_by_login(login) if right else None
 
 
-def _is_plain(email: str) -> bool:
+def _is_plain(login: str) -> bool:
     """Tell whether drivers take the text: PostgreSQL, for one, has no NUL."""
-    return len(email) <= _LONGEST_EMAIL and email.isprintable()
+    return len(login) <= _LONGEST_LOGIN and login.isprintable()

@@ -5,7 +5,9 @@ Nothing is written anywhere: they are gone when the process ends.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from heapq import nsmallest
 
 from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.errors import DuplicateAccountError, StaleAccountError
@@ -63,3 +65,19 @@ class MemoryAccounts:
         stored = replace(account, version=account.version + 1)
         self._by_id[account.id] = stored
         return stored
+
+    async def page(self, *, search: str, after: str, limit: int) -> Sequence[Account]:
+        """Return a page of accounts, ordered by their ids."""
+        # Only the page is sorted: a list of thousands is not, for each of its pages.
+        fitting = (
+            account
+            for account in self._by_id.values()
+            if account.id > after and search in account.email
+        )
+        return nsmallest(limit, fitting, key=lambda account: account.id)
+
+    async def remove(self, account_id: str) -> None:
+        """Delete an account, if it is there."""
+        account = self._by_id.pop(account_id, None)
+        if account is not None:
+            del self._ids[account.email]

@@ -1,4 +1,4 @@
-"""The life of an account: register, verify, log in, change, reset, disable.
+"""The life of an account, as its owner sees it: register, verify, log in, change.
 
 It opens no session and sets no cookie; whoever logs a user in does that. It never
 says whether an account exists, nor that one is disabled, before the right password.
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.accounts.address import email_words, normalise_email
+from asgi_auth.accounts.admin import AccountAdministration
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens, SendMessage
 from asgi_auth.accounts.changes import AccountChanges
@@ -29,8 +30,8 @@ from asgi_auth.passwords import PasswordHasher, PasswordPolicy
 __all__ = ["AccountService"]
 
 
-class AccountService:
-    """Everything that users do with their accounts.
+class AccountService(AccountAdministration):
+    """Everything that users do with their accounts, and what is done to them.
 
     Args:
         accounts: Keeps the accounts.
@@ -75,12 +76,9 @@ class AccountService:
 
         hasher = PasswordHasher() if hasher is None else hasher
         outbox = Outbox() if outbox is None else outbox
-        self._accounts = accounts
-        self._hasher = hasher
-        self._policy = PasswordPolicy() if policy is None else policy
+        super().__init__(accounts, tokens, hasher, policy or PasswordPolicy(), clock)
         self._require_verified = require_verified
         self._unicode_local = unicode_local
-        self._clock = clock
         self._email_tokens = EmailTokens(
             tokens, verify_ttl=verify_ttl, reset_ttl=reset_ttl
         )
@@ -93,6 +91,12 @@ class AccountService:
     def require_verified(self) -> bool:
         """Whether an account works only once its address is verified."""
         return self._require_verified
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What is offered beside logging in."""
+        mail = {"mail"} if self.sends_mail else set()
+        return frozenset({"register", "password", "delete", *mail})
 
     @property
     def sends_mail(self) -> bool:
@@ -131,16 +135,8 @@ class AccountService:
                 The address is taken; only if verified addresses are not required.
         """
         address = self._normalise(email)
-        self._policy.check(password, words=email_words(address))
-        account = Account(
-            id=str(uuid4()),
-            email=address,
-            # Also for a taken address, so that both cost the same.
-            password_hash=await self._hasher.hash(password),
-            roles=tuple(roles),
-            scopes=tuple(scopes),
-            created_at=self._clock(),
-            data={} if data is None else data,
+        account = await self._make(
+            address, password, roles=roles, scopes=scopes, data=data
         )
         try:
             account = await self._accounts.add(account)
@@ -314,26 +310,29 @@ class AccountService:
             self._postman.write("email_changed", before)
         return account
 
-    async def disable(self, account_id: str) -> Account:
-        """Refuse the user from now on, and end all sessions; repeat it if it fails.
-
-        Raises:
-            UnknownAccountError: There is no such account.
-        """
-        return await self._changes.disable(account_id)
-
-    async def enable(self, account_id: str) -> Account:
-        """Let the user log in again.
-
-        Raises:
-            UnknownAccountError: There is no such account.
-        """
-        return await self._changes.enable(account_id)
-
-    async def find(self, account_id: str) -> Account | None:
-        """Return the account of a subject, or ``None`` if it is gone or disabled."""
-        account = await self._accounts.find_by_id(account_id)
-        return None if account is None or account.disabled else account
-
     def _normalise(self, email: str) -> str:
         return normalise_email(email, unicode_local=self._unicode_local)
+
+    async def _make(
+        self,
+        address: str,
+        password: str,
+        username: str | None = None,
+        *,
+        roles: Iterable[str],
+        scopes: Iterable[str],
+        data: Mapping[str, Any] | None,
+    ) -> Account:
+        words = (*email_words(address), username or "")
+        self._policy.check(password, words=words)
+        return Account(
+            id=str(uuid4()),
+            email=address,
+            username=username,
+            # Also for a taken address, so that both cost the same.
+            password_hash=await self._hasher.hash(password),
+            roles=tuple(roles),
+            scopes=tuple(scopes),
+            created_at=self._clock(),
+            data={} if data is None else data,
+        )

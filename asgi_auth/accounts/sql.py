@@ -6,6 +6,7 @@ Each verb is one statement; what is unique is unique to the database, not to us.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -89,6 +90,26 @@ class SQLAccounts:
         if not rows:
             raise StaleAccountError
         return stored
+
+    async def page(self, *, search: str, after: str, limit: int) -> Sequence[Account]:
+        """Return a page of accounts, ordered by their ids."""
+        if not (search + after).isprintable():
+            return []
+
+        columns = self._table.c
+        statement = sa.select(self._table).where(columns.id > after)
+        if search:
+            contains = columns.email.contains(search, autoescape=True)
+            statement = statement.where(contains)
+
+        rows = await self._database.fetch(statement.order_by(columns.id).limit(limit))
+        return [_account_of(row) for row in rows]
+
+    async def remove(self, account_id: str) -> None:
+        """Delete an account, if it is there."""
+        table = self._table
+        statement = sa.delete(table).where(table.c.id == account_id)
+        await self._database.fetch(statement.returning(table.c.id), write=True)
 
     async def _find(self, column: Any, value: str) -> Account | None:
         # PostgreSQL has neither NUL nor surrogates, so no account has them either.

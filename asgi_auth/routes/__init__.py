@@ -30,12 +30,14 @@ from asgi_auth.routes.models import (
     TokenResponse,
     UserResponse,
 )
+from asgi_auth.routes.own import RouteModels
 
 __all__ = [
     "AuthRoutes",
     "Cookies",
     "Factor",
     "LoginRequest",
+    "RouteModels",
     "SecondFactor",
     "SecondFactorRequiredError",
     "TokenPayload",

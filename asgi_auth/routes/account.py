@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from hashlib import sha256
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,6 +31,7 @@ from asgi_auth.routes.models import (
     UserResponse,
 )
 from asgi_auth.routes.operations import Operations
+from asgi_auth.routes.own import data_of
 
 __all__ = ["AccountRoutes"]
 
@@ -67,13 +69,17 @@ class AccountRoutes:
         """Make an account; roles and scopes are never the caller's to choose."""
         context = self._context
         await context.count("register", context.network(request))
-        asked = await context.read(request, RegisterRequest)
+        model = context.models.register or RegisterRequest
+        asked: Any = await context.read(request, model)
+        email, name = (getattr(asked, key, None) for key in ("email", "username"))
         # Where accounts work at once, a taken address is refused, and gets no message.
         is_silent = self._accounts.require_verified
-        if is_silent and not await self._may_write_to(asked.email):
+        if is_silent and not await self._may_write_to(email or name or ""):
             return self._mail_is_coming()
 
-        account = await self._accounts.register(asked.email, asked.password)
+        account = await self._accounts.register(
+            email or "", asked.password, **_more_of(asked, name)
+        )
         if account is None:
             # Not even the listener is told whether there was one before.
             context.tell("account.registration_asked")
@@ -263,3 +269,10 @@ class AccountRoutes:
 
     def _mail_is_coming(self) -> Response:
         return self._context.answer(StatusResponse(status="message_sent"), 202)
+
+
+def _more_of(asked: BaseModel, name: str | None) -> dict[str, Any]:
+    """Return what the accounts are told beside address and password."""
+    more: dict[str, Any] = {} if name is None else {"username": name}
+    data = data_of(asked)
+    return {**more, "data": data} if data else more

@@ -17,7 +17,7 @@ from starlette.routing import Route, Router
 
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth.accounts import Account, AccountService, ManagedAccounts
+from asgi_auth.accounts import Account, AccountService
 from asgi_auth.config import AuthConfig
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Source
@@ -31,12 +31,15 @@ from asgi_auth.routes.body import BodyReader
 from asgi_auth.routes.browser import BrowserRoutes, client_script
 from asgi_auth.routes.context import Delivery, RouteContext
 from asgi_auth.routes.cookies import Cookies
+from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.oauth import in_oauth_form
 from asgi_auth.routes.openapi import DocumentRoutes, describe
 from asgi_auth.routes.operations import Handlers, Operation, Part
+from asgi_auth.routes.own import RouteModels
+from asgi_auth.routes.own_accounts import models_of, renew_rights
 from asgi_auth.routes.parts import choose
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tokens import TokenRoutes
@@ -47,14 +50,15 @@ __all__ = ["AuthRoutes"]
 
 _NOT_ALLOWED: Final = 405
 
+_Bound = tuple[Operation, Handlers]
+
 
 class AuthRoutes:
     """Accounts and sessions over HTTP: mount it, for instance at ``/auth``.
 
     Args:
         tokens: Issues, verifies and revokes.
-        accounts: Knows who may log in. With :class:`ManagedAccounts`, users can log
-            in; registering and changing accounts is the application's own affair.
+        accounts: Knows who may log in. :class:`ManagedAccounts` are those of your own.
         delivery: Where tokens travel: in JSON bodies, in cookies that scripts cannot
             read, or in both.
         include: The parts to have; by default all that can work: without mail
@@ -69,6 +73,10 @@ class AuthRoutes:
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
         user_data: Gives what a user may see of ``account.data``; by default nothing.
+        models: Pydantic models of your own for users and registrations.
+        insecure_keep_rights: Let a session keep the rights of its log-in to its end.
+            By default they are those of the account at each refresh, unless *tokens*
+            has a ``claims_loader`` of its own, and a disabled account has no refresh.
         camel_case: Write ``accessToken`` and the like; both spellings are read.
         site: The own origin, other origins whose pages may use the cookies, and the
             proxies that say for whom they ask.
@@ -84,7 +92,7 @@ class AuthRoutes:
     def __init__(
         self,
         tokens: TokenService,
-        accounts: AccountService | ManagedAccounts[Any],
+        accounts: AccountService,
         *,
         delivery: Delivery = "body",
         include: Collection[Part] | None = None,
@@ -95,6 +103,8 @@ class AuthRoutes:
         introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
         user_data: Callable[[Account], Mapping[str, Any]] | None = None,
+        models: RouteModels | None = None,
+        insecure_keep_rights: bool = False,
         camel_case: bool = False,
         site: Site = Site(),
         cookies: Cookies = Cookies(),
@@ -123,9 +133,13 @@ class AuthRoutes:
             second_factor=second_factor,
             claims=claims,
             user_data=user_data,
+            models=models_of(accounts, models),
             camel_case=camel_case,
             clock=clock,
         )
+        if not insecure_keep_rights:
+            renew_rights(tokens, accounts, claims)
+
         self._operations = choose(include, context, introspection_backend)
         self._context = context
         self._prefix = prefix
@@ -142,7 +156,7 @@ class AuthRoutes:
         cls,
         config: AuthConfig,
         tokens: TokenService,
-        accounts: AccountService | ManagedAccounts[Any],
+        accounts: AccountService,
         **options: Any,
     ) -> AuthRoutes:
         """Make routes that set cookies as the settings say.
@@ -234,7 +248,7 @@ class AuthRoutes:
         child.pop("starlette.exception_handlers", None)
         return child
 
-    def _route(self, accounts: object, introspection: Backend | None) -> Router:
+    def _route(self, accounts: AccountService, introspection: Backend | None) -> Router:
         context, log_in = self._context, LogInRoutes(self._context)
         owners: list[Handlers] = [
             log_in,
@@ -242,28 +256,32 @@ class AuthRoutes:
             TokenRoutes(context, introspection),
             DocumentRoutes(self._document),
             BrowserRoutes(),
+            AccountRoutes(context, accounts, log_in),
+            DeletionRoutes(context, accounts, log_in),
         ]
-        if isinstance(accounts, AccountService):
-            owners.append(AccountRoutes(context, accounts, log_in))
+        chosen = {(op.method, op.path) for op in self._operations}
+        paths: dict[str, dict[str, _Bound]] = {}
+        for owner in owners:
+            for operation in owner.operations:
+                if (operation.method, operation.path) in chosen:
+                    methods = paths.setdefault(operation.path, {})
+                    methods[operation.method] = operation, owner
 
-        routes = [
-            _route_of(operation, owner, context)
-            for owner in owners
-            for operation in owner.operations
-            if operation in self._operations
-        ]
+        routes = [_route_of(path, bound, context) for path, bound in paths.items()]
         return Router(routes, redirect_slashes=False)
 
 
-def _route_of(operation: Operation, owner: Handlers, context: RouteContext) -> Route:
+def _route_of(path: str, bound: dict[str, _Bound], context: RouteContext) -> Route:
     async def endpoint(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        operation, owner = bound[method]
         if operation.cookies:
             context.check_origin(request.scope)
 
         answer = operation.handler(owner, request)
         return await in_oauth_form(answer, operation.form, request)
 
-    return Route(operation.path, endpoint, methods=[operation.method])
+    return Route(path, endpoint, methods=list(bound))
 
 
 async def _refuse(

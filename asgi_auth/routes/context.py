@@ -34,6 +34,7 @@ from asgi_auth.routes.body import BodyReader, Form
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.models import TokenResponse, UserResponse
+from asgi_auth.routes.own import RouteModels
 from asgi_auth.sessions import TokenService
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
@@ -50,8 +51,8 @@ class Users(Protocol):
     """Those who may log in."""
 
     @property
-    def sends_mail(self) -> bool:
-        """Whether anything that needs mail can be asked for."""
+    def can(self) -> frozenset[str]:
+        """What is offered beside logging in."""
         ...
 
     async def authenticate(self, email: str, password: str) -> Account:
@@ -83,6 +84,7 @@ class RouteContext:
         second_factor: Asks for more than the password, or ``None``.
         claims: Gives further claims for an account, or ``None``.
         user_data: Gives what a user may see of the account's data, or ``None``.
+        models: Those of the application's own.
         camel_case: Write ``accessToken`` instead of ``access_token``.
         clock: Returns Unix seconds.
     """
@@ -98,6 +100,7 @@ class RouteContext:
     second_factor: SecondFactor | None
     claims: Callable[[Account], Mapping[str, Any]] | None
     user_data: Callable[[Account], Mapping[str, Any]] | None
+    models: RouteModels
     camel_case: bool
     clock: Clock
     sources: Sequence[Source] = field(init=False)
@@ -248,10 +251,15 @@ class RouteContext:
 
     def user(self, account: Account, status: int = 200) -> Response:
         """Show an account to its owner."""
+        own = self.models.show(account)
+        if own is not None:
+            return self.answer(own, status)
+
         data = None if self.user_data is None else dict(self.user_data(account))
         shown = UserResponse(
             id=account.id,
-            email=account.email,
+            email=account.email or None,
+            username=account.username,
             verified=account.verified_at is not None,
             roles=list(account.roles),
             data=data,

@@ -35,7 +35,7 @@ from asgi_auth.tokens.pair import TokenPair
 
 __all__ = ["LOGIN_FORM", "LogInRoutes"]
 
-LOGIN_FORM = Form(names={"username": "email"}, grant_type="password")
+LOGIN_FORM = Form(grant_type="password")
 """The password form of OAuth (RFC 6749, section 4.3.2), as many tools send it."""
 
 
@@ -70,15 +70,15 @@ class LogInRoutes:
         await context.count("log_in_address", context.network(request))
         asked = await context.read(request, LoginRequest, form=LOGIN_FORM)
         known = await self._known_device(request, asked)
-        async with self._try(request, account_key(asked.email), known):
-            account = await context.users.authenticate(asked.email, asked.password)
+        async with self._try(request, account_key(asked.login), known):
+            account = await context.users.authenticate(asked.login, asked.password)
             factor = await self._second_factor(account, asked.code)
 
         device = context.device(request, asked.device_label)
         pair = await self._open(account, factor, device)
         token = None
         if context.limiter is not None:
-            token = self._devices.remember(account.email, known)
+            token = self._devices.remember(asked.login, known)
 
         response = await self._deliver(request, pair, token, medium=asked.delivery)
         context.tell("login.succeeded", account.id, pair.session_id)
@@ -152,7 +152,7 @@ class LogInRoutes:
         token = asked.device_token
         if token is None and self._context.cookies is not None:
             token = self._context.cookies.read("device", request.scope)
-        return await self._devices.recognise(token, asked.email)
+        return await self._devices.recognise(token, asked.login)
 
     async def _second_factor(self, account: Account, code: str | None) -> Factor:
         if self._context.second_factor is None:

@@ -6,9 +6,9 @@ with the same answer for everybody. Unknown fields are passed over.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from asgi_auth.stores.records import SESSIONS_PAGE
@@ -17,11 +17,13 @@ __all__ = [
     "ChangeEmailRequest",
     "ChangePasswordRequest",
     "ConfirmationRequest",
+    "DeleteRequest",
     "DeviceResponse",
     "EmailRequest",
     "IntrospectionResponse",
     "LoginRequest",
     "LogoutRequest",
+    "NamedRegisterRequest",
     "ReauthenticateRequest",
     "RefreshRequest",
     "RegisterRequest",
@@ -59,17 +61,36 @@ _Short = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
 
 
 class LoginRequest(_Model):
-    """Who wants to log in. ``code`` is for a second factor.
+    """Who wants to log in, by address or by name. ``code`` is for a second factor.
 
     ``delivery`` says how the tokens are to come, where routes have both ways.
     """
 
-    email: str
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["email"]}, {"required": ["username"]}]
+        }
+    )
+
+    email: str | None = None
+    username: str | None = None
     password: str
     code: _Short | None = None
     device_label: _Short | None = None
     device_token: _Token | None = None
     delivery: Literal["body", "cookie"] = "body"
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if (self.email is None) == (self.username is None):
+            msg = "either email or username is needed"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def login(self) -> str:
+        """What the user logs in with."""
+        return self.email or self.username or ""
 
 
 class RegisterRequest(_Model):
@@ -77,6 +98,20 @@ class RegisterRequest(_Model):
 
     email: str
     password: str
+
+
+class NamedRegisterRequest(_Model):
+    """Who wants an account, where users log in by name."""
+
+    username: str
+    email: str | None = None
+    password: str
+
+
+class DeleteRequest(_Model):
+    """The password, unless the log-in is fresh."""
+
+    password: str | None = None
 
 
 class EmailRequest(_Model):
@@ -155,7 +190,8 @@ class UserResponse(_Model):
     """A user, as the user may see it."""
 
     id: str
-    email: str
+    email: str | None = None
+    username: str | None = None
     verified: bool | None = None
     roles: list[str] | None = None
     data: dict[str, Any] | None = None

@@ -201,7 +201,9 @@ def _form_schema(model: type[BaseModel], form: Form) -> dict[str, Any]:
     if form.grant_type is not None:
         properties["grant_type"] = {"type": "string", "const": form.grant_type}
     required = [theirs.get(name, name) for name in schema.get("required", ())]
-    described = {"type": "object", "properties": properties}
+    described: dict[str, Any] = {"type": "object", "properties": properties}
+    if "anyOf" in schema:
+        described["anyOf"] = schema["anyOf"]
     return {**described, "required": required} if required else described
 
 

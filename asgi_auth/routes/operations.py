@@ -32,6 +32,7 @@ Part = Literal[
     "password_forgot",
     "password_change",
     "email_change",
+    "delete",
     "revoke",
     "introspect",
     "me",

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from asgi_auth.accounts import AccountService
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.browser import BrowserRoutes
 from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import DocumentRoutes
 from asgi_auth.routes.operations import Operation, Part
@@ -26,11 +26,25 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *LogInRoutes.operations,
     *SessionRoutes.operations,
     *AccountRoutes.operations,
+    *DeletionRoutes.operations,
     *TokenRoutes.operations,
     *DocumentRoutes.operations,
     *BrowserRoutes.operations,
 )
 """All of them, in the order of the document."""
+
+
+_ABILITIES: Final = {
+    "register": "register",
+    "password_change": "password",
+    "delete": "delete",
+}
+_LACKING: Final = {
+    "mail": "an AccountService, or a manager with save_user(), and send_message=...",
+    "register": "an AccountService, or a manager with add_user()",
+    "password": "an AccountService, or a manager with save_user()",
+    "delete": "an AccountService, or a manager with delete_user()",
+}
 
 
 def choose(
@@ -62,19 +76,19 @@ def choose(
             msg = f"The part {lacking[0]!r} needs {impossible[lacking[0]]}."
             raise ConfigurationError(msg)
 
-    return tuple(op for op in OPERATIONS if op.part in chosen)
+    return context.models.apply([op for op in OPERATIONS if op.part in chosen])
 
 
 def _impossible(context: RouteContext, introspection: Backend | None) -> dict[str, str]:
     """Say which parts cannot work, and what they lack."""
     impossible: dict[str, str] = {}
-    if not context.users.sends_mail:
+    can = context.users.can
+    if "mail" not in can:
         parts = {operation.part for operation in OPERATIONS if operation.mail}
-        lacking = "an AccountService with send_message=..."
-        impossible.update(dict.fromkeys(parts, lacking))
-    if not isinstance(context.users, AccountService):
-        parts = {"register", "password_change"}
-        impossible.update(dict.fromkeys(parts, "an AccountService"))
+        impossible.update(dict.fromkeys(parts, _LACKING["mail"]))
+    for part, ability in _ABILITIES.items():
+        if ability not in can:
+            impossible[part] = _LACKING[ability]
     if introspection is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"
     if context.tokens.keys.is_symmetric:

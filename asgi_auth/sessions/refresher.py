@@ -6,6 +6,7 @@ counter in one atomic step. Nothing is signed here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
@@ -13,11 +14,13 @@ from inspect import isawaitable
 from typing import Any, NamedTuple
 
 from asgi_auth.errors import (
+    AsgiAuthError,
     ConfigurationError,
     ExpiredTokenError,
     InvalidTokenError,
     ReusedTokenError,
     RevokedTokenError,
+    UnavailableError,
     UnknownSubjectError,
 )
 from asgi_auth.principal import is_user
@@ -32,6 +35,8 @@ from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["ClaimsLoader", "Refreshed", "Refresher"]
+
+_log = logging.getLogger("asgi_auth.sessions")
 
 ClaimsLoader = Callable[[str], Grant | Awaitable[Grant | None] | None]
 """Gives what a subject is granted now, or ``None`` if it is gone or disabled."""
@@ -62,6 +67,7 @@ class Refresher:
 
     __slots__ = (
         "_claims_loader",
+        "_lender",
         "_policy",
         "_revocations",
         "_revoker",
@@ -81,7 +87,30 @@ class Refresher:
         self._revocations = revocations
         self._revoker = revoker
         self._claims_loader = claims_loader
+        self._lender: object = None
         self._policy = policy
+
+    def borrow(self, claims_loader: ClaimsLoader, lender: object) -> None:
+        """Renew rights with this loader, unless there is one of the service's own.
+
+        Args:
+            claims_loader: Knows the rights of *lender*'s users.
+            lender: Whose loader it is.
+
+        Raises:
+            ConfigurationError: Somebody else has lent one before.
+        """
+        if self._claims_loader is not None and self._lender is None:
+            return
+
+        if self._lender not in (None, lender):
+            msg = (
+                "Two kinds of accounts share this TokenService, so that their rights "
+                "cannot be renewed: give it a claims_loader that knows both."
+            )
+            raise ConfigurationError(msg)
+
+        self._claims_loader, self._lender = claims_loader, lender
 
     async def refresh(self, token: VerifiedToken, device: Device | None) -> Refreshed:
         """Advance the session of *token*, or end it and raise.
@@ -138,14 +167,12 @@ class Refresher:
 
         Raises:
             UnknownSubjectError: The user is gone; the session is revoked.
+            UnavailableError: The loader has failed; nothing has changed.
         """
         if self._claims_loader is None:
             return None
 
-        grant = self._claims_loader(subject)
-        if isawaitable(grant):
-            grant = await grant
-
+        grant = await _load(self._claims_loader, subject)
         if not is_user(grant):
             await self._revoker.end([sid], "session.revoked", subject)
             raise UnknownSubjectError
@@ -187,6 +214,19 @@ class Refresher:
             raise ExpiredTokenError if is_counter else InvalidTokenError
 
         return session
+
+
+async def _load(claims_loader: ClaimsLoader, subject: str) -> Grant | None:
+    """Ask a loader; its failure says nothing about the user."""
+    try:
+        grant = claims_loader(subject)
+        return await grant if isawaitable(grant) else grant
+    except AsgiAuthError:
+        raise
+    except Exception as error:
+        _log.exception("claims_loader has failed: nothing is refreshed")
+        msg = f"claims_loader has failed ({type(error).__name__})"
+        raise UnavailableError(msg) from error
 
 
 def _client_of(device: Device | None, retry_from: RetryFrom) -> str | None:

@@ -22,7 +22,7 @@ from asgi_auth.sessions.refresher import ClaimsLoader
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import SESSIONS_PAGE, Device, Place, Session
-from asgi_auth.tokens.claims import DAY
+from asgi_auth.tokens.claims import DAY, UserId, subject_of
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.issuer import KINDS
 from asgi_auth.tokens.pair import TokenPair
@@ -134,7 +134,7 @@ class TokenService:
 
     async def issue(
         self,
-        subject: str,
+        subject: UserId,
         *,
         scopes: Iterable[str] = (),
         roles: Iterable[str] = (),
@@ -147,7 +147,8 @@ class TokenService:
         """Open a session for a user who has just logged in.
 
         Args:
-            subject: The user's id.
+            subject: The user's id; an int or a UUID becomes its text, here as in all
+                other methods.
             scopes: What the access tokens allow.
             roles: The user's roles.
             claims: Further claims of the access tokens.
@@ -160,9 +161,8 @@ class TokenService:
             ConfigurationError: A value cannot go into a token.
             UnavailableError: The store is down.
         """
-        self._issuer.check_subject(subject)
         session = await self._opener.open(
-            subject,
+            subject_of(subject),
             auth_time=auth_time,
             acr=acr,
             amr=amr,
@@ -215,7 +215,7 @@ class TokenService:
 
     def mint(
         self,
-        subject: str,
+        subject: UserId,
         *,
         kind: Literal["access", "verify", "reset", "device"] = "access",
         ttl: float | None = None,
@@ -246,7 +246,7 @@ class TokenService:
         return self._issuer.write(KINDS[kind], subject, now=iat, ttl=ttl, claims=grant)
 
     async def sessions(
-        self, subject: str, *, after: Place | None = None, limit: int = SESSIONS_PAGE
+        self, subject: UserId, *, after: Place | None = None, limit: int = SESSIONS_PAGE
     ) -> Sequence[Session]:
         """Return a page of a subject's sessions, the oldest first.
 
@@ -260,16 +260,18 @@ class TokenService:
             UnavailableError: The store is down.
         """
         check_page(limit)
-        return await self._revoker.sessions(subject, after=after, limit=limit)
+        return await self._revoker.sessions(
+            subject_of(subject), after=after, limit=limit
+        )
 
-    async def session(self, sid: str, subject: str) -> Session | None:
+    async def session(self, sid: str, subject: UserId) -> Session | None:
         """Return a live session of a subject; ``None`` also for somebody else's.
 
         Raises:
             UnavailableError: The store is down.
         """
-        session = await self._revoker.find(sid)
-        return session if session is not None and session.subject == subject else None
+        session, owner = await self._revoker.find(sid), subject_of(subject)
+        return session if session is not None and session.subject == owner else None
 
     async def revoke(self, token: str) -> None:
         """Revoke one token (RFC 7009): a refresh token with its whole session.
@@ -292,7 +294,7 @@ class TokenService:
         """
         await self._revoker.end_if_live(sid)
 
-    async def revoke_subject(self, subject: str, *, keep: str | None = None) -> None:
+    async def revoke_subject(self, subject: UserId, *, keep: str | None = None) -> None:
         """Log a subject out everywhere, or everywhere but on one device.
 
         It ends page after page of sessions. One that is cut off can be repeated, and
@@ -305,7 +307,7 @@ class TokenService:
         Raises:
             UnavailableError: The store is down.
         """
-        await self._revoker.end_subject(subject, keep=keep)
+        await self._revoker.end_subject(subject_of(subject), keep=keep)
 
     async def revoke_all(self) -> None:
         """Refuse everything that was issued up to now, for instance after a breach.
@@ -314,6 +316,15 @@ class TokenService:
             UnavailableError: The store is down.
         """
         await self._revoker.end_all()
+
+    def renew_from(self, claims_loader: ClaimsLoader, *, lender: object) -> None:
+        """Take over a ``claims_loader``, if the service was given none.
+
+        Args:
+            claims_loader: Renews scopes, roles and claims at each refresh.
+            lender: Whose loader it is: another one is a :class:`ConfigurationError`.
+        """
+        self._refresher.borrow(claims_loader, lender)
 
     async def ready(self) -> bool:
         """Report whether requests can be served: see ``RevocationList.load``."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from asgi_auth._contract import issuers_of, members_of, validity_in
 from asgi_auth._frozen import freeze
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.revocation import Validity
+from asgi_auth.tokens.claims import subject_of
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.typing import Backend
 
@@ -67,7 +69,7 @@ class Caller:
             return cls(user, grant, backend or user.backend)
 
         named = subject if subject is not None else _subject_of(user)
-        own = None if isinstance(user, str) else user
+        own = None if isinstance(user, str | int | UUID) else user
         return cls(Principal(_check_subject(named), issuer), grant, backend, own)
 
     def member(self, backend: Backend) -> Any:
@@ -131,6 +133,9 @@ class Caller:
 def _subject_of(user: Any) -> Any:
     if isinstance(user, str):
         return user
+
+    if isinstance(user, int | UUID):
+        return subject_of(user)
 
     values = (getattr(user, name, None) for name in _SUBJECTS)
     found = next((value for value in values if value is not None), None)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from asgi_auth.errors import ConfigurationError, ExpiredTokenError, InvalidTokenError
 from asgi_auth.tokens.tolerance import Tolerance
@@ -18,13 +19,19 @@ __all__ = [
     "AUDIENCE_FAULT",
     "DAY",
     "ClaimsRules",
+    "UserId",
     "Window",
     "check_issuer",
     "is_plain_text",
     "names_of",
+    "subject_of",
 ]
 
 DAY = 86400
+
+UserId = str | int | UUID
+"""What names a user; :func:`subject_of` makes a subject of it."""
+
 _LONGEST = 255
 AUDIENCE_FAULT = "the audience is another"
 """How the reason of a refusal begins where ``aud`` does not name this service."""
@@ -252,3 +259,22 @@ def is_plain_text(value: object) -> bool:
 
     # No store keeps more than 1000 bytes, which is less than 255 rare characters.
     return _CONTROL.search(value) is None and len(value.encode()) <= _MOST_BYTES
+
+
+def subject_of(user_id: object) -> str:
+    """Return the ``sub`` of a user: an id that is an int or a UUID becomes its text.
+
+    Raises:
+        ConfigurationError: It is anything else, or no short, plain text.
+    """
+    if type(user_id) is int or isinstance(user_id, UUID):
+        return str(user_id)
+
+    if isinstance(user_id, str) and is_plain_text(user_id):
+        return user_id
+
+    msg = (
+        "A subject must be 1 to 255 characters without control characters, an int or "
+        f"a UUID; this is a {type(user_id).__name__}."
+    )
+    raise ConfigurationError(msg)

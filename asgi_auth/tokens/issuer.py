@@ -14,7 +14,7 @@ from asgi_auth._encoding import b64url_encode
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.stores.records import Session
-from asgi_auth.tokens.claims import is_plain_text
+from asgi_auth.tokens.claims import UserId, subject_of
 from asgi_auth.tokens.codec import Codec
 from asgi_auth.tokens.pair import TokenPair
 
@@ -83,7 +83,7 @@ class TokenIssuer:
     def write(
         self,
         kind: Kind,
-        subject: str,
+        subject: UserId,
         *,
         now: float,
         ttl: float,
@@ -102,10 +102,9 @@ class TokenIssuer:
             ConfigurationError: The subject is no short, plain text, or the keys
                 cannot sign.
         """
-        self.check_subject(subject)
         payload = {
             "iss": self._issuer,
-            "sub": subject,
+            "sub": subject_of(subject),
             "aud": kind.audience or self._audience,
             "exp": int(now + ttl),
             "iat": int(now),
@@ -119,17 +118,6 @@ class TokenIssuer:
         said = {name: value for name, value in payload.items() if value is not None}
         codec = self._access if kind.name == "access" else self._refresh
         return codec.encode(said, typ=kind.typ)
-
-    @staticmethod
-    def check_subject(subject: str) -> None:
-        """Pass, or raise: before anything is kept for this subject.
-
-        Raises:
-            ConfigurationError: It is no short, plain text.
-        """
-        if not is_plain_text(subject):
-            msg = "A subject must be 1 to 255 characters without control characters."
-            raise ConfigurationError(msg)
 
     def access(self, session: Session, grant: Mapping[str, Any], *, ttl: float) -> str:
         """Write the access token of a session, dated by the store's clock."""

@@ -17,6 +17,7 @@ from asgi_auth.events import Listener
 from asgi_auth.lifetime import SocketClosedError, lifetime_of
 from asgi_auth.principal import Principal
 from asgi_auth.responses.deny import close_code
+from asgi_auth.tokens.claims import UserId, subject_of
 from asgi_auth.websocket.cluster import Cluster
 from asgi_auth.websocket.connection import WebSocketConnection
 from asgi_auth.websocket.delivery import Delivery, Disconnect
@@ -182,7 +183,7 @@ class Rooms:
         await self._delivery.send(chosen, payload)
 
     async def send_to_user(
-        self, subject: str, message: Any, *, issuer: str | None = None
+        self, subject: UserId, message: Any, *, issuer: str | None = None
     ) -> None:
         """Send *message* to all devices of a user, in whatever rooms they are.
 
@@ -196,15 +197,15 @@ class Rooms:
             ConfigurationError: No issuer is named, and there are several, or with a
                 fan-out none that is known to this process.
         """
-        payload = Payload.of(message)
+        payload, user = Payload.of(message), subject_of(subject)
         issuer = self._delivery.resolve(issuer, shared=self._cluster.is_shared)
-        devices = self._delivery.devices(subject, issuer)
-        self._cluster.publish("user", payload, subject=subject, issuer=issuer)
+        devices = self._delivery.devices(user, issuer)
+        self._cluster.publish("user", payload, subject=user, issuer=issuer)
         await self._delivery.send(devices, payload)
 
     async def disconnect(
         self,
-        subject: str | None = None,
+        subject: UserId | None = None,
         *,
         session_id: str | None = None,
         issuer: str | None = None,
@@ -232,7 +233,8 @@ class Rooms:
         if subject is not None:
             issuer = self._delivery.resolve(issuer, shared=self._cluster.is_shared)
 
-        wanted = Disconnect(subject, issuer, session_id, code, reason)
+        user = None if subject is None else subject_of(subject)
+        wanted = Disconnect(user, issuer, session_id, code, reason)
         self._delivery.end(wanted)
         self._cluster.publish("end", who=[*wanted])
 

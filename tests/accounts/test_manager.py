@@ -159,8 +159,15 @@ async def test_a_hasher_that_raises_means_no(world):
 
 
 def test_the_look_ups_must_be_written():
-    with pytest.raises(TypeError, match="get_user_by_email"):
+    with pytest.raises(ConfigurationError, match="get_user_by_email"):
         AuthManager()
+
+    class Half(AuthManager):
+        async def get_user_by_login(self, login):
+            return None
+
+    with pytest.raises(TypeError, match="get_user_by_id"):
+        Half()
 
 
 class Named(AuthManager):
@@ -197,10 +204,10 @@ async def test_the_rights_of_managed_accounts_are_renewed_at_each_refresh():
         async def get_user_by_id(self, user_id):
             return rows.get(user_id)
 
-    accounts = ManagedAccounts(
-        Rows(None, None),
-        account_of=lambda row: Account(id="1", email="ann@example.com", **row),
-    )
+        def account_of(self, user):
+            return Account(id="1", email="ann@example.com", **user)
+
+    accounts = ManagedAccounts(Rows(None, None))
     tokens = TokenService(KeySet.generate("HS256"), claims_loader=grants_of(accounts))
     pair = await tokens.issue("1", roles=["admin"])
     pair = await tokens.refresh(pair.refresh_token)

@@ -137,6 +137,34 @@ async def test_a_new_address_frees_the_old_one(accounts):
     await accounts.add(replace(ALICE, id="3"))
 
 
+async def test_accounts_come_in_pages_by_id_and_are_searched(accounts):
+    for number in range(7):
+        await accounts.add(Account(id=f"{number}", email=f"u{number}%@example.com"))
+    await accounts.add(Account(id="7", email="other@example.com"))
+
+    async def ids(search="", after="", limit=3):
+        page = await accounts.page(search=search, after=after, limit=limit)
+        return [account.id for account in page]
+
+    assert await ids() == ["0", "1", "2"]
+    assert await ids(after="5") == ["6", "7"]
+    assert await ids(after="7") == []
+    assert await ids("other") == ["7"]
+    # A percent sign is a letter, and no pattern.
+    assert await ids("%", after="4") == ["5", "6"]
+    assert await ids("\0") == []
+
+
+async def test_what_is_removed_is_gone_and_its_address_free(accounts):
+    await accounts.add(ALICE)
+    await accounts.remove(ALICE.id)
+    await accounts.remove(ALICE.id)
+    assert await accounts.find_by_id(ALICE.id) is None
+    with pytest.raises(StaleAccountError):
+        await accounts.update(ALICE)
+    assert await accounts.add(replace(ALICE, id="9")) == replace(ALICE, id="9")
+
+
 async def test_tables_can_be_made_again_and_at_once(tmp_path):
     store = SQLAccounts(f"sqlite:///{tmp_path / 'accounts.db'}")
     await asyncio.gather(*(store.create_schema() for _ in range(4)))

@@ -29,6 +29,7 @@ class Row:
 
 class Rows(AuthManager[Row]):
     hasher = cheap_hasher()
+    id_type = int
 
     def __init__(self) -> None:
         self.rows = {}
@@ -37,21 +38,20 @@ class Rows(AuthManager[Row]):
         return self.rows.get(email.lower())
 
     async def get_user_by_id(self, user_id):
-        found = (row for row in self.rows.values() if str(row.number) == user_id)
+        found = (row for row in self.rows.values() if row.number == user_id)
         return next(found, None)
 
-
-def account_of(row):
-    return Account(
-        id=str(row.number), email=row.mail, roles=("user",), disabled=not row.active
-    )
+    def account_of(self, user):
+        return Account(
+            id=user.number, email=user.mail, roles=("user",), disabled=not user.active
+        )
 
 
 async def made():
     rows = Rows()
     rows.rows[EMAIL] = Row(7, EMAIL, await rows.hasher.hash(PASSWORD))
     tokens = TokenService(KeySet.from_secret(SECRET))
-    accounts = ManagedAccounts(rows, account_of=account_of)
+    accounts = ManagedAccounts(rows)
     return rows, tokens, accounts
 
 
@@ -114,5 +114,5 @@ async def test_nothing_else_is_offered():
         "/openapi.json",
         "/client.js",
     }
-    with pytest.raises(ConfigurationError, match="AccountService"):
+    with pytest.raises(ConfigurationError, match="add_user"):
         AuthRoutes(tokens, accounts, include=["register"])

@@ -302,7 +302,7 @@ class TestWho:
             ("", "subject"),
             (ANONYMOUS, "subject"),
             (None, "NoneType"),
-            (42, "int"),
+            (4.2, "float"),
             (object(), "subject=..."),
         ],
     )

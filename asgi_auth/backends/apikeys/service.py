@@ -21,7 +21,8 @@ from asgi_auth.errors import (
     RevokedTokenError,
     UnavailableError,
 )
-from asgi_auth.tokens.claims import is_plain_text
+from asgi_auth.events import Event, Events
+from asgi_auth.tokens.claims import UserId, subject_of
 
 __all__ = ["APIKeys"]
 
@@ -35,6 +36,8 @@ class APIKeys:
     Args:
         store: Keeps them.
         prefix: What keys begin with, so that people and scanners know them.
+        events: Hears of keys that are made, used for the first time, and revoked; for
+            instance ``tokens.events``.
         clock: Returns Unix seconds.
 
     Raises:
@@ -42,10 +45,16 @@ class APIKeys:
     """
 
     def __init__(
-        self, store: APIKeyStore, *, prefix: str = "key", clock: Clock = system_clock
+        self,
+        store: APIKeyStore,
+        *,
+        prefix: str = "key",
+        events: Events | None = None,
+        clock: Clock = system_clock,
     ) -> None:
         self.prefix: str = check_prefix(prefix)
         self._store = store
+        self._events = events
         self._clock = clock
 
     @property
@@ -55,7 +64,7 @@ class APIKeys:
 
     async def generate(
         self,
-        subject: str,
+        subject: UserId,
         *,
         scopes: Iterable[str] = (),
         roles: Iterable[str] = (),
@@ -78,8 +87,9 @@ class APIKeys:
                 be dead at once.
             UnavailableError: The store is down.
         """
-        if not is_plain_text(subject) or (ttl is not None and ttl <= 0):
-            msg = "A key needs a subject of at most 255 characters, and time to live."
+        owner = subject_of(subject)
+        if ttl is not None and ttl <= 0:
+            msg = "A key needs time to live: ttl must be positive, or None."
             raise ConfigurationError(msg)
 
         text, key_id = make_text(self.prefix)
@@ -87,7 +97,7 @@ class APIKeys:
         record = APIKey(
             id=key_id,
             digest=read_text(self.prefix, text.encode("ascii")).digest,
-            subject=subject,
+            subject=owner,
             label=label,
             scopes=tuple(scopes),
             roles=tuple(roles),
@@ -96,6 +106,7 @@ class APIKeys:
             data=data or {},
         )
         await self._store.add(record)
+        self._tell("api_key.created", record)
         return NewAPIKey(text, record)
 
     async def admit(self, text: bytes) -> APIKey:
@@ -121,6 +132,8 @@ class APIKeys:
             # Not to know when a key was used is no reason to refuse it.
             with suppress(UnavailableError):
                 await self._store.mark(key_id, used_at=now)
+                if key.last_used_at is None:
+                    self._tell("api_key.used", key)
 
         return key
 
@@ -139,13 +152,13 @@ class APIKeys:
         _check(key, self._clock())
         return key
 
-    async def list(self, subject: str) -> Sequence[APIKey]:
+    async def list(self, subject: UserId) -> Sequence[APIKey]:
         """List the keys of a subject, the oldest first, ended ones included.
 
         Raises:
             UnavailableError: The store is down.
         """
-        return await self._store.list(subject)
+        return await self._store.list(subject_of(subject))
 
     async def revoke(self, key_id: str) -> None:
         """End a key, from its next use on; an unknown id is passed over.
@@ -153,7 +166,32 @@ class APIKeys:
         Raises:
             UnavailableError: The store is down.
         """
-        await self._store.mark(key_id, revoked_at=self._clock())
+        key = await self._store.find(key_id)
+        if key is not None and key.revoked_at is None:
+            await self._end(key)
+
+    async def revoke_subject(self, subject: UserId) -> None:
+        """End all keys of a subject, from their next use on.
+
+        Give it to :meth:`~asgi_auth.accounts.AccountService.also_end`, and keys end
+        with their account.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        for key in await self.list(subject):
+            if key.revoked_at is None:
+                await self._end(key)
+
+    async def _end(self, key: APIKey) -> None:
+        await self._store.mark(key.id, revoked_at=self._clock())
+        self._tell("api_key.revoked", key)
+
+    def _tell(self, name: str, key: APIKey) -> None:
+        detail = {"id": key.id, "label": key.label}
+        event = Event(name=name, at=self._clock(), subject=key.subject, detail=detail)
+        if self._events is not None:
+            self._events.emit(event)
 
 
 def _check(key: APIKey, now: float) -> None:

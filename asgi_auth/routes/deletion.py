@@ -1,0 +1,76 @@
+"""Delete the account of the caller, for good.
+
+A stolen access token is not enough: the password is asked for, or a fresh log-in. A
+time to think it over is the application's affair, which hears ``account.deleted``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asgi_auth.accounts import AccountService
+from asgi_auth.errors import StepUpRequiredError
+from asgi_auth.principal import Principal
+from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.login import LogInRoutes
+from asgi_auth.routes.models import DeleteRequest
+from asgi_auth.routes.operations import Operations
+
+__all__ = ["DeletionRoutes"]
+
+_FRESH: Final = 300
+"""Seconds after a log-in in which no password is asked for."""
+
+
+class DeletionRoutes:
+    """The handler that deletes accounts.
+
+    Args:
+        context: The settings.
+        accounts: Keeps them.
+        log_in: Counts tries to give a password.
+    """
+
+    operations: ClassVar[Operations] = Operations()
+
+    __slots__ = ("_accounts", "_context", "_log_in")
+
+    def __init__(
+        self, context: RouteContext, accounts: AccountService, log_in: LogInRoutes
+    ) -> None:
+        self._context = context
+        self._accounts = accounts
+        self._log_in = log_in
+
+    @operations.add(
+        part="delete",
+        method="DELETE",
+        path="/me",
+        summary="Delete the account",
+        body=DeleteRequest,
+        optional=True,
+        answers={204: None},
+        refusals=(401, 403, 404, 429),
+        guarded=True,
+    )
+    async def delete(self, request: Request) -> Response:
+        """Delete the caller's account, with all its sessions."""
+        context = self._context
+        caller = await context.caller(request)
+        asked = await context.read(request, DeleteRequest, optional=True)
+        if asked.password is not None:
+            async with self._log_in.confirming(request, caller.subject):
+                await self._accounts.confirm_password(caller.subject, asked.password)
+        else:
+            self._require_fresh(caller)
+
+        await self._accounts.delete(caller.subject, by=caller.subject)
+        return context.clear_cookies(request, context.done())
+
+    def _require_fresh(self, caller: Principal) -> None:
+        if self._context.clock() - (caller.auth_time or 0.0) > _FRESH:
+            msg = "the log-in is too old, and no password came"
+            raise StepUpRequiredError(msg, max_age=_FRESH)

@@ -1,0 +1,90 @@
+"""Let an application say what a user looks like from outside, and who may register.
+
+It only swaps models: what the routes do stays the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from asgi_auth.accounts import Account
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.routes.models import RegisterRequest, UserResponse
+from asgi_auth.routes.operations import Operation
+
+__all__ = ["RouteModels", "data_of"]
+
+_KNOWN = frozenset({"email", "username", "password"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteModels:
+    """Pydantic models of an application's own, in place of those of the routes.
+
+    Args:
+        user: What ``/me`` and others answer: made of the application's own user with
+            :class:`~asgi_auth.accounts.ManagedAccounts`, else of the ``Account``.
+        register: What ``/register`` reads: ``password``, ``email`` or ``username``,
+            and what else is to go into ``account.data``. Name no rights here.
+
+    Raises:
+        ConfigurationError: *register* lacks a field.
+    """
+
+    user: type[BaseModel] | None = None
+    register: type[BaseModel] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a model that nobody could register with."""
+        if self.register is None:
+            return
+
+        fields = self.register.model_fields.keys()
+        if "password" not in fields or not fields & {"email", "username"}:
+            msg = "The model for /register needs password, and email or username."
+            raise ConfigurationError(msg)
+
+    def apply(self, operations: Sequence[Operation]) -> tuple[Operation, ...]:
+        """Return the operations with these models, for router and document."""
+        return tuple(self._applied(operation) for operation in operations)
+
+    def _applied(self, operation: Operation) -> Operation:
+        body = operation.body
+        if self.register is not None and body is RegisterRequest:
+            body = self.register
+
+        user = self.user or UserResponse
+        answers = {
+            status: user if model is UserResponse else model
+            for status, model in operation.answers.items()
+        }
+        return replace(operation, body=body, answers=answers)
+
+    def show(self, account: Account) -> BaseModel | None:
+        """Return what a user may see of an account; ``None``: what everybody sees.
+
+        Raises:
+            ConfigurationError: The model does not fit the users.
+        """
+        if self.user is None:
+            return None
+
+        shown: Any = account if account.user is None else account.user
+        try:
+            return self.user.model_validate(shown, from_attributes=True)
+        except ValidationError as error:
+            fault = error.errors(include_input=False, include_context=False)[0]
+
+        # Out here: the error holds the user, with its password hash.
+        where = ".".join(map(str, fault["loc"]))
+        msg = f"{self.user.__name__} does not fit a user: {where}: {fault['msg']}."
+        raise ConfigurationError(msg)
+
+
+def data_of(asked: BaseModel) -> dict[str, Any]:
+    """Return the fields of a registration that the routes do not know."""
+    return asked.model_dump(mode="json", exclude=set(_KNOWN))

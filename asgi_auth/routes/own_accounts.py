@@ -1,0 +1,61 @@
+"""Fit the log-in routes to whose accounts they are about.
+
+Nothing is asked of the accounts here that a request would have to wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asgi_auth.accounts import Account, AccountService, ManagedAccounts, grants_of
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.routes.models import NamedRegisterRequest
+from asgi_auth.routes.own import RouteModels
+from asgi_auth.sessions import TokenService
+
+__all__ = ["models_of", "renew_rights"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Living:
+    accounts: AccountService
+
+    async def find_by_id(self, account_id: str) -> Account | None:
+        return await self.accounts.find(account_id)
+
+
+def renew_rights(
+    tokens: TokenService,
+    accounts: AccountService,
+    claims: Callable[[Account], Mapping[str, Any]] | None,
+) -> None:
+    """Look at rights and at ``disabled`` at each refresh.
+
+    Raises:
+        ConfigurationError: Other accounts do so already, with the same tokens.
+    """
+    loader = grants_of(_Living(accounts), claims=claims)
+    tokens.renew_from(loader, lender=accounts)
+
+
+def models_of(accounts: AccountService, models: RouteModels | None) -> RouteModels:
+    """Return the models to use: who logs in by name also registers with one.
+
+    Raises:
+        ConfigurationError: Accounts that have addresses cannot be made without one.
+    """
+    chosen = RouteModels() if models is None else models
+    named = isinstance(accounts, ManagedAccounts) and accounts.has_names
+    if chosen.register is None:
+        return replace(chosen, register=NamedRegisterRequest) if named else chosen
+
+    if not named and "email" not in chosen.register.model_fields:
+        msg = (
+            "The model for /register needs email: only a manager that writes "
+            "get_user_by_login() has users without."
+        )
+        raise ConfigurationError(msg)
+
+    return chosen
