@@ -19,6 +19,7 @@ __all__ = [
     "OneIssuer",
     "Recognise",
     "asks_always",
+    "claimant_of",
     "claims_of",
     "is_known",
     "issuers_of",
@@ -51,6 +52,16 @@ def claims_of(backend: Backend) -> Claim | None:
     """Return ``backend.claims``, if its own class has that."""
     has = any("claims" in vars(kind) for kind in type(backend).__mro__)
     return backend.claims if has and isinstance(backend, Claims) else None
+
+
+def claimant_of(backend: Backend) -> Callable[[Credential], str | None]:
+    """Return what names the backend, within *backend*, whose a credential is."""
+    for kind in type(backend).__mro__:
+        if "claimant" in vars(kind):
+            claimant: Callable[[Credential], str | None] = backend.claimant  # type: ignore[attr-defined]
+            return claimant
+
+    return lambda _: backend.name
 
 
 def issuers_of(backend: Backend) -> frozenset[str | None]:

@@ -6,11 +6,11 @@ only fail; but when it is written, nobody knows yet whether anything will.
 
 from __future__ import annotations
 
-import logging
-
 __all__ = ["Scopeless", "scopeless"]
 
-_logger = logging.getLogger("asgi_auth.guards")
+from asgi_auth._logs import package_logger
+
+_logger = package_logger("asgi_auth.guards")
 
 
 class Scopeless:

@@ -1,27 +1,32 @@
 """Tell the application what happened, for audit and metrics.
 
 Events never hold a token, a key or a password. A listener that raises or hangs harms
-nobody: it runs apart from the request, and what it cannot keep up with is dropped.
-Async listeners need asyncio.
+nobody: it runs apart from the request, and what it cannot keep up with is dropped and
+counted. Async listeners need asyncio.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any
 
+from asgi_auth._clock import system_clock
+from asgi_auth._drivers.outages import Change, report_changes
+from asgi_auth._logs import package_logger
+
 __all__ = ["Event", "Events", "Listener"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _WAITING = 1000
 _PATIENCE = 10.0
+_QUIET = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +57,27 @@ Listener = Callable[[Event], Any]
 class Events:
     """Hands events to one listener, apart from the code that tells of them.
 
+    One of these may be given wherever there is an ``on_event``: then all share its
+    queue, and what is down in this process is told of once.
+
+    Attributes:
+        dropped: How many events the listener did not get, for lack of time.
+
     Args:
         listener: Gets each event, or ``None``. A sync one runs in one thread of its
             own; an async one as a task, ended after 10 seconds.
     """
 
-    __slots__ = ("_is_async", "_listener", "_queue", "_tasks", "_thread")
+    __slots__ = (
+        "__weakref__",
+        "_is_async",
+        "_listener",
+        "_queue",
+        "_tasks",
+        "_thread",
+        "_told_at",
+        "dropped",
+    )
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener
@@ -66,6 +86,21 @@ class Events:
         self._queue: queue.Queue[Event] = queue.Queue(_WAITING)
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
+        self.dropped = 0
+        self._told_at = float("-inf")
+        if listener is not None:
+            is_named = isinstance(listener, Hashable)
+            report_changes(self._change, key=listener if is_named else id(listener))
+
+    @classmethod
+    def of(cls, given: Listener | Events | None) -> Events:
+        """Return what a parameter ``on_event`` stands for."""
+        return given if isinstance(given, Events) else cls(given)
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether anybody hears."""
+        return self._listener is not None
 
     def emit(self, event: Event) -> None:
         """Hand *event* over; never waits, never raises."""
@@ -77,15 +112,39 @@ class Events:
         else:
             self._emit_to_thread(event)
 
+    def _change(self, change: Change) -> None:
+        """Tell that a store, or something like one, went down or is back."""
+        if change.kind == "fanout":
+            return  # Rooms tell of it, whatever fan-out they have.
+
+        name = f"{change.kind}.{'up' if change.is_up else 'down'}"
+        detail: dict[str, Any] = {"place": change.place, "cause": change.cause}
+        if change.is_up:
+            detail["seconds"] = round(change.seconds, 3)
+
+        self.emit(Event(name=name, at=system_clock(), detail=detail))
+
+    def _drop(self, event: Event, why: str) -> None:
+        self.dropped += 1
+        now = time.monotonic()
+        if now - self._told_at >= _QUIET:
+            self._told_at = now
+            _logger.warning(
+                "event %s dropped: %s (%d dropped so far)",
+                event.name,
+                why,
+                self.dropped,
+            )
+
     def _emit_as_task(self, event: Event) -> None:
         if len(self._tasks) >= _WAITING:
-            _logger.warning("event %s dropped: the listener lags", event.name)
+            self._drop(event, "the listener lags")
             return
 
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            _logger.warning("event %s dropped: no asyncio loop runs", event.name)
+            self._drop(event, "no asyncio loop runs")
             return
 
         task = loop.create_task(self._tell(event))
@@ -110,7 +169,7 @@ class Events:
         try:
             self._queue.put_nowait(event)
         except queue.Full:
-            _logger.warning("event %s dropped: the listener lags", event.name)
+            self._drop(event, "the listener lags")
 
     def _work(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from asgi_auth._contract import (
     OneIssuer,
     Recognise,
     asks_always,
+    claimant_of,
     is_known,
     issuers_of,
     know_nobody,
@@ -36,6 +37,7 @@ from asgi_auth.errors import (
     UnknownSubjectError,
     check_choice,
 )
+from asgi_auth.events import Events, Listener
 from asgi_auth.lifetime import SocketGuard
 from asgi_auth.principal import ANONYMOUS, Principal, is_user, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
@@ -45,13 +47,9 @@ from asgi_auth.responses.preflight import (
     SilentReply,
     is_cors_preflight,
 )
-from asgi_auth.responses.sender import (
-    Reply,
-    SocketReply,
-    refusal_in,
-    reply_for,
-)
+from asgi_auth.responses.sender import refusal_in, replies_for
 from asgi_auth.responses.state import KEY
+from asgi_auth.responses.watch import Watch
 from asgi_auth.tracking import tracking
 from asgi_auth.typing import Backend, UserLoader
 
@@ -80,6 +78,7 @@ class AuthenticationMiddleware:
             the app gets.
         websocket_lifetime: What an open WebSocket ends with. ``session`` is for own
             tokens, whose sessions go on when a token has ended.
+        on_event: Gets an :class:`~asgi_auth.events.Event` for each refusal.
 
     Raises:
         ConfigurationError: The parts do not fit together.
@@ -97,6 +96,7 @@ class AuthenticationMiddleware:
         "_look",
         "_look_at_socket",
         "_make_reply",
+        "_make_socket_reply",
         "_one_issuer",
         "_pass_preflight",
         "_preflights",
@@ -122,6 +122,7 @@ class AuthenticationMiddleware:
         track_current: bool = False,
         strip_credentials: bool = False,
         websocket_lifetime: Literal["token", "session"] = "token",
+        on_event: Listener | Events | None = None,
     ) -> None:
         check_choice("invalid", invalid, {"refuse", "refuse_claimed", "anonymous"})
         check_choice("preflight", preflight, {"pass", "refuse"})
@@ -139,7 +140,8 @@ class AuthenticationMiddleware:
             None if load_user is None else self._load,
             issuers,
         )
-        self._make_reply: type[Reply] = reply_for(backend.sources)
+        watch = Watch(Events.of(on_event), claimant_of(backend))
+        self._make_reply, self._make_socket_reply = replies_for(backend.sources, watch)
         self._backend = backend
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
@@ -149,8 +151,7 @@ class AuthenticationMiddleware:
         self._recognise: Recognise = lane_of(backend) or know_nobody
         self._load_user = load_user
         self._required = required
-        public = PublicPaths(public_paths)
-        self._public = public if len(public) else None
+        self._public = PublicPaths(public_paths)
         self._invalid = invalid
         self._pass_preflight = preflight == "pass"
         self._preflights = RefusedPreflights()
@@ -167,7 +168,7 @@ class AuthenticationMiddleware:
             app, make_reply = self._app, self._make_reply
             token = self._look(scope)
         elif kind == "websocket":
-            app, make_reply = self._guard, SocketReply
+            app, make_reply = self._guard, self._make_socket_reply
             token = self._look_at_socket(scope)
         else:
             if self._required and kind != "lifespan":
@@ -219,11 +220,12 @@ class AuthenticationMiddleware:
                     credential = unfold(token)
                     principal, user = await self._identify(credential, scope, known)
             except AuthError as error:
-                credential = unfold(token)
+                reply.credential = credential = unfold(token)
                 if self._refuses(error, credential, scope):
                     await reply.refuse(error)
                     return None
 
+                reply.watch.ignore(error, scope, credential)
                 principal = user = replace(ANONYMOUS, error=error)
 
         child["auth"] = principal
@@ -296,7 +298,8 @@ class AuthenticationMiddleware:
             user = await user
 
         if not is_user(user):
-            raise UnknownSubjectError
+            msg = f"load_user knows no subject {principal.subject!r}"
+            raise UnknownSubjectError(msg)
 
         return user
 
@@ -310,10 +313,10 @@ class AuthenticationMiddleware:
         if self._required and not self._is_public(scope):
             raise AuthenticationError
 
-        return _NOBODY
+        return ANONYMOUS, ANONYMOUS
 
     def _is_public(self, scope: Scope) -> bool:
-        return self._public is not None and scope in self._public
+        return scope in self._public
 
     def _refuses(
         self, error: AuthError, credential: Credential | None, scope: Scope
@@ -322,7 +325,7 @@ class AuthenticationMiddleware:
         if self._is_public(scope):
             return False
 
-        if self._required or isinstance(error, _NEVER_ANONYMOUS):
+        if self._required or isinstance(error, UnavailableError | CrossOriginError):
             return True
 
         # A stale cookie must not lock a browser out of a public page.
@@ -332,7 +335,3 @@ class AuthenticationMiddleware:
 
         strict = self._invalid == "refuse"
         return strict or not is_unclaimed(error, credential, self._backend)
-
-
-_NOBODY: tuple[Principal, Any] = (ANONYMOUS, ANONYMOUS)
-_NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import UnavailableError
 
 __all__ = ["Gate"]
 
+_logger = package_logger(__name__)
+
 # At a thousand answers a second the last in the queue waits for a quarter of one.
 _WAITING = 256
 _PATIENCE = 1.5
+_QUIET = 60.0
 
 
 class Gate:
@@ -28,12 +32,13 @@ class Gate:
         what: They wait for, in the sentence of the error.
     """
 
-    __slots__ = ("_free", "_queue", "_what")
+    __slots__ = ("_free", "_queue", "_told_at", "_what")
 
     def __init__(self, places: int, what: str) -> None:
         self._free = places
         self._queue: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._what = what
+        self._told_at = float("-inf")
 
     async def enter(self, *, urgent: bool = False) -> None:
         """Take a place, which must be given back with :meth:`leave`.
@@ -79,4 +84,10 @@ class Gate:
             self._free += 1
 
     def _refusal(self) -> UnavailableError:
-        return UnavailableError(f"too many wait for {self._what}", retry_after=1)
+        msg = f"too many wait for {self._what}"
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at > _QUIET:
+            self._told_at = now
+            _logger.warning("%s: what comes now is refused (503)", msg)
+
+        return UnavailableError(msg, retry_after=1)

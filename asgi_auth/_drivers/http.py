@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from asgi_auth._drivers.causes import cause_of
 from asgi_auth._drivers.per_loop import PerLoop
-from asgi_auth._drivers.urls import check_url, is_safe_url
+from asgi_auth._drivers.urls import check_url, is_safe_url, place_in
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:
@@ -169,7 +169,7 @@ class Remote:
         """
         answer = await self.send(url, {"accept": "application/json"}, None)
         if answer.status != _OK:
-            msg = f"the server answered {answer.status}"
+            msg = f"{place_in(url)} answered {answer.status}"
             raise UnavailableError(msg)
 
         return answer
@@ -189,7 +189,7 @@ class Remote:
             raise
         except Exception as error:
             # Whatever a driver, or an injected callable, calls its outages.
-            msg = f"the server cannot be reached: {cause_of(error)}"
+            msg = f"{place_in(url)} cannot be reached: {cause_of(error)}"
             raise UnavailableError(msg) from error
 
         if len(answer.body) > self._max_bytes:

@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, Final
 
+from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.redis_faults import redis_cause
+from asgi_auth._drivers.urls import place_in
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:
@@ -73,6 +76,7 @@ class Counters:
         self._secret = secrets.token_bytes(16)
         make = _maker(url, prefix, cluster=cluster, owner=owner)
         self._rooms: PerLoop[Any] = PerLoop(make, _close)
+        self._outage = Outage("limits", f"the counters at {place_in(url)}")
 
     async def add(self, key: str, seconds: int, amount: int = 1) -> int:
         """Add to a counter in one atomic step, and return what it is at then.
@@ -131,8 +135,12 @@ class Counters:
             if self.in_memory:
                 raise
 
-            msg = f"the counters cannot be reached: {type(error).__name__}"
+            cause = redis_cause(error)
+            self._outage.down(cause)
+            msg = f"{self._outage.place} cannot be reached: {cause}"
             raise UnavailableError(msg) from error
+        else:
+            self._outage.up()
 
 
 def _maker(url: str, prefix: str, *, cluster: bool, owner: str) -> Callable[[], Any]:

@@ -6,17 +6,22 @@ It knows no key and no meaning: what is stored is the business of the rooms abov
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha1
-from traceback import walk_tb
 from typing import Any, Final
 
 from asgi_auth._drivers.gate import Gate
+from asgi_auth._drivers.outages import Outage, OutageKind
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.redis_faults import (
+    is_spoken_outage,
+    place_of,
+    redis_cause,
+    was_lost,
+)
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 try:
@@ -35,6 +40,7 @@ else:
         exceptions.ClusterError,
         exceptions.InvalidResponse,
         exceptions.OutOfMemoryError,
+        exceptions.NoPermissionError,
         exceptions.ReadOnlyError,
         exceptions.RedisClusterException,
         exceptions.TryAgainError,
@@ -56,12 +62,6 @@ _DEAD_AT_MOST: Final = 8
 _WRITE_ERRORS: Final = (AttributeError, RuntimeError, TypeError)
 
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
-
-# Inside a script, Redis 6.2 wraps the server's word in a sentence of its own.
-_OUTAGE_WORD: Final = re.compile(
-    r"(?:^|-)(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY"
-    r"|TRYAGAIN|UNBLOCKED)\b"
-)
 
 
 @dataclass(slots=True)
@@ -92,6 +92,7 @@ class RedisLink:
         target: A URL, or a client of ``redis.asyncio``.
         cluster: The URL leads to a cluster; a client tells by itself.
         owner: Who asks, for the sentences of errors.
+        kind: What its outages are outages of.
 
     Raises:
         MissingExtraError: redis-py is not installed.
@@ -99,7 +100,12 @@ class RedisLink:
     """
 
     def __init__(
-        self, target: str | RedisClient, *, cluster: bool = False, owner: str
+        self,
+        target: str | RedisClient,
+        *,
+        cluster: bool = False,
+        owner: str,
+        kind: OutageKind = "store",
     ) -> None:
         if not _INSTALLED:
             msg = f'{owner} needs redis: python -m pip install "asgi-auth[redis]"'
@@ -112,16 +118,17 @@ class RedisLink:
             scheme, colon, rest = target.partition(":")
             self._url = _SCHEMES.get(scheme, scheme) + colon + rest
             self.cluster = cluster
-            self._check_url(owner)
+            self.outage = Outage(kind, self._check_url(owner))
             return
 
         self.cluster = isinstance(target, redis.asyncio.RedisCluster)
         if not self.cluster and not isinstance(target, redis.asyncio.Redis):
-            kind = type(target).__name__
-            msg = f"{owner} takes a URL or a client of redis.asyncio, not a {kind}"
+            given = type(target).__name__
+            msg = f"{owner} takes a URL or a client of redis.asyncio, not a {given}"
             raise ConfigurationError(msg)
 
         self._given = target
+        self.outage = Outage(kind, place_of(target))
 
     def __repr__(self) -> str:
         """Say nothing of the URL, which may hold a password."""
@@ -149,8 +156,7 @@ class RedisLink:
         head = (len(keys), *keys)
         first = (script, *head, *args)
         second = None if again is None else (script, *head, *again)
-        room = self._rooms.here()
-        loop = asyncio.get_running_loop()
+        room, loop = self._rooms.here(), asyncio.get_running_loop()
         until = loop.time() + _DEADLINE
         await room.gate.enter(urgent=urgent)
         # A call that is cut off on its way costs its connection: it goes on alone, and
@@ -158,7 +164,7 @@ class RedisLink:
         call = loop.create_task(self._call(room, first, second, until))
         room.calls.add(call)
         call.add_done_callback(room.forget)
-        with outages():
+        with outages(self.outage):
             return await asyncio.shield(call)
 
     async def wait(self, key: str, entry_id: str, seconds: float) -> None:
@@ -171,7 +177,7 @@ class RedisLink:
         """
         room = self._rooms.here()
         fresh = not room.waiters
-        with outages():
+        with outages(self.outage):
             connection = await self._waiter(room, key) if fresh else room.waiters.pop()
             try:
                 await _read_stream(connection, key, entry_id, seconds)
@@ -183,7 +189,7 @@ class RedisLink:
                 if fresh or isinstance(error, (TimeoutError, exceptions.TimeoutError)):
                     raise
             except _WRITE_ERRORS as error:
-                if not _was_lost(error):
+                if not was_lost(error):
                     raise
 
         if room.is_closed:
@@ -222,7 +228,7 @@ class RedisLink:
                 return await self._evaluate(room.client, script, *args)
             except _WRITE_ERRORS as error:
                 # Nothing was sent, and the next connection may be better.
-                if not _was_lost(error):
+                if not was_lost(error):
                     raise
 
         raise ConnectionResetError
@@ -279,12 +285,13 @@ class RedisLink:
             retry=Retry(NoBackoff(), 0),
         )
 
-    def _check_url(self, owner: str) -> None:
+    def _check_url(self, owner: str) -> str:
+        """Return where the server is, or refuse a URL that leads nowhere."""
         with suppress(ValueError, TypeError, OSError, exceptions.RedisClusterException):
             client = self._client()
             if not self.cluster:
                 client.connection_pool.make_connection()
-            return
+            return place_of(client)
 
         # Raised out here, because what redis-py says may quote the password.
         msg = (
@@ -300,26 +307,24 @@ def _sha1(script: str) -> str:
     return sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-def _was_lost(error: Exception) -> bool:
-    # Since Python 3.12, and with uvloop, a write to a connection that the peer reset
-    # stumbles instead of saying so: https://github.com/python/cpython/issues/136234
-    frames = walk_tb(error.__traceback__)
-    return any(frame.f_code.co_name.endswith("writelines") for frame, _ in frames)
-
-
 @contextmanager
-def outages() -> Iterator[None]:
-    """Let outages out as :class:`~asgi_auth.errors.UnavailableError`."""
+def outages(outage: Outage) -> Iterator[None]:
+    """Let outages out as :class:`~asgi_auth.errors.UnavailableError`, and note them."""
     try:
         yield
     except Exception as error:
-        spoken = isinstance(error, exceptions.ResponseError)
-        told = spoken and _OUTAGE_WORD.search(str(error)) is not None
-        if not (told or isinstance(error, _OUTAGES)):
+        is_spoken = isinstance(error, exceptions.ResponseError)
+        if not isinstance(error, _OUTAGES) and not (
+            is_spoken and is_spoken_outage(str(error))
+        ):
             raise
 
-        msg = f"Redis did not answer: {type(error).__name__}"
+        cause = redis_cause(error)
+        outage.down(cause)
+        msg = f"{outage.place} did not answer: {cause}"
         raise UnavailableError(msg) from error
+    else:
+        outage.up()
 
 
 async def _read_stream(connection: Any, key: str, entry_id: str, wait: float) -> None:

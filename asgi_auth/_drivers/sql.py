@@ -7,19 +7,21 @@ It knows no table, and hides no mistake of ours: only an outage becomes an
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_query
-from asgi_auth._drivers.sql_codes import NO_TABLE, POOLER, advice_on, code_of, is_outage
+from asgi_auth._drivers.sql_codes import POOLER, code_of
+from asgi_auth._drivers.sql_faults import fault_of, place_of
 from asgi_auth._drivers.sql_life import CONNECTIONS, Life
 from asgi_auth._drivers.sql_logging import without_rows
 from asgi_auth._drivers.sql_urls import DRIVERS, check_dialect, extra_of
 from asgi_auth._drivers.sqlite import open_connection
 from asgi_auth._drivers.statement_task import StatementTask
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
 _INSTALLED = True
@@ -38,7 +40,7 @@ except ImportError:
 
 __all__ = ["JSONB", "AsyncEngine", "Database", "insert_for", "sa"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _T = TypeVar("_T")
 _Work = Callable[["AsyncConnection"], Awaitable[_T]]
@@ -86,6 +88,7 @@ class Database:
         )
         self.dialect: str = self.url.get_backend_name()
         check_dialect(self.dialect, owner, schema)
+        self.outage = Outage("store", place_of(self.url))
         self._pooled = False
         # For a driver of our own choice; None where somebody else has made the engine.
         self._arguments: dict[str, Any] | None = None
@@ -174,7 +177,9 @@ class Database:
         if verb.done() and not verb.cancelled():
             return verb.result()
 
-        msg = "the database did not answer in time"
+        cause = f"there was no answer within {_VERB_TIMEOUT:g} seconds"
+        self.outage.down(cause)
+        msg = f"{self.outage.place}: {cause}"
         raise UnavailableError(msg)
 
     async def _attempt(self, life: Life, work: _Work[_T]) -> _T:
@@ -183,7 +188,9 @@ class Database:
             connection = await engine.connect()
             # Not "async with": that closes in a task which can be cancelled.
             try:
-                return await work(connection)
+                result = await work(connection)
+                self.outage.up()
+                return result
             finally:
                 await connection.close()
         except Exception as error:
@@ -193,10 +200,18 @@ class Database:
                 if engine is not life.engine:
                     return await self._attempt(life, work)
 
-            fault = _fault_of(error)
+            fault = self._fault_of(error)
             if fault is None:
                 raise
             raise fault from error
+
+    def _fault_of(self, error: Exception) -> Exception | None:
+        lost = (OSError, sa.exc.TimeoutError, sa.exc.OperationalError)
+        fault = fault_of(error, self.outage.place, lost=lost)
+        if fault is not None:
+            self.outage.down(str(fault).removeprefix(self.outage.place).lstrip(": "))
+
+        return fault
 
     async def _adapt_to_pooler(self, life: Life, engine: AsyncEngine) -> None:
         if engine is not life.engine or life.is_adapted:
@@ -319,22 +334,3 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
         connect_args={"async_creator_fn": connect},
     )
     return without_rows(engine)
-
-
-def _fault_of(error: Exception) -> Exception | None:
-    """Say what a driver's error is to our callers; a bug of ours stays as it is."""
-    if isinstance(error, OSError | sa.exc.TimeoutError):
-        msg = f"the database cannot be reached: {type(error).__name__}"
-        return UnavailableError(msg)
-    code = code_of(error)
-    no_table = NO_TABLE if "no such table" in str(error) else ""  # SQLite has no code.
-    advice = advice_on(no_table or code)
-    if advice is not None:
-        return ConfigurationError(advice)
-    if is_outage(code) or getattr(error, "connection_invalidated", False):
-        msg = f"the database is not available (code {code})"
-        return UnavailableError(msg)
-    if not code and isinstance(error, sa.exc.OperationalError):
-        # psycopg, where there is no server that could say a code.
-        return UnavailableError("the database cannot be reached")
-    return None

@@ -5,7 +5,7 @@ It imports no driver: errors carry their codes as attributes.
 
 from __future__ import annotations
 
-__all__ = ["NO_TABLE", "POOLER", "advice_on", "code_of", "is_outage"]
+__all__ = ["NO_TABLE", "POOLER", "advice_on", "code_of", "is_outage", "words_on"]
 
 NO_TABLE = "42P01"
 
@@ -13,7 +13,7 @@ NO_TABLE = "42P01"
 # right to connect, no such database, a deadlock, no resources, no lock in time, an
 # operator's or a system's failure. SQLite: a lock, a disk, or a file that is not there.
 _OUTAGES = (
-    *("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58"),
+    *("08", "25006", "28", "3D", "40", "42501", "53", "55P03", "57", "58"),
     *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_FULL"),
     *("SQLITE_INTERRUPT", "SQLITE_IOERR", "SQLITE_LOCKED", "SQLITE_NOMEM"),
     *("SQLITE_NOTADB", "SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
@@ -33,6 +33,42 @@ _ADVICE = {
     "3F000": "the schema is missing: CREATE SCHEMA makes it",
     **dict.fromkeys(POOLER, _POOLER_ADVICE),
 }
+
+
+# What is most likely wrong: the longest beginning counts.
+_WORDS = {
+    "08": "the connection broke",
+    "25006": "it is a replica that only reads, or a transaction that does",
+    "28": "the user is not let in from here (pg_hba.conf, the role, TLS)",
+    "28P01": "the password, or the user name, is wrong",
+    "3D000": "there is no database of this name",
+    "40": "transactions were in each other's way",
+    "42501": "the user has no right to do this (GRANT)",
+    "53": "the server has no resources left",
+    "53100": "its disk is full",
+    "53300": "it has too many connections",
+    "55P03": "a lock was not to be had in time",
+    "57": "an operator, or the server itself, has ended the statement",
+    "57014": "the statement took too long",
+    "57P01": "it is shutting down",
+    "57P03": "it is starting or stopping",
+    "58": "its system fails",
+    "SQLITE_BUSY": "another process writes for too long",
+    "SQLITE_CANTOPEN": "the file cannot be opened: see its folder and its rights",
+    "SQLITE_CORRUPT": "the file is damaged",
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_IOERR": "the disk, or its file system, fails",
+    "SQLITE_LOCKED": "a table is locked",
+    "SQLITE_NOTADB": "the file is no SQLite database",
+    "SQLITE_PERM": "the file's rights do not allow it",
+    "SQLITE_READONLY": "the file, or its file system, can only be read",
+}
+
+
+def words_on(code: str) -> str:
+    """Return what is most likely wrong at a database that says *code*, or ``""``."""
+    known = [start for start in _WORDS if code.startswith(start)]
+    return _WORDS[max(known, key=len)] if known else ""
 
 
 def advice_on(code: str) -> str | None:

@@ -5,15 +5,15 @@ Nothing is resolved here: a name says what it says.
 
 from __future__ import annotations
 
-import logging
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["check_url", "is_safe_url"]
+__all__ = ["check_url", "is_safe_url", "place_in"]
 
-_logger = logging.getLogger("asgi_auth.http")
+_logger = package_logger(__name__)
 
 # Names that no public DNS has: RFC 6761, RFC 6762, RFC 8375, ICANN's .internal, and
 # those of Kubernetes.
@@ -38,6 +38,17 @@ def is_safe_url(url: object, *, insecure_http: bool = False) -> bool:
     return parts.scheme == "https"
 
 
+def place_in(url: str) -> str:
+    """Return what of *url* may be shown: no user, no password, and no query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a malformed URL"
+
+    where = parts.netloc.rpartition("@")[2] or parts.scheme
+    return f"{where}{parts.path}"
+
+
 def check_url(url: str, what: str, *, insecure_http: bool = False) -> str:
     """Return *url* if it is safe.
 
@@ -54,9 +65,9 @@ def check_url(url: str, what: str, *, insecure_http: bool = False) -> str:
 
     if insecure_http and is_safe_url(url, insecure_http=True):
         _logger.warning(
-            "%s is %s: whoever is on the way can read and change what is said",
+            "%s is %s, over http: whoever is on the way can read and change it",
             what,
-            url,
+            place_in(url),
         )
         return url
 

@@ -7,15 +7,16 @@ Needs asyncio.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from asgi_auth._drivers.causes import cause_of
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["Outbox"]
 
-_log = logging.getLogger("asgi_auth.accounts")
+_logger = package_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class Outbox:
         """Start a job soon, and return at once."""
         room = self._room()
         if len(room.tasks) >= self._max_waiting:
-            _log.error("the outbox is full: a message was dropped")
+            _logger.error("the outbox is full: a message was dropped")
             return
 
         task = asyncio.get_running_loop().create_task(self._run(room, job))
@@ -78,9 +79,9 @@ class Outbox:
             async with room.places, asyncio.timeout(self._timeout):
                 await job()
         except Exception as error:  # noqa: BLE001  # a sender raises what it likes
-            # Only the type: the text may quote the address or the token.
-            name = type(error).__name__
-            _log.error("a message could not be sent (%s)", name)
+            # Not its text, which may quote the address or the token.
+            cause = cause_of(error)
+            _logger.error("a message could not be sent (%s)", cause)  # noqa: TRY400
 
     def _room(self) -> _Room:
         loop = asyncio.get_running_loop()

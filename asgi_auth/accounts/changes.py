@@ -5,12 +5,12 @@ It never tells an unknown account from a wrong password, neither by word nor by 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from asgi_auth._clock import Clock
+from asgi_auth._logs import package_logger
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens
 from asgi_auth.accounts.email_tokens import EmailToken
 from asgi_auth.accounts.errors import (
@@ -31,7 +31,7 @@ __all__ = ["AccountChanges"]
 Matches = Callable[[Account, str], Awaitable[PasswordMatch]]
 """Checks the password of an account, or raises InvalidCredentialsError."""
 
-_log = logging.getLogger("asgi_auth.accounts")
+_logger = package_logger(__name__)
 
 # Each failed try means that somebody else's change went through.
 _TRIES = 4
@@ -82,7 +82,8 @@ class AccountChanges:
         """
         if account is None:
             await self._hasher.verify_dummy(password)
-            raise InvalidCredentialsError
+            msg = "there is no such account"
+            raise InvalidCredentialsError(msg)
 
         match = await self._matches(account, password)
         if account.disabled:
@@ -269,5 +270,5 @@ class AccountChanges:
         except (StaleAccountError, UnavailableError) as error:
             # The next log-in tries again: a right password is not refused for this.
             name = type(error).__name__
-            _log.warning("a password hash could not be replaced (%s)", name)
+            _logger.warning("a password hash could not be replaced (%s)", name)
             return account

@@ -14,9 +14,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from asgi_auth._drivers.smtp import MailServer
+from asgi_auth._logs import package_logger
 from asgi_auth.accounts.base import Account, MessageKind
 from asgi_auth.accounts.messages import WORDS
 from asgi_auth.errors import ConfigurationError
+
+_logger = package_logger(__name__)
 
 __all__ = ["SMTPSender"]
 
@@ -64,6 +67,9 @@ class SMTPSender:
     ) -> None:
         for kind in _WITH_TOKEN:
             _check_link(kind, links.get(kind, ""))
+
+        if insecure_plaintext:
+            _logger.warning("insecure_plaintext: mail, with its links, goes in clear")
 
         self._links = dict(links)
         self._sender = sender

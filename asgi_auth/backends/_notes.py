@@ -5,21 +5,21 @@ It names no token: only what a good signature vouches for, and what the settings
 
 from __future__ import annotations
 
-import logging
 from types import TracebackType
 
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.tokens.claims import AUDIENCE_FAULT
 
 __all__ = ["RefusalNotes"]
 
-_logger = logging.getLogger("asgi_auth.backends")
+_logger = package_logger(__name__)
 
 
 class RefusalNotes:
-    """Writes a line for each refusal within its ``with`` block, at DEBUG.
+    """Warns of the first token for another audience: it is nearly always a setting.
 
-    The first token for another audience is a warning: it is nearly always a setting.
+    Each refusal has its own line elsewhere, at DEBUG.
 
     Args:
         issuer: Whose tokens these are.
@@ -41,14 +41,12 @@ class RefusalNotes:
         __: TracebackType | None,
     ) -> None:
         """Write what has gone wrong, and let it go on."""
-        if not isinstance(error, InvalidTokenError):
+        if self._warned or not isinstance(error, InvalidTokenError):
             return
 
-        level = logging.DEBUG
-        if str(error).startswith(AUDIENCE_FAULT) and not self._warned:
-            self._warned, level = True, logging.WARNING
-
-        _logger.log(level, "a token of %s is refused: %s", self._issuer, error)
+        if str(error).startswith(AUDIENCE_FAULT):
+            self._warned = True
+            _logger.warning("a token of %s is refused: %s", self._issuer, error)
 
     def slash(self, named: str) -> None:
         """Warn once that tokens name the issuer with another slash at the end."""

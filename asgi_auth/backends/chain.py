@@ -13,6 +13,7 @@ from asgi_auth._contract import (
     Claim,
     Recognise,
     asks_always,
+    claimant_of,
     claims_of,
     is_known,
     issuers_of,
@@ -138,6 +139,14 @@ class BackendChain:
             and member.claims(credential)
             for member in self._members
         )
+
+    def claimant(self, credential: Credential) -> str | None:
+        """Return the name of the backend that decides on *credential*, if any."""
+        for member in self._members:
+            if member.is_concerned(credential) and member.has_claimed(credential):
+                return claimant_of(member.backend)(credential)
+
+        return None
 
 
 class _Member(NamedTuple):

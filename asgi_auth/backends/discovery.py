@@ -6,19 +6,17 @@ reads the one of the keys, which must be https, and leaves all others alone.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from asgi_auth._drivers.http import Fetch, Remote, check_url, is_safe_url
+from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import parse_object
 from asgi_auth.errors import UnavailableError
 
 __all__ = ["IssuerMetadata", "discover"]
-
-_logger = logging.getLogger("asgi_auth.backends")
 
 _MAX_BYTES = 128 * 1024
 
@@ -63,7 +61,7 @@ async def discover(
         MissingExtraError: httpx2 is needed, and not installed.
     """
     remote = Remote("discover()", fetch=fetch, timeout=timeout, max_bytes=_MAX_BYTES)
-    fault = UnavailableError("the issuer has no metadata")
+    faults: list[str] = []
     for url in _places(check_url(at or issuer, "issuer", insecure_http=insecure_http)):
         try:
             answer = await remote.get(url)
@@ -71,10 +69,10 @@ async def discover(
                 answer.body, issuer, aliases, insecure_http=insecure_http
             )
         except UnavailableError as error:
-            _logger.info("no metadata at %s: %s", url, error)
-            fault = error
+            faults.append(f"{place_in(url)}: {error}")
 
-    raise fault
+    msg = f"no metadata at {', nor at '.join(faults)}"
+    raise UnavailableError(msg)
 
 
 def read_metadata(

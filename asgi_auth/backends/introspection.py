@@ -6,7 +6,6 @@ believes nothing that the answer does not say. It needs asyncio.
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from base64 import b64encode
@@ -18,7 +17,9 @@ from urllib.parse import quote_plus, urlencode
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
 from asgi_auth.backends._flights import Flights
 from asgi_auth.backends._notes import RefusalNotes
@@ -37,8 +38,6 @@ from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
 from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["IntrospectionBackend"]
-
-_logger = logging.getLogger("asgi_auth.introspection")
 
 _LONGEST_CACHE = 30
 _UNSAID = 3600
@@ -115,6 +114,8 @@ class IntrospectionBackend:
     ) -> None:
         _check(issuer, sources, cache_ttl)
         self._endpoint = check_url(endpoint, "endpoint", insecure_http=insecure_http)
+        place = f"the introspection endpoint {place_in(endpoint)}"
+        self._outage = Outage("introspection", place)
         self._remote = Remote(
             "IntrospectionBackend",
             fetch=fetch,
@@ -238,16 +239,25 @@ class IntrospectionBackend:
     async def _answer(self, token: bytes) -> FrozenDict:
         form = {"token": token.decode("ascii"), "token_type_hint": "access_token"}
         body = urlencode({**form, **self._form}).encode("ascii")
-        answer = await self._remote.send(self._endpoint, self._headers, body)
+        try:
+            answer = await self._remote.send(self._endpoint, self._headers, body)
+        except UnavailableError as error:
+            self._outage.down(str(error))
+            raise
+
         if answer.status != _OK:
             # That of 401 is ours: our secret is wrong, not the caller's token.
-            fault = f"the status is {answer.status}"
+            ours = "; is the client_secret right?" if answer.status == 401 else ""  # noqa: PLR2004
+            fault = f"the status is {answer.status}{ours}"
             raise self._puzzled(fault)
 
         try:
-            return parse_object(answer.body)
+            said = parse_object(answer.body)
         except ValueError:
             raise self._puzzled(_NO_JSON) from None
+
+        self._outage.up()
+        return said
 
     def _completed(self, said: FrozenDict, now: float) -> FrozenDict:
         """Add what may be left out (RFC 7662, section 2.2), and is known otherwise."""
@@ -262,8 +272,8 @@ class IntrospectionBackend:
         return FrozenDict(claims)
 
     def _puzzled(self, why: str) -> UnavailableError:
-        _logger.error("the introspection endpoint cannot be understood: %s", why)
-        msg = f"the introspection endpoint cannot be understood: {why}"
+        self._outage.down(f"its answer cannot be understood: {why}")
+        msg = f"{self._outage.place} cannot be understood: {why}"
         return UnavailableError(msg)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from weakref import WeakSet
 import anyio
 
 from asgi_auth._clock import Clock
+from asgi_auth._logs import package_logger
 from asgi_auth.client.endpoint import RefreshEndpoint
 from asgi_auth.client.errors import ClientError, LoggedOutError, RefreshFailedError
 from asgi_auth.client.flow import BearerFlow
@@ -36,7 +36,7 @@ Save = Callable[[Tokens | None], Awaitable[None] | None]
 
 _Loop = asyncio.AbstractEventLoop | None
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _LOOK_AGAIN = 0.01
 

@@ -198,7 +198,7 @@ class Requirement:
 
         state = state_of(scope)
         if error is not None:
-            state.refusal = error
+            state.refusal, state.caller = error, principal
             raise error
 
         remember(self, scope, state)

@@ -8,7 +8,6 @@ meant. It needs asyncio.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import re
 import time
@@ -23,7 +22,10 @@ from collections.abc import (
 from typing import Any, NamedTuple
 
 from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop, stop
+from asgi_auth._drivers.urls import place_in
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_jwks
@@ -34,7 +36,7 @@ __all__ = ["ASYMMETRIC", "JWKSClient", "JWKSStats", "Locate"]
 Locate = Callable[[], Awaitable[str]]
 """Finds the URL of a JWK set, or raises ``UnavailableError``."""
 
-_logger = logging.getLogger("asgi_auth.keys")
+_logger = package_logger(__name__)
 
 _BURST = 2
 _SHORTEST_TTL = 60.0
@@ -127,6 +129,8 @@ class JWKSClient:
         self._failing = 0
         self._fetches = self._failures = 0
         self._skipped: tuple[str, ...] = ()
+        place = place_in(url) if isinstance(url, str) else " or ".join(self._issuers)
+        self.outage = Outage("jwks", f"the key set of {place or 'an issuer'}")
 
     async def ready(self) -> KeySet:
         """Return the keys; wait for them only where there are none of use.
@@ -216,8 +220,7 @@ class JWKSClient:
             now = self._clock()
             self._not_before = now + self._pause()
             self._fresh_until = min(self._not_before, self._usable_until)
-            place = self._url or " or ".join(self._issuers)
-            _logger.warning("the keys of %s cannot be had: %s", place, error)
+            self.outage.down(f"the keys cannot be had: {error}")
             if self._locate is not None:
                 self._url = None
             raise self._outage(self._not_before - now) from error
@@ -247,6 +250,7 @@ class JWKSClient:
         self._fresh_until = min(asked_at + lifetime, self._usable_until)
         self._not_before = _NEVER
         self._failing = 0
+        self.outage.up()
 
     async def _find_url(self) -> str:
         if self._locate is None:  # pragma: no cover - one of them is always there
@@ -265,12 +269,13 @@ class JWKSClient:
         return float(longest * (1 - self._jitter() / 2))
 
     def _outage(self, seconds: float) -> UnavailableError:
-        msg = "the keys of the issuer cannot be had"
+        msg = f"{self.outage.place} cannot be had"
         return UnavailableError(msg, retry_after=seconds)
 
     def _note_skipped(self, skipped: tuple[str, ...]) -> None:
         for reason in set(skipped) - set(self._skipped):
-            _logger.warning("of the keys at %s one is not used: %s", self._url, reason)
+            place = self.outage.place
+            _logger.warning("a key in %s is not used: %s", place, reason)
 
         self._skipped = skipped
 

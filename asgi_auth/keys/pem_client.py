@@ -7,13 +7,15 @@ and of that nothing but letters, digits, ``-`` and ``_``. It needs asyncio.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import Callable, Sequence
 
 from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop, stop
+from asgi_auth._drivers.urls import place_in
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_pem
@@ -22,7 +24,7 @@ from asgi_auth.keys.keyset import KeySet
 
 __all__ = ["PEMClient"]
 
-_logger = logging.getLogger("asgi_auth.keys")
+_logger = package_logger(__name__)
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _BURST = 5
@@ -91,6 +93,7 @@ class PEMClient:
         self._nobody = Key.generate("EdDSA").public()
         self._keys = KeySet([self._nobody])
         self._found: dict[str, tuple[Key, float]] = {}
+        self._outage = Outage("jwks", f"the keys at {place_in(url)}")
 
     async def ready(self) -> KeySet:
         """Return the keys that are known; the set is always the same object."""
@@ -152,21 +155,23 @@ class PEMClient:
         try:
             answer = await self._remote.send(url, {}, None)
         except UnavailableError as error:
-            _logger.warning("the key at %s cannot be had: %s", url, error)
+            self._outage.down(str(error))
             raise
 
         if answer.status in _UNKNOWN:
+            self._outage.up()
             return
 
         if answer.status != _OK:
-            _logger.warning("the key at %s: the answer is %d", url, answer.status)
-            msg = "the key of the issuer cannot be had"
+            self._outage.down(f"the server answered {answer.status}")
+            msg = f"{self._outage.place} cannot be had: {answer.status}"
             raise UnavailableError(msg)
 
+        self._outage.up()
         try:
             key = read_pem(answer.body.decode("ascii"), kid, self._algorithms)
         except (ConfigurationError, UnicodeDecodeError) as error:
-            _logger.warning("the key at %s cannot be used: %s", url, error)
+            _logger.warning("a key of %s is not used: %s", self._outage.place, error)
             return
 
         while len(self._found) >= _MOST_KEYS:

@@ -8,16 +8,16 @@ to nothing as long as nobody does it.
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import current_task
 from collections.abc import Awaitable, Callable
 
 from asgi_auth._asgi import Message, Receive, Send
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import AsgiAuthError
 
 __all__ = ["ClosableSocket", "SocketClosedError"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 # Seconds. How long a close waits for sends under way, and the app for the close.
 _PATIENCE = 1.0

@@ -5,13 +5,13 @@ The middleware calls this in place of the app. Sockets of nobody pass as they ar
 
 from __future__ import annotations
 
-import logging
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable
 from typing import Any, Literal
 from weakref import WeakKeyDictionary, ref
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.lifetime.closable import SocketClosedError
 from asgi_auth.lifetime.deadlines import Deadlines
@@ -24,7 +24,7 @@ from asgi_auth.revocation import Validity, validity_of
 
 __all__ = ["SocketGuard"]
 
-_logger = logging.getLogger("asgi_auth.lifetime")
+_logger = package_logger(__name__)
 
 _Recall = Callable[[], AbstractEventLoop | None]
 _Policies = dict[Validity, tuple[Terms, Deadlines]]

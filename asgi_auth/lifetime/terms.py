@@ -5,12 +5,12 @@ It keeps no clock running and closes nothing.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from asgi_auth._asgi import Scope
+from asgi_auth._logs import package_logger
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError, UnavailableError
 from asgi_auth.principal import LIFETIME, Principal
@@ -19,7 +19,7 @@ from asgi_auth.revocation import Renew, Validity
 
 __all__ = ["Identify", "LoadUser", "OfThisProcess", "Renewal", "Terms", "ask_guards"]
 
-_logger = logging.getLogger("asgi_auth.lifetime")
+_logger = package_logger(__name__)
 
 # Seconds.
 _RETRY = 2.0

@@ -7,7 +7,6 @@ question (:mod:`asgi_auth.passwords.policy`).
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import threading
@@ -20,6 +19,7 @@ from anyio import CapacityLimiter, fail_after, to_thread
 from anyio.lowlevel import RunVar
 from passlib.context import CryptContext
 
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import (
     ConfigurationError,
     InvalidCredentialsError,
@@ -34,7 +34,7 @@ __all__ = ["PasswordHasher"]
 _T = TypeVar("_T")
 _Args = TypeVarTuple("_Args")
 
-_log = logging.getLogger("asgi_auth.passwords")
+_logger = package_logger(__name__)
 
 # All hashers of one size share one limiter per event loop: two of them must not
 # take twice the cores and twice the memory.
@@ -190,7 +190,8 @@ class PasswordHasher:
         dummy = self._dummy_hash()
         match = next((text for text in texts if self._is_match(text, stored)), None)
         if match is None:
-            raise InvalidCredentialsError
+            msg = "the password is wrong"
+            raise InvalidCredentialsError(msg)
 
         text = texts[0]
         if match == text and not self._context.needs_update(stored, secret=text):
@@ -207,7 +208,9 @@ class PasswordHasher:
         except Exception as error:  # noqa: BLE001  # backends raise what they like
             # Only the type: the messages of passlib quote the hash.
             name = type(error).__name__
-            _log.error("a stored password hash cannot be read (%s)", name)
+            _logger.error(  # noqa: TRY400
+                "a stored password hash cannot be read (%s)", name
+            )
 
         dummy = self._dummy_hash()
         self._work(self._cut(text, dummy), against=dummy)

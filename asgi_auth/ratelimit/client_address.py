@@ -6,7 +6,6 @@ looked up.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
@@ -19,11 +18,12 @@ from ipaddress import (
 from typing import Final
 
 from asgi_auth._asgi import Scope
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["ClientAddresses", "network_of"]
 
-_log = logging.getLogger("asgi_auth.ratelimit.client_address")
+_logger = package_logger(__name__)
 
 _Address = IPv4Address | IPv6Address
 
@@ -81,7 +81,7 @@ class ClientAddresses:
 
         if any(name.lower() == b"x-forwarded-for" for name, _ in scope["headers"]):
             self._warned = True
-            _log.warning(
+            _logger.warning(
                 "requests come through a proxy at %s that is not in trusted_proxies: "
                 "all its clients are counted as one",
                 peer,

@@ -6,17 +6,17 @@ try is one atomic step; what cannot be counted is refused.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
 from asgi_auth._drivers.limits import Counters
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, RateLimitedError, UnavailableError
 
 __all__ = ["Limit", "RateLimiter", "Rule"]
 
-_log = logging.getLogger("asgi_auth.ratelimit.limiter")
+_logger = package_logger(__name__)
 
 Rule = Literal[
     "log_in",
@@ -107,6 +107,9 @@ class RateLimiter:
             "tokens": tokens,
         }
         self._pass_when_down = insecure_pass_when_down
+        if insecure_pass_when_down:
+            _logger.warning("insecure_pass_when_down: in an outage nothing is limited")
+
         self._counters = Counters(
             url, owner="RateLimiter", max_keys=max_keys, prefix=prefix, cluster=cluster
         )
@@ -144,7 +147,7 @@ class RateLimiter:
         try:
             await self._counters.add(_key_of(rule, key), limit.seconds, -1)
         except UnavailableError:
-            _log.warning("a try could not be taken back from the counters")
+            _logger.debug("a try could not be taken back from the counters")
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -155,7 +158,7 @@ class RateLimiter:
             msg = "tries cannot be counted"
             raise UnavailableError(msg) from error
 
-        _log.error("tries are not counted: the counters are down")
+        _logger.debug("a try is not counted: %s", error)
 
 
 def _key_of(rule: Rule, key: tuple[str, ...]) -> str:

@@ -57,6 +57,7 @@ async def answer(
         state: What is known of the request or socket.
         kept: Further headers, of the answer that this one takes the place of.
     """
+    state.note(error, scope)
     if scope["type"] == "http":
         prefix = "http.response"
         if state.body is not None:
@@ -90,7 +91,9 @@ def response_to(error: AuthError, scope: Scope) -> tuple[int, Headers, bytes]:
         error: Why; its ``public_message`` is all that the client learns.
         scope: Of the request or socket.
     """
-    headers, body = _response(error, state_of(scope).challenges)
+    state = state_of(scope)
+    state.note(error, scope)
+    headers, body = _response(error, state.challenges)
     return error.status, [*headers], body
 
 

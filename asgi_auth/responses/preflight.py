@@ -6,14 +6,14 @@ reaches the app at all is for the middleware to say.
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 
 from asgi_auth._asgi import Message, Receive, Scope, Send
+from asgi_auth._logs import package_logger
 
 __all__ = ["EmptyBody", "RefusedPreflights", "SilentReply", "is_cors_preflight"]
 
-_logger = logging.getLogger("asgi_auth.responses")
+_logger = package_logger(__name__)
 
 # What ends a response, with ASGI's extensions; hints and trailers do not.
 _BODIES = frozenset(

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from asgi_auth._asgi import Headers, Message, Scope, Send
 from asgi_auth._coroutines import awaited
-from asgi_auth.credentials.reader import Credential, Offer
+from asgi_auth.credentials.reader import Offer
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.body import RequestBody
@@ -20,13 +20,14 @@ from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.kept import kept_of
 from asgi_auth.responses.state import RequestState
+from asgi_auth.responses.watch import Watch
 
 __all__ = [
     "GuardedReply",
     "Reply",
     "SocketReply",
     "refusal_in",
-    "reply_for",
+    "replies_for",
 ]
 
 _CRASH_CODES = frozenset({None, 1000, 1011, 4500})
@@ -38,8 +39,6 @@ class Reply(RequestState):
 
     Attributes:
         scope: Without this reply in it.
-        credential: What the caller was identified by; ``None`` also for a plain token
-            in the Authorization header, of which nothing need be known here.
 
     Args:
         scope: Without this reply in it.
@@ -47,7 +46,6 @@ class Reply(RequestState):
         challenges: The schemes that the application accepts.
     """
 
-    credential: Credential | None = None
     _done = False
 
     def __init__(
@@ -66,10 +64,17 @@ class Reply(RequestState):
                 return self.refuse(error, kept_of(message))
 
             self.started = True
-            if self.refusal is not None and self.body is not None:
-                return self._send_after(self.body, message)
+            if self.refusal is not None:
+                self._note_wording(self.refusal, message)
+                if self.body is not None:
+                    return self._send_after(self.body, message)
 
         return self._send(message)
+
+    def _note_wording(self, error: AuthError, message: Message) -> None:
+        """Have it known that the app has refused in words of its own."""
+        if message.get("status") == error.status:
+            self.note(error, self.scope)
 
     async def _send_after(self, body: RequestBody, message: Message) -> None:
         """Send how a framework words a refusal, once the request has arrived."""
@@ -202,10 +207,21 @@ _PRIVATE = frozenset({b"no-store", b"private", b"cookie", b"*"})
 _CACHE_RULES = {"cookie": (b"vary", b"Cookie"), "query": (b"cache-control", b"private")}
 
 
-def reply_for(sources: Iterable[Source]) -> type[Reply]:
-    """Return the lightest reply to HTTP requests that will do for *sources*."""
+def replies_for(
+    sources: Iterable[Source], watch: Watch
+) -> tuple[type[Reply], type[SocketReply]]:
+    """Return the lightest replies to requests and to sockets that will do.
+
+    Args:
+        sources: Where credentials may come from.
+        watch: Sees what is refused.
+    """
     ways = {source.way[0] for source in sources}
-    return Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
+    plain = Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
+    # Known by the class, so that no request takes the time to set it.
+    http = type(plain.__name__, (plain,), {"watch": watch})
+    websocket = type(SocketReply.__name__, (SocketReply,), {"watch": watch})
+    return http, websocket
 
 
 def refusal_in(error: BaseException) -> AuthError | None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
+from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError
+from asgi_auth.principal import Principal
 from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import BEARER, Challenge
+from asgi_auth.responses.watch import UNWATCHED, Watch
 
 __all__ = ["KEY", "Guard", "RequestState", "state_of"]
 
@@ -37,6 +40,11 @@ class RequestState:
         guards: Those that let a socket in; asked again when its caller changes.
         issuers: Whose tokens the backend takes, as far as it says.
         body: What the request brings, where it may have to be read to its end.
+        credential: What the caller was identified by; ``None`` also for a plain token
+            in the Authorization header, of which nothing need be known here.
+        watch: Sees what is refused.
+        caller: Whom a guard has refused, or ``None``.
+        noted: The refusal that is known already.
     """
 
     # No slots: what most requests never change stays with the class, and each request
@@ -46,9 +54,19 @@ class RequestState:
     guards: tuple[Guard, ...] = ()
     issuers: frozenset[str | None] = frozenset()
     body: RequestBody | None = None
+    credential: Credential | None = None
+    watch: Watch = UNWATCHED
+    caller: Principal | None = None
+    noted: AuthError | None = None
 
     def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:
         self.challenges = challenges
+
+    def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
+        """Have it known, once, that *error* is the answer."""
+        if self.noted is not error:
+            self.noted = error
+            self.watch.refuse(error, scope, self.credential, self.caller)
 
     def __copy__(self) -> Self:
         """Return this: a copy of the scope is of the same request."""

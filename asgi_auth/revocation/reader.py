@@ -6,13 +6,13 @@ It knows no token and no verdict. It needs asyncio.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from asgi_auth._clock import Clock
 from asgi_auth._drivers.per_loop import PerLoop, may_go_on
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import UnavailableError
 from asgi_auth.revocation.uptime import uptime
 from asgi_auth.stores.base import RevocationStore
@@ -20,7 +20,7 @@ from asgi_auth.stores.records import Feed
 
 __all__ = ["FeedReader"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _T = TypeVar("_T")
 
@@ -169,16 +169,20 @@ class FeedReader:
         return tasks.catching_up
 
     async def _follow(self, tasks: _Tasks) -> None:
-        pause = _FIRST_PAUSE
+        pause, fault = _FIRST_PAUSE, ""
         while may_go_on():
             try:
                 await self._read_on(tasks)
-                pause = _FIRST_PAUSE
+                pause, fault = _FIRST_PAUSE, ""
             except UnavailableError:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            except Exception:
-                _logger.exception("reading the revocations failed")
+            except Exception as error:
+                # Once, not every two seconds of an outage.
+                if repr(error) != fault:
+                    _logger.exception("reading the revocations failed")
+
+                fault = repr(error)
                 await asyncio.sleep(_LONGEST_PAUSE)
 
     async def _read_on(self, tasks: _Tasks) -> None:

@@ -6,11 +6,11 @@ reads no store, and knows no token.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from threading import Lock
 
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.revocation.table import RevokedTable
 from asgi_auth.revocation.uptime import uptime
@@ -18,7 +18,7 @@ from asgi_auth.stores.records import Revocation
 
 __all__ = ["Register"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _NEVER = float("-inf")
 

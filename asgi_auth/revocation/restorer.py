@@ -7,19 +7,19 @@ processes learn of it. It needs asyncio.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import UnavailableError
 from asgi_auth.stores.base import RevocationStore
 from asgi_auth.stores.records import Feed, Revocation
 
 __all__ = ["Restorer"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 # Of many workers one is to be the first; the others then read what it has written.
 _LONGEST_START = 0.5

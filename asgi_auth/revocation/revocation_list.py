@@ -8,12 +8,12 @@ reload removes nothing. It never guesses: a copy that may be old is first caught
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from asgi_auth._clock import Clock
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import RevokedTokenError, UnavailableError
 from asgi_auth.revocation.reader import FeedReader
 from asgi_auth.revocation.register import Register
@@ -24,10 +24,15 @@ from asgi_auth.stores.records import Feed, Revocation
 
 __all__ = ["RevocationList"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _KINDS = frozenset({"jti", "sid", "subject", "all"})
 _NEVER = float("-inf")
+
+_WHY_REVOKED = (
+    "revoked is the session {!r}, the token {!r}, all of the subject {!r}, or all of "
+    "the issuer"
+)
 
 # Seconds.
 _CATCH_UP = 1.0
@@ -88,6 +93,11 @@ class RevocationList:
     ) -> None:
         self._max_staleness = max_staleness
         self._accept_stale = insecure_accept_stale
+        if insecure_accept_stale:
+            _logger.warning(
+                "insecure_accept_stale: in an outage revoked tokens are accepted"
+            )
+
         self._register = Register(max_entries)
         self._tables = self._register.tables
         self.fresh_until: float = _NEVER
@@ -190,7 +200,8 @@ class RevocationList:
             hit = issued_at <= table.subject_at(subject)
 
         if hit:
-            raise RevokedTokenError
+            msg = _WHY_REVOKED.format(session_id, token_id, subject)
+            raise RevokedTokenError(msg)
 
     def all_before(self, issuer: str | None) -> float:
         """Return the time up to which all of *issuer* is revoked, or minus infinity."""

@@ -6,7 +6,6 @@ token that a browser would drop without a word is refused here.
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -15,6 +14,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from asgi_auth._asgi import Scope
+from asgi_auth._logs import package_logger
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.credentials.sources import Cookie, unquote
 from asgi_auth.errors import ConfigurationError
@@ -26,7 +26,7 @@ __all__ = ["Cookies", "SameSite"]
 
 SameSite = Literal["strict", "lax", "none"]
 
-_log = logging.getLogger("asgi_auth.routes")
+_logger = package_logger(__name__)
 
 # RFC 6265bis, section 5.6: name and value together.
 _LONGEST: Final = 4096
@@ -203,7 +203,7 @@ class Cookies:
     ) -> None:
         if len(name) + len(value) > _LONGEST:
             # The client can do nothing about it, so somebody else must hear of it.
-            _log.error("the cookie %s would be longer than %d bytes", name, _LONGEST)
+            _logger.error("the cookie %s would be longer than %d bytes", name, _LONGEST)
             raise CookieTooLargeError
 
         response.set_cookie(

@@ -62,7 +62,7 @@ class Assembly:
     max_staleness: float
     insecure_accept_stale: bool
     cache_size: int
-    on_event: Listener | None
+    on_event: Listener | Events | None
     clock: Clock | None
 
     events: Events = field(init=False)
@@ -78,7 +78,7 @@ class Assembly:
         if not isinstance(self.audience, str | None):
             self.audience = tuple(self.audience)
 
-        self.events = Events(self.on_event)
+        self.events = Events.of(self.on_event)
         self.revocations = self._revocations()
         self.revoker = self._revoker()
         self.refresher = self._refresher()

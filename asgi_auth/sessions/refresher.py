@@ -190,7 +190,9 @@ class Refresher:
         """Return the session that goes on, or end it and raise."""
         session = rotation.session
         if session is None or session.revoked_at is not None:
-            raise RevokedTokenError
+            state = "unknown, or swept" if session is None else "revoked"
+            msg = f"the session {token.session_id!r} is {state}"
+            raise RevokedTokenError(msg)
 
         if (session.issuer, session.subject) != (token.issuer or "", token.subject):
             msg = "the session is somebody else's"
@@ -199,7 +201,8 @@ class Refresher:
         # A refresh may run while everything is revoked: its new token is not spared.
         if session.created_at <= self._revocations.all_before(token.issuer):
             await self._revoker.end([session.sid], "session.revoked", session.subject)
-            raise RevokedTokenError
+            msg = "all sessions of the issuer were revoked"
+            raise RevokedTokenError(msg)
 
         if rotation.outcome == "reused":
             sides = {"opened_by": session.device, "shown_by": device}
@@ -207,11 +210,13 @@ class Refresher:
             await self._revoker.end(
                 [session.sid], "session.reused", session.subject, detail
             )
-            raise ReusedTokenError
+            msg = f"an older refresh token of the session {session.sid!r} came back"
+            raise ReusedTokenError(msg)
 
         if rotation.outcome == "refused":
             is_counter = 0 <= token.claims["seq"] <= GREATEST_SEQ
-            raise ExpiredTokenError if is_counter else InvalidTokenError
+            msg = f"the session {session.sid!r} has ended, or seq is ahead of it"
+            raise (ExpiredTokenError if is_counter else InvalidTokenError)(msg)
 
         return session
 

@@ -74,7 +74,7 @@ class TokenService:
         max_staleness: float = 5.0,
         insecure_accept_stale: bool = False,
         cache_size: int = 4096,
-        on_event: Listener | None = None,
+        on_event: Listener | Events | None = None,
         clock: Clock | None = None,
     ) -> None:
         session_policy.check_access(access_ttl)

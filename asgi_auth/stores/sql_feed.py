@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from asgi_auth._drivers.sql import Database, sa
+from asgi_auth._logs import package_logger
 from asgi_auth.stores.records import FEED_PAGE, Feed, Revocation
 from asgi_auth.stores.sql_cursor import Cursor
 from asgi_auth.stores.sql_statements import Statements
@@ -21,7 +21,7 @@ from asgi_auth.stores.text import check_storable
 
 __all__ = ["SQLFeed"]
 
-_logger = logging.getLogger("asgi_auth.stores")
+_logger = package_logger(__name__)
 
 _MAX_NUMBER = 2**62
 

@@ -37,6 +37,7 @@ AUDIENCE_FAULT = "the audience is another"
 """How the reason of a refusal begins where ``aud`` does not name this service."""
 
 _LONGEST_SHOWN = 200
+_LONGEST_NUMBER = 20
 _MOST_BYTES = 1000
 # Lone surrogates have no UTF-8 form: the next encode would fail.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -155,8 +156,9 @@ class ClaimsRules:
             wrong |= not all(_speaks_of_access(name, claims[name]) for name in telling)
 
         if wrong:
-            msg = "the token is of another kind"
-            raise InvalidTokenError(msg)
+            names = _FOREIGN | _KINDS.keys() | {"type"}
+            shown = {name: claims[name] for name in sorted(names & claims.keys())}
+            raise InvalidTokenError(_another_kind(shown, self.kind))
 
     def _check_times(self, claims: Mapping[str, Any], now: float) -> Window:
         tolerance = self.tolerance
@@ -173,7 +175,7 @@ class ClaimsRules:
             exp, issued_at = _number(claims, "exp"), _number(claims, "iat") or 0
 
         if exp is None or exp > now + tolerance.max_lifetime:
-            msg = "exp is missing, or too far ahead"
+            msg = f"exp is missing, or too far ahead: {_shown(exp)}, now {now:.0f}"
             raise InvalidTokenError(msg)
 
         start = issued_at
@@ -181,7 +183,7 @@ class ClaimsRules:
             start = max(_number(claims, "nbf") or 0, start)
 
         if start > now + tolerance.skew:
-            msg = "nbf or iat lies ahead"
+            msg = f"nbf or iat lies ahead: {_shown(start)}, and now it is {now:.0f}"
             raise InvalidTokenError(msg)
 
         if "auth_time" in claims:
@@ -189,7 +191,8 @@ class ClaimsRules:
 
         expires_at = exp + tolerance.leeway
         if expires_at <= now:
-            raise ExpiredTokenError
+            msg = f"exp was {now - exp:.0f} seconds ago"
+            raise ExpiredTokenError(msg)
 
         starts_at = start - tolerance.skew
         earliest = exp - tolerance.max_lifetime
@@ -197,6 +200,17 @@ class ClaimsRules:
             starts_at = earliest
 
         return _new(Window, (starts_at, expires_at, issued_at))
+
+
+def _shown(number: int | None) -> str:
+    """Write a number, of which strangers may have sent thousands of digits."""
+    return str(number)[:_LONGEST_NUMBER]
+
+
+def _another_kind(shown: Mapping[str, Any], kind: str) -> str:
+    """Say what a token says of its kind."""
+    said = repr(shown)[:_LONGEST_SHOWN]
+    return f"the token is of another kind: expected {kind!r}, and it says {said}"
 
 
 def _compared(msg: str, name: str, value: object, expected: object) -> str:

@@ -27,6 +27,8 @@ __all__ = ["Codec", "Decoded", "UnknownKeyError", "as_bytes", "peek"]
 _HEADERS = 64
 _LONGEST_HEADER = 2048
 _LONGEST_KID = 256
+_LONGEST_SHOWN = 80
+_MOST_SHOWN = 8
 _MISMATCH = "the signature does not match"
 
 # Extensions change what the signature covers (RFC 7797), what the payload is
@@ -145,7 +147,8 @@ class Codec:
         if not good:
             # A key that was guessed may not be the one that is meant.
             fault = InvalidTokenError if is_named else UnknownKeyError
-            raise fault(_MISMATCH)
+            msg = f"{_MISMATCH}, with our {key.algorithm} key {key.kid!r}"
+            raise fault(msg)
 
         # Filled after a good signature only: nobody else can make it grow.
         if known is None and len(headers) < _HEADERS:
@@ -169,7 +172,9 @@ class Codec:
         self._form.check(header)
         algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
         if type(algorithm) is not str or not _allowed(algorithm, self._algorithms):
-            msg = "the algorithm is not accepted"
+            accepted = ", ".join(sorted(self._algorithms or ())) or "what our keys have"
+            shown = repr(algorithm)[:_LONGEST_SHOWN]
+            msg = f"the algorithm is not accepted: alg is {shown}, expected {accepted}"
             raise InvalidTokenError(msg)
 
         if "kid" in header and (type(kid) is not str or len(kid) > _LONGEST_KID):
@@ -182,11 +187,17 @@ class Codec:
 
         key = self.keys.find(kid, algorithm)
         if key is None:
-            msg = "no such key"
+            msg = f"no such key: kid is {kid!r}, alg is {algorithm!r}; {self._held()}"
             raise UnknownKeyError(msg)
 
         media = (typ or "").lower().removeprefix("application/")
         return key, media, key.kid == kid
+
+    def _held(self) -> str:
+        """Say which keys there are, for the log."""
+        keys = [f"{key.kid!r} ({key.algorithm})" for key in self.keys]
+        more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
+        return f"we have {', '.join(keys[:_MOST_SHOWN])}{more}"
 
 
 def as_bytes(token: str) -> bytes:

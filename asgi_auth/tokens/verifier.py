@@ -196,7 +196,8 @@ class TokenVerifier:
         """
         typ, claims, generation = self._codec.decode(token)
         if typ not in self._types:
-            msg = "the token is of another type"
+            msg = f"the token is of another type: typ is {typ[:99]!r}"
+            msg = f"{msg}, expected {' or '.join(sorted(self._types)) or 'none'}"
             raise InvalidTokenError(msg)
 
         said = claims if self._translate is None else self._translate(claims)

@@ -7,11 +7,11 @@ is there, and nothing happens here.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from secrets import token_hex
 from typing import Any, Protocol
 
+from asgi_auth._logs import package_logger
 from asgi_auth.websocket.envelope import Envelope, unwrap, wrap
 from asgi_auth.websocket.fanout import Fanout, Reports
 from asgi_auth.websocket.payload import Payload
@@ -20,7 +20,7 @@ from asgi_auth.websocket.registry import Member, Registry
 
 __all__ = ["Cluster", "Deliveries"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _ALL = "all"
 _HEARTBEAT = 5.0

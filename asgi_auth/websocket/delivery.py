@@ -7,11 +7,11 @@ in here as well.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from asgi_auth._clock import system_clock
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event, Events, Listener
 from asgi_auth.principal import ANONYMOUS, Principal
@@ -23,7 +23,7 @@ from asgi_auth.websocket.registry import Member, Registry
 
 __all__ = ["Delivery", "Disconnect"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _AT_A_TIME = 64
 
@@ -67,13 +67,13 @@ class Delivery:
         *,
         presence: bool,
         issuer: str | None,
-        on_event: Listener | None,
+        on_event: Listener | Events | None,
     ) -> None:
         self._registry = registry
         self._presence = presence
         self.issuer: str | None = issuer
         self._issuers: set[str | None] = set()
-        self._events = Events(on_event)
+        self._events = Events.of(on_event)
 
     def note_issuers(self, connection: WebSocketConnection) -> None:
         """Remember from whom callers come, and from whom they may come."""
@@ -188,7 +188,7 @@ class Delivery:
 
     def report(self, *, up: bool) -> None:
         """Tell that the fan-out went down or is back."""
-        _logger.warning("the fan-out is %s", "back" if up else "down")
+        _logger.info("messages %s other processes", "reach" if up else "do not reach")
         self._emit("fanout.up" if up else "fanout.down", ANONYMOUS)
 
     def _post(

@@ -7,11 +7,11 @@ and no other. Needs asyncio.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Any, Literal
 
 from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import (
     AuthenticationError,
     AuthError,
@@ -32,7 +32,7 @@ from asgi_auth.websocket.rooms import Rooms
 
 __all__ = ["WebSocketEndpoint"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _CRASH = 1011
 _UPGRADE = (b"upgrade", b"websocket")

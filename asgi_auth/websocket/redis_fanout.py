@@ -7,7 +7,6 @@ after an outage, and hears everything again. It needs asyncio.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,12 +14,13 @@ from typing import Any
 
 from asgi_auth._drivers.per_loop import may_go_on, stop
 from asgi_auth._drivers.redis import RedisClient, RedisLink, outages
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import UnavailableError
 from asgi_auth.websocket.fanout import Hear
 
 __all__ = ["RedisFanout"]
 
-_logger = logging.getLogger("asgi_auth")
+_logger = package_logger(__name__)
 
 _WAITING = 10_000
 _BATCH = 128
@@ -54,7 +54,9 @@ class RedisFanout:
         cluster: bool = False,
         prefix: str = "asgi-auth:",
     ) -> None:
-        self._link = RedisLink(target, cluster=cluster, owner="RedisFanout")
+        self._link = RedisLink(
+            target, cluster=cluster, owner="RedisFanout", kind="fanout"
+        )
         self._prefix = prefix
         self._hearers: dict[str, list[Hear]] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
@@ -135,7 +137,7 @@ class RedisFanout:
         while may_go_on():
             began = asyncio.get_running_loop().time()
             try:
-                with outages():
+                with outages(self._link.outage):
                     await self._connect()
             except* UnavailableError:
                 pass
@@ -163,7 +165,7 @@ class RedisFanout:
         try:
             async with asyncio.TaskGroup() as group:
                 hear = self._hear
-                made = _Session(pubsub, client, group, hear, cluster=self._link.cluster)
+                made = _Session(pubsub, client, group, hear, self._link)
                 await made.subscribe([f"{self._prefix}-", *self._hearers])
                 self._session = made
                 self._note(up=True)
@@ -177,7 +179,7 @@ class RedisFanout:
         verb = "SPUBLISH" if self._link.cluster else "PUBLISH"
         while may_go_on():
             await self._something.wait()
-            with outages():
+            with outages(self._link.outage):
                 while self._outgoing:
                     await self._publish_some(client, verb)
 
@@ -228,19 +230,18 @@ class _Session:
         client: Any,
         group: asyncio.TaskGroup,
         hear: Callable[[dict[str, Any]], None],
-        *,
-        cluster: bool,
+        link: RedisLink,
     ) -> None:
         self._pubsub = pubsub
         self._client = client
         self._group = group
         self._hear = hear
-        self._cluster = cluster
+        self._cluster, self._outage = link.cluster, link.outage
         self._read: set[str] = set()
 
     async def subscribe(self, names: list[str]) -> None:
         """Ask for channels, and read wherever they come from."""
-        with outages():
+        with outages(self._outage):
             if not self._cluster:
                 await self._pubsub.subscribe(*names)
                 self._start_reader("", self._pubsub.get_message, self._pubsub)
@@ -255,7 +256,7 @@ class _Session:
 
     async def unsubscribe(self, name: str) -> None:
         """Ask for a channel no more."""
-        with outages():
+        with outages(self._outage):
             if self._cluster:
                 await self._pubsub.sunsubscribe(name)
             else:
@@ -278,7 +279,7 @@ class _Session:
         loop = asyncio.get_running_loop()
         heard_at = loop.time()
         while not self._cluster or name in self._pubsub.node_pubsub_mapping:
-            with outages():
+            with outages(self._outage):
                 message = await get(timeout=_POLL)
                 if message is None:
                     # A peer that is gone without a word would never be missed.

@@ -13,7 +13,7 @@ from inspect import isawaitable
 from typing import Any
 
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.events import Listener
+from asgi_auth.events import Events, Listener
 from asgi_auth.lifetime import SocketClosedError, lifetime_of
 from asgi_auth.principal import Principal
 from asgi_auth.responses.deny import close_code
@@ -65,7 +65,7 @@ class Rooms:
         issuer: str | None = None,
         max_per_user: int | None = 32,
         max_rooms: int = 100,
-        on_event: Listener | None = None,
+        on_event: Listener | Events | None = None,
     ) -> None:
         if (max_per_user is not None and max_per_user < 1) or max_rooms < 1:
             msg = "max_per_user and max_rooms must be at least 1."

@@ -140,7 +140,7 @@ async def test_http_to_a_private_name_needs_a_keyword_and_is_warned_of(host, cap
         await discover(issuer, fetch=fetch)
     found = await discover(issuer, fetch=fetch, insecure_http=True)
     assert found.jwks_uri == f"{issuer}/keys"
-    assert f"issuer is {issuer}" in caplog.text
+    assert f"issuer is {host}/realm" in caplog.text
 
 
 @pytest.mark.parametrize(

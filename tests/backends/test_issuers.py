@@ -452,13 +452,13 @@ async def test_a_fast_lane_opens_with_the_first_keys(realm):
 async def test_the_log_says_which_audience_is_wrong_first_aloud(realm, caplog):
     backend = IssuersBackend(trust(realm, jwks_uri=realm.jwks_uri))
     for audience in ("orders", "shop"):
-        with caplog.at_level(logging.DEBUG, "asgi_auth.backends"):
+        with caplog.at_level(logging.DEBUG, "asgi_auth"):
             assert (await ask(backend, realm.token(aud=audience))).status == 401
-    loud, quiet = (r for r in caplog.records if r.name == "asgi_auth.backends")
+    (loud,) = (r for r in caplog.records if r.name == "asgi_auth.backends")
     assert loud.levelname == "WARNING"
     assert "aud is 'orders', expected ['api']" in loud.getMessage()
-    assert quiet.levelname == "DEBUG"
-    assert "aud is 'shop'" in quiet.getMessage()
+    quiet = [r.getMessage() for r in caplog.records if r.levelname == "DEBUG"]
+    assert sum("aud is 'shop'" in line for line in quiet) == 1
 
 
 async def test_the_log_says_once_that_a_slash_is_missing(realm, caplog):

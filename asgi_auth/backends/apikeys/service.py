@@ -147,7 +147,8 @@ class APIKeys:
         """
         key = await self._store.find(key_id)
         if key is None:
-            raise RevokedTokenError
+            msg = f"there is no key {key_id!r}"
+            raise RevokedTokenError(msg)
 
         _check(key, self._clock())
         return key
@@ -196,7 +197,9 @@ class APIKeys:
 
 def _check(key: APIKey, now: float) -> None:
     if key.revoked_at is not None:
-        raise RevokedTokenError
+        msg = f"the key {key.id!r} was revoked"
+        raise RevokedTokenError(msg)
 
     if key.expires_at is not None and key.expires_at <= now:
-        raise ExpiredTokenError
+        msg = f"the key {key.id!r} ended {now - key.expires_at:.0f} seconds ago"
+        raise ExpiredTokenError(msg)

@@ -1,0 +1,99 @@
+"""Say in words what is wrong with a Redis that does not serve.
+
+It imports no driver, and repeats nothing of what the server said but its first word:
+the rest may quote a key or a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from traceback import walk_tb
+from typing import Any, Final
+
+from asgi_auth._drivers.causes import cause_of
+
+__all__ = ["is_spoken_outage", "place_of", "redis_cause", "was_lost"]
+
+_WORDS: Final = {
+    "ASK": "a slot moves to another node",
+    "BUSY": "another script runs for too long",
+    "CLUSTERDOWN": "the cluster has lost nodes",
+    "LOADING": "it is loading its data",
+    "MASTERDOWN": "the replica has lost its primary",
+    "MISCONF": "it cannot write to its disk",
+    "NOAUTH": "it wants a password, and the URL has none",
+    "NOPERM": "the user may not use these commands or keys (ACL SETUSER)",
+    "NOREPLICAS": "it has too few replicas",
+    "OOM": "its memory is full (maxmemory)",
+    "READONLY": "it is a replica that only reads",
+    "TRYAGAIN": "a slot moves to another node",
+    "UNBLOCKED": "the connection was ended by an operator",
+    "WRONGPASS": "the password, or the user name, is wrong",
+}
+# Inside a script, Redis 6.2 wraps the server's word in a sentence of its own.
+_WORD: Final = re.compile(rf"(?:^|-)({'|'.join(_WORDS)})\b")
+# What redis-py makes of some of them: it takes the word away.
+_KINDS: Final = {
+    "AskError": "ASK",
+    "AuthenticationError": "WRONGPASS",
+    "AuthenticationWrongNumberOfArgsError": "WRONGPASS",
+    "BusyLoadingError": "LOADING",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "NoPermissionError": "NOPERM",
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+    "TryAgainError": "TRYAGAIN",
+}
+_NO_DATABASE: Final = "DB index is out of range"
+_OTHERS: Final = (
+    (_NO_DATABASE, "there is no database of this number"),
+    ("Authentication required", _WORDS["NOAUTH"]),
+    ("without any password configured", "it has no password, and the URL has one"),
+    ("max number of clients", "it has too many connections (maxclients)"),
+    ("Protocol Error", "what answers there is no Redis"),
+)
+
+
+def is_spoken_outage(text: str) -> bool:
+    """Report whether a server's own words say "not now", or "not you"."""
+    return _NO_DATABASE in text or _WORD.search(text) is not None
+
+
+def redis_cause(error: BaseException) -> str:
+    """Return the type of *error*, and what is most likely wrong."""
+    kind, text = type(error).__name__, str(error)
+    for sign, words in _OTHERS:
+        if sign in text:
+            return f"{kind}: {words}"
+
+    match = _WORD.search(text)
+    word = match[1] if match else _KINDS.get(kind, "")
+    return f"{kind}: {_WORDS[word]} ({word})" if word else cause_of(error)
+
+
+def was_lost(error: Exception) -> bool:
+    """Report whether a write found its connection gone."""
+    # Since Python 3.12, and with uvloop, a write to a connection that the peer reset
+    # stumbles instead of saying so: https://github.com/python/cpython/issues/136234
+    frames = walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name.endswith("writelines") for frame, _ in frames)
+
+
+def place_of(client: Any) -> str:
+    """Say where a client's server is, without user and password."""
+    pool = getattr(client, "connection_pool", None)
+    if pool is None:
+        nodes = client.nodes_manager.startup_nodes.values()
+        names = ", ".join(f"{node.host}:{node.port}" for node in nodes)
+        return f"the Redis cluster of {names}"
+
+    return _of_server(pool.connection_kwargs)
+
+
+def _of_server(arguments: Mapping[str, Any]) -> str:
+    path = arguments.get("path")
+    default = ("localhost", 6379)
+    host = f"{arguments.get('host', default[0])}:{arguments.get('port', default[1])}"
+    return f"Redis at {path or host}, database {arguments.get('db') or 0}"

@@ -1,0 +1,62 @@
+"""Say what a driver's error is to those who wait for a database, and to its operator.
+
+It imports no driver. The text of an error is never repeated: it may hold an address
+with a password, or a value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asgi_auth._drivers.causes import cause_of
+from asgi_auth._drivers.sql_codes import (
+    NO_TABLE,
+    advice_on,
+    code_of,
+    is_outage,
+    words_on,
+)
+from asgi_auth.errors import ConfigurationError, UnavailableError
+
+__all__ = ["fault_of", "place_of"]
+
+
+def place_of(url: Any) -> str:
+    """Say where a database is, without user and password.
+
+    Args:
+        url: Of SQLAlchemy.
+    """
+    if url.get_backend_name() == "sqlite":
+        return f"the database {url.database or ':memory:'}"
+
+    host = url.host or url.query.get("host") or "the default host"
+    port = f":{url.port}" if url.port else ""
+    return f"the database {url.database or ''!r} at {host}{port}"
+
+
+def fault_of(
+    error: Exception, place: str, *, lost: tuple[type[Exception], ...]
+) -> Exception | None:
+    """Return what is raised in place of *error*; ``None``: it is a bug of ours.
+
+    Args:
+        error: As a driver, or SQLAlchemy, raised it.
+        place: Of the database.
+        lost: What means that there is no server which could say a code.
+    """
+    code = code_of(error)
+    no_table = NO_TABLE if "no such table" in str(error) else ""  # SQLite has no code.
+    advice = advice_on(no_table or code)
+    if advice is not None:
+        return ConfigurationError(f"{place}: {advice}")
+
+    if is_outage(code):
+        words = words_on(code) or "it cannot serve now"
+        return UnavailableError(f"{place}: {words} (code {code})")
+
+    is_lost = isinstance(error, lost) and not code
+    if is_lost or getattr(error, "connection_invalidated", False):
+        return UnavailableError(f"{place} cannot be reached: {cause_of(error)}")
+
+    return None

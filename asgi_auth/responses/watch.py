@@ -1,0 +1,176 @@
+"""Say why a caller was refused: to the log in full, to the application in facts.
+
+The caller learns little, the operator everything that is no secret: never a token, a
+key or a password. It decides nothing, and writes no answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from asgi_auth._clock import system_clock
+from asgi_auth._logs import package_logger
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.errors import AsgiAuthError, AuthError
+from asgi_auth.events import Event, Events
+from asgi_auth.principal import ANONYMOUS, Principal
+
+__all__ = ["UNWATCHED", "Claimant", "Watch", "reason_of"]
+
+Claimant = Callable[[Credential], str | None]
+"""Names the backend whose a credential would be."""
+
+_logger = package_logger(__name__)
+
+_DEEPEST = 8
+_LONGEST_PATH = 200
+
+
+class Watch:
+    """Sees what the middleware, guards and routes refuse.
+
+    Args:
+        events: Whom to tell.
+        claimant: Names the backend of a credential.
+    """
+
+    __slots__ = ("_claimant", "_events", "_is_heard")
+
+    def __init__(self, events: Events, claimant: Claimant) -> None:
+        self._events = events
+        self._is_heard = events.has_listener
+        self._claimant = claimant
+
+    def refuse(
+        self,
+        error: AuthError,
+        scope: Mapping[str, Any],
+        credential: Credential | None,
+        caller: Principal | None = None,
+    ) -> None:
+        """Note that a request is refused, or a socket.
+
+        Args:
+            error: Why.
+            scope: Of the request or socket.
+            credential: What it came with, as far as that is known.
+            caller: Who was identified, or ``None``.
+        """
+        # Asked first: refusals come in floods, and mostly nobody wants to know.
+        if self._is_heard or _logger.isEnabledFor(logging.DEBUG):
+            self._note("request.refused", error, scope, credential, caller)
+
+    def ignore(
+        self,
+        error: AuthError,
+        scope: Mapping[str, Any],
+        credential: Credential | None,
+    ) -> None:
+        """Note that a bad credential passes as nobody's."""
+        if self._is_heard or _logger.isEnabledFor(logging.DEBUG):
+            self._note("credential.ignored", error, scope, credential, None)
+
+    def _note(
+        self,
+        name: str,
+        error: AuthError,
+        scope: Mapping[str, Any],
+        credential: Credential | None,
+        caller: Principal | None,
+    ) -> None:
+        caller = caller or _caller_in(scope)
+        facts = {
+            "code": error.code,
+            "status": error.status,
+            "kind": scope["type"],
+            "method": scope.get("method"),
+            "path": _template_in(scope),
+            **self._origin(credential, caller),
+        }
+        if _logger.isEnabledFor(logging.DEBUG):
+            _write(name, facts, scope, reason_of(error))
+
+        event = Event(
+            name=name,
+            at=system_clock(),
+            issuer=caller.issuer,
+            subject=caller.subject or None,
+            session_id=caller.session_id,
+            detail=facts,
+        )
+        self._events.emit(event)
+
+    def _origin(
+        self, credential: Credential | None, caller: Principal
+    ) -> dict[str, str | None]:
+        source, backend = caller.source, caller.backend
+        if credential is not None:
+            source = source or credential.source
+            backend = backend or self._claimant(credential)
+
+        return {"backend": backend, "source": source}
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why, down to the first cause whose words are not ours.
+
+    Of what drivers and applications raise only the type is named: their texts may hold
+    an address with a password.
+    """
+    words = [str(error)]
+    inner = error.__cause__
+    for _ in range(_DEEPEST):
+        if inner is None:
+            break
+
+        is_ours = isinstance(inner, AsgiAuthError)
+        said = str(inner) if is_ours else type(inner).__name__
+        if not any(said in known for known in words):
+            words.append(said)
+
+        inner = inner.__cause__ if is_ours else None
+
+    return "; because: ".join(words)
+
+
+def _write(
+    name: str, facts: Mapping[str, Any], scope: Mapping[str, Any], reason: str
+) -> None:
+    ends = "refused" if name == "request.refused" else "passes as anonymous"
+    _logger.debug(
+        "%s (%s, %s), %s %s, backend %s, source %s: %s",
+        ends,
+        facts["code"],
+        facts["status"],
+        facts["method"] or facts["kind"],
+        facts["path"] or _clipped(scope.get("path")),
+        facts["backend"] or "none",
+        facts["source"] or "none",
+        reason,
+    )
+
+
+def _template_in(scope: Mapping[str, Any]) -> str | None:
+    """Return the path as the route has it, where a framework says so."""
+    # Litestar, and FastAPI: neither says it in the specification's words.
+    named = scope.get("path_template"), getattr(scope.get("route"), "path", None)
+    return next((_clipped(path) for path in named if isinstance(path, str)), None)
+
+
+def _caller_in(scope: Mapping[str, Any]) -> Principal:
+    principal = scope.get("auth")
+    return principal if isinstance(principal, Principal) else ANONYMOUS
+
+
+def _clipped(path: object) -> str:
+    return path[:_LONGEST_PATH] if isinstance(path, str) else ""
+
+
+def _nobody(_: Credential) -> None:
+    return None
+
+
+UNWATCHED = Watch(Events(), _nobody)
+"""What writes to the log where no middleware is above."""
