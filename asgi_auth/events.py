@@ -86,7 +86,7 @@ class Events:
         self._queue: queue.Queue[Event] = queue.Queue(_WAITING)
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread | None = None
-        self.dropped = 0
+        self.dropped: int = 0
         self._told_at = float("-inf")
         if listener is not None:
             is_named = isinstance(listener, Hashable)

@@ -79,7 +79,7 @@ class Outage:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind: OutageKind = kind
-        self.place = place
+        self.place: str = place
         self.since: float | None = None
         self._clock = clock
         self._cause = ""

@@ -88,7 +88,7 @@ class Database:
         )
         self.dialect: str = self.url.get_backend_name()
         check_dialect(self.dialect, owner, schema)
-        self.outage = Outage("store", place_of(self.url))
+        self.outage: Outage = Outage("store", place_of(self.url))
         self._pooled = False
         # For a driver of our own choice; None where somebody else has made the engine.
         self._arguments: dict[str, Any] | None = None

@@ -130,7 +130,7 @@ class JWKSClient:
         self._fetches = self._failures = 0
         self._skipped: tuple[str, ...] = ()
         place = place_in(url) if isinstance(url, str) else " or ".join(self._issuers)
-        self.outage = Outage("jwks", f"the key set of {place or 'an issuer'}")
+        self.outage: Outage = Outage("jwks", f"the key set of {place or 'an issuer'}")
 
     async def ready(self) -> KeySet:
         """Return the keys; wait for them only where there are none of use.

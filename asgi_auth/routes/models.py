@@ -66,7 +66,7 @@ class LoginRequest(_Model):
     ``delivery`` says how the tokens are to come, where routes have both ways.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "anyOf": [{"required": ["email"]}, {"required": ["username"]}]
         }
