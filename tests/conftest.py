@@ -20,7 +20,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in several processes; what is named runs in this one."""
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     options = config.option
-    is_watched = options.usepdb or options.collectonly
+    is_one_of_them = hasattr(config, "workerinput")
+    is_watched = options.usepdb or options.collectonly or is_one_of_them
     if is_whole and options.numprocesses is None and not is_watched:
         options.numprocesses = PROCESSES
         options.dist = "loadfile"
