@@ -1,11 +1,13 @@
 """Accounts: who may log in, where that is kept, and how it changes.
 
-What needs an extra is imported by its own name: ``asgi_auth.accounts.sql`` and
-``asgi_auth.accounts.smtp``.
+What needs an extra is imported when it is asked for.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from asgi_auth._lazy import lazily
 from asgi_auth.accounts.address import normalise_email
 from asgi_auth.accounts.admin import AccountDirectory
 from asgi_auth.accounts.background import Outbox
@@ -33,6 +35,11 @@ from asgi_auth.accounts.memory import MemoryAccounts
 from asgi_auth.accounts.own import AddsUsers, DeletesUsers, ListsUsers, SavesUsers
 from asgi_auth.accounts.service import AccountService
 
+if TYPE_CHECKING:
+    from asgi_auth.accounts.basic import BasicBackend
+    from asgi_auth.accounts.smtp import SMTPSender
+    from asgi_auth.accounts.sql import SQLAccounts
+
 __all__ = [
     "Account",
     "AccountDirectory",
@@ -42,6 +49,7 @@ __all__ = [
     "AccountTokens",
     "AddsUsers",
     "AuthManager",
+    "BasicBackend",
     "ConsoleSender",
     "DeletesUsers",
     "DuplicateAccountError",
@@ -53,6 +61,8 @@ __all__ = [
     "MemoryAccounts",
     "MessageKind",
     "Outbox",
+    "SMTPSender",
+    "SQLAccounts",
     "SavesUsers",
     "SendMessage",
     "StaleAccountError",
@@ -60,3 +70,8 @@ __all__ = [
     "grants_of",
     "normalise_email",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {"basic": "BasicBackend", "smtp": "SMTPSender", "sql": "SQLAccounts"},
+)

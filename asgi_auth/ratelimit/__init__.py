@@ -1,1 +1,25 @@
-"""Limit how often something may be tried, and by whom."""
+"""Limits on tries, and whose tries they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asgi_auth._lazy import lazily
+
+if TYPE_CHECKING:
+    from asgi_auth.ratelimit.client_address import ClientAddresses
+    from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+
+__all__ = [
+    "ClientAddresses",
+    "Limit",
+    "RateLimiter",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "client_address": "ClientAddresses",
+        "limiter": "Limit RateLimiter",
+    },
+)

@@ -1,1 +1,56 @@
-"""Where sessions and revocations live: in memory, in SQL, or in Redis."""
+"""Stores: where sessions and revocations are kept.
+
+A store of your own keeps the contract of ``asgi_auth.testing.StoreContract``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asgi_auth._lazy import lazily
+
+if TYPE_CHECKING:
+    from asgi_auth.stores.base import OnceStore, RevocationStore, SessionStore, Store
+    from asgi_auth.stores.memory import MemoryStore
+    from asgi_auth.stores.records import (
+        FEED_PAGE,
+        Device,
+        Feed,
+        Place,
+        Revocation,
+        Rotation,
+        Session,
+    )
+    from asgi_auth.stores.redis import RedisStore
+    from asgi_auth.stores.rotation import judge
+    from asgi_auth.stores.sql import SQLStore
+
+__all__ = [
+    "FEED_PAGE",
+    "Device",
+    "Feed",
+    "MemoryStore",
+    "OnceStore",
+    "Place",
+    "RedisStore",
+    "Revocation",
+    "RevocationStore",
+    "Rotation",
+    "SQLStore",
+    "Session",
+    "SessionStore",
+    "Store",
+    "judge",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "base": "OnceStore RevocationStore SessionStore Store",
+        "memory": "MemoryStore",
+        "records": "FEED_PAGE Device Feed Place Revocation Rotation Session",
+        "redis": "RedisStore",
+        "rotation": "judge",
+        "sql": "SQLStore",
+    },
+)

@@ -1,1 +1,41 @@
-"""Tokens: their form, their claims, and the table of those that were verified."""
+"""Tokens: how they look, what must hold for them, and what is granted by them.
+
+Sessions, and whether a token was revoked, are for the packages beside this one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asgi_auth._lazy import lazily
+
+if TYPE_CHECKING:
+    from asgi_auth.tokens.claim_mapping import OAUTH, RFC9068, ClaimMapping
+    from asgi_auth.tokens.form import TokenForm
+    from asgi_auth.tokens.grant import Grant
+    from asgi_auth.tokens.pair import TokenPair
+    from asgi_auth.tokens.tolerance import Tolerance
+    from asgi_auth.tokens.verifier import TokenVerifier
+
+__all__ = [
+    "OAUTH",
+    "RFC9068",
+    "ClaimMapping",
+    "Grant",
+    "TokenForm",
+    "TokenPair",
+    "TokenVerifier",
+    "Tolerance",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "claim_mapping": "OAUTH RFC9068 ClaimMapping",
+        "form": "TokenForm",
+        "grant": "Grant",
+        "pair": "TokenPair",
+        "tolerance": "Tolerance",
+        "verifier": "TokenVerifier",
+    },
+)

@@ -32,6 +32,8 @@ BLOCK = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,})python[ ]*\n(?P<source>.*?)^(?P=indent)(?P=fence)",
     re.DOTALL | re.MULTILINE,
 )
+IMPORT = re.compile(r"^ *from (asgi_auth[\w.]*) import (\([^)]*\)|.+)", re.MULTILINE)
+PINNED = ROOT / "tests" / "public_names.txt"
 # Ways to write Python that the pattern above would pass over.
 ESCAPED = re.compile(
     r"^ *(?:~{3,}|`{3,})(?:python\S|py\b|pycon|\{(?:code-block|code)\}\s*py)"
@@ -97,6 +99,18 @@ def test_page_runs(page, module):
 def test_no_example_escapes_the_run(page):
     found = ESCAPED.search(page.read_text("utf-8"))
     assert found is None, f"write ```python instead of {found and found[0]!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_examples_import_what_is_promised(page):
+    imported = {
+        f"{module}.{name.strip()}"
+        for block in blocks_of(page.read_text("utf-8"))
+        for module, names in IMPORT.findall(block.source)
+        for name in names.strip("()").split(",")
+        if name.strip()
+    }
+    assert imported <= {*PINNED.read_text("utf-8").split()}
 
 
 def test_a_broken_example_fails(module):
