@@ -20,7 +20,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "rooms",  # Below autodoc, whose events it hears.
+    "faces",  # Below autodoc, whose events it hears.
     "llms",
 ]
 exclude_patterns = ["_build"]
@@ -46,6 +46,7 @@ napoleon_use_ivar = True
 # have to be fetched, and a build must pass without a network.
 _theirs = [
     *sys.stdlib_module_names,
+    "_pytest",
     "annotated_types",
     "anyio",
     "cryptography",

@@ -66,6 +66,7 @@ def test_public_names_are_said_once(module):
 @pytest.mark.parametrize(("module", "name"), PUBLIC)
 def test_public_name_exists_and_is_documented(module, name):
     thing = getattr(importlib.import_module(module), name)
+    assert not inspect.ismodule(thing), f"{name} is what the module of its name holds"
     documented = inspect.isclass(thing) or inspect.isroutine(thing)
     assert not documented or inspect.getdoc(thing), f"{name} has no docstring"
 

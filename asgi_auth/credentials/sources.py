@@ -169,6 +169,7 @@ class WholeScope:
 
 
 Source = BearerHeader | Cookie | Header | QueryParam | Subprotocol | WholeScope
+"""Where a credential may stand in a request."""
 
 
 def check_longest(max_token: int) -> None:
