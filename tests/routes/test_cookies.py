@@ -6,7 +6,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from asgi_auth import AuthConfig, ConfigurationError, Site
+from asgi_auth import AuthConfig, ConfigurationError, SessionPolicy, Site
 from asgi_auth.errors import UnavailableError
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.cookies import Cookies
@@ -394,7 +394,7 @@ def cleared_paths(answer):
 @pytest.fixture
 async def moved():
     """A browser with a refresh cookie of an old path, of the same session."""
-    world = World(delivery="cookie", tokens={"grace": 0})
+    world = World(delivery="cookie", tokens={"session_policy": SessionPolicy(grace=0)})
     await world.add()
     async with world.client(app=mounted(world), headers=SAME) as client:
         old = refresh_cookie(await client.post("/auth/login", json=RIGHT))

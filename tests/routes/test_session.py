@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from asgi_auth import InvalidCredentialsError
+from asgi_auth import InvalidCredentialsError, SessionPolicy
 from asgi_auth.routes import AuthRoutes, Factor, SecondFactorRequiredError
 from tests.routes.world import (
     EMAIL,
@@ -331,7 +331,7 @@ async def test_a_weird_page_shows_no_more_than_what_is_the_callers(query):
 
 
 async def test_reauthentication_renews_the_log_in_on_the_same_device():
-    world = World(tokens={"max_sessions": 2})
+    world = World(tokens={"session_policy": SessionPolicy(max_sessions=2)})
     await world.add()
     async with world.client() as client:
         other = await log_in(client, device_label="laptop")
