@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "faces",  # Below autodoc, whose events it hears.
+    "event_table",
     "llms",
 ]
 exclude_patterns = ["_build"]

@@ -1,18 +1,31 @@
 from __future__ import annotations
 
+import ast
 import asyncio
 import logging
 import sys
 import threading
 import time
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from asgi_auth import Event, KeySet, TokenService
+import asgi_auth
+from asgi_auth import (
+    AuthenticationMiddleware,
+    Event,
+    JWTBackend,
+    KeySet,
+    RateLimitedError,
+    TokenService,
+)
 from asgi_auth import events as room
+from asgi_auth._event_kinds import EVENT_KINDS
 from asgi_auth.events import Events
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from tests.asgi import bearer, run
 from tests.forge import SECRET
 
 
@@ -216,3 +229,75 @@ async def test_a_log_in_is_told_of_and_does_not_wait(is_async):
     assert told.session_id
     for token in (pair.access_token, pair.refresh_token):
         assert token not in repr(told)
+
+
+# ------------------------------------------------------------------- the table
+
+PACKAGE = Path(asgi_auth.__file__).parent
+GROUPS = {name.partition(".")[0] for name in EVENT_KINDS}
+EMITTERS = {"tell", "_tell", "end", "_emit", "_note", "Event"}
+
+
+def names_in_code():
+    """Find the texts that calls which emit are given, and look like names of events."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if not isinstance(node, ast.Call):
+                continue
+
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in EMITTERS:
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                yield from (
+                    inner.value
+                    for argument in given
+                    for inner in ast.walk(argument)
+                    if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
+                )
+
+
+def test_each_event_of_the_code_is_in_the_table():
+    names = {name for name in names_in_code() if name.partition(".")[0] in GROUPS}
+    emitted = {name for name in names if "." in name and not name.endswith(".")}
+    assert {"session.created", "request.refused", "limit.exceeded"} <= emitted
+    assert emitted <= EVENT_KINDS.keys()
+
+
+async def test_an_event_says_what_the_table_says():
+    heard = []
+
+    async def listener(event):
+        heard.append(event)
+
+    events = Events(listener)
+    tokens = TokenService(KeySet.from_secret(SECRET), issuer="me", on_event=events)
+    pair = await tokens.issue("ada")
+    app = AuthenticationMiddleware(None, JWTBackend(tokens), on_event=events)
+    limiter = RateLimiter(log_in=Limit(1, 60), on_event=events)
+    await tokens.refresh(pair.refresh_token)
+    await tokens.revoke_subject("ada")
+    await run(app, headers=[bearer(pair.access_token)])
+    await limiter.consume("log_in", "ada")
+    with pytest.raises(RateLimitedError):
+        await limiter.consume("log_in", "ada")
+
+    await anyio.sleep(0.01)
+    assert [event.name for event in heard] == [
+        "session.created",
+        "session.rotated",
+        "session.revoked",
+        "request.refused",
+        "limit.exceeded",
+    ]
+    for event in heard:
+        kind = EVENT_KINDS[event.name]
+        assert set(event.detail) == set(kind.detail)
+        assert {name for name in kind.about if getattr(event, name)} <= set(kind.about)
+
+
+def test_several_parts_share_one_queue():
+    events = Events(print)
+    tokens = TokenService(KeySet.from_secret(SECRET), on_event=events)
+    assert tokens.events is events
+    assert Events.of(events) is events
+    assert not Events.of(None).has_listener

@@ -15,6 +15,7 @@ _DEEPEST = 10
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name is not known here"),
     (ConnectionRefusedError, "nothing listens there"),
+    (ConnectionResetError, "the other side ended the connection"),
     (TimeoutError, "there was no answer in time"),
 )
 

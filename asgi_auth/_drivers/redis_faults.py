@@ -52,7 +52,6 @@ _OTHERS: Final = (
     ("Authentication required", _WORDS["NOAUTH"]),
     ("without any password configured", "it has no password, and the URL has one"),
     ("max number of clients", "it has too many connections (maxclients)"),
-    ("Protocol Error", "what answers there is no Redis"),
 )
 
 
@@ -64,6 +63,9 @@ def is_spoken_outage(text: str) -> bool:
 def redis_cause(error: BaseException) -> str:
     """Return the type of *error*, and what is most likely wrong."""
     kind, text = type(error).__name__, str(error)
+    if kind == "InvalidResponse":
+        return f"{kind}: what answers there is no Redis"
+
     for sign, words in _OTHERS:
         if sign in text:
             return f"{kind}: {words}"

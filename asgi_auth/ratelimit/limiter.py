@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
+from asgi_auth._clock import system_clock
 from asgi_auth._drivers.limits import Counters
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, RateLimitedError, UnavailableError
+from asgi_auth.events import Event, Events, Listener
 
 __all__ = ["Limit", "RateLimiter", "Rule"]
 
@@ -75,6 +77,7 @@ class RateLimiter:
             server, each ends with its window.
         prefix: What all keys on a server begin with.
         cluster: The URL leads to a Redis or Valkey cluster.
+        on_event: Gets an :class:`~asgi_auth.events.Event` for each try that is refused.
 
     Raises:
         MissingExtraError: limits or redis-py is not installed.
@@ -96,7 +99,9 @@ class RateLimiter:
         max_keys: int = 10_000,
         prefix: str = "asgi-auth:limits",
         cluster: bool = False,
+        on_event: Listener | Events | None = None,
     ) -> None:
+        self._events = Events.of(on_event)
         self._limits: dict[Rule, Limit] = {
             "log_in": log_in,
             "log_in_address": log_in_address,
@@ -135,6 +140,9 @@ class RateLimiter:
             self._bear(error)
             return
 
+        self._events.emit(
+            Event(name="limit.exceeded", at=system_clock(), detail={"rule": rule})
+        )
         msg = f"more than {limit.amount} tries in {limit.seconds} seconds ({rule})"
         raise RateLimitedError(msg, retry_after=min(left, limit.seconds))
 
