@@ -6,7 +6,7 @@ wrapper that hands on the attributes of another has none of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import WholeScope
@@ -26,6 +26,7 @@ __all__ = [
     "know_nobody",
     "lane_of",
     "members_of",
+    "ready_of",
     "validity_in",
 ]
 
@@ -76,6 +77,12 @@ def members_of(backend: Backend) -> list[Backend]:
         return [backend]
 
     return [inner for member in members for inner in members_of(member)]
+
+
+def ready_of(backend: Backend) -> Callable[[], Awaitable[bool]] | None:
+    """Return ``backend.ready``, where it can say whether it is."""
+    ready: Callable[[], Awaitable[bool]] | None = getattr(backend, "ready", None)
+    return ready
 
 
 def validity_in(backend: Backend) -> object:

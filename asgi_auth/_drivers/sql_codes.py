@@ -5,9 +5,18 @@ It imports no driver: errors carry their codes as attributes.
 
 from __future__ import annotations
 
-__all__ = ["NO_TABLE", "POOLER", "advice_on", "code_of", "is_outage", "words_on"]
+__all__ = [
+    "NO_COLUMN",
+    "NO_TABLE",
+    "POOLER",
+    "advice_on",
+    "code_of",
+    "is_outage",
+    "words_on",
+]
 
 NO_TABLE = "42P01"
+NO_COLUMN = "42703"
 
 # What says "not now". SQLSTATEs: a broken connection, a replica that only reads, no
 # right to connect, no such database, a deadlock, no resources, no lock in time, an

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from asgi_auth._drivers.sql import AsyncEngine, Database, sa
+from asgi_auth._drivers.sql_ping import ping_tables
 from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.errors import DuplicateAccountError, StaleAccountError
 
@@ -50,6 +51,15 @@ class SQLAccounts:
     async def create_schema(self) -> None:
         """Make the table if it is not there yet; many may call it at once."""
         await self._database.create(self.metadata)
+
+    async def ping(self) -> None:
+        """See whether the database serves, with its tables: for a readiness probe.
+
+        Raises:
+            UnavailableError: It is down, locked or slow.
+            ConfigurationError: A table or a column is missing.
+        """
+        await ping_tables(self._database, self.metadata)
 
     async def aclose(self) -> None:
         """Close the running loop's connections; a given engine is its owner's."""

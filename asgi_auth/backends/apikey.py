@@ -17,7 +17,7 @@ from asgi_auth.backends.apikeys.records import APIKey
 from asgi_auth.backends.apikeys.service import APIKeys
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import BearerHeader, Header, Source
-from asgi_auth.errors import ConfigurationError
+from asgi_auth.errors import ConfigurationError, RevokedTokenError, UnavailableError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.revocation import Validity
@@ -87,6 +87,17 @@ class APIKeyBackend:
 
         key = await self._keys.admit(credential.token)
         return self._principal(key, credential)
+
+    async def ready(self) -> bool:
+        """Report whether keys can be looked up."""
+        try:
+            await self._keys.find("ready")
+        except RevokedTokenError:  # There is no such key, as the store has said.
+            return True
+        except (UnavailableError, ConfigurationError):
+            return False
+
+        return True
 
     def claims(self, credential: Credential) -> bool:
         """Tell by scheme and prefix whether the credential would be one of ours."""

@@ -18,6 +18,7 @@ from asgi_auth._contract import (
     is_known,
     issuers_of,
     lane_of,
+    ready_of,
 )
 from asgi_auth.credentials.reader import Credential, unfold
 from asgi_auth.credentials.sources import Source, WholeScope
@@ -130,6 +131,11 @@ class BackendChain:
                     return principal
 
         return None
+
+    async def ready(self) -> bool:
+        """Report whether all backends are ready that can say so."""
+        asked = filter(None, map(ready_of, self.backends))
+        return all([await ready() for ready in asked])
 
     def claims(self, credential: Credential) -> bool:
         """Tell whether the credential would be one of a member's."""

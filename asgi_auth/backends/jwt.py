@@ -106,6 +106,10 @@ class JWTBackend:
         token = await self._verifier.admit(credential.token, source, self.name)
         return token.principal(source, self.name)
 
+    async def ready(self) -> bool:
+        """Report whether tokens can be judged: it is known what is revoked."""
+        return await self._verifier.ready()
+
     def claims(self, credential: Credential) -> bool:
         """Tell by its mere shape whether the token would be one of ours.
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from asgi_auth._clock import Clock
 from asgi_auth._logs import package_logger
-from asgi_auth.errors import RevokedTokenError, UnavailableError
+from asgi_auth.errors import ConfigurationError, RevokedTokenError, UnavailableError
 from asgi_auth.revocation.reader import FeedReader
 from asgi_auth.revocation.register import Register
 from asgi_auth.revocation.restorer import Restorer
@@ -144,7 +144,7 @@ class RevocationList:
         A fresh process first reads what is revoked. This waits for it, for 1 second
         at most, and reports ``False`` meanwhile, and while the store is down.
         """
-        with suppress(UnavailableError):
+        with suppress(UnavailableError, ConfigurationError):  # A table may be missing.
             await self.ensure_fresh()
 
         return self.ready

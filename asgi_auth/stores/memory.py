@@ -81,6 +81,9 @@ class MemoryStore:
         """Show how full it is."""
         return f"MemoryStore({len(self._rows)} of {self._max_sessions} sessions)"
 
+    async def ping(self) -> None:
+        """Do nothing: it always serves."""
+
     async def create(
         self,
         *,

@@ -297,6 +297,14 @@ class RedisStore:
         args = (microseconds(ttl), slack, secrets.token_hex(4), moment(now))
         return bool(await self._link.run(lua.ONCE, [name], args, again=args))
 
+    async def ping(self) -> None:
+        """See whether the server serves: for a readiness probe.
+
+        Raises:
+            UnavailableError: It is down, or may not be used.
+        """
+        await self._link.run("return 1", [self._stream], (), again=())
+
     async def aclose(self) -> None:
         """Close the connections of the running loop; a later verb opens new ones."""
         await self._link.aclose()

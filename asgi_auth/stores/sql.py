@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from asgi_auth._drivers.sql import AsyncEngine, Database, sa
+from asgi_auth._drivers.sql_ping import ping_tables
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.stores.records import (
     SESSIONS_PAGE,
@@ -101,11 +102,17 @@ class SQLStore:
         """
         await self._database.create(self._schema.metadata)
 
-    async def aclose(self) -> None:
-        """Close the running event loop's connections; a later verb opens new ones.
+    async def ping(self) -> None:
+        """See whether the database serves, with its tables: for a readiness probe.
 
-        A loop that is shut down by ``asyncio.run`` or a server does it by itself.
+        Raises:
+            UnavailableError: It is down, locked or slow.
+            ConfigurationError: A table or a column is missing.
         """
+        await ping_tables(self._database, self._schema.metadata)
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections; a later verb opens new ones."""
         await self._database.aclose()
 
     async def create(

@@ -157,6 +157,10 @@ class TokenVerifier:
 
         return verified
 
+    async def ready(self) -> bool:
+        """Report whether verdicts can be given: see ``RevocationList.load``."""
+        return self._revocations is None or await self._revocations.load()
+
     def recaller(self, backend: str) -> Recall:
         """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`."""
         return self._make_lane(backend, None)

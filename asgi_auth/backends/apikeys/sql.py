@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asgi_auth._drivers.sql import AsyncEngine, Database, sa
+from asgi_auth._drivers.sql_ping import ping_tables
 from asgi_auth.backends.apikeys.records import APIKey
 
 __all__ = ["SQLAPIKeys"]
@@ -47,6 +48,15 @@ class SQLAPIKeys:
     async def create_schema(self) -> None:
         """Make the table if it is not there yet; many may call it at once."""
         await self._database.create(self.metadata)
+
+    async def ping(self) -> None:
+        """See whether the database serves, with its tables: for a readiness probe.
+
+        Raises:
+            UnavailableError: It is down, locked or slow.
+            ConfigurationError: A table or a column is missing.
+        """
+        await ping_tables(self._database, self.metadata)
 
     async def aclose(self) -> None:
         """Close the running loop's connections; a given engine is its owner's."""
