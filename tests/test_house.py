@@ -38,6 +38,8 @@ DOORS = {
     "mcp": ("integrations/",),
     "nexios": ("integrations/",),
     "ninja": ("integrations/",),
+    "opentelemetry": ("metrics/",),
+    "prometheus_client": ("metrics/",),
     "pydantic": ("routes/",),
     "pytest": ("testing.py", "testing/"),
     "quart": ("integrations/",),

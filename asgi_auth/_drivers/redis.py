@@ -13,6 +13,7 @@ from functools import cache
 from hashlib import sha1
 from typing import Any, Final
 
+from asgi_auth._drivers.calls import observed
 from asgi_auth._drivers.gate import Gate
 from asgi_auth._drivers.outages import Outage, OutageKind
 from asgi_auth._drivers.per_loop import PerLoop
@@ -164,7 +165,7 @@ class RedisLink:
         call = loop.create_task(self._call(room, first, second, until))
         room.calls.add(call)
         call.add_done_callback(room.forget)
-        with outages(self.outage):
+        with observed("redis", "EVALSHA", self.outage.place), outages(self.outage):
             return await asyncio.shield(call)
 
     async def wait(self, key: str, entry_id: str, seconds: float) -> None:

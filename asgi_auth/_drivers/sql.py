@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asgi_auth._drivers.calls import observed
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_query
@@ -131,7 +132,9 @@ class Database:
 
             return rows
 
-        return await self._run(work, write=write, urgent=urgent)
+        verb = str(getattr(statement, "__visit_name__", "statement")).upper()
+        with observed(self.dialect, verb, self.outage.place):
+            return await self._run(work, write=write, urgent=urgent)
 
     async def create(self, metadata: sa.MetaData) -> None:
         """Make the tables and indexes that are not there yet.

@@ -21,6 +21,7 @@ from collections.abc import (
 )
 from typing import Any, NamedTuple
 
+from asgi_auth._drivers.calls import observed
 from asgi_auth._drivers.http import Fetch, Remote, check_url
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop, stop
@@ -213,7 +214,8 @@ class JWKSClient:
     async def _renew(self) -> None:
         self._fetches += 1
         try:
-            await self._fetch()
+            with observed("http", "GET", self.outage.place):
+                await self._fetch()
         except (UnavailableError, ConfigurationError) as error:
             self._failures += 1
             self._failing += 1

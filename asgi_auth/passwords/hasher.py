@@ -26,6 +26,7 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.passwords.foreign import FOREIGN_SCHEMES
+from asgi_auth.passwords.load import hashing
 from asgi_auth.passwords.match import PasswordMatch
 from asgi_auth.passwords.policy import PasswordRefusedError, password_fault
 
@@ -154,16 +155,18 @@ class PasswordHasher:
             raise UnavailableError(msg)
 
         turn = object()
-        try:
-            with fail_after(_PATIENCE):
-                await limiter.acquire_on_behalf_of(turn)
-        except TimeoutError:
-            msg = "passwords are not hashed fast enough"
-            raise UnavailableError(msg) from None
+        with hashing.waiting:
+            try:
+                with fail_after(_PATIENCE):
+                    await limiter.acquire_on_behalf_of(turn)
+            except TimeoutError:
+                msg = "passwords are not hashed fast enough"
+                raise UnavailableError(msg) from None
 
         try:
-            # The turn counts, so that the thread needs none.
-            return await to_thread.run_sync(work, *args, limiter=CapacityLimiter(1))
+            with hashing.running:
+                # The turn counts, so that the thread needs none.
+                return await to_thread.run_sync(work, *args, limiter=CapacityLimiter(1))
         finally:
             limiter.release_on_behalf_of(turn)
 

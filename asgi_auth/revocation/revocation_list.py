@@ -122,6 +122,11 @@ class RevocationList:
         """Whether verdicts can be given now, without waiting for the store."""
         return self._is_fresh() or (self._accept_stale and self.fresh_until > _NEVER)
 
+    @property
+    def size(self) -> int:
+        """How many entries it holds."""
+        return self._register.size
+
     async def ensure_fresh(self) -> None:
         """Catch up if the copy is old: one read for all who wait, at most 1 second.
 
