@@ -1,7 +1,6 @@
 """The store in a database: SQLite for the workers of one machine, or PostgreSQL.
 
-It makes no table unasked. It needs asyncio and the extra ``asgi-auth[sql]``, or
-``asgi-auth[postgres]``.
+It makes no table unasked. It needs asyncio, and the extra ``sql`` or ``postgres``.
 """
 
 from __future__ import annotations
@@ -75,12 +74,9 @@ class SQLStore:
         self._database = Database(url_or_engine, owner="SQLStore", schema=schema)
         self._schema = Schema(table_prefix, schema)
         statements = Statements(self._schema, self._database.dialect)
-        self._create = statements.create()
-        self._advances = statements.advances()
-        self._find = statements.find()
-        self._list = statements.sessions()
-        self._surplus = statements.surplus()
-        self._close = statements.close()
+        self._create, self._find = statements.create(), statements.find()
+        self._advances, self._list = statements.advances(), statements.sessions()
+        self._surplus, self._close = statements.surplus(), statements.close()
         self._once = statements.once()
         self._sweeper = SQLSweeper(self._database, statements.sweep(), retention)
         self._feed = SQLFeed(self._database, statements, poll=poll)
@@ -181,8 +177,7 @@ class SQLStore:
                     rotation = await self._rotate(
                         sid, seq, idle_ttl=idle_ttl, grace=grace, client=client, now=now
                     )
-                    # None: it changed between two statements. The first one, or the
-                    # last, can do it now.
+                    # None: it changed between two statements, and can be had now.
                     if rotation is not None:
                         return rotation
         except TimeoutError as error:
@@ -222,9 +217,8 @@ class SQLStore:
 
         values = {"issuer": issuer, "subject": subject, "now": now}
         values |= {"begin": begin, "session": sid, "size": limit}
-        return [
-            read_session(row) for row in await self._database.fetch(self._list, values)
-        ]
+        rows = await self._database.fetch(self._list, values)
+        return [read_session(row) for row in rows]
 
     async def surplus(
         self,
