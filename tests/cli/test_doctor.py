@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import secrets
 import subprocess
@@ -10,19 +11,31 @@ import pytest
 
 from asgi_auth import (
     AuthenticationMiddleware,
+    BackendChain,
+    ConfigurationError,
     Cookie,
     JWTBackend,
+    Key,
     KeySet,
     QueryParam,
     TokenService,
 )
+from asgi_auth.accounts import MemoryAccounts
+from asgi_auth.accounts.sql import SQLAccounts
+from asgi_auth.backends.apikey import APIKeyBackend
+from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.backends.assertions import ALB_HEADER, alb
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.cli.doctor.checks import CHECKS, Patient, examine
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
+from asgi_auth.cli.doctor.serving import SERVING_CHECKS
+from asgi_auth.cli.doctor.stores import unready_stores
+from asgi_auth.cli.doctor.token import explain_token
 from asgi_auth.cli.main import main
 from asgi_auth.ratelimit.client_address import ClientAddresses
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes.cookies import Cookies
+from asgi_auth.testing import mint_token
 
 APPS = Path(__file__).parent / "doctor_apps"
 SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
@@ -31,6 +44,7 @@ SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
 def doctor(*arguments, cwd=APPS, **environ):
     environ = {
         "PATH": "/usr/bin",
+        "PYTHONPATH": str(APPS.parents[2]),
         "DOCTOR_SECRET": secrets.token_urlsafe(64),
         **environ,
     }
@@ -46,7 +60,8 @@ def doctor(*arguments, cwd=APPS, **environ):
 
 
 def examined(app, workers=1, sources=None):
-    return {fault.code for fault in examine(Patient(app, workers, sources or {}))}
+    patient = Patient(app, workers, sources or {})
+    return {fault.code for fault in examine(patient, SERVING_CHECKS)}
 
 
 def make_app(keys=None, *, sources=None, audience="api", app=None):
@@ -60,7 +75,7 @@ async def answer(scope, receive, send):
     raise AssertionError
 
 
-def test_all_ten_faults_of_a_bad_app_are_found():
+def test_all_faults_of_a_bad_app_are_found():
     done = doctor("bad_app:app", "--workers", "2", "--behind-proxy", "--json")
 
     told = json.loads(done.stdout)
@@ -76,6 +91,7 @@ def test_all_ten_faults_of_a_bad_app_are_found():
         "wildcard-origin",
         "not-outermost",
         "skipped-guard",
+        "memory-accounts",
     }
     assert len(CHECKS) == 12
     assert all(fault["advice"] for fault in told["faults"])
@@ -131,7 +147,7 @@ def test_faults_are_told_in_words_with_what_to_do(here, monkeypatch):
     assert "stands in bad_app.py, line " in out
     assert "Make one with asgi-auth keygen" in out
     assert "There are 3 workers" in out
-    assert err == "10 faults.\n"
+    assert err == "11 faults.\n"
 
 
 def test_ignored_faults_do_not_count(here):
@@ -374,3 +390,146 @@ def test_tools_that_take_refusals_for_crashes_are_found(way):
         app = PrometheusMiddleware(app)
 
     assert ("misled-tool" in examined(app)) is (way == "wrapped")
+
+
+# ------------------------------------------------------------------- how it is served
+
+
+@pytest.mark.parametrize(
+    ("part", "code"),
+    [
+        (MemoryAccounts(), "memory-accounts"),
+        (MemoryAPIKeys(), "memory-api-keys"),
+        (RateLimiter(), "memory-limits"),
+    ],
+)
+def test_what_each_worker_would_have_to_itself_is_found(part, code):
+    assert examined([part], workers=2) >= {code}
+    assert code not in examined([part], workers=1)
+    assert "memory-limits" not in examined(
+        [RateLimiter("redis://127.0.0.1:1")], workers=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_loose"),
+    [
+        ({}, False),
+        ({"log_in": Limit(5, seconds=1)}, True),
+        ({"failures": Limit(100, seconds=60)}, True),
+    ],
+)
+def test_limits_that_let_an_account_be_guessed_are_found(limits, is_loose):
+    assert ("loose-limit" in examined([RateLimiter(**limits)])) is is_loose
+
+
+@pytest.mark.parametrize(
+    ("key", "is_found"),
+    [
+        (Key.generate("EdDSA"), True),
+        (Key.generate("EdDSA").public(), False),
+        (Key.generate("Ed25519"), False),
+    ],
+)
+def test_eddsa_where_ed25519_is_meant_is_found(key, is_found):
+    assert ("eddsa-name" in examined([key])) is is_found
+
+
+protected = make_app()
+
+
+async def plain_function(scope, receive, send):
+    if scope["path"] != "/healthz":
+        await protected(scope, receive, send)
+
+
+def test_a_middleware_under_a_plain_function_is_found():
+    assert "no-middleware" not in examined(plain_function)
+
+
+async def test_tables_that_are_missing_are_found_once(tmp_path):
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    patient = Patient([SQLAccounts(url), SQLAccounts(url)], 1, {})
+    (found,) = await unready_stores(patient)
+    assert found.code == "store-unready"
+    assert "a table is missing" in found.text
+    store = SQLAccounts(url)
+    await store.create_schema()
+    await store.aclose()
+    assert await unready_stores(patient) == []
+
+
+# ----------------------------------------------------------------------- one token
+
+
+def explained(middleware, token):
+    is_good, lines = explain_token([middleware], token)
+    text = "\n".join(lines)
+    assert token not in text
+    return is_good, text
+
+
+def test_a_good_token_is_explained():
+    tokens = TokenService(KeySet.generate("ES256"), issuer="me", audience="api")
+    app = AuthenticationMiddleware(answer, JWTBackend(tokens))
+    is_good, text = explained(app, tokens.mint("ada", scopes=["read"]))
+    assert is_good
+    assert "backend: jwt" in text
+    assert "accepted: 'ada' of issuer 'me'" in text
+    assert "'read'" in text
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"aud": "other"}, "aud is 'other', expected ['api']"),
+        ({"exp": 1}, "refused (token_expired, 401): exp was"),
+    ],
+)
+def test_the_rule_that_refuses_a_token_is_named(claims, words):
+    tokens = TokenService(KeySet.generate("ES256"), issuer="me", audience="api")
+    app = AuthenticationMiddleware(answer, JWTBackend(tokens))
+    is_good, text = explained(app, mint_token(tokens, claims=claims))
+    assert not is_good
+    assert words in text
+
+
+def test_of_a_chain_the_backend_that_claims_a_token_is_named_with_its_source():
+    tokens = TokenService(KeySet.generate("ES256"), issuer="me", audience="api")
+    keys = APIKeys(MemoryAPIKeys(), prefix="shop")
+    jwt = JWTBackend(tokens, sources=[Cookie("__Host-access")])
+    app = AuthenticationMiddleware(answer, BackendChain(APIKeyBackend(keys), jwt))
+    is_good, text = explained(app, tokens.mint("ada"))
+    assert is_good
+    assert "tried as: cookie (__Host-access)" in text
+    assert "backend: jwt" in text
+    is_good, text = explained(app, "s0me-0ther-key")
+    assert not is_good
+    assert "it is no JWT" in text
+    assert "none claims a credential of this shape" in text
+
+
+def test_the_command_explains_a_token(here, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("a.b.c\n"))
+    monkeypatch.setenv("DOCTOR_SECRET", secrets.token_urlsafe(64))
+    assert main(["doctor", "good_app:app", "--token", "-"]) == 1
+    assert "refused (invalid_token, 401)" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.StringIO("a.b.c\n"))
+    assert main(["doctor", "good_app:app", "--token", "-", "--json"]) == 1
+    assert not json.loads(capsys.readouterr().out)["accepted"]
+
+
+@pytest.mark.parametrize("token", ["a\x1bb", "\xe4"])
+def test_a_token_that_is_no_text_is_a_sentence(token):
+    with pytest.raises(ConfigurationError, match="ASCII"):
+        explain_token([make_app()], token)
+
+    with pytest.raises(ConfigurationError, match="no AuthenticationMiddleware"):
+        explain_token([], "a")
+
+
+def test_help_is_made_of_readable_lines(capsys):
+    with pytest.raises(SystemExit):
+        main(["doctor", "--help"])
+
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 88

@@ -25,7 +25,7 @@ from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.tokens.claims import ClaimsRules
 
-__all__ = ["CHECKS", "Patient", "examine"]
+__all__ = ["CHECKS", "Check", "Patient", "examine"]
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,15 @@ class Patient:
 Check = Callable[[Patient], Iterator[Finding]]
 
 
-def examine(patient: Patient) -> list[Finding]:
-    """Look for every fault; the same one is told once."""
+def examine(patient: Patient, further: tuple[Check, ...] = ()) -> list[Finding]:
+    """Look for every fault; the same one is told once.
+
+    Args:
+        patient: What to look at.
+        further: Checks beside :data:`CHECKS`.
+    """
     nobody = [] if patient.having(AuthenticationMiddleware) else [_NOBODY]
-    found = (fault for check in CHECKS for fault in check(patient))
+    found = (fault for check in (*CHECKS, *further) for fault in check(patient))
     return [*nobody, *dict.fromkeys(found)]
 
 

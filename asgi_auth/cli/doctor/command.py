@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,12 +12,27 @@ from types import ModuleType
 from typing import Any
 
 from asgi_auth.cli._say import remark, say, say_json
+from asgi_auth.cli._secrets import read_token
 from asgi_auth.cli.doctor.checks import Patient, examine
 from asgi_auth.cli.doctor.finding import Finding
 from asgi_auth.cli.doctor.load import load_app
+from asgi_auth.cli.doctor.serving import SERVING_CHECKS
+from asgi_auth.cli.doctor.stores import unready_stores
+from asgi_auth.cli.doctor.token import explain_token
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.middleware import AuthenticationMiddleware
 
 __all__ = ["add"]
+
+_DESCRIPTION = """\
+Import an application and look through it for what is insecure:
+  weak keys, tokens without an audience, EdDSA where Ed25519 is meant,
+  insecure cookies, tokens in addresses, wildcard origins,
+  sessions, accounts or counters in the memory of several workers,
+  log-ins without a rate limit or with a loose one, proxies that are not named,
+  guards above the decorator of a route, and middleware in the wrong place.
+The exit status is 0 if nothing was found, 1 if something was, and 2 if it
+cannot be told. Nothing is connected to without --connect or --token."""
 
 
 def add(commands: Any) -> None:
@@ -24,16 +40,13 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="look for what is insecure in an application",
-        description="Import an application and look through it: weak keys, a missing "
-        "audience, insecure cookies, sessions in the memory of several workers, "
-        "tokens in addresses, log-ins without a rate limit, wildcard origins, "
-        "guards above the decorator of a route, and a middleware that is not "
-        "outermost while tokens come in the query. The exit "
-        "status is 0 if nothing was found, 1 if something was, 2 if it cannot be told.",
+        description=_DESCRIPTION,
         epilog="examples:\n"
         "  asgi-auth doctor app.main:app\n"
         "  asgi-auth doctor app.main:make_app --factory --workers 4\n"
-        "  asgi-auth doctor app.main:app --ignore missing-audience --json",
+        "  asgi-auth doctor app.main:app --ignore missing-audience --json\n"
+        "  asgi-auth doctor app.main:app --connect\n"
+        "  asgi-auth doctor app.main:app --token - < token.txt",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("app", help="module:app, as servers take it")
@@ -55,6 +68,17 @@ def add(commands: Any) -> None:
         metavar="CODE",
         help="leave a fault out; may come again",
     )
+    parser.add_argument(
+        "--connect",
+        action="store_true",
+        help="ask the databases whether their tables are as they should be",
+    )
+    parser.add_argument(
+        "--token",
+        choices=["-"],
+        help="explain the token on the standard input: which backend claims it, and "
+        "which rule refuses it; this may ask a store, or fetch keys",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
@@ -69,7 +93,14 @@ def _run(options: argparse.Namespace) -> int:
         _names(own),
         behind_proxy=options.behind_proxy,
     )
-    found = [f for f in examine(patient) if f.code not in options.ignore]
+    if options.token is not None:
+        return _explain(patient, json=options.json)
+
+    faults = examine(patient, SERVING_CHECKS)
+    if options.connect:
+        faults += asyncio.run(unready_stores(patient))
+
+    found = [fault for fault in faults if fault.code not in options.ignore]
     if options.json:
         say_json({"app": options.app, "faults": list(map(_told, found))})
         return int(bool(found))
@@ -77,9 +108,20 @@ def _run(options: argparse.Namespace) -> int:
     for fault in found:
         say(f"{fault.code}: {fault.text}\n    {fault.advice}")
 
-    faults = "1 fault." if len(found) == 1 else f"{len(found)} faults."
-    remark(faults if found else "Nothing was found.")
+    total = "1 fault." if len(found) == 1 else f"{len(found)} faults."
+    remark(total if found else "Nothing was found.")
     return int(bool(found))
+
+
+def _explain(patient: Patient, *, json: bool) -> int:
+    middlewares = patient.having(AuthenticationMiddleware)
+    is_good, lines = explain_token(middlewares, read_token())
+    if json:
+        say_json({"accepted": is_good, "explanation": lines})
+    else:
+        say("\n".join(lines))
+
+    return int(not is_good)
 
 
 def _told(fault: Finding) -> dict[str, str]:

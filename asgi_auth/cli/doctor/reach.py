@@ -43,6 +43,7 @@ _LEAVES = (
 _COMPUTED = (property, cached_property)
 # Where frameworks keep the next layer. The names are theirs.
 _NEXT = ("_app", "app", "asgi_app", "asgi_handler", "wrapped", "inner", "application")
+_APP = ("scope", "receive", "send")
 _LISTED = "http_middleware"  # Nexios makes its layers anew for each request.
 _STACKS = ("build_middleware_stack", "asgi_app", "asgi_handler")
 
@@ -155,7 +156,18 @@ def _inside(found: Any) -> Iterable[Any]:
 
     # Not its globals: they are the whole module, used or not.
     defaults = (*(found.__defaults__ or ()), *(found.__kwdefaults__ or {}).values())
-    return (*_closed_over(found), *defaults, vars(found))
+    return (*_closed_over(found), *_named_by(found), *defaults, vars(found))
+
+
+def _named_by(function: FunctionType) -> Iterator[Any]:
+    """Yield what an ASGI app written as a function names of its module.
+
+    Of other functions that is not asked: it would lead through the whole program.
+    """
+    code = function.__code__
+    if code.co_varnames[: code.co_argcount][-3:] == _APP:
+        names = (name for name in code.co_names if name in function.__globals__)
+        yield from filter(callable, map(function.__globals__.get, names))
 
 
 def _closed_over(function: FunctionType) -> Iterator[Any]:

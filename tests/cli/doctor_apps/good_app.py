@@ -18,7 +18,9 @@ from asgi_auth import (
     QueryParam,
     TokenService,
 )
-from asgi_auth.accounts import AccountService, MemoryAccounts
+from asgi_auth.accounts import AccountService
+from asgi_auth.accounts.sql import SQLAccounts
+from asgi_auth.ratelimit.limiter import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.stores.sql import SQLStore
 
@@ -28,9 +30,11 @@ tokens = TokenService(
     issuer="https://api.example",
     audience="api",
 )
+accounts = SQLAccounts("sqlite:///never-opened.db")
 routes = AuthRoutes(
     tokens,
-    AccountService(MemoryAccounts(), tokens, require_verified=False),
+    AccountService(accounts, tokens, require_verified=False),
+    limiter=RateLimiter("redis://127.0.0.1:1"),
     delivery="cookie",
 )
 sources = (BearerHeader(), Cookie("__Host-access"), QueryParam("token"))
