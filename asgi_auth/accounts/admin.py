@@ -20,6 +20,7 @@ from asgi_auth.accounts.errors import UnknownAccountError
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event
 from asgi_auth.passwords import PasswordHasher, PasswordPolicy
+from asgi_auth.stores.records import Session
 from asgi_auth.tokens.claims import subject_of
 from asgi_auth.tokens.grant import Grant
 
@@ -258,6 +259,14 @@ class AccountAdministration:
         async with self._changes.sessions_ended(account.id):
             await directory.remove(account.id)
         self._tell("account.deleted", account.id, by)
+
+    async def sessions(self, account_id: str) -> Sequence[Session]:
+        """Return where a user is logged in: 100 sessions at most, the oldest first.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        return await self._tokens.sessions(subject_of(account_id))
 
     async def _set_rights(
         self, account_id: str, by: str | None, name: str, granted: tuple[str, ...]

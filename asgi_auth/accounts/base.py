@@ -5,12 +5,13 @@ Values and protocols only: nothing here does anything.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from asgi_auth._frozen import freeze
 from asgi_auth.events import Events
+from asgi_auth.stores.records import Session
 from asgi_auth.tokens.claims import subject_of
 
 __all__ = [
@@ -135,6 +136,10 @@ class AccountTokens(Protocol):
             InvalidTokenError: It is anything else, or its time is over.
             UnavailableError: It cannot be known whether it is revoked.
         """
+        ...
+
+    async def sessions(self, subject: str) -> Sequence[Session]:
+        """Return the first sessions of a subject, the oldest first."""
         ...
 
     async def revoke_subject(self, subject: str, *, keep: str | None = None) -> object:

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from asgi_auth.cli import demo, doctor, hash, keygen, sessions, tokens  # noqa: A004
+from asgi_auth.cli import demo, doctor, hash, keygen, sessions, tokens, users  # noqa: A004
 from asgi_auth.errors import ConfigurationError, UnavailableError
 
 __all__ = ["main"]
 
-_COMMANDS = (demo, keygen, tokens, hash, sessions, doctor)
+_COMMANDS = (demo, keygen, tokens, hash, users, sessions, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from asgi_auth.sessions import TokenService
 from asgi_auth.stores.records import SESSIONS_PAGE, Place, Session
 from asgi_auth.tokens.claims import DAY
 
-__all__ = ["add"]
+__all__ = ["add", "show_sessions"]
 
 _WHICH = ("session", "subject", "all")
 
@@ -90,15 +90,7 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     page = asyncio.run(_sessions(options))
-    if options.json:
-        say_json([_told(session) for session in page])
-    else:
-        now = time.time()
-        for session in page:
-            say(_line(session, now))
-
-        remark(f"{len(page)} of {options.subject}.")
-
+    show_sessions(page, as_json=options.json)
     if len(page) == options.limit:
         remark(f"There may be more: --after '{page[-1].place}'")
     return 0
@@ -155,6 +147,7 @@ async def _service(options: argparse.Namespace) -> AsyncIterator[TokenService]:
 def _told(session: Session) -> dict[str, Any]:
     device = session.device
     return {
+        "subject": session.subject,
         "sid": session.sid,
         "created_at": session.created_at,
         "last_used_at": session.rotated_at,
@@ -162,18 +155,38 @@ def _told(session: Session) -> dict[str, Any]:
         "refreshes": session.seq,
         "device": {
             "label": device.label,
+            "name": device.name,
             "ip": device.ip,
             "user_agent": device.user_agent,
         },
     }
 
 
-def _line(session: Session, now: float) -> str:
-    told = _told(session)
-    times = times_of(told, ("last_used_at", "expires_at"), now)
-    parts = (session.device.label, session.device.ip, session.device.user_agent)
-    device = ", ".join(repr(part) for part in parts if part) or "unknown device"
-    return (
-        f"{session.sid}  used {times['last_used_at']}, ends {times['expires_at']}: "
-        f"{device}"
-    )
+def show_sessions(page: Sequence[Session], *, as_json: bool) -> None:
+    """Print sessions as a table that says whose they are, or as JSON."""
+    if as_json:
+        say_json([_told(session) for session in page])
+        return
+
+    now = time.time()
+    rows = [_HEAD, *(_row(session, now) for session in page)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        say("  ".join(cells).rstrip())
+
+    remark("1 session." if len(page) == 1 else f"{len(page)} sessions.")
+
+
+_HEAD = ("WHOSE", "USED", "ENDS", "DEVICE", "ADDRESS", "SESSION")
+
+
+def _row(session: Session, now: float) -> tuple[str, ...]:
+    facts, device = _told(session), session.device
+    times = times_of(facts, ("last_used_at", "expires_at"), now)
+    name = " / ".join(part for part in (device.label, device.name) if part)
+    texts = (session.subject, name or device.user_agent or "unknown", device.ip or "-")
+    # What callers chose must not steer the terminal.
+    whose, called, address = (ascii(text)[1:-1] for text in texts)
+    used, ends = times["last_used_at"], times["expires_at"]
+    return whose, used, ends, called, address, session.sid

@@ -180,7 +180,7 @@ class RouteContext:
     def device(self, request: Request, label: str | None = None) -> Device:
         """Describe the device for the user's list of sessions."""
         agent = request.headers.get("user-agent", "")
-        shown = "".join(letter for letter in agent[:256] if letter.isprintable())
+        shown = "".join(letter for letter in agent[:512] if letter.isprintable())
         return Device(label=label, ip=self.address(request), user_agent=shown or None)
 
     # ------------------------------------------------------------------ counting

@@ -15,7 +15,7 @@ from asgi_auth._encoding import b64url_encode
 from asgi_auth.accounts import InvalidEmailError, normalise_email
 from asgi_auth.errors import AuthError
 
-__all__ = ["KnownDevices", "account_key"]
+__all__ = ["KnownDevices", "account_digest", "account_key"]
 
 _LIFETIME: Final = 180 * 86400
 _LONGEST: Final = 320
@@ -59,7 +59,7 @@ class KnownDevices:
             device or token_urlsafe(16),
             kind="device",
             ttl=_LIFETIME,
-            claims={"account": _digest(email)},
+            claims={"account": account_digest(email)},
         )
 
     async def recognise(self, token: str | None, email: str) -> str | None:
@@ -72,7 +72,8 @@ class KnownDevices:
         except AuthError:
             # Also where it cannot be known: then it is a device like any other.
             return None
-        return claims["sub"] if claims.get("account") == _digest(email) else None
+        is_known = claims.get("account") == account_digest(email)
+        return claims["sub"] if is_known else None
 
 
 def account_key(email: str) -> str:
@@ -83,7 +84,11 @@ def account_key(email: str) -> str:
         return email[:_LONGEST].strip().casefold()
 
 
-def _digest(email: str) -> str:
+def account_digest(email: str) -> str:
+    """Return what tells accounts apart without saying which they are.
+
+    Whoever can guess an address can find it again: it is no secret.
+    """
     # A cookie lies around on a machine: it need not say whose.
     digest = sha256(
         b"asgi-auth device" + account_key(email).encode("utf-8", "replace")

@@ -25,7 +25,7 @@ from asgi_auth.principal import is_user
 from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.context import Medium, RouteContext
-from asgi_auth.routes.devices import KnownDevices, account_key
+from asgi_auth.routes.devices import KnownDevices, account_digest, account_key
 from asgi_auth.routes.errors import CookieTooLargeError
 from asgi_auth.routes.factors import Factor
 from asgi_auth.routes.models import LoginRequest, ReauthenticateRequest, TokenResponse
@@ -81,7 +81,13 @@ class LogInRoutes:
             token = self._devices.remember(asked.login, known)
 
         response = await self._deliver(request, pair, token, medium=asked.delivery)
-        context.tell("login.succeeded", account.id, pair.session_id)
+        where = {"ip": device.ip, "user_agent": device.user_agent}
+        context.tell(
+            "login.succeeded",
+            account.id,
+            pair.session_id,
+            {**where, "device": device.name},
+        )
         return response
 
     @operations.add(
@@ -142,8 +148,10 @@ class LogInRoutes:
             if not isinstance(error, InvalidCredentialsError):
                 await context.uncount(rule, *key)
 
-            where = {"ip": context.address(request), "reason": error.code}
-            context.tell("login.failed", detail=where)
+            # Whom it is about can tell who knows the address.
+            about = {"reason": error.code, "account": account_digest(account)}
+            where = _seen(context.device(request))
+            context.tell("login.failed", detail={**where, **about})
             raise
 
         await context.uncount(rule, *key)
@@ -203,3 +211,7 @@ class LogInRoutes:
             # Nobody gets its tokens, so nobody could end it.
             await self._context.tokens.revoke_session(pair.session_id)
             raise
+
+
+def _seen(device: Device) -> dict[str, str | None]:
+    return {"ip": device.ip, "user_agent": device.user_agent}

@@ -215,9 +215,10 @@ class TokenPayload(BaseModel):
 
 
 class DeviceResponse(_Model):
-    """Where a log-in came from."""
+    """Where a log-in came from; ``name`` is for instance ``Firefox on Linux``."""
 
     label: str | None = None
+    name: str | None = None
     ip: str | None = None
     user_agent: str | None = None
 

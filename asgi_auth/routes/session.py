@@ -259,6 +259,9 @@ def _shown(session: Session, present: str | None) -> SessionResponse:
         last_used_at=session.rotated_at // _COARSE * _COARSE,
         expires_at=session.idle_expires_at,
         device=DeviceResponse(
-            label=device.label, ip=device.ip, user_agent=device.user_agent
+            label=device.label,
+            name=device.name,
+            ip=device.ip,
+            user_agent=device.user_agent,
         ),
     )

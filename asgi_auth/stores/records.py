@@ -13,6 +13,8 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any, Literal, NamedTuple, Self
 
+from asgi_auth.stores.agents import device_name
+
 __all__ = [
     "FEED_PAGE",
     "SESSIONS_PAGE",
@@ -27,6 +29,9 @@ __all__ = [
 ]
 
 
+_LONGEST_AGENT = 512
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """Where a log-in came from, for the user's list of devices.
@@ -34,7 +39,8 @@ class Device:
     Attributes:
         label: A name that the user or the client gave.
         ip: The client's address, as text.
-        user_agent: The User-Agent header, cut to 64 bytes of UTF-8.
+        user_agent: The User-Agent header, cut to 512 bytes of UTF-8.
+        name: What people call it by its user agent, for instance ``Firefox on Linux``.
     """
 
     label: str | None = None
@@ -44,8 +50,13 @@ class Device:
     def __post_init__(self) -> None:
         """Cut the user agent, which callers choose freely."""
         if self.user_agent is not None:
-            cut = self.user_agent.encode("utf-8", "replace")[:64]
+            cut = self.user_agent.encode("utf-8", "replace")[:_LONGEST_AGENT]
             object.__setattr__(self, "user_agent", cut.decode("utf-8", "ignore"))
+
+    @property
+    def name(self) -> str | None:
+        """Name the device for people; nothing may be decided by it."""
+        return device_name(self.user_agent)
 
 
 class Place(NamedTuple):

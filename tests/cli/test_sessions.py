@@ -59,18 +59,27 @@ def run(store_url, capsys):
 
 
 async def test_sessions_are_listed_with_their_devices(tokens, run):
-    device = Device(label="phone", ip="192.0.2.1", user_agent="\x1b[2JBrowser")
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    device = Device(label="phone", ip="192.0.2.1", user_agent=agent)
+    await tokens.issue("bob", device=Device(user_agent="\x1b[2JBrowser"))
+    assert "\x1b" not in (await run("list", "bob"))[1]
     await tokens.issue("ada", device=device)
     await tokens.issue("ada")
-    await tokens.issue("bob")
     status, out, err = await run("list", "ada")
 
     lines = out.splitlines()
     assert status == 0
-    assert len(lines) == 2
-    assert "'phone', '192.0.2.1', '\\x1b[2JBrowser'" in lines[0]
-    assert "ends in 6 d: unknown device" in lines[1]
-    assert err == "2 of ada.\n"
+    assert len(lines) == 3
+    assert lines[0].split() == [
+        "WHOSE", "USED", "ENDS", "DEVICE", "ADDRESS", "SESSION"
+    ]  # fmt: skip
+    assert lines[1].startswith("ada")
+    assert "phone / Firefox on Linux" in lines[1]
+    assert "192.0.2.1" in lines[1]
+    assert "\x1b" not in out
+    assert "in 6 d" in lines[2]
+    assert "unknown" in lines[2]
+    assert err == "2 sessions.\n"
 
 
 async def test_a_long_list_is_shown_page_by_page(tokens, run):
@@ -80,9 +89,10 @@ async def test_a_long_list_is_shown_page_by_page(tokens, run):
     place = err.partition("--after '")[2].partition("'")[0]
     _, rest, err = await run("list", "ada", "--limit", "2", "--after", place)
 
-    assert (len(first.splitlines()), len(rest.splitlines())) == (2, 1)
-    assert not set(first.splitlines()) & set(rest.splitlines())
-    assert err == "1 of ada.\n"
+    shown, others = ({*page.splitlines()[1:]} for page in (first, rest))
+    assert (len(shown), len(others)) == (2, 1)
+    assert not shown & others
+    assert err == "1 session.\n"
 
 
 async def test_a_page_that_cannot_be_is_refused(run):

@@ -6,6 +6,7 @@ import pytest
 
 from asgi_auth import InvalidCredentialsError, SessionPolicy
 from asgi_auth.routes import AuthRoutes, Factor, SecondFactorRequiredError
+from asgi_auth.routes.devices import account_digest
 from tests.routes.world import (
     EMAIL,
     PASSWORD,
@@ -241,7 +242,7 @@ async def test_sessions_name_the_devices_and_the_present_one():
     assert not phone["current"]
     assert browser["current"]
     assert browser["device"]["user_agent"].startswith("Browser/1.0 ")
-    assert len(browser["device"]["user_agent"]) <= 64
+    assert len(browser["device"]["user_agent"]) <= 512
     assert browser["created_at"] <= browser["expires_at"]
 
 
@@ -493,4 +494,13 @@ async def test_log_ins_are_told_to_the_listener():
     good, bad = (e for e in world.events if e.name.startswith("login."))
     assert good.subject == account.id
     assert good.session_id
-    assert bad.detail == {"ip": "127.0.0.1", "reason": "invalid_credentials"}
+    agent, device = good.detail["user_agent"], "python-httpx2"
+    assert good.detail == {"ip": "127.0.0.1", "user_agent": agent, "device": device}
+    assert {**bad.detail, "account": None} == {
+        "ip": "127.0.0.1",
+        "user_agent": agent,
+        "reason": "invalid_credentials",
+        "account": None,
+    }
+    assert bad.detail["account"] == account_digest(EMAIL.upper())
+    assert EMAIL not in str(bad)
