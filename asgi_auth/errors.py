@@ -20,6 +20,7 @@ This module names faults; it never writes an answer: that is what
         │   └── StepUpRequiredError      401  too old or too weak a log-in
         ├── AuthorizationError           403  known, but not allowed
         │   ├── InsufficientScopeError   403
+        │   ├── ActorRefusedError        403  somebody acts for the user
         │   └── CrossOriginError         403  a cookie came from a foreign page
         ├── MethodNotAllowedError        405  the path has no such method
         ├── RateLimitedError             429
@@ -35,6 +36,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
+    "ActorRefusedError",
     "AsgiAuthError",
     "AuthError",
     "AuthenticationError",
@@ -220,6 +222,13 @@ class InsufficientScopeError(AuthorizationError):
         super().__init__(message)
         self.scopes: tuple[str, ...] = tuple(scopes)
         self.roles: tuple[str, ...] = tuple(roles)
+
+
+class ActorRefusedError(AuthorizationError):
+    """Somebody acts for the user, and this is for the user alone (RFC 8693)."""
+
+    code = "actor_refused"
+    public_message = "Only the user may do this, and nobody in the user's name."
 
 
 class CrossOriginError(AuthorizationError):

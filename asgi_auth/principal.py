@@ -80,6 +80,19 @@ class Principal:
         return _restore, ({name: getattr(self, name) for name in _FACTS},)
 
     @property
+    def actor(self) -> str | None:
+        """Who acts for the subject (``act``, RFC 8693, section 4.1), or ``None``.
+
+        Empty where somebody does, and the token does not say who.
+        """
+        act = self.claims.get("act")
+        if act is None:
+            return None
+
+        name = act.get("sub") if isinstance(act, Mapping) else None
+        return name if isinstance(name, str) else ""
+
+    @property
     def identity(self) -> str:
         """The subject, under the name that Starlette uses."""
         return self.subject

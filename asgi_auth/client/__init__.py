@@ -14,16 +14,20 @@ from asgi_auth.client.errors import (
 )
 from asgi_auth.client.expiry import is_expired, seconds_left
 from asgi_auth.client.flow import BearerFlow, Step
+from asgi_auth.client.grants import Client, ClientCredentials, TokenExchange
 from asgi_auth.client.tokens import Tokens
 from asgi_auth.client.websocket import bearer_subprotocols, reauthentication
 
 __all__ = [
     "BadAnswerError",
     "BearerFlow",
+    "Client",
+    "ClientCredentials",
     "ClientError",
     "LoggedOutError",
     "RefreshFailedError",
     "Step",
+    "TokenExchange",
     "Tokens",
     "bearer_subprotocols",
     "is_expired",

@@ -15,6 +15,7 @@ from asgi_auth.client.clock import steady_clock
 from asgi_auth.client.endpoint import RefreshEndpoint, origins_of
 from asgi_auth.client.errors import LoggedOutError, RefreshFailedError
 from asgi_auth.client.flow import BearerFlow, Step
+from asgi_auth.client.grants import Grant, GrantEndpoint
 from asgi_auth.client.renewer import Renewer, Save
 from asgi_auth.client.sending import Send, asend, send
 from asgi_auth.client.tokens import Tokens
@@ -41,6 +42,8 @@ class BearerAuthFlows:
         form: Refresh by the form of RFC 6749, section 6, with these other fields, for
             instance ``{"client_id": "cli"}``; ``None``: by JSON, as ``AuthRoutes``
             reads it too.
+        grant: Ask for this instead of refreshing: :class:`ClientCredentials` or a
+            :class:`TokenExchange`. Then *tokens* need not be there.
         save: Called with new tokens before they are used, and with ``None`` when the
             log-in has ended. A plain function is called in the thread of the refresh,
             a coroutine function in the event loop of the request that needed it
@@ -65,6 +68,7 @@ class BearerAuthFlows:
         *,
         origins: Iterable[str] = (),
         form: Mapping[str, str] | None = None,
+        grant: Grant | None = None,
         save: Save | None = None,
         skew: float = 30.0,
         timeout: float = 10.0,
@@ -79,7 +83,14 @@ class BearerAuthFlows:
             msg = 'origins is a list of URLs: origins=["https://api.example"].'
             raise ConfigurationError(msg)
 
+        if grant is not None and form is not None:
+            msg = "Give BearerAuth a grant or a form, not both."
+            raise ConfigurationError(msg)
+
         endpoint = RefreshEndpoint(refresh_url, form=form)
+        if grant is not None:
+            endpoint, tokens = GrantEndpoint(refresh_url, grant), tokens or Tokens()
+
         self._origins = origins_of(origins) | {endpoint.origin}
         self._skew = skew
         self._clock = clock or steady_clock()

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
 from asgi_auth._drivers.http import check_url
@@ -22,7 +22,14 @@ from asgi_auth.client.errors import (
 )
 from asgi_auth.client.tokens import Tokens
 
-__all__ = ["Origin", "RefreshAnswer", "RefreshEndpoint", "origin_of", "origins_of"]
+__all__ = [
+    "Origin",
+    "RefreshAnswer",
+    "RefreshEndpoint",
+    "origin_of",
+    "origins_of",
+    "parse_body",
+]
 
 _OK = 200
 _REFUSALS = frozenset({400, 401})
@@ -64,6 +71,9 @@ class RefreshEndpoint:
 
     __slots__ = ("_form", "origin", "url")
 
+    renews_anything: ClassVar[bool] = False
+    """Whether it gives tokens to who has no refresh token."""
+
     def __init__(self, url: str, *, form: Mapping[str, str] | None = None) -> None:
         self.url: str = check_url(url, "refresh_url")
         self.origin: tuple[str, str, int | None] = origin_of(url)
@@ -101,7 +111,7 @@ class RefreshEndpoint:
             LoggedOutError: The refresh token is refused.
             RefreshFailedError: There are no tokens in the answer, and that is all.
         """
-        found = _parse(answer.body)
+        found = parse_body(answer.body)
         if _is_refusal(answer, found):
             msg = "the refresh token was refused: log in again"
             raise LoggedOutError(msg)
@@ -144,7 +154,8 @@ def _is_refusal(answer: RefreshAnswer, found: Mapping[str, Any]) -> bool:
     return answer.status == _UNAUTHORIZED and says_invalid_token(answer.challenges)
 
 
-def _parse(body: bytes) -> Mapping[str, Any]:
+def parse_body(body: bytes) -> Mapping[str, Any]:
+    """Return the object that an answer holds, or an empty one."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

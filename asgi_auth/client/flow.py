@@ -47,24 +47,31 @@ class BearerFlow:
         skew: Seconds before its end from which on an access token is refreshed; never
             more than half of its life.
         failed_at: When a refresh of these tokens failed last, if one did.
+        renews_anything: Other tokens can be had without a refresh token.
 
     Attributes:
         tokens: What to send the request with.
     """
 
-    __slots__ = ("_failed_at", "_renewed", "_skew", "tokens")
+    __slots__ = ("_can_renew", "_failed_at", "_renewed", "_skew", "tokens")
 
     def __init__(
-        self, tokens: Tokens, *, skew: float = 30.0, failed_at: float | None = None
+        self,
+        tokens: Tokens,
+        *,
+        skew: float = 30.0,
+        failed_at: float | None = None,
+        renews_anything: bool = False,
     ) -> None:
         self.tokens: Tokens = tokens
         self._skew = skew
         self._failed_at = failed_at
         self._renewed = False
+        self._can_renew = renews_anything or tokens.refresh_token is not None
 
     def begin(self, now: float) -> Step:
         """Decide whether the access token is good enough to be sent."""
-        if self.tokens.refresh_token is None:
+        if not self._can_renew:
             return Step.SEND  # The server will say what it thinks of it.
 
         left = self._left(now)
@@ -99,7 +106,7 @@ class BearerFlow:
             now: The present time.
             repeatable: The request can be sent again as it was.
         """
-        if self._renewed or self.tokens.refresh_token is None:
+        if self._renewed or not self._can_renew:
             return Step.GIVE
 
         if status != _UNAUTHORIZED or not says_invalid_token(challenges):

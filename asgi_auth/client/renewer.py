@@ -102,7 +102,10 @@ class Renewer:
         """
         with self._lock:
             return BearerFlow(
-                _present(self._tokens), skew=skew, failed_at=self._failed_at
+                _present(self._tokens),
+                skew=skew,
+                failed_at=self._failed_at,
+                renews_anything=self._endpoint.renews_anything,
             )
 
     def drop(self, refused: Tokens) -> None:

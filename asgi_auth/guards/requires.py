@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import (
+    ActorRefusedError,
     AuthenticationError,
     AuthError,
     AuthorizationError,
@@ -49,6 +50,7 @@ def requires(
     policy: Policy | Callable[..., Any] | None = None,
     hierarchy: RoleHierarchy | None = None,
     wildcards: str | Iterable[str] = (),
+    allow_actor: bool = True,
     clock: Clock = system_clock,
 ) -> Requirement:
     """Make a guard: for a plain ASGI app, a mount, a WebSocket app or a handler.
@@ -64,6 +66,7 @@ def requires(
         hierarchy: Which roles imply which.
         wildcards: Names of the backends whose wildcard scopes count: a held
             ``orders:*`` then covers ``orders:read``.
+        allow_actor: Whether somebody may act for the user (``principal.actor``).
         clock: Returns Unix seconds.
 
     Raises:
@@ -86,6 +89,7 @@ def requires(
         None if policy is None else policy_of(policy),
         hierarchy,
         texts("wildcards", wildcards),
+        allow_actor,
     )
 
 
@@ -107,6 +111,7 @@ class Requirement:
         policy: What must say yes as well, if anything.
         hierarchy: Which roles imply which; ``None``: none does.
         wildcards: Names of the backends whose wildcard scopes count.
+        allow_actor: Whether somebody may act for the user.
         inner: Guards further in, whose scopes and roles a refusal names too: then
             one new token will do for all.
     """
@@ -121,6 +126,7 @@ class Requirement:
     policy: Policy | None = None
     hierarchy: RoleHierarchy | None = None
     wildcards: frozenset[str] = frozenset()
+    allow_actor: bool = True
     inner: tuple[Requirement, ...] = field(default=(), repr=False, compare=False)
     _rights: Rights = field(init=False, repr=False, compare=False)
 
@@ -164,6 +170,7 @@ class Requirement:
                 had, if one came.
             InsufficientScopeError: The caller lacks a scope or a role.
             AuthorizationError: The policy says no.
+            ActorRefusedError: Somebody acts for the user.
             StepUpRequiredError: The log-in is too old or too weak.
             ConfigurationError: There is no middleware above, or no scope; or the
                 policy is async: await :meth:`verify`.
@@ -262,6 +269,9 @@ class Requirement:
 
         if self.backends and principal.backend not in self.backends:
             return AuthenticationError("identified by another backend")
+
+        if not self.allow_actor and principal.actor is not None:
+            return ActorRefusedError(f"{principal.actor!r} acts for the user")
 
         if self._rights.held_by(principal):
             return None

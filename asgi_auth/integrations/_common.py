@@ -34,6 +34,7 @@ class Demands(TypedDict, total=False):
     policy: Policy | Callable[..., Any] | None
     hierarchy: RoleHierarchy | None
     wildcards: str | Iterable[str]
+    allow_actor: bool
     clock: Clock
 
 

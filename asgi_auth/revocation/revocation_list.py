@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from asgi_auth._clock import Clock
 from asgi_auth._logs import package_logger
@@ -18,6 +19,7 @@ from asgi_auth.errors import ConfigurationError, RevokedTokenError, UnavailableE
 from asgi_auth.revocation.reader import FeedReader
 from asgi_auth.revocation.register import Register
 from asgi_auth.revocation.restorer import Restorer
+from asgi_auth.revocation.table import RevokedTable
 from asgi_auth.revocation.uptime import uptime
 from asgi_auth.stores.base import RevocationStore
 from asgi_auth.stores.records import Feed, Revocation
@@ -177,6 +179,7 @@ class RevocationList:
         subject: str,
         issued_at: float,
         whole_subject: bool = False,
+        act: Any = None,
     ) -> None:
         """Pass, or raise.
 
@@ -187,6 +190,7 @@ class RevocationList:
             subject: Its ``sub``.
             issued_at: Its ``iat``, in Unix seconds.
             whole_subject: A revoked subject takes its sessions along.
+            act: Its ``act``: who acts for the subject, and in which session.
 
         Raises:
             RevokedTokenError: An entry of the list hits it.
@@ -200,6 +204,7 @@ class RevocationList:
             or issued_at <= table.full_at
             or (session_id is not None and table.has_session(session_id))
             or (token_id is not None and table.has_token(token_id))
+            or (act is not None and _is_over(act, table))
         )
         if not hit and (session_id is None or whole_subject):
             hit = issued_at <= table.subject_at(subject)
@@ -280,3 +285,9 @@ class RevocationList:
 
         if self.fresh_until == math.inf:
             self._register.sweep()
+
+
+def _is_over(act: Any, table: RevokedTable) -> bool:
+    """Report whether the session of an actor has ended, which ours names (RFC 8693)."""
+    sid = act.get("sid") if isinstance(act, Mapping) else None
+    return isinstance(sid, str) and table.has_session(sid)

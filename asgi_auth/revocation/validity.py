@@ -58,6 +58,7 @@ class Validity:
             subject=principal.subject,
             issued_at=issued_at,
             whole_subject=self.whole_subjects,
+            act=principal.claims.get("act"),
         )
 
 

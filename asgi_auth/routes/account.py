@@ -181,7 +181,7 @@ class AccountRoutes:
     async def change_password(self, request: Request) -> Response:
         """Set a new password; all other sessions end."""
         context = self._context
-        caller = await context.caller(request)
+        caller = await context.owner(request)
         asked = await context.read(request, ChangePasswordRequest)
         async with self._log_in.confirming(request, caller.subject):
             account = await self._accounts.change_password(
@@ -207,7 +207,7 @@ class AccountRoutes:
     async def change_email(self, request: Request) -> Response:
         """Send a message with a token for :meth:`confirm_email` to a new address."""
         context = self._context
-        caller = await context.caller(request)
+        caller = await context.owner(request)
         asked = await context.read(request, ChangeEmailRequest)
         may_write = await self._may_write_to(asked.email)
         async with self._log_in.confirming(request, caller.subject):

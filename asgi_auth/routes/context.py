@@ -22,6 +22,7 @@ from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.credentials.sources import BearerHeader, Cookie, Source
 from asgi_auth.errors import (
+    ActorRefusedError,
     AuthenticationError,
     RateLimitedError,
     UnavailableError,
@@ -141,6 +142,19 @@ class RouteContext:
     ) -> M:
         """Read the body; see :meth:`BodyReader.read`."""
         return await self.bodies.read(request, model, form=form, optional=optional)
+
+    async def owner(self, request: Request) -> Principal:
+        """Return who calls, for what nobody may do in the name of another.
+
+        Raises:
+            ActorRefusedError: Somebody acts for the user.
+            AuthenticationError: Nobody that is known.
+            UnavailableError: It cannot be known whether the token is revoked.
+        """
+        caller = await self.caller(request)
+        if caller.actor is not None:
+            raise ActorRefusedError
+        return caller
 
     async def caller(self, request: Request) -> Principal:
         """Return who calls.

@@ -59,7 +59,7 @@ class DeletionRoutes:
     async def delete(self, request: Request) -> Response:
         """Delete the caller's account, with all its sessions."""
         context = self._context
-        caller = await context.caller(request)
+        caller = await context.owner(request)
         asked = await context.read(request, DeleteRequest, optional=True)
         if asked.password is not None:
             async with self._log_in.confirming(request, caller.subject):

@@ -103,7 +103,7 @@ class LogInRoutes:
     async def reauthenticate(self, request: Request) -> Response:
         """Replace the caller's session by a fresh one, after the right password."""
         context = self._context
-        caller = await context.caller(request)
+        caller = await context.owner(request)
         asked = await context.read(request, ReauthenticateRequest)
         async with self.confirming(request, caller.subject):
             account = await context.users.confirm_password(

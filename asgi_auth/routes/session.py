@@ -119,11 +119,12 @@ class SessionRoutes:
         path="/logout-all",
         summary="End all sessions",
         answers={204: None},
+        refusals=(403,),
         guarded=True,
     )
     async def log_out_everywhere(self, request: Request) -> Response:
         """End all sessions of the caller."""
-        caller = await self._context.caller(request)
+        caller = await self._context.owner(request)
         await self._context.tokens.revoke_subject(caller.subject)
         return self._context.clear_cookies(request, self._context.done())
 
@@ -171,12 +172,12 @@ class SessionRoutes:
         path="/sessions/{sid}",
         summary="End one session",
         answers={204: None},
-        refusals=(404,),
+        refusals=(403, 404),
         guarded=True,
     )
     async def end_session(self, request: Request) -> Response:
         """End one session of the caller."""
-        caller = await self._context.caller(request)
+        caller = await self._context.owner(request)
         sid = request.path_params["sid"]
         if await self._context.tokens.session(sid, caller.subject) is None:
             raise UnknownPathError
@@ -240,6 +241,9 @@ class SessionRoutes:
         sid = claims.get("sid")
         if sid is not None:
             await self._context.tokens.revoke_session(sid)
+        else:
+            # A token without a session, as of somebody who acts for the user.
+            await self._context.tokens.revoke(token)
 
 
 def _place(text: str | None) -> Place | None:

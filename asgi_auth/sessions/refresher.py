@@ -172,17 +172,34 @@ class Refresher:
         if self._claims_loader is None:
             return None
 
-        grant = await _load(self._claims_loader, subject)
-        if not is_user(grant):
+        grant = await self.granted(subject)
+        if grant is None:
             await self._revoker.end([sid], "session.revoked", subject)
             raise UnknownSubjectError
+
+        return grant.to_claims()
+
+    async def granted(self, subject: str) -> Grant | None:
+        """Return what a subject is granted now; ``None``: it is gone or disabled.
+
+        Raises:
+            ConfigurationError: There is no loader, or it returns something else.
+            UnavailableError: The loader has failed.
+        """
+        if self._claims_loader is None:
+            msg = "What a user is granted now says the claims_loader: there is none."
+            raise ConfigurationError(msg)
+
+        grant: object = await _load(self._claims_loader, subject)
+        if not is_user(grant):
+            return None
 
         if not isinstance(grant, Grant):
             kind = type(grant).__name__
             msg = f"claims_loader must return a Grant, or None, and not a {kind}."
             raise ConfigurationError(msg)
 
-        return grant.to_claims()
+        return grant
 
     async def _judge(
         self, rotation: Rotation, token: VerifiedToken, device: Device | None

@@ -17,6 +17,7 @@ from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.assembly import Assembly
+from asgi_auth.sessions.impersonation import Impersonation
 from asgi_auth.sessions.lifetimes import SessionPolicy, check_minted, check_page
 from asgi_auth.sessions.refresher import ClaimsLoader
 from asgi_auth.stores.base import Store
@@ -34,7 +35,7 @@ __all__ = ["TokenKind", "TokenService"]
 TokenKind = Literal["access", "refresh", "verify", "reset", "device"]
 
 
-class TokenService:
+class TokenService(Impersonation):
     """The life of an application's own tokens.
 
     Args:

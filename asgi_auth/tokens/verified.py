@@ -177,6 +177,7 @@ class VerifiedToken(Entry):
             subject=owner.subject,
             issued_at=self.issued_at,
             whole_subject=validity_of(owner).whole_subjects,
+            act=owner.claims.get("act"),
         )
 
 

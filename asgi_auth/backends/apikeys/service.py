@@ -174,7 +174,7 @@ class APIKeys:
     async def revoke_subject(self, subject: UserId) -> None:
         """End all keys of a subject, from their next use on.
 
-        Give it to :meth:`~asgi_auth.accounts.AccountService.also_end`, and keys end
+        Give it to ``AccountService.also_end``, and keys end
         with their account.
 
         Raises:

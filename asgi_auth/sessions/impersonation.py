@@ -1,0 +1,122 @@
+"""Let an administrator act for a user, for a while and by name (RFC 8693, section 4.1).
+
+There is no refresh token and no session of its own: it ends by time, with the user's
+sessions, or with the administrator's. Who may do that is not asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth.errors import ActorRefusedError, ConfigurationError, UnknownSubjectError
+from asgi_auth.events import Event, Events
+from asgi_auth.principal import Principal
+from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.lifetimes import check_minted
+from asgi_auth.sessions.refresher import Refresher
+from asgi_auth.tokens.claims import UserId, subject_of
+from asgi_auth.tokens.grant import Grant
+from asgi_auth.tokens.issuer import KINDS, TokenIssuer
+
+__all__ = ["Impersonation"]
+
+
+class Impersonation:
+    """What a :class:`~asgi_auth.sessions.TokenService` needs to let others act."""
+
+    issuer: str | None
+    access_ttl: float
+    events: Events
+    revocations: RevocationList
+    _clock: Clock | None
+    _issuer: TokenIssuer
+    _refresher: Refresher
+
+    async def impersonate(
+        self,
+        subject: UserId,
+        *,
+        actor: Principal,
+        ttl: float | None = None,
+        grant: Grant | None = None,
+        reason: str = "",
+    ) -> str:
+        """Return an access token of *subject* that names *actor*.
+
+        ``principal.actor`` is the actor's subject then, in every guard, log and
+        handler; ``requires(allow_actor=False)`` and the routes about passwords,
+        addresses and the account itself refuse it. The event ``session.impersonated``
+        tells of it.
+
+        Args:
+            subject: Whom the actor acts for.
+            actor: Who does; the token ends with the actor's session.
+            ttl: Seconds that it lives, at most as long as an access token.
+            grant: What it allows; by default what ``claims_loader`` grants the
+                subject now.
+            reason: Why, for the event.
+
+        Raises:
+            ActorRefusedError: Somebody acts for *actor* already.
+            UnknownSubjectError: The user is gone or disabled.
+            ConfigurationError: *actor* is nobody or the subject, *ttl* is out of
+                bounds, or there are neither *grant* nor ``claims_loader``.
+            UnavailableError: The loader has failed.
+        """
+        user = subject_of(subject)
+        if not actor.is_authenticated or (actor.issuer, actor.subject) == (
+            self.issuer,
+            user,
+        ):
+            msg = "An actor is somebody who is known, and somebody else."
+            raise ConfigurationError(msg)
+        if actor.actor is not None:
+            msg = f"{actor.actor!r} acts for {actor.subject!r}, who cannot act further"
+            raise ActorRefusedError(msg)
+
+        lifetime = self.access_ttl if ttl is None else ttl
+        if lifetime <= 0:
+            msg = "ttl must be positive."
+            raise ConfigurationError(msg)
+
+        check_minted("access", lifetime, self.access_ttl)
+        allowed = await self._allowed(user) if grant is None else grant.to_claims()
+        now = (self._clock or system_clock)()
+        ahead = 0.0 if self._clock else self.revocations.ahead(now)
+        token = self._issuer.write(
+            KINDS["access"],
+            user,
+            now=now - ahead,
+            ttl=lifetime + ahead,
+            claims={**allowed, "act": self._act_of(actor)},
+        )
+        self._tell_of(user, actor, now, {"ttl": lifetime, "reason": reason})
+        return token
+
+    def _act_of(self, actor: Principal) -> dict[str, Any]:
+        act: dict[str, Any] = {"sub": actor.subject}
+        if actor.issuer != self.issuer:
+            # Its sessions are another issuer's, so that we do not hear of their ends.
+            return {**act, "iss": actor.issuer}
+        return act if actor.session_id is None else {**act, "sid": actor.session_id}
+
+    async def _allowed(self, user: str) -> Mapping[str, Any]:
+        grant = await self._refresher.granted(user)
+        if grant is None:
+            raise UnknownSubjectError
+        return grant.to_claims()
+
+    def _tell_of(
+        self, user: str, actor: Principal, now: float, detail: Mapping[str, Any]
+    ) -> None:
+        event = Event(
+            name="session.impersonated",
+            at=now,
+            issuer=self.issuer,
+            subject=user,
+            session_id=actor.session_id,
+            detail={"actor": actor.subject, **detail},
+        )
+        self.events.emit(event)
