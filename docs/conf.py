@@ -71,6 +71,6 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(dir(builtins))})"),
     (r"py:.*", r"(Any|Callable|Literal|Mapping|Sequence|Self|optional)"),
     # What Pydantic writes into the signatures of models.
-    (r"py:.*", r"(FieldInfo|MaxLen|NoneType|tuple\[.*)"),
+    (r"py:.*", r"(ConfigDict|FieldInfo|MaxLen|NoneType|tuple\[.*)"),
 ]
 linkcheck_ignore = [r"https?://localhost", r"https?://[\w.]*\bexample\b"]

@@ -1,0 +1,283 @@
+"""The users of an application that has a declarative model of SQLAlchemy for them.
+
+It works on the application's own table, in its own sessions; it makes no table and no
+column. Needs asyncio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+from asgi_auth._drivers.sql import sa
+from asgi_auth._drivers.sql_sessions import require, session_fault
+from asgi_auth.accounts.base import Account
+from asgi_auth.accounts.columns import UserColumns, since, text_of, time_of
+from asgi_auth.accounts.errors import DuplicateAccountError, StaleAccountError
+from asgi_auth.accounts.manager import AuthManager
+from asgi_auth.accounts.users import names_of
+from asgi_auth.errors import ConfigurationError
+
+__all__ = ["SQLAlchemyUsers", "UserColumns"]
+
+Model = TypeVar("Model")
+_T = TypeVar("_T")
+
+Sessions = Callable[[], AbstractAsyncContextManager[Any]]
+"""Opens an ``AsyncSession``: an ``async_sessionmaker``."""
+
+
+class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
+    """An :class:`AuthManager` that can do everything: give it to ``ManagedAccounts``.
+
+    Override :meth:`account_of` to say more about users, for instance scopes.
+
+    Args:
+        model: The class of users.
+        sessions: Opens sessions: an ``async_sessionmaker`` of the application.
+        columns: What the attributes of *model* are called.
+
+    Raises:
+        ConfigurationError: The model has no such attribute.
+        MissingExtraError: SQLAlchemy is not installed.
+    """
+
+    def __init__(
+        self,
+        model: type[Model],
+        sessions: Sessions,
+        columns: UserColumns = UserColumns(),
+    ) -> None:
+        require("SQLAlchemyUsers")
+        mapped = self._mapped = sa.inspect(model).columns
+        missing = [name for name in columns.names() if name not in mapped]
+        if missing or (columns.email is None and columns.username is None):
+            lacking = missing[0] if missing else "email or username"
+            msg = (
+                f"{model.__name__} has no {lacking!r}: say in UserColumns(...) what it "
+                "is called, or None where there is no such thing."
+            )
+            raise ConfigurationError(msg)
+
+        self._model: Any = model
+        self._sessions = sessions
+        self._columns = columns
+        self.password_attribute = columns.password
+        self.id_type = columns.id_type or mapped[columns.id].type.python_type
+
+    async def get_user_by_email(self, email: str) -> Model | None:
+        """Return the user with this address, in whatever case it is written."""
+        name = self._columns.email
+        if name is None:
+            return None
+
+        column = getattr(self._model, name)
+        return await self._one(sa.func.lower(column) == email.lower())
+
+    async def get_user_by_login(self, login: str) -> Model | None:
+        """Return the user with this address, or with exactly this name."""
+        name = self._columns.username
+        by_email = await self.get_user_by_email(login) if "@" in login else None
+        if name is None or by_email is not None:
+            return by_email
+        return await self._one(getattr(self._model, name) == login)
+
+    async def get_user_by_id(self, user_id: Any) -> Model | None:
+        """Return the user with this id."""
+        return await self._one(self._id == user_id)
+
+    def account_of(self, user: Model) -> Account:
+        """Return a user as an account, by its columns."""
+        columns = self._columns
+        roles = set() if columns.roles is None else {*names_of(user, columns.roles)}
+        roles |= {role for role, name in columns.flags.items() if getattr(user, name)}
+        active = columns.active is None or getattr(user, columns.active)
+        return Account(
+            id=getattr(user, columns.id),
+            email=text_of(user, columns.email) or "",
+            username=text_of(user, columns.username),
+            password_hash=self.stored_hash(user),
+            roles=tuple(sorted(roles)),
+            disabled=not active,
+            verified_at=time_of(user, columns.verified),
+        )
+
+    async def add_user(self, account: Account) -> Model:
+        """Add a user; further fields of a registration go into columns of their name.
+
+        Raises:
+            DuplicateAccountError: The address or the name is taken.
+            ConfigurationError: The model has no such column.
+        """
+        values = {**self._data_of(account), **self._values_of(account)}
+        user: Model = self._model(**values)
+
+        async def work(session: Any) -> Model:
+            session.add(user)
+            await session.flush()
+            await session.refresh(user)
+            session.expunge(user)
+            return user
+
+        return await self._write(work)
+
+    async def save_user(self, user: Model, account: Account) -> None:
+        """Write what has changed, if the user is still as it was read.
+
+        Raises:
+            StaleAccountError: Somebody else was faster.
+            DuplicateAccountError: The address is taken.
+        """
+        model = self._model
+        known = [self._columns.password, self._columns.email, self._columns.active]
+        same = [
+            getattr(model, name).is_not_distinct_from(getattr(user, name))
+            for name in known
+            if name is not None
+        ]
+        statement = (
+            sa.update(model)
+            .where(self._id == getattr(user, self._columns.id), *same)
+            .values(self._values_of(account))
+            .returning(self._id)
+            .execution_options(synchronize_session=False)
+        )
+
+        async def work(session: Any) -> Sequence[Any]:
+            rows: Sequence[Any] = (await session.execute(statement)).all()
+            return rows
+
+        if not await self._write(work):
+            raise StaleAccountError
+
+    async def delete_user(self, user: Model) -> None:
+        """Delete a user.
+
+        Raises:
+            ConfigurationError: Other rows hang on it.
+        """
+        statement = sa.delete(self._model).where(
+            self._id == getattr(user, self._columns.id)
+        )
+        statement = statement.execution_options(synchronize_session=False)
+
+        async def work(session: Any) -> None:
+            await session.execute(statement)
+
+        try:
+            await self._write(work)
+        except DuplicateAccountError:
+            msg = (
+                f"Rows hang on this {self._model.__name__}: let their foreign keys "
+                "cascade, or override delete_user()."
+            )
+            raise ConfigurationError(msg) from None
+
+    async def list_users(
+        self, *, search: str, after: str, limit: int
+    ) -> Sequence[Model]:
+        """Return a page of users, ordered by their ids."""
+        statement = sa.select(self._model).order_by(self._id).limit(limit)
+        if after:
+            try:
+                statement = statement.where(self._id > self.id_type(after))
+            except ValueError:
+                return []
+
+        names = (self._columns.email, self._columns.username)
+        if search:
+            found = [
+                getattr(self._model, name).icontains(search, autoescape=True)
+                for name in names
+                if name is not None
+            ]
+            statement = statement.where(sa.or_(*found))
+
+        return await self._all(statement)
+
+    async def _one(self, condition: Any) -> Model | None:
+        users = await self._all(sa.select(self._model).where(condition).limit(2))
+        if len(users) > 1:
+            msg = (
+                f"Two rows of {self._model.__name__} have this id, address or name: "
+                "make it unique in the database, without regard to case."
+            )
+            raise ConfigurationError(msg)
+
+        return users[0] if users else None
+
+    async def _all(self, statement: Any) -> Sequence[Model]:
+        async with self._session() as session:
+            users: Sequence[Model] = (
+                (await session.execute(statement)).unique().scalars().all()
+            )
+            session.expunge_all()
+
+        return users
+
+    @property
+    def _id(self) -> Any:
+        return getattr(self._model, self._columns.id)
+
+    def _values_of(self, account: Account) -> dict[str, Any]:
+        """Return what an account says, by the attributes of the model."""
+        columns, roles = self._columns, set(account.roles)
+        flags = {name: role in roles for role, name in columns.flags.items()}
+        listed = sorted(roles - columns.flags.keys())
+        if listed and columns.roles is None:
+            msg = (
+                f"{self._model.__name__} has no place for the role {listed[0]!r}: say "
+                "in UserColumns(...) what roles or flags are called."
+            )
+            raise ConfigurationError(msg)
+
+        said = {
+            columns.email: account.email or None,
+            columns.username: account.username,
+            columns.password: account.password_hash,
+            columns.active: not account.disabled,
+            columns.verified: self._since(account.verified_at),
+            columns.roles: listed,
+        }
+        if columns.username is not None and account.username is None:
+            del said[columns.username]
+        return {name: value for name, value in said.items() if name} | flags
+
+    def _since(self, verified_at: float | None) -> Any:
+        name = self._columns.verified
+        kind = None if name is None else self._mapped[name].type
+        return None if kind is None else since(verified_at, kind)
+
+    def _data_of(self, account: Account) -> dict[str, Any]:
+        """Return the further fields of a registration; none of them is a right."""
+        kept = set(self._columns.names())
+        for name in account.data:
+            if name in kept or name not in self._mapped:
+                msg = f"{self._model.__name__} takes no {name!r} from a registration."
+                raise ConfigurationError(msg)
+
+        return dict(account.data)
+
+    async def _write(self, work: Callable[[Any], Awaitable[_T]]) -> _T:
+        try:
+            async with self._session() as session:
+                result = await work(session)
+                await session.commit()
+                return result
+        except sa.exc.IntegrityError:
+            pass
+
+        # Out here: what the driver says quotes the row.
+        raise DuplicateAccountError
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncGenerator[Any]:
+        try:
+            async with self._sessions() as session:
+                yield session
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            fault = session_fault(error)
+            if fault is None:
+                raise
+            raise fault from error
