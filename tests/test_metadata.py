@@ -13,6 +13,7 @@ from asgi_auth import (
     AuthenticationMiddleware,
     ConfigurationError,
     InvalidTokenError,
+    JWTBackend,
     Key,
     KeySet,
     MemoryStore,
@@ -72,6 +73,55 @@ async def test_head_has_no_body_and_other_methods_are_refused():
     post = await run(document(), method="POST")
     assert post.status == 405
     assert post.header("allow") == "GET, HEAD"
+
+
+async def test_a_preflight_for_a_document_is_answered():
+    """The inspector of MCP asks with ``MCP-Protocol-Version``, from another origin."""
+    origin = (b"origin", b"https://inspector.example")
+    asks = [
+        origin,
+        (b"access-control-request-method", b"GET"),
+        (b"access-control-request-headers", b"mcp-protocol-version"),
+    ]
+    answer = await run(document(), method="OPTIONS", headers=asks)
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.header("access-control-allow-origin") == "*"
+    assert answer.header("access-control-allow-headers") == "*"
+    assert "GET" in answer.header("access-control-allow-methods")
+    plain = await run(document(), method="OPTIONS", headers=[origin])
+    assert plain.status == 405
+    assert plain.header("access-control-allow-origin") == "*"
+
+
+async def test_what_is_beside_a_document_is_not_there_rather_than_forbidden():
+    backend = JWTBackend(TokenService(KeySet.generate("ES256"), issuer="https://a"))
+    app = AuthenticationMiddleware(Echo(), backend, required=True)
+    app = ProtectedResource(
+        "https://api.example/mcp", issuers=["https://idp.example"]
+    ).around(app)
+    known = "/.well-known/oauth-protected-resource"
+    assert (await run(app, f"{known}/mcp")).status == 200
+    for path in (
+        known,
+        f"{known}/mcp/",
+        f"{known}/other",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration/mcp",
+    ):
+        for method in ("GET", "HEAD", "OPTIONS"):
+            answer = await run(app, path, method=method)
+            assert (answer.status, answer.body) == (404, b""), path
+            assert answer.all("www-authenticate") == []
+
+    assert (await run(app, known, method="POST")).status == 401
+    for path in ("/mcp", "/.well-known", "/a/.well-known/b"):
+        assert (await run(app, path)).status == 401
+
+    # What the app has there, it serves.
+    open_app = ProtectedResource("https://a.example", issuers=["https://b"]).around(
+        Document(lambda: {"a": 1}, path="/.well-known/a")
+    )
+    assert (await run(open_app, "/.well-known/a")).json() == {"a": 1}
 
 
 async def test_a_document_stands_before_an_app_at_its_path_only():

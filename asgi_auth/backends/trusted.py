@@ -5,6 +5,7 @@ It verifies; whose token it might be is for the backend to find out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -37,6 +38,8 @@ _ANY_TYPE = ("at+jwt", "jwt", "jose", "")
 ``JOSE`` says no more than that it is a compact JWS (RFC 7515, section 4.1.9).
 """
 
+_ORIGIN = re.compile(r"https?://[^/?#]+/?")
+
 
 Translate = Callable[[FrozenDict], FrozenDict]
 """Puts the claims of an issuer under the names that are read here."""
@@ -52,6 +55,7 @@ class TrustedIssuer:
         issuer: The exact ``iss``; ``None``: its tokens must have none, and the subject
             says whose they are (*claim_mapping* has a ``subject_prefix``).
         audience: What the issuer calls this service; a token must name one of these.
+            An origin (``https://api.example``) has two forms, with a slash or without.
             ``None``: its tokens must have none, and their header says for whom they
             are (*form* has ``header_says``).
         jwks_uri: Where its keys are.
@@ -286,10 +290,24 @@ def _check_parties(
     raise ConfigurationError(msg)
 
 
-def _fixed(audience: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
-    return (
-        audience if audience is None or isinstance(audience, str) else tuple(audience)
-    )
+def _fixed(audience: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    if audience is None:
+        return None
+
+    names = (audience,) if isinstance(audience, str) else audience
+    return tuple(form for name in names for form in _forms_of(name))
+
+
+def _forms_of(name: str) -> tuple[str, ...]:
+    """Return an origin with and without a slash: it is one URL (RFC 3986, 6.2.3).
+
+    Clients that normalise the ``resource`` of a request (RFC 8707) write it in.
+    """
+    if _ORIGIN.fullmatch(name) is None:
+        return (name,)
+
+    bare = name.removesuffix("/")
+    return bare, f"{bare}/"
 
 
 def _reader(

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from asgi_auth._asgi import Receive, Scope, Send
-from asgi_auth.credentials.reader import MAX_TOKEN, Credential
+from asgi_auth.credentials.credential import LARGEST_TOKEN
+from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import (
     AuthError,
     ConfigurationError,
@@ -242,8 +243,9 @@ async def extend(scope: Scope, token: str) -> Principal:
 
 
 def _raw(token: str) -> bytes:
-    # Its size is looked at before its letters: whoever is connected may send this.
-    if len(token) > MAX_TOKEN or not token.isascii():
+    # Its size is looked at before its letters: whoever is connected may send this. How
+    # long those of an issuer may be is for its verifier to say.
+    if len(token) > LARGEST_TOKEN or not token.isascii():
         msg = "not a token"
         raise InvalidTokenError(msg)
 

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Any
 
-from asgi_auth._asgi import ASGIApp, Headers, Receive, Scope, Send
+from asgi_auth._asgi import ASGIApp, Headers, Message, Receive, Scope, Send
 from asgi_auth._encoding import compact_json
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.responses.preflight import is_cors_preflight
 
 __all__ = ["Document"]
 
 _READERS = frozenset({"GET", "HEAD"})
+_PROBES = _READERS | {"OPTIONS"}
+_WELL_KNOWN = "/.well-known/"
+# Clients in browsers read documents too, and nothing in them is secret.
+_EVERYBODY = (b"access-control-allow-origin", b"*")
+_PREFLIGHT: Headers = [
+    _EVERYBODY,
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (b"access-control-allow-headers", b"*"),
+    (b"access-control-max-age", b"86400"),
+]
 
 
 class Document:
@@ -61,8 +73,13 @@ class Document:
         if scope["type"] != "http":
             return
 
+        if scope["method"] == "OPTIONS" and is_cors_preflight(scope):
+            await _answer(send, 204, [*_PREFLIGHT], b"")
+            return
+
         if scope["method"] not in _READERS:
-            await _answer(send, 405, [(b"allow", b"GET, HEAD")], b"")
+            headers = [_EVERYBODY, (b"allow", b"GET, HEAD")]
+            await _answer(send, 405, headers, b"")
             return
 
         body = compact_json(self._content())
@@ -70,8 +87,7 @@ class Document:
         headers = [
             (b"cache-control", f"public, max-age={self._max_age}".encode("ascii")),
             (b"etag", tag),
-            # Clients in browsers read it too, and nothing of it is secret.
-            (b"access-control-allow-origin", b"*"),
+            _EVERYBODY,
         ]
         if tag in _known_tags(scope):
             await _answer(send, 304, headers, b"")
@@ -84,14 +100,51 @@ class Document:
     def around(self, app: ASGIApp) -> ASGIApp:
         """Return an app that serves this document, and passes all else on to *app*.
 
-        Put it outside of the authentication, which would refuse who asks.
+        Put it outside of the authentication, which would refuse who asks. A document
+        below ``/.well-known/`` that the authentication refuses is not there: 404.
         """
 
-        async def served(scope: Scope, receive: Receive, send: Send) -> None:
-            ours = scope["type"] == "http" and scope["path"] == self.path
-            await (self if ours else app)(scope, receive, send)
+        async def served(scope: Scope, receive: Receive, send: Send) -> Any:
+            if scope["type"] != "http":
+                return await app(scope, receive, send)
+
+            path = scope["path"]
+            if path == self.path:
+                return await self(scope, receive, send)
+
+            if path.startswith(_WELL_KNOWN) and scope["method"] in _PROBES:
+                send = _Absent(send).send
+
+            return await app(scope, receive, send)
 
         return served
+
+
+class _Absent:
+    """Answers 404 where the app asks for credentials: clients look for documents.
+
+    They try one place after the other, and take a 401 for the answer to all.
+    """
+
+    __slots__ = ("_is_over", "_send")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._is_over = False
+
+    async def send(self, message: Message) -> None:
+        """Pass *message* on, unless it belongs to a challenge."""
+        if self._is_over:
+            return
+
+        if (
+            message["type"] == "http.response.start"
+            and message.get("status") == HTTPStatus.UNAUTHORIZED
+        ):
+            self._is_over = True
+            await _answer(self._send, 404, [_EVERYBODY], b"")
+        else:
+            await self._send(message)
 
 
 def _known_tags(scope: Scope) -> list[bytes]:

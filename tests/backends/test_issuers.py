@@ -310,6 +310,27 @@ def test_the_profile_cannot_be_half_configured(realm):
 
 
 @pytest.mark.parametrize(
+    ("mine", "aud", "status"),
+    [
+        ("https://api.example", "https://api.example/", 200),
+        ("https://api.example/", "https://api.example", 200),
+        (["orders", "https://api.example"], ["x", "https://api.example/"], 200),
+        ("https://api.example", "https://api.example//", 401),
+        ("https://api.example", "https://api.example/a", 401),
+        ("https://api.example", "https://api.example.evil/", 401),
+        ("https://api.example/mcp", "https://api.example/mcp/", 401),
+        ("https://api.example?", "https://api.example?/", 401),
+        ("api", "api/", 401),
+        ("urn:api", "urn:api/", 401),
+    ],
+)
+async def test_an_origin_as_audience_is_the_same_with_a_slash(realm, mine, aud, status):
+    """The MCP SDK asks for ``https://api.example/`` whatever people have entered."""
+    backend = IssuersBackend(trust(realm, audience=mine))
+    assert (await ask(backend, realm.token(aud=aud))).status == status
+
+
+@pytest.mark.parametrize(
     "options",
     [
         {"audience": ""},

@@ -9,11 +9,14 @@ from asgi_auth import (
     BackendChain,
     BearerHeader,
     ConfigurationError,
+    Cookie,
     InvalidTokenError,
     JWTBackend,
     Key,
     KeySet,
+    QueryParam,
     TokenService,
+    extend,
 )
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
@@ -23,7 +26,7 @@ from asgi_auth.credentials.sources import Header
 from asgi_auth.tokens.claim_mapping import ClaimMapping
 from asgi_auth.tokens.codec import Codec, UnknownKeyError, peek
 from asgi_auth.tokens.form import TokenForm, unpadded
-from tests.asgi import Echo, bearer, http_scope, run
+from tests.asgi import Echo, bearer, converse, cookie, http_scope, run
 from tests.forge import (
     AUDIENCE,
     ISSUER,
@@ -64,6 +67,36 @@ async def test_a_token_with_300_groups_needs_a_limit_of_its_own():
     assert await ask(IssuersBackend(trust()), raw) == 401
     assert await ask(IssuersBackend(trust(form=LONG)), raw) == 200
     assert await ask(IssuersBackend(trust(form=LONG)), token(groups=GROUPS * 3)) == 401
+
+
+async def test_the_limit_is_for_headers_only():
+    """Browsers take 4096 bytes of a cookie, and servers 8 KiB of a request line."""
+    sources = [Cookie("access"), QueryParam("token", http=True)]
+    backend = IssuersBackend(trust(form=LONG), sources=sources)
+    guarded = AuthenticationMiddleware(Echo(), backend, required=True)
+    raw = token(groups=GROUPS)
+    ways = ({"headers": [cookie(raw)]}, {"query": b"token=" + raw})
+    for way in ways:
+        assert (await run(guarded, **way)).status == 401
+
+
+async def test_a_socket_is_extended_by_tokens_as_long_as_those_that_open_one():
+    codes = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        for size in (1, 3):
+            try:
+                await extend(scope, token(groups=GROUPS * size).decode())
+            except InvalidTokenError as error:
+                codes.append((size, error.code))
+
+        await send({"type": "websocket.close"})
+
+    app = AuthenticationMiddleware(app, IssuersBackend(trust(form=LONG)))
+    await converse(app, headers=[bearer(token(groups=GROUPS))])
+    assert codes == [(3, "invalid_token")]
 
 
 async def test_the_limit_is_that_of_one_issuer():
