@@ -6,6 +6,7 @@ It is for the adapters of Django and Channels; it guards nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,14 @@ from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import response_to
 from asgi_auth.typing import Scope
 
-__all__ = ["RefusalMiddleware", "Routed", "UserMiddleware", "cors_of", "load_user"]
+__all__ = [
+    "RefusalMiddleware",
+    "Routed",
+    "UserMiddleware",
+    "as_user",
+    "cors_of",
+    "load_user",
+]
 
 _CORS = "corsheaders.middleware"
 
@@ -163,11 +171,80 @@ class UserMiddleware:
 
 
 def _be(request: HttpRequest, user: Any) -> None:
+    user = as_user(user)
+
     async def auser() -> Any:
         return user
 
     request.user = user
     request.auser = auser
+
+
+def as_user(user: Any) -> Any:
+    """Return what Django can ask as a user, also where there is none of its own."""
+    return CallerUser(user) if isinstance(user, Principal) else user
+
+
+class CallerUser:
+    """A caller without an account in Django: no staff, and without its permissions.
+
+    All that a :class:`~asgi_auth.principal.Principal` has, it has too.
+
+    Args:
+        principal: Who calls.
+    """
+
+    is_active = True
+    is_anonymous = False
+    is_staff = False
+    is_superuser = False
+
+    def __init__(self, principal: Principal) -> None:
+        self._principal = principal
+        # Throttles count by it, in caches that take no spaces and no long keys.
+        # Subjects of two issuers are not each other's.
+        named = repr((principal.issuer, principal.subject)).encode()
+        self.pk = sha256(named).hexdigest()[:32]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # A copy asks for these before it has a principal.
+            raise AttributeError(name)
+
+        return getattr(self._principal, name)
+
+    def __eq__(self, other: object) -> bool:
+        mine = self._principal
+        return mine == (other._principal if isinstance(other, CallerUser) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.pk)
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+    def get_username(self) -> str:
+        """Return the subject."""
+        return self._principal.username
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Return ``False``: scopes and roles are for guards."""
+        return False
+
+    def has_perms(self, perm_list: object, obj: object = None) -> bool:
+        """Return ``False``, as for one permission."""
+        return False
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Return ``False``, as for one permission."""
+        return False
+
+    async def ahas_perm(self, perm: str, obj: object = None) -> bool:
+        """Return ``False``, as :meth:`has_perm`."""
+        return False
+
+    async def ahas_perms(self, perm_list: object, obj: object = None) -> bool:
+        """Return ``False``, as for one permission."""
+        return False
 
 
 class Routed(CorsWithin):

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from asgi_auth.errors import AuthenticationError
 from asgi_auth.guards.connection import scope_of
+from asgi_auth.integrations._django import as_user
 from asgi_auth.principal import get_principal, get_user
 from asgi_auth.responses.challenge import format_challenge
 from asgi_auth.responses.state import state_of
@@ -40,7 +41,10 @@ class PrincipalAuthentication(_Base):
         """
         scope = scope_of(request)
         principal = get_principal(scope)
-        return (get_user(scope), principal) if principal.is_authenticated else None
+        if not principal.is_authenticated:
+            return None
+
+        return as_user(get_user(scope)), principal
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenges of a refusal (RFC 9110, section 11.6.1).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import subprocess
@@ -25,6 +26,7 @@ from asgi_auth import (
     Cookie,
     ExpiredTokenError,
     JWTBackend,
+    Principal,
 )
 from asgi_auth.integrations import channels as channels_adapter
 from asgi_auth.integrations import django as django_adapter
@@ -44,16 +46,23 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.websocket.django_settings
 django.setup()
 
 from ninja import NinjaAPI  # noqa: E402  (Django must be set up)
+from rest_framework.authentication import SessionAuthentication  # noqa: E402
 from rest_framework.decorators import (  # noqa: E402
     api_view,
     authentication_classes,
     permission_classes,
 )
-from rest_framework.permissions import AllowAny, IsAuthenticated  # noqa: E402
+from rest_framework.permissions import (  # noqa: E402
+    AllowAny,
+    IsAdminUser,
+    IsAuthenticated,
+)
 from rest_framework.renderers import JSONRenderer  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
+from rest_framework.throttling import UserRateThrottle  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
+from asgi_auth.integrations._django import CallerUser  # noqa: E402
 from asgi_auth.integrations.django_rest import PrincipalAuthentication  # noqa: E402
 
 OURS = "asgi_auth.integrations.django"
@@ -93,6 +102,27 @@ class Rest(APIView):
     @requires("a")
     def post(self, request):
         return Response({"user": request.user.username})
+
+
+class Twice(UserRateThrottle):
+    rate = "2/min"
+
+
+class Asking(APIView):
+    """Asks the user whatever REST framework does."""
+
+    authentication_classes = (PrincipalAuthentication,)
+    renderer_classes = (JSONRenderer,)
+
+    def get(self, request):
+        user = request.user
+        perms = (
+            user.has_perm("a.b"),
+            user.has_perms(["a"]),
+            user.has_module_perms("a"),
+        )
+        told = [user.subject, user.get_username(), user == request.auth, *perms]
+        return Response({"told": told, "same": {user} == {copy.copy(user)}})
 
 
 class urls:  # noqa: N801  (Django reads it as a module)
@@ -154,6 +184,16 @@ urls.urlpatterns = [
     path("raises", urls.raises),
     path("rest", Rest.as_view()),
     path("rest-function", urls.rest_function),
+    path("asking", Asking.as_view(permission_classes=[IsAuthenticated])),
+    path("staff", Asking.as_view(permission_classes=[IsAdminUser])),
+    path("throttled", Asking.as_view(throttle_classes=[Twice])),
+    path(
+        "session",
+        Asking.as_view(
+            authentication_classes=[SessionAuthentication],
+            permission_classes=[IsAuthenticated],
+        ),
+    ),
     path("ninja/", api.urls),
 ]
 
@@ -267,6 +307,30 @@ async def test_without_a_loader_the_user_is_the_principal(backend):
         app = install(get_asgi_application(), backend)
         assert (await ask(app, "/sync", headers=[A])).json() == {"user": "1"}
         assert (await ask(app, "/async", headers=[A])).json() == {"user": "1"}
+
+
+async def test_a_principal_is_all_that_rest_framework_asks_of_users(backend):
+    with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=MIDDLEWARE[-1:]):
+        app = install(get_asgi_application(), backend)
+        known = await ask(app, "/asking", headers=[A])
+        told = ["1", "1", True, False, False, False]
+        assert known.json() == {"told": told, "same": True}
+        assert (await ask(app, "/staff", headers=[A])).status_code == 403
+        assert (await ask(app, "/permission", headers=[A])).status_code == 403
+        assert (await ask(app, "/session")).status_code == 403
+        answers = [await ask(app, "/throttled", headers=[A]) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+async def test_throttles_tell_the_subjects_of_two_issuers_apart():
+    theirs = CallerUser(Principal("1", issuer="https://b.example"))
+    mine = CallerUser(Principal("1", issuer="https://a.example"))
+    assert mine.pk != theirs.pk
+    assert mine != theirs
+    assert not await mine.ahas_perm("a.b")
+    assert not await mine.ahas_perms(["a.b"])
+    with pytest.raises(AttributeError):
+        mine.id  # noqa: B018  (It is the key of no row.)
 
 
 # ---------------------------------------------------------------- packages of Django's
