@@ -17,6 +17,7 @@ from asgi_auth.credentials.sources import (
     QueryParam,
     Source,
 )
+from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
 from asgi_auth.typing import UserLoader
 
@@ -52,6 +53,7 @@ class MiddlewareOptions(TypedDict, total=False):
     track_current: bool
     strip_credentials: bool
     websocket_lifetime: Literal["token", "session"]
+    on_event: Listener | Events | None
 
 
 def security_schemes(
