@@ -6,7 +6,7 @@ around.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
@@ -77,6 +77,10 @@ class _Inner(Reply):
     @refusal.setter
     def refusal(self, error: AuthError | None) -> None:
         self._outer.refusal = error
+
+    def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
+        """Have the outer way out know it, which tells it once."""
+        self._outer.note(error, scope)
 
     def refuse(
         self, error: AuthError, kept: Iterable[tuple[bytes, bytes]] = ()

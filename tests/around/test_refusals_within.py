@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
+from anyio import wait_all_tasks_blocked
 from fastapi import Depends, FastAPI
 from litestar import Litestar, get
 from litestar.middleware import DefineMiddleware
@@ -233,6 +234,31 @@ async def test_the_body_of_what_is_refused_within_is_read_once(within):
     await app(scope, receive, send)
     assert sent[0]["status"] == 401
     assert len(parts) - len(left) == 8  # MiB
+
+
+@pytest.mark.parametrize("denial", [True, False, None])
+async def test_a_refusal_is_told_once(denial, caplog):
+    caplog.set_level("DEBUG", "asgi_auth")
+    events = []
+
+    async def app(scope, receive, send):
+        guard.check(scope)
+
+    async def hear(event):
+        events.append(event)
+
+    app = around(RefusalMiddleware(RefusalMiddleware(app)), on_event=hear)
+    if denial is None:
+        await run(app, headers=OTHER)
+    else:
+        await converse(app, headers=OTHER, denial=denial)
+
+    await wait_all_tasks_blocked()
+    assert [(event.name, event.subject) for event in events] == [
+        ("request.refused", "ada")
+    ]
+    lines = [r for r in caplog.records if "insufficient_scope" in r.getMessage()]
+    assert len(lines) == 1
 
 
 async def test_a_refusal_that_comes_too_late_is_raised():
