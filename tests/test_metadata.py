@@ -114,6 +114,7 @@ async def test_what_is_beside_a_document_is_not_there_rather_than_forbidden():
             assert answer.all("www-authenticate") == []
 
     assert (await run(app, known, method="POST")).status == 401
+    assert (await run(app, known, headers=[bearer(b"a.b.c")])).status == 401
     for path in ("/mcp", "/.well-known", "/a/.well-known/b"):
         assert (await run(app, path)).status == 401
 

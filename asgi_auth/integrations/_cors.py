@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Unpack
 
+from anyio import fail_after
+
 from asgi_auth._asgi import Headers
 from asgi_auth.integrations._common import MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -27,6 +29,7 @@ AskForHeaders = Callable[[Scope, int], Awaitable[Headers]]
 
 _logger = logging.getLogger("asgi_auth.integrations")
 _KEY = "asgi_auth.way"
+_PATIENCE = 5.0
 _ALLOWED = b"access-control-allow-origin"
 
 
@@ -121,9 +124,10 @@ class _Way:
         await self._send({**start, "headers": [*start["headers"], *headers]})
 
     async def _asked(self, status: int) -> Headers:
-        """Return the headers of the app's CORS, or none if it fails."""
+        """Return the headers of the app's CORS, or none if it fails or hangs."""
         try:
-            headers = await self._ask(without_caller(self._scope), status)
+            with fail_after(_PATIENCE):
+                headers = await self._ask(without_caller(self._scope), status)
         except Exception:
             # Whatever it is, the caller is refused.
             _logger.debug("the app's CORS has failed on a refusal", exc_info=True)

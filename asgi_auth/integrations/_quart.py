@@ -83,7 +83,7 @@ def cors_of(app: Quart) -> AskForHeaders:
                 for function in reversed(app.after_request_funcs[name]):
                     with suppress(Exception):
                         changed: Any = await app.ensure_async(function)(response)
-                        response = changed
+                        response = changed or response
 
         return [(n.lower().encode(), v.encode()) for n, v in response.headers]
 
@@ -96,7 +96,7 @@ def _request_of(app: Quart, scope: Scope) -> Any:
         headers.add(name.decode("latin1"), value.decode("latin1"))
 
     root = scope.get("root_path", "")
-    return app.request_class(
+    request = app.request_class(
         scope["method"],
         scope.get("scheme", "http"),
         scope["path"].removeprefix(root) or "/",
@@ -107,6 +107,9 @@ def _request_of(app: Quart, scope: Scope) -> Any:
         scope=scope,  # type: ignore[arg-type]
         send_push_promise=_push_nothing,
     )
+    # Whoever reads the body would wait for it: it is the middleware's to drop.
+    request.body.set_complete()
+    return request
 
 
 async def _push_nothing(path: str, headers: Headers) -> None:

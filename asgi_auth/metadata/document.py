@@ -101,7 +101,7 @@ class Document:
         """Return an app that serves this document, and passes all else on to *app*.
 
         Put it outside of the authentication, which would refuse who asks. A document
-        below ``/.well-known/`` that the authentication refuses is not there: 404.
+        below ``/.well-known/`` that is refused to who sends no credential is not there.
         """
 
         async def served(scope: Scope, receive: Receive, send: Send) -> Any:
@@ -112,7 +112,7 @@ class Document:
             if path == self.path:
                 return await self(scope, receive, send)
 
-            if path.startswith(_WELL_KNOWN) and scope["method"] in _PROBES:
+            if path.startswith(_WELL_KNOWN) and _is_probe(scope):
                 send = _Absent(send).send
 
             return await app(scope, receive, send)
@@ -145,6 +145,12 @@ class _Absent:
             await _answer(self._send, 404, [_EVERYBODY], b"")
         else:
             await self._send(message)
+
+
+def _is_probe(scope: Scope) -> bool:
+    """Tell a client that looks what there is from one that shows a token."""
+    names = {name.lower() for name, _ in scope["headers"]}
+    return scope["method"] in _PROBES and b"authorization" not in names
 
 
 def _known_tags(scope: Scope) -> list[bytes]:

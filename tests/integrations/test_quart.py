@@ -15,6 +15,7 @@ from quart import (
     Quart,
     Response,
     copy_current_request_context,
+    request,
     websocket,
 )
 from quart.testing.connections import WebsocketResponseError
@@ -458,6 +459,10 @@ async def test_what_follows_a_request_may_fail_without_one(services):
         raise LookupError(current_user.id)
 
     @app.after_request
+    async def reading(response):
+        response.headers["X-Process-Time"] = str(len(await request.get_data()))
+
+    @app.after_request
     def first(response):
         response.headers["X-Request-Id"] = "7"
         response.headers["Set-Cookie"] = "a=b"
@@ -468,7 +473,23 @@ async def test_what_follows_a_request_may_fail_without_one(services):
     assert response.status_code == 401
     assert response.headers[ALLOWED] == ORIGIN["Origin"]
     assert response.headers["x-request-id"] == "7"
+    assert response.headers["x-process-time"] == "0"
     assert "set-cookie" not in response.headers
+
+
+async def test_cors_that_hangs_holds_no_refusal_up(services, monkeypatch):
+    monkeypatch.setattr("asgi_auth.integrations._cors._PATIENCE", 0.01)
+    app = with_cors(services)
+
+    @app.after_request
+    async def hanging(response):
+        await anyio.sleep(30)
+
+    headers = {**ORIGIN, **bearer(services.forged_token())}
+    with anyio.fail_after(10):
+        response = await fetch(app, "/private", headers=headers)
+
+    assert_refused(response, 401, "invalid_token", INVALID)
 
 
 async def test_cors_that_fails_lets_nobody_pass(services):
