@@ -36,7 +36,8 @@ def misled_tools(app: Any) -> list[str]:
     names: set[str] = set()
     for part in reachable(app):
         kind = type(part)
-        if issubclass(kind, RefusalMiddleware) or _handles_refusals(part):
+        # By its name: Django has one of its own, which is no ASGI app.
+        if kind.__name__ == RefusalMiddleware.__name__ or _handles_refusals(part):
             return []
 
         if kind.__module__.startswith(_TOOLS) and "__call__" in vars(kind):
