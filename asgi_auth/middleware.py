@@ -38,7 +38,7 @@ from asgi_auth.errors import (
     check_choice,
 )
 from asgi_auth.events import Events, Listener
-from asgi_auth.lifetime import SocketGuard
+from asgi_auth.lifetime import EVENTS, SocketGuard, StreamGuard
 from asgi_auth.principal import ANONYMOUS, Principal, is_user, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.preflight import (
@@ -47,7 +47,7 @@ from asgi_auth.responses.preflight import (
     SilentReply,
     is_cors_preflight,
 )
-from asgi_auth.responses.sender import refusal_in, replies_for
+from asgi_auth.responses.sender import replies_for
 from asgi_auth.responses.state import KEY
 from asgi_auth.responses.watch import Watch
 from asgi_auth.tracking import tracking
@@ -78,6 +78,8 @@ class AuthenticationMiddleware:
             the app gets.
         websocket_lifetime: What an open WebSocket ends with. ``session`` is for own
             tokens, whose sessions go on when a token has ended.
+        stream_lifetime: What a response that streams ends with; ``None``: by itself.
+        stream_types: The media types of such responses.
         on_event: Gets an :class:`~asgi_auth.events.Event` for each refusal.
 
     Raises:
@@ -122,6 +124,8 @@ class AuthenticationMiddleware:
         track_current: bool = False,
         strip_credentials: bool = False,
         websocket_lifetime: Literal["token", "session"] = "token",
+        stream_lifetime: Literal["token", "session"] | None = "token",
+        stream_types: Iterable[str] = (EVENTS,),
         on_event: Listener | Events | None = None,
     ) -> None:
         check_choice("invalid", invalid, {"refuse", "refuse_claimed", "anonymous"})
@@ -133,15 +137,14 @@ class AuthenticationMiddleware:
         app = stripping(app, backend) if strip_credentials else app
         self._app = tracking(app) if track_current else app
         scopeless.serve(tracks=track_current)
+        load = None if load_user is None else self._load
         self._guard = SocketGuard(
-            self._app,
-            self._identify,
-            websocket_lifetime,
-            None if load_user is None else self._load,
-            issuers,
+            self._app, self._identify, load, issuers, websocket_lifetime
         )
         watch = Watch(Events.of(on_event), claimant_of(backend))
-        self._make_reply, self._make_socket_reply = replies_for(backend.sources, watch)
+        streams = StreamGuard(self._identify, load, stream_lifetime, stream_types)
+        reply, self._make_socket_reply = replies_for(backend.sources, watch)
+        self._make_reply = streams.bind(reply)
         self._backend = backend
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
@@ -236,17 +239,23 @@ class AuthenticationMiddleware:
             if credential.offer is not None:
                 child["subprotocols"] = credential.offer.names
 
+        if reply.types and principal.is_authenticated:
+            reply.served = principal, receive
+            receive = reply.receive
+
         token = None  # Error trackers send the variables of all that is under way.
         try:
             returned = await app(child, receive, reply.send)
-        except (AuthError, BaseExceptionGroup) as error:
-            refusal = refusal_in(error)
-            if refusal is None or not await reply.settle(refusal):
+        except BaseException as error:
+            if not await reply.excuses(error):
                 raise
         else:
             # Some frameworks swallow what they cannot answer, as Sanic on a socket.
             if reply.refusal is not None:
                 await reply.settle(reply.refusal)
+            if reply.stream is not None:
+                await reply.stream.leave()
+            reply.passed = None  # A circle.
             return returned  # Servers complain of what is not None.
 
     def _known(self, credential: Credential, scope: Scope) -> Principal | None:
@@ -284,11 +293,7 @@ class AuthenticationMiddleware:
         return principal, await self._load(principal)
 
     async def _load(self, principal: Principal) -> Any:
-        """Return the application's own user.
-
-        Raises:
-            UnknownSubjectError: It has none for *principal*.
-        """
+        """Return the application's own user, or raise that it has none."""
         if self._one_issuer is not None:
             self._one_issuer.check(principal)
 

@@ -17,6 +17,7 @@ __all__ = [
     "ANONYMOUS",
     "AUTHENTICATED",
     "LIFETIME",
+    "NO_LIFETIME",
     "Draft",
     "Principal",
     "get_principal",
@@ -142,6 +143,9 @@ ANONYMOUS = Principal()
 LIFETIME = "asgi_auth.lifetime"
 """The scope's key under which stands what ends a WebSocket, and who it is by now."""
 
+NO_LIFETIME = False
+"""Stands there in its place while guards are asked about somebody else."""
+
 
 def get_principal(scope: Mapping[str, Any]) -> Principal:
     """Return the caller that the middleware recorded in *scope*.
@@ -180,6 +184,10 @@ def _changed(
     Routers copy scopes: what stands in a copy may be older than the caller's rights.
     """
     lifetime = scope.get(LIFETIME)
+    if lifetime is None:
+        # That of a stream, which begins after routers have copied the scope.
+        lifetime = getattr(scope.get("asgi_auth"), "lifetime", None)
+
     changed: tuple[Principal, Any] | None = getattr(lifetime, "changed", None)
     return changed if changed and party_of(changed[0]) == party_of(principal) else None
 

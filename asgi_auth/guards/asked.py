@@ -1,42 +1,17 @@
-"""A guard that has let a socket in, and what it was asked about.
+"""Remember which guards have let a socket in, to ask them again when it changes.
 
-It is asked again when the caller of the socket changes, about the same scope: routers
-write into copies of scopes what policies read. It decides nothing.
+It decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from asgi_auth.principal import LIFETIME
+from asgi_auth.responses.asked import AskedGuard
 from asgi_auth.responses.state import Guard, RequestState
 
-__all__ = ["AskedGuard", "remember"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AskedGuard:
-    """A guard, and the scope in which it was asked.
-
-    Attributes:
-        guard: Lets a caller pass, or raises.
-        scope: Of the socket, as the guard saw it.
-    """
-
-    guard: Guard
-    scope: Mapping[str, Any]
-
-    async def verify(self, connection: Mapping[str, Any], /) -> object:
-        """Ask about the caller in *connection*.
-
-        Raises:
-            AuthError: It must not pass.
-        """
-        scope = {name: self.scope[name] for name in self.scope if name != LIFETIME}
-        scope["auth"], scope["user"] = connection["auth"], connection["user"]
-        return await self.guard.verify(scope)
+__all__ = ["remember"]
 
 
 def remember(guard: Guard, scope: Mapping[str, Any], state: RequestState) -> None:

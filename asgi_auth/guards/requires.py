@@ -31,7 +31,7 @@ from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.guards.wrapping import MARK, Check, wrap
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
 from asgi_auth.responses.sender import refusal_in
-from asgi_auth.responses.state import state_of
+from asgi_auth.responses.state import KEY, state_of
 
 __all__ = ["Requirement", "requires"]
 
@@ -201,6 +201,11 @@ class Requirement:
     ) -> Principal:
         """Return who may pass, or note and raise why not."""
         if error is None and scope["type"] == "http":
+            known = scope.get(KEY)
+            # Its answer may be a stream, whose guards are asked again. No call here.
+            if known is not None and known.served is not None and not known.started:
+                known.passed = self, scope, known.passed
+
             return principal
 
         state = state_of(scope)

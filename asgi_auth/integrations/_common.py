@@ -54,6 +54,8 @@ class MiddlewareOptions(TypedDict, total=False):
     strip_credentials: bool
     websocket_lifetime: Literal["token", "session"]
     on_event: Listener | Events | None
+    stream_lifetime: Literal["token", "session"] | None
+    stream_types: Iterable[str]
 
 
 def security_schemes(

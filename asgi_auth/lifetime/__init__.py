@@ -1,7 +1,7 @@
-"""End a WebSocket with its token or its session, whatever framework runs in it.
+"""End a WebSocket or a stream with its token or session, whatever framework runs.
 
 Nobody is identified here. Timers and revocations need asyncio; on another event loop
-a socket still ends at its expiry, while it is received from or sent to.
+each still ends at its expiry, while it is received from or sent to.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ from __future__ import annotations
 from asgi_auth.lifetime.closable import ClosableSocket, SocketClosedError
 from asgi_auth.lifetime.guard import SocketGuard
 from asgi_auth.lifetime.lifetime import Lifetime, extend, lifetime_of
+from asgi_auth.lifetime.stream import StreamClosedError
+from asgi_auth.lifetime.streams import EVENTS, StreamGuard
 
 __all__ = [
+    "EVENTS",
     "ClosableSocket",
     "Lifetime",
     "SocketClosedError",
     "SocketGuard",
+    "StreamClosedError",
+    "StreamGuard",
     "extend",
     "lifetime_of",
 ]

@@ -159,12 +159,16 @@ class ClosableSocket:
         if receiver is not None and receiver.cancel():
             self._interrupted = receiver
 
+        self._say(farewell or self._say_close, waits=self._interrupted is not None)
+
+    def _say(self, farewell: Callable[[], Awaitable[None]], *, waits: bool) -> None:
+        """Send *farewell* as soon as nothing is under way any more."""
         self._quiet = asyncio.Event()
-        if self._interrupted is None and not self._sending:
+        if not waits and not self._sending:
             self._quiet.set()
 
         loop = asyncio.get_running_loop()
-        self._closer = loop.create_task(self._close(farewell or self._say_close))
+        self._closer = loop.create_task(self._close(farewell))
 
     async def finish(self) -> None:
         """Wait until a close that is under way has gone out."""
@@ -187,7 +191,7 @@ class ClosableSocket:
                 await farewell()
         except Exception as error:  # noqa: BLE001  (each server has its own)
             kind = type(error).__name__
-            _logger.debug("a close found the WebSocket closed already: %s", kind)
+            _logger.debug("a close found the connection closed already: %s", kind)
 
     async def _say_close(self) -> None:
         closed = self.closed

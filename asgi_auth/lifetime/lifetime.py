@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._asgi import Scope
 from asgi_auth.credentials.credential import LARGEST_TOKEN
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import (
@@ -26,7 +26,7 @@ from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.lifetime.terms import OfThisProcess, Renewal, Terms, ask_guards
 from asgi_auth.principal import LIFETIME, Principal, get_principal, party_of
 from asgi_auth.responses.deny import close_code
-from asgi_auth.responses.state import Guard
+from asgi_auth.responses.state import Guard, state_of
 from asgi_auth.revocation import Renew
 
 __all__ = [
@@ -43,7 +43,7 @@ Refuse = Callable[[AuthError], Awaitable[None]]
 class SocketState(Protocol):
     """What the middleware keeps of a socket."""
 
-    guards: Sequence[Guard]
+    guards: tuple[Guard, ...]
     issuers: frozenset[str | None]
 
     def refuse(self, error: AuthError) -> Awaitable[None]:
@@ -65,8 +65,7 @@ class Lifetime(OfThisProcess):
         principal: Who was identified when the socket was opened.
         terms: By what its life is measured.
         deadlines: Reports it when to look.
-        receive: The server's.
-        send: The way of the app's messages.
+        socket: Where the messages pass through.
         state: Of the socket; it closes the socket, or refuses it where it is not
             accepted yet, and knows the guards that let it in.
     """
@@ -77,17 +76,16 @@ class Lifetime(OfThisProcess):
     _lookup: asyncio.Task[None] | None = None
     _outage_since: float | None = None
 
-    def __init__(  # noqa: PLR0917  (keywords take longer)
+    def __init__(
         self,
         principal: Principal,
         terms: Terms,
         deadlines: Deadlines,
-        receive: Receive,
-        send: Send,
+        socket: ClosableSocket,
         state: SocketState,
     ) -> None:
         self.principal: Principal = principal
-        self.socket: ClosableSocket = ClosableSocket(receive, send)
+        self.socket: ClosableSocket = socket
         self._terms = terms
         self._deadlines = deadlines
         self.listeners: list[Callable[[Principal], Awaitable[None]]] = []
@@ -120,6 +118,10 @@ class Lifetime(OfThisProcess):
         refuse = self._state.refuse
         self.socket.end(close_code(error), error.code, lambda: refuse(error))
 
+    def is_over(self) -> bool:
+        """Tell whether it has ended already."""
+        return self.socket.closed is not None
+
     def look(self) -> None:
         """End the socket if what it hangs on was revoked meanwhile."""
         try:
@@ -135,7 +137,7 @@ class Lifetime(OfThisProcess):
             msg = "the token is of another issuer, subject or backend"
             raise InvalidTokenError(msg)
 
-        if self.socket.closed is not None:
+        if self.is_over():
             raise ExpiredTokenError
 
         await self._change(scope, principal, user)
@@ -166,7 +168,7 @@ class Lifetime(OfThisProcess):
 
     def wait(self) -> None:
         """Wait until the deadline, or end the socket if that has come."""
-        if self.socket.closed is not None:
+        if self.is_over():
             return
 
         renew, now = self._terms.renew, self._terms.validity.clock()
@@ -205,19 +207,19 @@ class Lifetime(OfThisProcess):
 
 
 def lifetime_of(scope: Mapping[str, Any]) -> Lifetime | None:
-    """Return what ends the socket of *scope*, or ``None``: nothing does."""
-    lifetime = scope.get(LIFETIME)
+    """Return what ends the socket or stream of *scope*, or ``None``: nothing does."""
+    lifetime = scope.get(LIFETIME) or state_of(scope).lifetime
     return lifetime if isinstance(lifetime, Lifetime) else None
 
 
 async def extend(scope: Scope, token: str) -> Principal:
-    """Let a WebSocket live on with another token, in any framework.
+    """Let a WebSocket or a stream live on with another token, in any framework.
 
-    The token takes the place of the one that the socket was opened with, for its
+    The token takes the place of the one that it was opened with, for its
     expiry, for revocations, and as ``scope["auth"]``.
 
     Args:
-        scope: Of the socket, as the app got it.
+        scope: Of the socket or the streaming request, as the app got it.
         token: A new access token of the same issuer and subject.
 
     Raises:
@@ -234,8 +236,8 @@ async def extend(scope: Scope, token: str) -> Principal:
     lifetime = lifetime_of(scope)
     if lifetime is None:
         msg = (
-            "Nothing ends this connection: extend() is for WebSockets under "
-            "AuthenticationMiddleware, on asyncio."
+            "Nothing ends this connection: extend() is for WebSockets, and for streams "
+            "that have begun, under AuthenticationMiddleware, on asyncio."
         )
         raise ConfigurationError(msg)
 

@@ -9,15 +9,27 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from asgi_auth._asgi import Scope
+from asgi_auth._asgi import Receive, Scope
 from asgi_auth._logs import package_logger
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.errors import AuthError, UnavailableError
-from asgi_auth.principal import LIFETIME, Principal
-from asgi_auth.responses.state import Guard
+from asgi_auth.errors import AuthError, ConfigurationError, UnavailableError
+from asgi_auth.principal import LIFETIME, NO_LIFETIME, Principal
+from asgi_auth.responses.asked import AskedGuard
+from asgi_auth.responses.sender import Reply
+from asgi_auth.responses.state import KEY, Guard, RequestState
 from asgi_auth.revocation import Renew, Validity
 
-__all__ = ["Identify", "LoadUser", "OfThisProcess", "Renewal", "Terms", "ask_guards"]
+__all__ = [
+    "Identify",
+    "LoadUser",
+    "OfThisProcess",
+    "Renewal",
+    "Terms",
+    "ask_guards",
+    "guards_of",
+    "receive_of",
+    "scope_of",
+]
 
 _logger = package_logger(__name__)
 
@@ -133,7 +145,7 @@ class Renewal:
         except AuthError:
             raise
         except Exception as error:
-            _logger.exception("it cannot be told whether a WebSocket goes on")
+            _logger.exception("it cannot be told whether a connection goes on")
             fault = error
         else:
             # The store's clock may be behind: look again, but not at once.
@@ -146,6 +158,40 @@ class Renewal:
         return cls(principal, now + _RETRY, since)
 
 
+def guards_of(state: RequestState) -> tuple[Guard, ...]:
+    """Return the guards that have let a request in, the first one first."""
+    guards: list[Guard] = []
+    passed = state.passed
+    while passed is not None:
+        guard, scope, passed = passed
+        guards.append(AskedGuard(guard, scope))
+
+    return tuple(reversed(guards))
+
+
+def scope_of(reply: Reply) -> Scope:
+    """Return the scope of what may be a stream, with its caller, as it came in.
+
+    Not the app's: that knows the reply, and a circle would have to wait for the
+    collector.
+    """
+    principal, _ = _served(reply)
+    return {**reply.scope, "auth": principal, "user": principal, KEY: reply}
+
+
+def receive_of(reply: Reply) -> Receive:
+    """Return where messages come from, of what may be a stream."""
+    return _served(reply)[1]
+
+
+def _served(reply: Reply) -> tuple[Principal, Receive]:
+    if reply.served is None:
+        msg = "Nothing that is not served to a known caller may become a stream."
+        raise ConfigurationError(msg)
+
+    return reply.served
+
+
 async def ask_guards(
     scope: Scope, guards: Iterable[Guard], principal: Principal, user: Any
 ) -> None:
@@ -154,7 +200,7 @@ async def ask_guards(
     Raises:
         AuthError: One does not.
     """
-    changed = {**scope, "auth": principal, "user": user}
-    changed.pop(LIFETIME, None)  # It knows the caller as it was.
+    # Without what knows the caller as it was.
+    changed = {**scope, "auth": principal, "user": user, LIFETIME: NO_LIFETIME}
     for guard in guards:
         await guard.verify(changed)

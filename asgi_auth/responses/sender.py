@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from typing import Any, Protocol
 
 from asgi_auth._asgi import Headers, Message, Scope, Send
 from asgi_auth._coroutines import awaited
@@ -26,6 +27,8 @@ __all__ = [
     "GuardedReply",
     "Reply",
     "SocketReply",
+    "Stream",
+    "Streams",
     "refusal_in",
     "replies_for",
 ]
@@ -34,11 +37,47 @@ _CRASH_CODES = frozenset({None, 1000, 1011, 4500})
 """What servers and frameworks close a WebSocket with after an exception."""
 
 
+class Stream(Protocol):
+    """What stands between an app and its client, and may end what it sends."""
+
+    def begin(self, message: Message, /) -> Awaitable[None]:
+        """Send how the response begins; from then on it may end."""
+        ...
+
+    def receive(self) -> Awaitable[Message]:
+        """Return the next message."""
+        ...
+
+    def send(self, message: Message, /) -> Awaitable[None]:
+        """Pass *message* on."""
+        ...
+
+    def leave(self) -> Awaitable[None]:
+        """Leave nothing behind; the app has returned."""
+        ...
+
+
+class Streams(Protocol):
+    """What ends responses that have no end of their own."""
+
+    def open(self, reply: RequestState, send: Send, /) -> Stream:
+        """Stand between an app and its client."""
+        ...
+
+    def has_ended(self, error: BaseException, /) -> bool:
+        """Tell whether an app has failed because its stream was ended."""
+        ...
+
+
 class Reply(RequestState):
     """The way out of one HTTP request.
 
     Attributes:
         scope: Without this reply in it.
+        streams: What ends streams, if anything does.
+        types: The media types that streams have.
+        ordinary: Those that were seen and are none, up to a bound.
+        stream: What the messages pass through, once the app waits for some or streams.
 
     Args:
         scope: Without this reply in it.
@@ -46,6 +85,10 @@ class Reply(RequestState):
         challenges: The schemes that the application accepts.
     """
 
+    streams: Streams | None = None
+    types: tuple[bytes, ...] = ()
+    ordinary: set[bytes]
+    stream: Stream | None = None
     _done = False
 
     def __init__(
@@ -69,12 +112,52 @@ class Reply(RequestState):
                 if self.body is not None:
                     return self._send_after(self.body, message)
 
+            # Written out here: an ordinary response must not pay for a call.
+            if self.served is not None:
+                headers = message.get("headers") or ()
+                if type(headers) is not list:
+                    message = {**message, "headers": (headers := [*headers])}
+
+                for name, value in headers:
+                    if name == b"content-type" or name.lower() == b"content-type":
+                        if value not in self.ordinary and self._is_stream(value):
+                            return self._begin(message)
+
+                        break
+
         return self._send(message)
 
     def _note_wording(self, error: AuthError, message: Message) -> None:
         """Have it known that the app has refused in words of its own."""
         if message.get("status") == error.status:
             self.note(error, self.scope)
+
+    @awaited
+    def receive(self) -> Awaitable[Message]:
+        """Return the next message; a stream may end while the app waits for it."""
+        return self._opened().receive()
+
+    def _is_stream(self, content_type: bytes) -> bool:
+        if content_type.lower().startswith(self.types):
+            return True
+
+        if len(self.ordinary) < _MOST_ORDINARY:
+            self.ordinary.add(content_type)
+
+        return False
+
+    def _begin(self, message: Message) -> Awaitable[None]:
+        """Let all that the app says pass through what can end it."""
+        stream = self._opened()
+        self._send = stream.send
+        return stream.begin(message)
+
+    def _opened(self) -> Stream:
+        if self.stream is None:
+            streams: Any = self.streams
+            self.stream = streams.open(self, self._send)
+
+        return self.stream
 
     async def _send_after(self, body: RequestBody, message: Message) -> None:
         """Send how a framework words a refusal, once the request has arrived."""
@@ -104,6 +187,18 @@ class Reply(RequestState):
 
         await self.refuse(error)
         return True
+
+    async def excuses(self, error: BaseException) -> bool:
+        """Answer a refusal that the app let out; tell whether nothing is left of it."""
+        self.passed = None  # A circle.
+        if self.stream is not None:
+            await self.stream.leave()
+
+        refusal = refusal_in(error)
+        if refusal is not None:
+            return await self.settle(refusal)
+
+        return self.streams is not None and self.streams.has_ended(error)
 
     def _behind_crash(self) -> AuthError | None:
         """Find the refusal that a framework makes a 500 of."""
@@ -201,6 +296,7 @@ class SocketReply(Reply):
 
 
 _CRASH = 500
+_MOST_ORDINARY = 100
 
 # What already keeps an answer from those it is not for (RFC 9110, 12.5.5; 9111, 5.2.2).
 _PRIVATE = frozenset({b"no-store", b"private", b"cookie", b"*"})

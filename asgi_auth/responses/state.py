@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
+from asgi_auth._asgi import Receive
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError
 from asgi_auth.principal import Principal
@@ -30,6 +31,9 @@ class Guard(Protocol):
         ...
 
 
+Passed = tuple[Guard, Mapping[str, Any], Any] | None
+
+
 class RequestState:
     """State that the middleware and the guards of one request share.
 
@@ -45,6 +49,11 @@ class RequestState:
         watch: Sees what is refused.
         caller: Whom a guard has refused, or ``None``.
         noted: The refusal that is known already.
+        served: Who gets the response, and the server's ``receive``, where that may
+            become a stream.
+        passed: The guards that have let a request in: the last one, what it was asked
+            about, and the ones before.
+        lifetime: What ends the stream, once it is one.
     """
 
     # No slots: what most requests never change stays with the class, and each request
@@ -58,6 +67,9 @@ class RequestState:
     watch: Watch = UNWATCHED
     caller: Principal | None = None
     noted: AuthError | None = None
+    served: tuple[Principal, Receive] | None = None
+    passed: Passed = None
+    lifetime: object = None
 
     def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:
         self.challenges = challenges
