@@ -17,7 +17,8 @@ from asgi_auth.lifetime.policies import Policies
 from asgi_auth.lifetime.polled_stream import PolledStream
 from asgi_auth.lifetime.stream import ClosableStream, is_closed_stream, without_length
 from asgi_auth.lifetime.terms import Identify, LoadUser, guards_of, receive_of, scope_of
-from asgi_auth.responses.sender import Reply, Stream
+from asgi_auth.responses.sender import Reply
+from asgi_auth.responses.streams import Stream
 
 __all__ = ["EVENTS", "OpenStream", "StreamGuard"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from asgi_auth._asgi import Headers, Message, Scope, Send
 from asgi_auth._coroutines import awaited
@@ -22,51 +22,18 @@ from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.kept import kept_of
 from asgi_auth.responses.state import RequestState
 from asgi_auth.responses.watch import Watch
+from asgi_auth.responses.streams import Stream, Streams
 
 __all__ = [
     "GuardedReply",
     "Reply",
     "SocketReply",
-    "Stream",
-    "Streams",
     "refusal_in",
     "replies_for",
 ]
 
 _CRASH_CODES = frozenset({None, 1000, 1011, 4500})
 """What servers and frameworks close a WebSocket with after an exception."""
-
-
-class Stream(Protocol):
-    """What stands between an app and its client, and may end what it sends."""
-
-    def begin(self, message: Message, /) -> Awaitable[None]:
-        """Send how the response begins; from then on it may end."""
-        ...
-
-    def receive(self) -> Awaitable[Message]:
-        """Return the next message."""
-        ...
-
-    def send(self, message: Message, /) -> Awaitable[None]:
-        """Pass *message* on."""
-        ...
-
-    def leave(self) -> Awaitable[None]:
-        """Leave nothing behind; the app has returned."""
-        ...
-
-
-class Streams(Protocol):
-    """What ends responses that have no end of their own."""
-
-    def open(self, reply: RequestState, send: Send, /) -> Stream:
-        """Stand between an app and its client."""
-        ...
-
-    def has_ended(self, error: BaseException, /) -> bool:
-        """Tell whether an app has failed because its stream was ended."""
-        ...
 
 
 class Reply(RequestState):
