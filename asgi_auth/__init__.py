@@ -13,6 +13,7 @@ from asgi_auth.credentials.sources import (
     Header,
     QueryParam,
     Subprotocol,
+    Ticket,
 )
 from asgi_auth.errors import (
     AsgiAuthError,
@@ -100,6 +101,7 @@ __all__ = [
     "Site",
     "StepUpRequiredError",
     "Subprotocol",
+    "Ticket",
     "TokenPair",
     "TokenService",
     "TokenVerifier",

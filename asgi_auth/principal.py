@@ -46,7 +46,7 @@ class Principal:
         claims: Everything the credential says; read-only to the last level.
         scopes: What the credential allows, and ``authenticated``.
         roles: The roles of the caller.
-        source: ``header``, ``cookie``, ``query`` or ``subprotocol``.
+        source: ``header``, ``cookie``, ``query``, ``ticket`` or ``subprotocol``.
         backend: The name of the backend that knew the caller.
         session_id: The log-in that the token belongs to (``sid``).
         token_id: The token's own id (``jti``).

@@ -10,11 +10,13 @@ from typing import Protocol
 
 from asgi_auth._asgi import Scope
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.credentials.sources import BearerHeader, Source
+from asgi_auth.credentials.sources import BearerHeader, Source, Ticket
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.revocation import Validity
+from asgi_auth.sessions import TokenService
+from asgi_auth.sessions.tickets import Tickets
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.verifier import TokenVerifier
@@ -41,11 +43,12 @@ class JWTBackend:
         challenge: What a refusal tells the client to send.
 
     Raises:
-        ConfigurationError: There is no source.
+        ConfigurationError: There is no source, or nobody who knows its tickets.
     """
 
     __slots__ = (
         "_schemes",
+        "_tickets",
         "_verifier",
         "challenges",
         "issuers",
@@ -76,6 +79,10 @@ class JWTBackend:
         self.recognise: Recall = verifier.decider(name)
         self.sources: tuple[Source, ...] = tuple(sources)
         self._schemes = {"bearer", *(source.way[1] for source in sources)}
+        self._tickets: Tickets | None = None
+        if any(isinstance(source, Ticket) for source in sources):
+            self._tickets = _tickets_of(tokens)
+
         self.challenges: tuple[Challenge, ...] = (challenge,)
         self.issuers: frozenset[str | None] = frozenset({verifier.issuer})
 
@@ -99,7 +106,13 @@ class JWTBackend:
             RevokedTokenError: It, its session or its subject was revoked.
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
-        if credential is None or credential.scheme not in self._schemes:
+        if credential is None:
+            return None
+
+        if credential.source == "ticket":
+            return await self._spend(credential, scope)
+
+        if credential.scheme not in self._schemes:
             return None
 
         source = credential.source
@@ -109,6 +122,12 @@ class JWTBackend:
     async def ready(self) -> bool:
         """Report whether tokens can be judged: it is known what is revoked."""
         return await self._verifier.ready()
+
+    async def _spend(self, ticket: Credential, scope: Scope) -> Principal | None:
+        if self._tickets is None:
+            return None
+
+        return await self._tickets.spend(ticket.token, scope, self.name)
 
     def claims(self, credential: Credential) -> bool:
         """Tell by its mere shape whether the token would be one of ours.
@@ -125,3 +144,11 @@ class JWTBackend:
 
         # Compared, not looked up: a kid may be anything, a list for one.
         return any(header.get("kid") == key.kid for key in self._verifier.keys)
+
+
+def _tickets_of(tokens: HasVerifier | TokenVerifier) -> Tickets:
+    if isinstance(tokens, TokenService):
+        return tokens.tickets
+
+    msg = "Ticket() needs the TokenService that writes the tickets, and its store."
+    raise ConfigurationError(msg)

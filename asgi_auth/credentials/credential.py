@@ -49,10 +49,10 @@ class Credential(NamedTuple):
 
     Attributes:
         token: The raw bytes; never shown. Empty where *error* is set.
-        source: ``header``, ``cookie``, ``query`` or ``subprotocol``.
+        source: ``header``, ``cookie``, ``query``, ``ticket`` or ``subprotocol``.
         explicit: The client chose to send it; a cookie is sent by the browser alone.
         scheme: The lower-case scheme of an Authorization header, the lower-case name
-            of a header of its own, else ``bearer``.
+            of a header of its own, ``ticket`` for a ticket, else ``bearer``.
         error: Why it cannot even be looked at.
         offer: What is left of the subprotocols, if it came among them.
         name: Of the cookie or the query parameter.

@@ -7,6 +7,7 @@ query are blanked out, so that no access log gets them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Literal
@@ -30,6 +31,7 @@ from asgi_auth.credentials.sources import (
     QueryParam,
     Source,
     Subprotocol,
+    Ticket,
     unquote,
 )
 from asgi_auth.credentials.subprotocols import from_subprotocols
@@ -40,6 +42,9 @@ __all__ = ["MAX_TOKEN", "Credential", "CredentialReader", "Look", "Offer", "unfo
 # How a JWT begins that nobody made by hand, as does its header: with a brace.
 _PLAIN = b"Bearer ey"
 _AND, _PERCENT = b"&%"
+
+_LAST_EVENT_ID = re.compile(rb"(?<![^&])last-event-id=([^&]*)")
+_CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 
 # With a second credential the verdict is clear, however many more there are.
 _AMBIGUOUS = 2
@@ -90,8 +95,8 @@ class CredentialReader:
         ]
         queries = [s for s in sources if isinstance(s, QueryParam)]
         self._queries = {
-            "http": [(s.name, s.pattern()) for s in queries if s.http],
-            "websocket": [(s.name, s.pattern()) for s in queries],
+            "http": [(s, s.pattern()) for s in queries if s.http],
+            "websocket": [(s, s.pattern()) for s in queries],
         }
         self._subprotocol = any(isinstance(s, Subprotocol) for s in sources)
         named = [s for s in sources if isinstance(s, Header)]
@@ -121,7 +126,9 @@ class CredentialReader:
         queries = self._queries[kind]
         protocols = self._subprotocol and kind == "websocket"
         further = bool(queries or self._fields) or protocols
-        only = queries[0][0] if len(queries) == 1 and not self._fields else None
+        # Tickets are new each time: nothing is gained by being quick with them.
+        sole = queries[0][0] if len(queries) == 1 and not self._fields else None
+        only = sole.name if type(sole) is QueryParam else None
         prefix = f"{only}=".encode("ascii")
         takes_header, takes_cookies = bool(self._schemes), bool(self._cookies)
         takes_ambient = bool(self._ambient)
@@ -239,12 +246,15 @@ class CredentialReader:
     def _from_query(self, scope: Scope) -> list[Credential]:
         query = scope["query_string"]
         found: list[Credential] = []
-        for name, pattern in self._queries[scope["type"]]:
+        for source, pattern in self._queries[scope["type"]]:
             # An empty one is what an outer middleware has left of its own.
             values = (match[1] for match in pattern.finditer(query) if match[1])
             some = islice(values, _AMBIGUOUS)
-            found += [_from_query_value(value)._replace(name=name) for value in some]
-            query = pattern.sub(name.encode("ascii") + b"=", query)
+            found += [_from_query_value(value, source) for value in some]
+            query = pattern.sub(source.name.encode("ascii") + b"=", query)
+
+            if found and type(source) is Ticket and scope["type"] == "http":
+                query = _with_last_event_id(scope, query)
 
         scope["query_string"] = query
         return found
@@ -296,8 +306,28 @@ def _only_query(scope: Scope, name: str, prefix: bytes) -> Credential | None:
     return in_query(token, name)
 
 
-def _from_query_value(token: bytes) -> Credential:
-    if len(token) > 3 * MAX_TOKEN:
-        return too_long("query")
+def _with_last_event_id(scope: Scope, query: bytes) -> bytes:
+    """Put the id that stands beside a ticket where the application looks for it.
 
-    return checked(Credential(unquote_to_bytes(token), "query"))
+    ``EventSource`` sends the header by itself, but always to the address that it was
+    made with, whose ticket is spent: a new one has no other place for it.
+    """
+    match = _LAST_EVENT_ID.search(query)
+    if match is None:
+        return query
+
+    value = unquote_to_bytes(match[1])
+    if _CONTROLS.search(value) is None and len(value) <= MAX_TOKEN:
+        scope["headers"] = [*scope["headers"], (b"last-event-id", value)]
+
+    return query[: match.start()].rstrip(b"&") + query[match.end() :]
+
+
+def _from_query_value(token: bytes, source: QueryParam) -> Credential:
+    kind, name = source.way
+    if len(token) > 3 * MAX_TOKEN:
+        return too_long(kind)._replace(name=name)
+
+    scheme = "ticket" if type(source) is Ticket else "bearer"
+    token = unquote_to_bytes(token)
+    return checked(Credential(token, kind, scheme=scheme, name=name))

@@ -6,7 +6,7 @@ A source is a value; :mod:`asgi_auth.credentials.reader` does the looking.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asgi_auth.credentials.credential import LARGEST_TOKEN, MAX_TOKEN
 from asgi_auth.errors import ConfigurationError
@@ -18,6 +18,7 @@ __all__ = [
     "QueryParam",
     "Source",
     "Subprotocol",
+    "Ticket",
     "WholeScope",
     "check_longest",
     "unquote",
@@ -138,6 +139,26 @@ class QueryParam:
         """Return what finds the value in a query string."""
         name = re.escape(self.name.encode("ascii"))
         return re.compile(rb"(?<![^&])" + name + rb"=([^&]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket(QueryParam):
+    """A ticket in the query: good once, for 30 seconds, for one path.
+
+    For what cannot send a header: ``EventSource`` and ``WebSocket`` of browsers. It is
+    blanked as a token in the query is.
+
+    Args:
+        name: Compared exactly.
+    """
+
+    name: str = "ticket"
+    http: bool = field(default=True, init=False)
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """The ``source`` and the ``name`` of what comes from here."""
+        return "ticket", self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from asgi_auth.credentials.sources import (
     Header,
     QueryParam,
     Source,
+    Ticket,
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
@@ -97,7 +98,7 @@ def _describe(source: Source) -> dict[str, Any] | None:
             return {"type": "apiKey", "in": "header", "name": name}
         case Cookie(name):
             return {"type": "apiKey", "in": "cookie", "name": name}
-        case QueryParam(name, http=True):
+        case QueryParam(name, http=True) if type(source) is not Ticket:
             return {"type": "apiKey", "in": "query", "name": name}
         case _:
             return None

@@ -21,8 +21,8 @@ from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.kept import kept_of
 from asgi_auth.responses.state import RequestState
-from asgi_auth.responses.watch import Watch
 from asgi_auth.responses.streams import Stream, Streams
+from asgi_auth.responses.watch import Watch
 
 __all__ = [
     "GuardedReply",
@@ -267,7 +267,11 @@ _MOST_ORDINARY = 100
 
 # What already keeps an answer from those it is not for (RFC 9110, 12.5.5; 9111, 5.2.2).
 _PRIVATE = frozenset({b"no-store", b"private", b"cookie", b"*"})
-_CACHE_RULES = {"cookie": (b"vary", b"Cookie"), "query": (b"cache-control", b"private")}
+_CACHE_RULES = {
+    "cookie": (b"vary", b"Cookie"),
+    "query": (b"cache-control", b"private"),
+    "ticket": (b"cache-control", b"private"),
+}
 
 
 def replies_for(

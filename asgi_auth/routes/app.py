@@ -42,6 +42,7 @@ from asgi_auth.routes.own import RouteModels
 from asgi_auth.routes.own_accounts import models_of, renew_rights
 from asgi_auth.routes.parts import choose
 from asgi_auth.routes.session import SessionRoutes
+from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend
@@ -253,6 +254,7 @@ class AuthRoutes:
         owners: list[Handlers] = [
             log_in,
             SessionRoutes(context),
+            TicketRoutes(context),
             TokenRoutes(context, introspection),
             DocumentRoutes(self._document),
             BrowserRoutes(),

@@ -126,6 +126,19 @@ class TokenRequest(_Model):
     token: _Token
 
 
+class TicketRequest(_Model):
+    """Where a ticket is to be good."""
+
+    path: str = Field(min_length=1, max_length=1024, pattern=r"^/[^?#\x00-\x1f]*$")
+
+
+class TicketResponse(_Model):
+    """What stands for an access token in one address, once."""
+
+    ticket: str
+    expires_in: int
+
+
 class ConfirmationRequest(_Model):
     """A token from a message, and the password of the account that it is about."""
 

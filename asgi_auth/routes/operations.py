@@ -33,6 +33,7 @@ Part = Literal[
     "password_change",
     "email_change",
     "delete",
+    "ticket",
     "revoke",
     "introspect",
     "me",

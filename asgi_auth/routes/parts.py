@@ -17,6 +17,7 @@ from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import DocumentRoutes
 from asgi_auth.routes.operations import Operation, Part
 from asgi_auth.routes.session import SessionRoutes
+from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
 from asgi_auth.typing import Backend
 
@@ -25,6 +26,7 @@ __all__ = ["OPERATIONS", "choose"]
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *LogInRoutes.operations,
     *SessionRoutes.operations,
+    *TicketRoutes.operations,
     *AccountRoutes.operations,
     *DeletionRoutes.operations,
     *TokenRoutes.operations,

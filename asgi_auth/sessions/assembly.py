@@ -17,6 +17,7 @@ from asgi_auth.sessions.opener import Opener
 from asgi_auth.sessions.refresher import ClaimsLoader, Refresher
 from asgi_auth.sessions.renewal import SessionRenewal
 from asgi_auth.sessions.revoker import Revoker
+from asgi_auth.sessions.tickets import Tickets
 from asgi_auth.sessions.verifiers import Verifiers
 from asgi_auth.stores.base import Store
 from asgi_auth.tokens.issuer import TokenIssuer
@@ -72,6 +73,7 @@ class Assembly:
     opener: Opener = field(init=False)
     token_issuer: TokenIssuer = field(init=False)
     verifiers: Verifiers = field(init=False)
+    tickets: Tickets = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the parts, each from those before it."""
@@ -93,6 +95,9 @@ class Assembly:
         self.verifiers = self._verifiers(self.audience)
         renewal = SessionRenewal(self.revoker, self.refresher, self.access_ttl)
         self.verifiers["access"].renew_by(renewal)
+        self.tickets = Tickets(
+            self.token_issuer, self.verifiers, self.store, self.revocations, self.clock
+        )
 
     def _revocations(self) -> RevocationList:
         return RevocationList(

@@ -20,6 +20,7 @@ from asgi_auth.sessions.assembly import Assembly
 from asgi_auth.sessions.impersonation import Impersonation
 from asgi_auth.sessions.lifetimes import SessionPolicy, check_minted, check_page
 from asgi_auth.sessions.refresher import ClaimsLoader
+from asgi_auth.sessions.tickets import Tickets
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import SESSIONS_PAGE, Device, Place, Session
@@ -108,7 +109,7 @@ class TokenService(Impersonation):
         self.revocations: RevocationList = parts.revocations
         self._clock, self._revoker, self._opener = clock, parts.revoker, parts.opener
         self._refresher, self._issuer = parts.refresher, parts.token_issuer
-        self._verifiers = parts.verifiers
+        self._verifiers, self._tickets = parts.verifiers, parts.tickets
 
     @classmethod
     def from_config(cls, config: AuthConfig, **options: Any) -> TokenService:
@@ -245,6 +246,11 @@ class TokenService(Impersonation):
         grant = Grant(scopes, roles, claims or {}).to_claims()
         iat, ttl = now - ahead, lifetime + ahead
         return self._issuer.write(KINDS[kind], subject, now=iat, ttl=ttl, claims=grant)
+
+    @property
+    def tickets(self) -> Tickets:
+        """Writes and takes what stands for an access token in an address."""
+        return self._tickets
 
     async def sessions(
         self, subject: UserId, *, after: Place | None = None, limit: int = SESSIONS_PAGE

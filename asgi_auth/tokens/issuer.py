@@ -44,6 +44,7 @@ KINDS = {
     "refresh": Kind("refresh", "rt+jwt", "urn:asgi-auth:refresh"),
     "verify": Kind("verify", "verify+jwt", "urn:asgi-auth:verify"),
     "reset": Kind("reset", "reset+jwt", "urn:asgi-auth:reset"),
+    "ticket": Kind("ticket", "ticket+jwt", "urn:asgi-auth:ticket"),
     "device": Kind("device", "device+jwt", "urn:asgi-auth:device"),
 }
 

@@ -161,6 +161,32 @@ class TokenVerifier:
         """Report whether verdicts can be given: see ``RevocationList.load``."""
         return self._revocations is None or await self._revocations.load()
 
+    async def admit_claims(
+        self, claims: FrozenDict, source: str, backend: str
+    ) -> VerifiedToken:
+        """Admit what a token says that was verified before, as :meth:`admit` does.
+
+        Args:
+            claims: Of a token that this has verified once.
+            source: Where the caller's credential has come from.
+            backend: The name of the backend that asks.
+
+        Raises:
+            ExpiredTokenError: It has ended meanwhile.
+            RevokedTokenError: It, its session or its subject was revoked.
+            InvalidTokenError: It is of another kind or party.
+            UnavailableError: It cannot be known whether it is revoked.
+        """
+        window = self._rules.check(claims, self._clock())
+        token = VerifiedToken(claims, window, None, 0, self._validity, source, backend)
+        if self._revocations is not None:
+            if uptime() > self._revocations.fresh_until:
+                await self._revocations.ensure_fresh()
+
+            token.clear(self._revocations)
+
+        return token
+
     def recaller(self, backend: str) -> Recall:
         """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`."""
         return self._make_lane(backend, None)

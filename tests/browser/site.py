@@ -12,10 +12,22 @@ from collections import Counter
 from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from asgi_auth import AuthenticationMiddleware, JWTBackend, Subprotocol, requires
+from asgi_auth import (
+    AuthenticationMiddleware,
+    JWTBackend,
+    Subprotocol,
+    Ticket,
+    requires,
+)
 from asgi_auth.routes import Cookies
 from asgi_auth.websocket import WebSocketEndpoint
 from tests.routes.world import EMAIL, PASSWORD, World
@@ -89,7 +101,8 @@ class Site:
         self.gates: dict[str, asyncio.Event] = {}
         self.mute: dict[str, asyncio.Event] = {}
         self.origin = ""
-        sources = [*self.world.routes.sources, Subprotocol()]
+        sources = [*self.world.routes.sources, Subprotocol(), Ticket()]
+        self.listeners: list[str | None] = []
         self._app = AuthenticationMiddleware(
             Starlette(
                 routes=[
@@ -99,6 +112,7 @@ class Site:
                     Route("/admin", admin),
                     Route("/busy", busy, methods=["GET", "POST"]),
                     Route("/away", away),
+                    Route("/events", requires()(self._events)),
                     WebSocketRoute("/ws", Echo()),
                     WebSocketRoute("/chat", Echo(subprotocols=["chat.v1"])),
                     Mount("/auth", self.world.routes),
@@ -138,6 +152,17 @@ class Site:
     async def _home(self, request):
         page = PAGE.format(integrity=self.world.routes.client_integrity)
         return HTMLResponse(page, headers={"content-security-policy": POLICY})
+
+    async def _events(self, request):
+        self.listeners.append(request.headers.get("last-event-id"))
+        number = len(self.listeners)
+
+        async def ticks():
+            yield f"id: {number}\ndata: {number}\n\n"
+            yield f"event: named\ndata: of {request.user.subject}\n\n"
+            await asyncio.sleep(3600)
+
+        return StreamingResponse(ticks(), media_type="text/event-stream")
 
     def page(self, origin: str | None = None, **options) -> str:
         """Return the address of a page whose client is made with *options*."""

@@ -17,7 +17,7 @@ from asgi_auth.cli.doctor.finding import Finding
 from asgi_auth.cli.doctor.reach import holds_a_stack, layers_above, reachable
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
 from asgi_auth.cli.doctor.tools import misled_tools
-from asgi_auth.credentials.sources import Cookie, QueryParam
+from asgi_auth.credentials.sources import Cookie, QueryParam, Ticket
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.keys import Key
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -155,12 +155,12 @@ def memory_store(patient: Patient) -> Iterator[Finding]:
 def query_token(patient: Patient) -> Iterator[Finding]:
     """Tokens in the addresses of requests, which are logged everywhere."""
     for query in patient.having(QueryParam):
-        if query.http:
+        if query.http and not isinstance(query, Ticket):
             yield Finding(
                 "query-token",
                 f"Requests may carry tokens in their address (?{query.name}=…): they "
                 "end up in histories, referrers and the logs of proxies.",
-                "Leave http=True out: browsers need it for WebSockets only.",
+                "Use Ticket() and the route /ticket: it is good once, for one path.",
             )
 
 

@@ -21,6 +21,8 @@
  *     await auth.fetch(input, init);              // Response, as of fetch()
  *     await auth.token();                         // a fresh access token, or null
  *     await auth.connect(url, { protocols, reauthenticate });  // an open WebSocket
+ *     const events = auth.events(url);            // as an EventSource, with tickets
+ *     await auth.socket(url, { protocols, reauthenticate });   // likewise a WebSocket
  *     await auth.sessions();                      // [{ sid, current, device, ... }]
  *     await auth.revokeSession(sid);
  *     auth.state;                                 // { authenticated, expiresAt, reason }
@@ -83,6 +85,7 @@ const GREETING_MS = 200; // The same, where it is not known whether there is one
 const COOLDOWN_MS = 5_000; // Between attempts to reach routes that are down.
 const LONGEST_SLEEP_MS = 30_000;
 const NEWS_MS = 300; // For a tab that logs out to say so, before this one asks why.
+const FIRST_WAIT_MS = 500; // Before a stream of events that has ended is opened again.
 const LEAP_MS = 1e12; // More than clocks differ; no stamp may lie further ahead.
 // Sandboxed pages must not use the locks that their browser has.
 const locks = origin === "null" ? undefined : navigator.locks;
@@ -144,6 +147,8 @@ class Client {
   #listeners = new Set();
   /** @type {Map<WebSocket, { owner: string, understands: boolean }>} */
   #sockets = new Map();
+  /** @type {Map<Events, string | null>} */
+  #streams = new Map();
   /** @type {Set<(value?: unknown) => void>} */
   #waiting = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -204,6 +209,7 @@ class Client {
     clearTimeout(this.#doubting);
     this.#listeners.clear();
     this.#sockets.clear();
+    for (const events of [...this.#streams.keys()]) events.close();
     // Other tabs must get the tokens that a refresh under way brings: theirs are spent.
     Promise.allSettled([this.#flight]).then(() => {
       this.#channel.close();
@@ -356,7 +362,86 @@ class Client {
     const session = await this.#fresh();
     if (!session) throw new AuthError("logged_out", "Nobody is logged in.");
 
-    const socket = new WebSocket(target, offer(session.access, protocols));
+    return this.#keep(new WebSocket(target, offer(session.access, protocols)), session, {
+      reauthenticate,
+    });
+  }
+
+  /**
+   * Open a WebSocket with a ticket in its address: for servers that cannot read the token
+   * among the subprotocols. In all else it is as one of `connect()`.
+   *
+   * @param {string | URL} url
+   * @param {{ protocols?: string[], reauthenticate?: boolean }} [options]
+   * @returns {Promise<WebSocket>}
+   */
+  async socket(url, { protocols = [], reauthenticate = true } = {}) {
+    const target = await this.#ticketed(url);
+    const session = this.#session;
+    if (!session) throw new AuthError("logged_out", "Nobody is logged in.");
+    target.protocol = target.protocol.replace(/^http/, "ws");
+    return this.#keep(new WebSocket(target, protocols), session, { reauthenticate });
+  }
+
+  /**
+   * Listen to server-sent events, as `EventSource` does. Each time it connects it asks for
+   * a ticket that is good once, and for this path only; the last id is kept. It ends with
+   * the session: then there is an "error" whose `error` says why, and `readyState` is 2.
+   *
+   * @param {string | URL} url
+   * @param {EventSourceInit} [options]
+   * @returns {Events}
+   */
+  events(url, options) {
+    const events = new Events(
+      async (last) => {
+        const target = await this.#ticketed(url);
+        if (last) target.searchParams.set("last-event-id", last);
+        const owner = this.#session?.owner ?? null;
+        const known = this.#streams.get(events) ?? owner;
+        if (known !== owner) throw new AuthError("logged_out", "Somebody else is logged in.");
+        if (!events.closed) this.#streams.set(events, owner);
+        return target;
+      },
+      () => this.#streams.delete(events),
+      options,
+    );
+    return events;
+  }
+
+  /**
+   * Return an address with a ticket in it.
+   *
+   * @param {string | URL} url
+   */
+  async #ticketed(url) {
+    const target = new URL(url, location.href);
+    target.protocol = target.protocol.replace(/^ws/, "http");
+    if (!this.#trusts(target.href)) {
+      throw new AuthError("misuse", "Name the origin of the address in `origins`.");
+    }
+    if (this.#cookies) await this.resume();
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ path: target.pathname });
+    const asked = { method: "POST", headers, body, signal: AbortSignal.timeout(ANSWER_MS) };
+    /** @type {Response} */
+    let response;
+    try {
+      response = await this.fetch(`${this.#base}/ticket`, asked);
+    } catch (cause) {
+      if (cause instanceof AuthError) throw cause;
+      throw new AuthError("unavailable", "The log-in routes cannot be reached.", { cause });
+    }
+    target.searchParams.set("ticket", (await unpack(response)).ticket);
+    return target;
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {Session} session
+   * @param {{ reauthenticate: boolean }} options
+   */
+  async #keep(socket, session, { reauthenticate }) {
     socket.addEventListener("close", ({ code }) => {
       if (this.#sockets.delete(socket) && code === REVOKED) this.#doubt();
     });
@@ -659,6 +744,11 @@ class Client {
 
   #tellSockets() {
     const session = this.#session;
+    for (const [events, owner] of [...this.#streams]) {
+      if (session?.owner !== owner) {
+        events.fail(new AuthError("logged_out", "The session is over.", { code: this.#reason }));
+      }
+    }
     for (const [socket, { owner, understands }] of [...this.#sockets]) {
       if (session?.owner !== owner) {
         this.#sockets.delete(socket); // Its end is no news.
@@ -698,6 +788,129 @@ class Client {
     this.#refresh(session).catch(() => {
       this.#timer = setTimeout(() => this.#plan(), COOLDOWN_MS);
     });
+  }
+}
+
+/** Server-sent events, of which each connection has a ticket of its own. */
+class Events extends EventTarget {
+  #address;
+  #gone;
+  #options;
+  #last = "";
+  #tries = 0;
+  #state = 0;
+  /** @type {EventSource | undefined} */
+  #source;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #types = new Set(["message"]);
+  /** @type {((event: Event) => void) | null} */
+  onopen = null;
+  /** @type {((event: MessageEvent) => void) | null} */
+  onmessage = null;
+  /** @type {((event: Event) => void) | null} */
+  onerror = null;
+
+  /**
+   * @param {(last: string) => Promise<URL>} address Gives one that is good once.
+   * @param {() => void} gone Called at the end.
+   * @param {EventSourceInit} [options]
+   */
+  constructor(address, gone, options) {
+    super();
+    this.#address = address;
+    this.#gone = gone;
+    this.#options = options;
+    queueMicrotask(() => this.#connect());
+  }
+
+  /** 0: it connects, 1: it is open, 2: it has ended. */
+  get readyState() {
+    return this.#state;
+  }
+
+  get closed() {
+    return this.#state === 2;
+  }
+
+  /**
+   * @param {string} type
+   * @param {EventListenerOrEventListenerObject | null} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, listener, options);
+    if (type === "open" || type === "error" || this.#types.has(type)) return;
+    this.#types.add(type);
+    if (this.#source) this.#forward(this.#source, type);
+  }
+
+  close() {
+    this.#state = 2;
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#gone();
+  }
+
+  /** @param {unknown} error Why it ends for good. */
+  fail(error) {
+    if (this.closed) return;
+    this.close();
+    this.#emit(Object.assign(new Event("error"), { error }));
+  }
+
+  async #connect() {
+    if (this.closed) return;
+    try {
+      const address = await this.#address(this.#last);
+      if (this.closed) return;
+      this.#source = new EventSource(address, this.#options);
+    } catch (error) {
+      const kind = error instanceof AuthError ? error.kind : "misuse";
+      if (kind === "unavailable" || kind === "limited") this.#later();
+      else this.fail(error);
+      return;
+    }
+    const source = this.#source;
+    source.onopen = () => {
+      this.#state = 1;
+      this.#emit(new Event("open"));
+    };
+    // Its own way back would bring the ticket that is spent.
+    source.onerror = () => {
+      source.close();
+      if (this.#source === source) this.#later();
+    };
+    for (const type of this.#types) this.#forward(source, type);
+  }
+
+  #later() {
+    if (this.closed) return;
+    this.#state = 0;
+    const wait = Math.min(FIRST_WAIT_MS * 2 ** this.#tries, LONGEST_SLEEP_MS);
+    this.#tries += 1;
+    this.#timer = setTimeout(() => this.#connect(), wait * (0.5 + Math.random() / 2));
+  }
+
+  /** @param {EventSource} source @param {string} type */
+  #forward(source, type) {
+    source.addEventListener(type, (event) => {
+      const { data, origin, lastEventId } = event;
+      this.#tries = 0;
+      this.#last = lastEventId || this.#last;
+      this.#emit(new MessageEvent(type, { data, origin, lastEventId: this.#last }));
+    });
+  }
+
+  /** @param {any} event */
+  #emit(event) {
+    const listener = { open: this.onopen, message: this.onmessage, error: this.onerror };
+    try {
+      /** @type {any} */ (listener)[event.type]?.call(this, event);
+    } catch (error) {
+      reportError(error);
+    }
+    this.dispatchEvent(event);
   }
 }
 

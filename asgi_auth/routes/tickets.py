@@ -1,0 +1,50 @@
+"""Hand out tickets, for addresses that cannot carry a header beside them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.models import TicketRequest, TicketResponse
+from asgi_auth.routes.operations import Operations
+from asgi_auth.sessions.tickets import TICKET_TTL
+
+__all__ = ["TicketRoutes"]
+
+
+class TicketRoutes:
+    """The handler about tickets.
+
+    Args:
+        context: The settings.
+    """
+
+    operations: ClassVar[Operations] = Operations()
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: RouteContext) -> None:
+        self._context = context
+
+    @operations.add(
+        part="ticket",
+        method="POST",
+        path="/ticket",
+        summary="Get a ticket for one use of a path",
+        body=TicketRequest,
+        answers={200: TicketResponse},
+        guarded=True,
+    )
+    async def ticket(self, request: Request) -> Response:
+        """Write a ticket that stands for the caller's access token."""
+        await self._context.count_token(request)
+        caller = await self._context.caller(request)
+        asked = await self._context.read(request, TicketRequest)
+        origin = request.headers.get("origin")
+        ticket = self._context.tokens.tickets.write(caller, asked.path, origin=origin)
+        return self._context.answer(
+            TicketResponse(ticket=ticket, expires_in=TICKET_TTL)
+        )
