@@ -38,7 +38,7 @@ from asgi_auth.errors import (
 from asgi_auth.events import Event
 from asgi_auth.guards import RoleHierarchy, holds, policy, requires
 from asgi_auth.keys import Key, KeySet
-from asgi_auth.lifetime import extend
+from asgi_auth.lifetime import extend, identify
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import (
     ANONYMOUS,
@@ -114,6 +114,7 @@ __all__ = [
     "get_principal",
     "get_user",
     "holds",
+    "identify",
     "policy",
     "requires",
 ]

@@ -189,7 +189,14 @@ def _changed(
         lifetime = getattr(scope.get("asgi_auth"), "lifetime", None)
 
     changed: tuple[Principal, Any] | None = getattr(lifetime, "changed", None)
-    return changed if changed and party_of(changed[0]) == party_of(principal) else None
+    if changed is None:
+        return None
+
+    was_nobody = not principal.is_authenticated and getattr(
+        lifetime, "of_nobody", False
+    )
+    is_same = party_of(changed[0]) == party_of(principal)
+    return changed if is_same or was_nobody else None
 
 
 def party_of(principal: Principal) -> tuple[str | None, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from asgi_auth.lifetime.closable import ClosableSocket, SocketClosedError
 from asgi_auth.lifetime.guard import SocketGuard
 from asgi_auth.lifetime.lifetime import Lifetime, extend, lifetime_of
+from asgi_auth.lifetime.stranger import identify, stranger_of
 from asgi_auth.lifetime.stream import StreamClosedError
 from asgi_auth.lifetime.streams import EVENTS, StreamGuard
 
@@ -21,5 +22,7 @@ __all__ = [
     "StreamClosedError",
     "StreamGuard",
     "extend",
+    "identify",
     "lifetime_of",
+    "stranger_of",
 ]

@@ -1,6 +1,6 @@
 """Put every WebSocket of a known caller under a lifetime.
 
-The middleware calls this in place of the app. Sockets of nobody pass as they are.
+The middleware calls this in place of the app. Sockets of nobody may become somebody's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from asgi_auth.lifetime.closable import ClosableSocket, SocketClosedError
 from asgi_auth.lifetime.lifetime import Lifetime, SocketState
 from asgi_auth.lifetime.policies import Policies
 from asgi_auth.lifetime.polled import PolledLifetime
+from asgi_auth.lifetime.stranger import Stranger
 from asgi_auth.lifetime.terms import Identify, LoadUser
 from asgi_auth.principal import LIFETIME, Principal
 from asgi_auth.responses.state import KEY as STATE
@@ -63,20 +64,25 @@ class SocketGuard:
             What the app returns, of which servers may complain.
         """
         principal: Principal = scope["auth"]
-        if not principal.is_authenticated:
-            scope.pop(LIFETIME, None)  # Of an outer caller, who is not this one.
-            return await self._app(scope, receive, send)
-
         state: SocketState = scope[STATE]
         state.issuers = self._issuers
         try:
             loop = get_running_loop()
         except RuntimeError:
-            return await self._poll(scope, receive, send, state)
+            if principal.is_authenticated:
+                return await self._poll(scope, receive, send, state)
 
-        terms, deadlines = self._policies.find(principal, loop)
+            scope.pop(LIFETIME, None)  # Of an outer caller, who is not this one.
+            return await self._app(scope, receive, send)
+
         socket = ClosableSocket(receive, send)
-        lifetime = Lifetime(principal, terms, deadlines, socket, state)
+        lifetime: Lifetime | Stranger
+        if principal.is_authenticated:
+            terms, deadlines = self._policies.find(principal, loop)
+            lifetime = Lifetime(principal, terms, deadlines, socket, state)
+        else:
+            lifetime = Stranger(self._policies, socket, state)
+
         lifetime.scope = scope
         scope[LIFETIME] = lifetime
         lifetime.start()

@@ -35,6 +35,7 @@ __all__ = [
     "SocketState",
     "extend",
     "lifetime_of",
+    "raw_token",
 ]
 
 Refuse = Callable[[AuthError], Awaitable[None]]
@@ -131,7 +132,7 @@ class Lifetime(OfThisProcess):
 
     async def extend(self, scope: Scope, token: str) -> Principal:
         """Let the socket live as long as *token*; see :func:`extend`."""
-        credential = Credential(_raw(token), "message", scheme="bearer")
+        credential = Credential(raw_token(token), "message", scheme="bearer")
         principal, user = await self._terms.identify(credential, scope)
         if party_of(principal) != party_of(self.principal):
             msg = "the token is of another issuer, subject or backend"
@@ -208,7 +209,10 @@ class Lifetime(OfThisProcess):
 
 def lifetime_of(scope: Mapping[str, Any]) -> Lifetime | None:
     """Return what ends the socket or stream of *scope*, or ``None``: nothing does."""
-    lifetime = scope.get(LIFETIME) or state_of(scope).lifetime
+    lifetime: object = scope.get(LIFETIME) or state_of(scope).lifetime
+    if getattr(lifetime, "of_nobody", False):
+        lifetime = getattr(lifetime, "lifetime", None)
+
     return lifetime if isinstance(lifetime, Lifetime) else None
 
 
@@ -244,7 +248,12 @@ async def extend(scope: Scope, token: str) -> Principal:
     return await lifetime.extend(scope, token)
 
 
-def _raw(token: str) -> bytes:
+def raw_token(token: str) -> bytes:
+    """Return a token that came in a message as bytes.
+
+    Raises:
+        InvalidTokenError: It can be none.
+    """
     # Its size is looked at before its letters: whoever is connected may send this. How
     # long those of an issuer may be is for its verifier to say.
     if len(token) > LARGEST_TOKEN or not token.isascii():

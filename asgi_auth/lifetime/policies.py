@@ -26,6 +26,9 @@ _Known = dict[Validity, tuple[Terms, Deadlines]]
 class Policies:
     """By what connections end, and who tells them when to look.
 
+    Attributes:
+        identify: Verifies a token that is to extend one.
+
     Args:
         identify: Verifies a token that is to extend one.
         load_user: Gives the application's own user, where it has any.
@@ -36,11 +39,11 @@ class Policies:
     __slots__ = (
         "_by_session",
         "_has_warned",
-        "_identify",
         "_known",
         "_latest",
         "_load_user",
         "_option",
+        "identify",
     )
 
     def __init__(
@@ -51,7 +54,7 @@ class Policies:
         by_session: bool,
         option: str,
     ) -> None:
-        self._identify = identify
+        self.identify: Identify = identify
         self._load_user = load_user
         self._by_session = by_session
         self._option = option
@@ -88,7 +91,7 @@ class Policies:
                 self._option,
             )
 
-        return Terms(validity, self._identify, self._load_user, self._by_session)
+        return Terms(validity, self.identify, self._load_user, self._by_session)
 
 
 def _no_loop() -> None:

@@ -17,10 +17,12 @@ from asgi_auth.websocket.fanout import Fanout, LocalFanout
 from asgi_auth.websocket.redis_fanout import RedisFanout
 from asgi_auth.websocket.registry import Member
 from asgi_auth.websocket.rooms import Rooms
+from asgi_auth.websocket.strangers import FirstMessages
 
 __all__ = [
     "BadMessageError",
     "Fanout",
+    "FirstMessages",
     "ForbiddenRoomError",
     "LocalFanout",
     "Member",
