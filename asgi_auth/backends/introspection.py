@@ -35,7 +35,7 @@ from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
 from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
-from asgi_auth.tokens.verified import VerifiedToken
+from asgi_auth.tokens.verified import VerifiedToken, kind_of
 
 __all__ = ["IntrospectionBackend"]
 
@@ -76,6 +76,8 @@ class IntrospectionBackend:
         cache_ttl: Seconds that an answer is believed, 0 to 30, and never beyond the
             token's ``exp``: for so long a revoked token still passes. That a token is
             not active is believed for 10 seconds at most.
+        insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
+            whoever has them.
         cache_size: Greatest number of answers to remember.
         tolerance: How far times may be off.
         fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
@@ -106,6 +108,7 @@ class IntrospectionBackend:
         tolerance: Tolerance = FOREIGN,
         fetch: Fetch | None = None,
         insecure_http: bool = False,
+        insecure_ignore_confirmation: bool = False,
         timeout: float = 5,
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "introspection",
@@ -127,6 +130,7 @@ class IntrospectionBackend:
         self._claim_mapping = claim_mapping
         self._subject = subject
         self._ttl = cache_ttl
+        self._ignore_confirmation = insecure_ignore_confirmation
         self._rules = ClaimsRules(
             issuer=issuer, audience=_names(audience), tolerance=tolerance
         )
@@ -218,7 +222,8 @@ class IntrospectionBackend:
             self._remember_refusal(digest, error)
             raise
 
-        verified = VerifiedToken(claims, window, said, validity=self._validity)
+        kind = kind_of(said, ignore_confirmation=self._ignore_confirmation)
+        verified = kind(claims, window, said, validity=self._validity)
         if self._ttl > 0:
             known = _Answer(verified, now, now + self._ttl)
             self._cache.put(digest, known, length=0)

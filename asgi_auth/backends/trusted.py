@@ -72,6 +72,8 @@ class TrustedIssuer:
         fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
         insecure_http: Take http to private addresses and names as well, as within one
             cluster or Compose project.
+        insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
+            whoever has them.
         clock: Returns Unix seconds.
 
     Raises:
@@ -95,6 +97,7 @@ class TrustedIssuer:
         revocations: RevocationList | None = None,
         fetch: Fetch | None = None,
         insecure_http: bool = False,
+        insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
         _check_parties(issuer, audience, claim_mapping, form)
@@ -121,6 +124,7 @@ class TrustedIssuer:
             "whole_subjects": True,
             "translate": self.read,
             "form": form,
+            "insecure_ignore_confirmation": insecure_ignore_confirmation,
             "clock": clock,
         }
         # Made once in vain, so that a bad option is told of here and not in a request.

@@ -280,3 +280,4 @@ class IntrospectionResponse(BaseModel):
     aud: str | list[str] | None = None
     iss: str | None = None
     jti: str | None = None
+    cnf: dict[str, Any] | None = None

@@ -203,9 +203,19 @@ class TokenService(Impersonation):
         return self._issuer.pair(session, grant, ttl=self.access_ttl)
 
     async def verify(
-        self, token: str, expected_type: TokenKind = "access"
+        self,
+        token: str,
+        expected_type: TokenKind = "access",
+        *,
+        insecure_ignore_confirmation: bool = False,
     ) -> Mapping[str, Any]:
         """Return the claims of a good token, read-only.
+
+        Args:
+            token: The token.
+            expected_type: What it must be.
+            insecure_ignore_confirmation: Take one that is bound to a key (``cnf``) too:
+                you see to it that whoever has sent it has the key.
 
         Raises:
             ExpiredTokenError: It was good once.
@@ -213,7 +223,9 @@ class TokenService(Impersonation):
             InvalidTokenError: It is forged, malformed, or of another kind.
             UnavailableError: It cannot be known whether it is revoked.
         """
-        return await self._verifiers.admit(expected_type, token)
+        return await self._verifiers.admit(
+            expected_type, token, ignore_confirmation=insecure_ignore_confirmation
+        )
 
     def mint(
         self,

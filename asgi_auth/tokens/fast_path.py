@@ -45,6 +45,7 @@ def make_recall(
     clock: Clock,
     backend: str,
     verify: Verify | None,
+    confirmed: bool = False,
 ) -> Recall:
     """Return the fast lane of one verifier, for one backend.
 
@@ -58,9 +59,10 @@ def make_recall(
         clock: Returns Unix seconds.
         backend: The name of the backend.
         verify: Verifies what is not in *cache*; ``None`` leaves that to the long way.
+        confirmed: Its callers prove next that they have the key of a bound token.
     """
     if cache is None:
-        return _make_anew(verify, revocations, backend)
+        return _make_anew(verify, revocations, backend, confirmed=confirmed)
 
     find = cache.table.get
     # To copy a hash takes less time than to make one.
@@ -97,13 +99,20 @@ def make_recall(
         if principal.source == source and principal.backend == backend:
             return principal
 
+        if confirmed:
+            return token.confirmed(source, backend)
+
         return token.principal(source, backend)
 
     return recall
 
 
 def _make_anew(
-    verify: Verify | None, revocations: RevocationList | None, backend: str
+    verify: Verify | None,
+    revocations: RevocationList | None,
+    backend: str,
+    *,
+    confirmed: bool,
 ) -> Recall:
     """Return the fast lane of a verifier that remembers nothing."""
     if verify is None:
@@ -119,6 +128,9 @@ def _make_anew(
         token = verify(raw, None, source, backend)
         if revocations is not None:
             token.clear(revocations)
+
+        if confirmed:
+            return token.confirmed(source, backend)
 
         return token.principal(source, backend)
 

@@ -17,7 +17,7 @@ from asgi_auth.revocation import RevocationList, Validity, validity_of
 from asgi_auth.tokens.cache import Entry
 from asgi_auth.tokens.claims import Window, names_of
 
-__all__ = ["VerifiedToken", "roles_of", "scopes_of"]
+__all__ = ["BoundToken", "VerifiedToken", "kind_of", "roles_of", "scopes_of"]
 
 
 class VerifiedToken(Entry):
@@ -156,6 +156,10 @@ class VerifiedToken(Entry):
 
         return principal
 
+    def confirmed(self, source: str, backend: str) -> Principal:
+        """Return :meth:`principal` , for whoever has shown the key if one counts."""
+        return self.principal(source, backend)
+
     def clear(self, revocations: RevocationList) -> None:
         """Look the token up among what is revoked.
 
@@ -179,6 +183,55 @@ class VerifiedToken(Entry):
             whole_subject=validity_of(owner).whole_subjects,
             act=owner.claims.get("act"),
         )
+
+
+class BoundToken(VerifiedToken):
+    """A token that is worth nothing without the key that its ``cnf`` names (RFC 7800).
+
+    Whoever cannot tell that the caller has the key gets no principal from it. Its
+    ``first`` is never anybody's, so that the fast lane asks as well.
+    """
+
+    __slots__ = ()
+
+    def __init__(  # noqa: PLR0917  (as above)
+        self,
+        said: FrozenDict,
+        window: Window,
+        shown: FrozenDict | None = None,
+        generation: int = 0,
+        validity: Validity | None = None,
+        source: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(said, window, shown, generation, validity)
+
+    def principal(self, source: str, backend: str) -> Principal:
+        """Refuse: nobody has seen a proof (RFC 9449, section 7.2).
+
+        Raises:
+            InvalidTokenError: Always.
+        """
+        msg = "the token is bound to a key (cnf), and came without a proof of it"
+        raise InvalidTokenError(msg)
+
+    def confirmed(self, source: str, backend: str) -> Principal:
+        """Return the principal for a caller who has shown the key."""
+        for known in self._others:
+            if known.source == source and known.backend == backend:
+                return known
+
+        principal = replace(self.first, source=source, backend=backend)
+        self._others += (principal,)
+        return principal
+
+
+def kind_of(
+    claims: Mapping[str, Any], *, ignore_confirmation: bool
+) -> type[VerifiedToken]:
+    """Return what a token with these claims is, as its issuer wrote them."""
+    bound = claims.get("cnf") is not None and not ignore_confirmation
+    return BoundToken if bound else VerifiedToken
 
 
 _NO_SCOPES = frozenset({AUTHENTICATED})

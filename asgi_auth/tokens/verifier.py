@@ -21,7 +21,7 @@ from asgi_auth.tokens.fast_path import Recall, Verify, make_recall
 from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.shared import share
 from asgi_auth.tokens.tolerance import Tolerance
-from asgi_auth.tokens.verified import VerifiedToken
+from asgi_auth.tokens.verified import VerifiedToken, kind_of
 
 __all__ = ["TokenVerifier"]
 
@@ -49,6 +49,8 @@ class TokenVerifier:
         translate: Puts the issuer's own claims under the names that are read here;
             the principal's ``claims`` stay as they were.
         form: How the tokens look, where that is not the usual way.
+        insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
+            whoever has them, as if they were not.
         clock: Returns Unix seconds.
 
     Raises:
@@ -59,6 +61,7 @@ class TokenVerifier:
         "_cache",
         "_clock",
         "_codec",
+        "_ignore_confirmation",
         "_keys",
         "_revocations",
         "_rules",
@@ -82,9 +85,11 @@ class TokenVerifier:
         whole_subjects: bool = False,
         translate: Callable[[FrozenDict], FrozenDict] | None = None,
         form: TokenForm = COMPACT,
+        insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
         self._keys = keys
+        self._ignore_confirmation = insecure_ignore_confirmation
         self._validity = Validity(clock, revocations, whole_subjects)
         self._translate = translate
         self._clock = clock
@@ -191,11 +196,18 @@ class TokenVerifier:
         """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`."""
         return self._make_lane(backend, None)
 
-    def decider(self, backend: str) -> Recall:
-        """Return what decides for *backend* on any token, wherever it need not wait."""
-        return self._make_lane(backend, self.verify)
+    def decider(self, backend: str, *, confirmed: bool = False) -> Recall:
+        """Return what decides for *backend* on any token, wherever it need not wait.
 
-    def _make_lane(self, backend: str, verify: Verify | None) -> Recall:
+        Args:
+            backend: Its name.
+            confirmed: It has callers prove next that they have the key of a bound one.
+        """
+        return self._make_lane(backend, self.verify, confirmed=confirmed)
+
+    def _make_lane(
+        self, backend: str, verify: Verify | None, *, confirmed: bool = False
+    ) -> Recall:
         return make_recall(
             self._cache,
             self._keys,
@@ -203,6 +215,7 @@ class TokenVerifier:
             clock=self._clock,
             backend=backend,
             verify=verify,
+            confirmed=confirmed,
         )
 
     def verify(
@@ -235,7 +248,8 @@ class TokenVerifier:
         if self._cache is not None:
             share(claims)
 
-        verified = VerifiedToken(
+        kind = kind_of(claims, ignore_confirmation=self._ignore_confirmation)
+        verified = kind(
             said, window, claims, generation, self._validity, source, backend
         )
         if self._cache is not None:
