@@ -98,12 +98,16 @@ class AuthError(AsgiAuthError):
         oauth_error:
             The ``error`` of the challenge (RFC 6750, section 3.1; RFC 9470,
             section 3), or ``None`` where the challenge must not have one.
+        scheme: The only scheme whose challenge names the error; ``None``: each does.
+        headers: What the answer has beside the challenge.
     """
 
     code = "unauthorized"
     status = 401
     public_message = "The request was refused."
     oauth_error: ClassVar[str | None] = None
+    scheme: ClassVar[str | None] = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def extensions(self) -> dict[str, str]:

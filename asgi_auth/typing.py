@@ -18,6 +18,7 @@ __all__ = [
     "ASGIApp",
     "Backend",
     "Claims",
+    "Confirmation",
     "Message",
     "Receive",
     "Recognises",
@@ -70,6 +71,47 @@ class Backend(Protocol):
 
         Raises:
             AuthError: It is mine, and bad; nobody else is asked.
+        """
+        ...
+
+
+class Confirmation(Protocol):
+    """Sees to it that who sends a token has the key that it is bound to (RFC 7800).
+
+    Backends take some as ``confirmations``; each is for one member of ``cnf``.
+    """
+
+    @property
+    def member(self) -> str:
+        """Of ``cnf``, for instance ``jkt``."""
+        ...
+
+    @property
+    def scheme(self) -> str:
+        """That such tokens have in the Authorization header."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether tokens that are not bound in this way are refused."""
+        ...
+
+    def challenge(self, bearer: Challenge) -> Challenge:
+        """Return what a refusal says, given what it would say without."""
+        ...
+
+    async def check(
+        self, principal: Principal, credential: Credential, scope: Scope
+    ) -> None:
+        """Return if the caller has the key.
+
+        Args:
+            principal: Whom the token is for; it is good, and its ``cnf`` has *member*.
+            credential: The token.
+            scope: Of the request that it came with.
+
+        Raises:
+            AuthError: The caller does not have it, or that cannot be known.
         """
         ...
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Literal
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
@@ -21,6 +20,8 @@ from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth.backends._client_auth import client_auth as client_auth_of
+from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.backends._flights import Flights
 from asgi_auth.backends._notes import RefusalNotes
 from asgi_auth.credentials.reader import MAX_TOKEN, Credential
@@ -36,6 +37,7 @@ from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
 from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
 from asgi_auth.tokens.verified import VerifiedToken, kind_of
+from asgi_auth.typing import Confirmation
 
 __all__ = ["IntrospectionBackend"]
 
@@ -52,7 +54,6 @@ _MAX_BYTES = 64 * 1024
 _OK = 200
 _NO_JSON = "it is not strict JSON"
 _NO_VERDICT = "active is neither true nor false"
-_FORM = "application/x-www-form-urlencoded"
 
 
 class IntrospectionBackend:
@@ -85,6 +86,8 @@ class IntrospectionBackend:
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
         challenge: What a refusal tells the client to send.
+        confirmations: See to it that who sends a token bound to a key has that key, for
+            instance :class:`~asgi_auth.dpop.DPoP`. Without any such tokens are refused.
         clock: Returns Unix seconds.
 
     Raises:
@@ -113,6 +116,7 @@ class IntrospectionBackend:
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "introspection",
         challenge: Challenge = BEARER,
+        confirmations: Sequence[Confirmation] = (),
         clock: Clock = system_clock,
     ) -> None:
         _check(issuer, sources, cache_ttl)
@@ -126,7 +130,9 @@ class IntrospectionBackend:
             max_bytes=_MAX_BYTES,
             pooled=True,
         )
-        self._headers, self._form = _client(client_id, client_secret, client_auth)
+        self._headers, self._form = client_auth_of(
+            client_id, client_secret, client_auth
+        )
         self._claim_mapping = claim_mapping
         self._subject = subject
         self._ttl = cache_ttl
@@ -140,22 +146,26 @@ class IntrospectionBackend:
         self._clock = clock
         self._validity = Validity(clock)
         self._notes = RefusalNotes(issuer)
-        self.name = name
-        self.sources: tuple[Source, ...] = tuple(sources)
-        self.challenges: tuple[Challenge, ...] = (challenge,)
+        self.name: str = name
+        self._confirmations = confirmed = Confirmations(confirmations)
+        self._recall = confirmed.lane(self._confirmed, self._plain)
+        self.sources: tuple[Source, ...] = confirmed.sources(sources)
+        self._schemes = {"bearer", *(each.scheme.lower() for each in confirmations)}
+        self.challenges: tuple[Challenge, ...] = confirmed.challenges(challenge)
         self.issuers: frozenset[str | None] = frozenset({issuer})
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope
     ) -> Principal | None:
-        """Ask the issuer about an opaque bearer token; anything else is not ours.
+        """Ask the issuer about an opaque token; anything else is not ours.
 
         Raises:
             ExpiredTokenError: It was good once.
             InvalidTokenError: It is not active, or not meant for us.
             UnavailableError: The issuer cannot be asked, or answers in riddles.
+            AuthError: The caller does not have the key that it is bound to.
         """
-        if credential is None or credential.scheme != "bearer":
+        if credential is None or credential.scheme not in self._schemes:
             return None
 
         if not self.claims(credential):
@@ -170,18 +180,22 @@ class IntrospectionBackend:
             msg = "too long"
             raise InvalidTokenError(msg)
 
-        with self._notes:
-            token = await self._ask_once(credential.token)
+        source, confirmations = credential.source, self._confirmations
+        token = self._known(credential.token) if confirmations else None
+        if token is None:
+            with self._notes:
+                token = await self._ask_once(credential.token)
 
-        return token.principal(credential.source, self.name)
+        if not confirmations:
+            return token.principal(source, self.name)
+
+        principal = token.confirmed(source, self.name)
+        await confirmations.check(principal, credential, scope)
+        return principal
 
     def recognise(self, token: bytes, source: str) -> Principal | None:
         """Return the principal of a token that the issuer was asked about just now."""
-        known = self._cache.get(sha256(token).digest())
-        if known is None or not known.holds(self._clock()):
-            return None
-
-        return known.token.principal(source, self.name)
+        return self._recall(token, source)
 
     def claims(self, credential: Credential) -> bool:
         """Tell an opaque token by its shape: it is no compact JWS."""
@@ -190,6 +204,18 @@ class IntrospectionBackend:
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
         await self._remote.aclose()
+
+    def _known(self, token: bytes) -> VerifiedToken | None:
+        known = self._cache.get(sha256(token).digest())
+        return known.token if known and known.holds(self._clock()) else None
+
+    def _plain(self, token: bytes, source: str) -> Principal | None:
+        known = self._known(token)
+        return None if known is None else known.principal(source, self.name)
+
+    def _confirmed(self, token: bytes, source: str) -> Principal | None:
+        known = self._known(token)
+        return None if known is None else known.confirmed(source, self.name)
 
     async def _ask_once(self, token: bytes) -> VerifiedToken:
         digest = sha256(token).digest()
@@ -304,23 +330,6 @@ def _check(issuer: str, sources: Sequence[Source], cache_ttl: float) -> None:
     if not 0 <= cache_ttl <= _LONGEST_CACHE:
         msg = f"cache_ttl must be 0 to {_LONGEST_CACHE} seconds."
         raise ConfigurationError(msg)
-
-
-def _client(
-    client_id: str, secret: str, how: Literal["basic", "post"]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the header fields and the form members that say who asks."""
-    headers = {"accept": "application/json", "content-type": _FORM}
-    if not client_id or not secret or how not in {"basic", "post"}:
-        msg = "IntrospectionBackend needs client_id, client_secret, and basic or post."
-        raise ConfigurationError(msg)
-
-    if how == "post":
-        return headers, {"client_id": client_id, "client_secret": secret}
-
-    # RFC 6749, section 2.3.1: encoded as in a form, before it is joined.
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode("ascii")
-    return {**headers, "authorization": f"Basic {b64encode(pair).decode()}"}, {}
 
 
 def _names(audience: str | Iterable[str] | None) -> frozenset[str]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from asgi_auth._asgi import Scope
+from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import BearerHeader, Header, Source
@@ -18,6 +19,7 @@ from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.verifier import TokenVerifier
+from asgi_auth.typing import Confirmation
 
 __all__ = ["IssuersBackend"]
 
@@ -30,12 +32,16 @@ class IssuersBackend:
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
         challenge: What a refusal tells the client to send.
+        confirmations: See to it that who sends a token bound to a key has that key, for
+            instance :class:`~asgi_auth.dpop.DPoP`. Without any such tokens are refused.
 
     Raises:
         ConfigurationError: There is no issuer, one is there twice, or no source.
     """
 
     __slots__ = (
+        "_confirmations",
+        "_confirmed",
         "_recalls",
         "_schemes",
         "_trusted",
@@ -51,6 +57,7 @@ class IssuersBackend:
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "jwt",
         challenge: Challenge = BEARER,
+        confirmations: Sequence[Confirmation] = (),
     ) -> None:
         self._trusted = {issuer.issuer: issuer for issuer in trusted}
         if not trusted or len(self._trusted) != len(trusted):
@@ -61,26 +68,35 @@ class IssuersBackend:
             msg = "IssuersBackend needs a source, for instance BearerHeader()."
             raise ConfigurationError(msg)
 
-        self._recalls = [issuer.recaller(name) for issuer in trusted]
-        self._schemes = {"bearer", *(source.way[1] for source in sources)}
+        self._confirmations = confirmed = Confirmations(confirmations)
+        self._confirmed = {
+            issuer: each.recaller(name, confirmed=True)
+            for issuer, each in self._trusted.items()
+        }
+        self._recalls = [
+            confirmed.lane(self._confirmed[each.issuer], each.recaller(name))
+            for each in trusted
+        ]
         self.name: str = name
         longest = max(issuer.form.max_token for issuer in trusted)
-        self.sources: tuple[Source, ...] = tuple(
-            _allow(source, longest) for source in sources
+        self.sources: tuple[Source, ...] = confirmed.sources(
+            [_allow(each, longest) for each in sources]
         )
-        self.challenges: tuple[Challenge, ...] = (challenge,)
+        self._schemes = {"bearer", *(source.way[1] for source in self.sources)}
+        self.challenges: tuple[Challenge, ...] = confirmed.challenges(challenge)
         self.issuers: frozenset[str | None] = frozenset(self._trusted)
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope
     ) -> Principal | None:
-        """Verify a bearer token of one of the issuers; any other is not ours.
+        """Verify a token of one of the issuers; any other is not ours.
 
         Raises:
             ExpiredTokenError: It was good once.
             RevokedTokenError: It, its session or its subject was revoked.
             InvalidTokenError: It is forged, malformed, of another kind or party.
             UnavailableError: It cannot be known at the moment.
+            AuthError: The caller does not have the key that it is bound to.
         """
         if credential is None or credential.scheme not in self._schemes:
             return None
@@ -90,9 +106,18 @@ class IssuersBackend:
             self._note_slash(credential)
             return None
 
-        source = credential.source
-        token = await issuer.admit(credential.token, source, self.name)
-        return token.principal(source, self.name)
+        source, confirmations = credential.source, self._confirmations
+        if not confirmations:
+            token = await issuer.admit(credential.token, source, self.name)
+            return token.principal(source, self.name)
+
+        principal = self._confirmed[issuer.issuer](credential.token, source)
+        if principal is None:
+            token = await issuer.admit(credential.token, source, self.name)
+            principal = token.confirmed(source, self.name)
+
+        await confirmations.check(principal, credential, scope)
+        return principal
 
     def recognise(self, token: bytes, source: str) -> Principal | None:
         """Return the principal of a token that was good before and still is.

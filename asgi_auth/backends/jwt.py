@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from asgi_auth._asgi import Scope
+from asgi_auth._contract import Recognise
+from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import BearerHeader, Source, Ticket
 from asgi_auth.errors import ConfigurationError
@@ -18,8 +20,8 @@ from asgi_auth.revocation import Validity
 from asgi_auth.sessions import TokenService
 from asgi_auth.sessions.tickets import Tickets
 from asgi_auth.tokens.codec import peek
-from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.verifier import TokenVerifier
+from asgi_auth.typing import Confirmation
 
 __all__ = ["HasVerifier", "JWTBackend"]
 
@@ -41,12 +43,16 @@ class JWTBackend:
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
         challenge: What a refusal tells the client to send.
+        confirmations: See to it that who sends a token bound to a key has that key, for
+            instance :class:`~asgi_auth.dpop.DPoP`. Without any such tokens are refused.
 
     Raises:
         ConfigurationError: There is no source, or nobody who knows its tickets.
     """
 
     __slots__ = (
+        "_confirmations",
+        "_recall",
         "_schemes",
         "_tickets",
         "_verifier",
@@ -65,6 +71,7 @@ class JWTBackend:
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "jwt",
         challenge: Challenge = BEARER,
+        confirmations: Sequence[Confirmation] = (),
     ) -> None:
         if not sources:
             msg = "JWTBackend needs a source, for instance BearerHeader()."
@@ -76,14 +83,17 @@ class JWTBackend:
             None if tokens is verifier else tokens
         )
         self.name: str = name
-        self.recognise: Recall = verifier.decider(name)
-        self.sources: tuple[Source, ...] = tuple(sources)
-        self._schemes = {"bearer", *(source.way[1] for source in sources)}
+        self._confirmations = confirmed = Confirmations(confirmations)
+        self._recall = verifier.decider(name, confirmed=bool(confirmations))
+        plain = verifier.decider(name)
+        self.recognise: Recognise = confirmed.lane(self._recall, plain)
+        self.sources: tuple[Source, ...] = confirmed.sources(sources)
+        self._schemes = {"bearer", *(source.way[1] for source in self.sources)}
+        self.challenges: tuple[Challenge, ...] = confirmed.challenges(challenge)
         self._tickets: Tickets | None = None
         if any(isinstance(source, Ticket) for source in sources):
             self._tickets = _tickets_of(tokens)
 
-        self.challenges: tuple[Challenge, ...] = (challenge,)
         self.issuers: frozenset[str | None] = frozenset({verifier.issuer})
 
     @property
@@ -99,12 +109,13 @@ class JWTBackend:
     async def authenticate(
         self, credential: Credential | None, scope: Scope
     ) -> Principal | None:
-        """Verify a bearer token; another scheme is not ours.
+        """Verify a bearer token, or one that is bound; another scheme is not ours.
 
         Raises:
             ExpiredTokenError: It was good once.
             RevokedTokenError: It, its session or its subject was revoked.
             InvalidTokenError: It is forged, malformed, of another kind or party.
+            AuthError: The caller does not have the key that it is bound to.
         """
         if credential is None:
             return None
@@ -115,9 +126,17 @@ class JWTBackend:
         if credential.scheme not in self._schemes:
             return None
 
-        source = credential.source
-        token = await self._verifier.admit(credential.token, source, self.name)
-        return token.principal(source, self.name)
+        source, confirmations = credential.source, self._confirmations
+        principal = self._recall(credential.token, source) if confirmations else None
+        if principal is None:
+            token = await self._verifier.admit(credential.token, source, self.name)
+            if not confirmations:
+                return token.principal(source, self.name)
+
+            principal = token.confirmed(source, self.name)
+
+        await confirmations.check(principal, credential, scope)
+        return principal
 
     async def ready(self) -> bool:
         """Report whether tokens can be judged: it is known what is revoked."""

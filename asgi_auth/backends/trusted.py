@@ -167,8 +167,13 @@ class TrustedIssuer:
         """What verifies the tokens, or ``None`` until the keys are known."""
         return self._verifier
 
-    def recaller(self, backend: str) -> Recall:
-        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`."""
+    def recaller(self, backend: str, *, confirmed: bool = False) -> Recall:
+        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`.
+
+        Args:
+            backend: Its name.
+            confirmed: It has callers prove next that they have the key of a bound one.
+        """
         lane: Recall | None = None
 
         def recall(token: bytes, source: str = "header", /) -> Principal | None:
@@ -179,7 +184,7 @@ class TrustedIssuer:
             if lane is None:
                 if self._verifier is None:
                     return None
-                lane = self._verifier.recaller(backend)
+                lane = self._verifier.recaller(backend, confirmed=confirmed)
 
             return lane(token, source)
 

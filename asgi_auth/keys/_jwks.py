@@ -14,7 +14,7 @@ from asgi_auth.keys._jwk import load_object
 from asgi_auth.keys._material import PRIVATE_MEMBERS
 from asgi_auth.keys.key import Key
 
-__all__ = ["ASYMMETRIC", "PublicKeys", "read_jwks", "read_pem"]
+__all__ = ["ASYMMETRIC", "PublicKeys", "read_jwk", "read_jwks", "read_pem"]
 
 ASYMMETRIC = tuple(name for name, found in ALGORITHMS.items() if found.kty != "oct")
 """Every algorithm with a public key, in the order in which they are tried."""
@@ -65,7 +65,7 @@ def read_jwks(
     for index, (kid, entry) in enumerate(entries):
         try:
             if kid is None:
-                found.append(_read(entry, algorithms, issuers))
+                found.append(read_jwk(entry, algorithms, issuers))
             else:
                 found.append(read_pem(entry, kid, algorithms))
         except ConfigurationError as error:
@@ -118,7 +118,14 @@ def _entries(body: bytes) -> list[tuple[str | None, object]] | None:
     return list(members.items()) if members and is_pem else None
 
 
-def _read(entry: object, algorithms: Sequence[str], issuers: Collection[str]) -> Key:
+def read_jwk(
+    entry: object, algorithms: Sequence[str], issuers: Collection[str] = ()
+) -> Key:
+    """Read one public key; see :func:`read_jwks`.
+
+    Raises:
+        ConfigurationError: It is no public key, weak, or for no accepted algorithm.
+    """
     if not isinstance(entry, Mapping):
         msg = "not a JSON object"
         raise ConfigurationError(msg)

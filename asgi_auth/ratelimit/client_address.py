@@ -60,6 +60,14 @@ class ClientAddresses:
         """Whether a proxy is believed at all."""
         return self._trusts_unix or bool(self._networks)
 
+    def is_proxy(self, scope: Scope) -> bool:
+        """Tell whether the peer of the connection is one of the proxies."""
+        client = scope.get("client")
+        if client is None:
+            return self._trusts_unix
+
+        return self._trusts(_parse(str(client[0])))
+
     def of(self, scope: Scope) -> str:
         """Return the address as text; ``unknown`` where there is none."""
         client = scope.get("client")

@@ -58,13 +58,20 @@ class Challenge:
 
 BEARER = Challenge()
 
+_WITH_ERRORS = frozenset({"Bearer", "DPoP"})
+"""The schemes whose challenges say what is wrong (RFC 6750, 3; RFC 9449, 7.1)."""
+
 
 def format_challenge(challenge: Challenge, error: AuthError) -> bytes:
     """Write one challenge for *error*; values that cannot be quoted are left out."""
-    if error.oauth_error is None or challenge.scheme != "Bearer":
+    is_named = challenge.scheme in _WITH_ERRORS and error.oauth_error is not None
+    if not is_named or error.scheme not in {None, challenge.scheme}:
         return _format(challenge, ())
 
-    params = {"error": error.oauth_error, "error_description": error.public_message}
+    params = {
+        "error": str(error.oauth_error),
+        "error_description": error.public_message,
+    }
     return _format(challenge, (*params.items(), *_demands(error).items()))
 
 

@@ -191,6 +191,9 @@ class BackendContract:
             if recognise is None or credential is None or credential.error:
                 continue
 
+            if credential.scheme != "bearer":
+                continue  # Nobody asks it about others.
+
             slow = await _verdict(sample.backend, credential, sample)
             try:
                 quick: object = recognise(credential.token, credential.source)

@@ -192,9 +192,14 @@ class TokenVerifier:
 
         return token
 
-    def recaller(self, backend: str) -> Recall:
-        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`."""
-        return self._make_lane(backend, None)
+    def recaller(self, backend: str, *, confirmed: bool = False) -> Recall:
+        """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`.
+
+        Args:
+            backend: Its name.
+            confirmed: It has callers prove next that they have the key of a bound one.
+        """
+        return self._make_lane(backend, None, confirmed=confirmed)
 
     def decider(self, backend: str, *, confirmed: bool = False) -> Recall:
         """Return what decides for *backend* on any token, wherever it need not wait.

@@ -1,0 +1,124 @@
+"""See to it that what a token is bound to is checked, all of it (RFC 7800, section 3).
+
+It proves nothing itself, and knows no kind of proof: that is for what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from asgi_auth._asgi import Scope
+from asgi_auth._contract import Recognise, know_nobody
+from asgi_auth.credentials.credential import MAX_TOKEN
+from asgi_auth.credentials.reader import Credential
+from asgi_auth.credentials.sources import BearerHeader, Source
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.principal import Principal
+from asgi_auth.responses.challenge import Challenge
+from asgi_auth.typing import Confirmation
+
+__all__ = ["Confirmations"]
+
+_BEARER = "bearer"
+
+
+class Confirmations:
+    """The confirmations of one backend.
+
+    Args:
+        given: For each member of ``cnf`` at most one.
+
+    Attributes:
+        required: Whether a token that is not bound is refused.
+
+    Raises:
+        ConfigurationError: Two are for the same member.
+    """
+
+    __slots__ = ("_all", "_by_member", "required")
+
+    def __init__(self, given: Sequence[Confirmation]) -> None:
+        self._by_member = {each.member: each for each in given}
+        if len(self._by_member) != len(given):
+            msg = "Two confirmations are for the same member of cnf."
+            raise ConfigurationError(msg)
+
+        self.required = any(each.required for each in given)
+        # A bearer token may or may not be bound; one of another scheme must be.
+        schemes = [each.scheme.lower().replace(_BEARER, "") for each in given]
+        self._all = tuple(zip(given, schemes, strict=True))
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any."""
+        return bool(self._by_member)
+
+    def sources(self, given: Sequence[Source]) -> tuple[Source, ...]:
+        """Return *given*, and where bound tokens may come from besides."""
+        headers = [source for source in given if isinstance(source, BearerHeader)]
+        ways = {source.way for source in given}
+        longest = max([MAX_TOKEN, *(source.max_token for source in headers)])
+        more = [BearerHeader(each.scheme, longest) for each in self._by_member.values()]
+        return (*given, *(source for source in more if source.way not in ways))
+
+    def challenges(self, bearer: Challenge) -> tuple[Challenge, ...]:
+        """Return what a refusal tells the client to send, each scheme once."""
+        known = {} if self.required else {bearer.scheme.lower(): bearer}
+        for each in self._by_member.values():
+            known.setdefault(each.scheme.lower(), each.challenge(bearer))
+
+        return tuple(known.values())
+
+    def lane(self, confirmed: Recognise, plain: Recognise) -> Recognise:
+        """Return what recognises bearer tokens without waiting.
+
+        Args:
+            confirmed: Returns the principals of bound tokens too.
+            plain: Refuses those.
+        """
+        if self.required:
+            return know_nobody
+
+        # Without a proof that comes beside a bearer token, a bound one is refused.
+        if all(scheme for _, scheme in self._all):
+            return plain
+
+        def recognise(token: bytes, source: str = "header", /) -> Principal | None:
+            principal = confirmed(token, source)
+            if principal is None or principal.claims.get("cnf") is not None:
+                return None
+
+            return principal
+
+        return recognise
+
+    async def check(
+        self, principal: Principal, credential: Credential, scope: Scope
+    ) -> None:
+        """Pass a caller who has every key that the token is bound to.
+
+        Raises:
+            InvalidTokenError: It is bound to something that nobody checks, or is not
+                bound where it must be.
+            AuthError: The caller does not have the key, or that cannot be known.
+        """
+        confirmation = principal.claims.get("cnf")
+        bound = () if confirmation is None else self._of(confirmation)
+        for each, scheme in self._all:
+            is_wanted = each.required or scheme == credential.scheme
+            if is_wanted and each not in bound:
+                msg = f"the token is bound to no key (cnf has no {each.member})"
+                raise InvalidTokenError(msg)
+
+        for each in bound:
+            await each.check(principal, credential, scope)
+
+    def _of(self, confirmation: object) -> Sequence[Confirmation]:
+        """Return who checks what a token is bound to, if that is all of it."""
+        members = confirmation if isinstance(confirmation, Mapping) else {}
+        found = [self._by_member.get(member) for member in members]
+        known = [each for each in found if each is not None]
+        if not known or len(known) != len(found):
+            msg = "the token is bound in a way (cnf) that nobody checks here"
+            raise InvalidTokenError(msg)
+
+        return known
