@@ -26,7 +26,7 @@ from asgi_auth.stores.memory import MemoryStore
 __all__ = ["ALGORITHMS", "DPoP"]
 
 ALGORITHMS = ("ES256", "Ed25519", "EdDSA")
-"""How proofs may be signed by default. Each is small, quick to verify, and everywhere."""
+"""How proofs may be signed by default, in ways that are quick and known everywhere."""
 
 _LONGEST = 300
 _SPACE = "dpop"
@@ -169,27 +169,24 @@ class DPoP:
         if self._replay is not None:
             await self._spend(proof, self._replay)
 
-    async def proven(self, scope: Scope, thumbprint: str | None = None) -> str | None:
+    async def proven(self, scope: Scope) -> str | None:
         """Return the thumbprint of the key that a request for tokens has a proof of.
 
         Args:
             scope: Of the request.
-            thumbprint: That it must be; ``None``: any will do, and no proof as well.
+
+        Returns:
+            The thumbprint; ``None`` where no proof came.
 
         Raises:
-            InvalidProofError: A proof is needed and did not come, is bad, of another
-                key, or was used before.
+            InvalidProofError: The proof is bad, or was used before.
             UnavailableError: It cannot be known whether it was used before.
         """
         text = proof_in(scope)
-        if text is None and thumbprint is None:
+        if text is None:
             return None
 
-        if text is None:
-            msg = "the refresh token is bound to a key, and no DPoP header came"
-            raise InvalidProofError(msg)
-
-        proof = self._reader.read(text, scope, thumbprint=thumbprint)
+        proof = self._reader.read(text, scope)
         if self._replay is not None:
             await self._spend(proof, self._replay)
 

@@ -21,6 +21,7 @@ from asgi_auth.accounts import Account, AccountService
 from asgi_auth.config import AuthConfig
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Source
+from asgi_auth.dpop import DPoP
 from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import RateLimiter
@@ -79,6 +80,7 @@ class AuthRoutes:
             By default they are those of the account at each refresh, unless *tokens*
             has a ``claims_loader`` of its own, and a disabled account has no refresh.
         camel_case: Write ``accessToken`` and the like; both spellings are read.
+        dpop: Binds tokens to the key of whoever asks for them with a proof (RFC 9449).
         site: The own origin, other origins whose pages may use the cookies, and the
             proxies that say for whom they ask.
         cookies: Their names and attributes.
@@ -107,6 +109,7 @@ class AuthRoutes:
         models: RouteModels | None = None,
         insecure_keep_rights: bool = False,
         camel_case: bool = False,
+        dpop: DPoP | None = None,
         site: Site = Site(),
         cookies: Cookies = Cookies(),
         max_body: int = 64 * 1024,
@@ -136,6 +139,7 @@ class AuthRoutes:
             user_data=user_data,
             models=models_of(accounts, models),
             camel_case=camel_case,
+            dpop=dpop,
             clock=clock,
         )
         if not insecure_keep_rights:

@@ -21,9 +21,11 @@ from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.credentials.sources import BearerHeader, Cookie, Source
+from asgi_auth.dpop import DPoP
 from asgi_auth.errors import (
     ActorRefusedError,
     AuthenticationError,
+    InvalidRequestError,
     RateLimitedError,
     UnavailableError,
 )
@@ -87,6 +89,7 @@ class RouteContext:
         user_data: Gives what a user may see of the account's data, or ``None``.
         models: Those of the application's own.
         camel_case: Write ``accessToken`` instead of ``access_token``.
+        dpop: Binds tokens to the key of whoever proves to have one, or ``None``.
         clock: Returns Unix seconds.
     """
 
@@ -103,6 +106,7 @@ class RouteContext:
     user_data: Callable[[Account], Mapping[str, Any]] | None
     models: RouteModels
     camel_case: bool
+    dpop: DPoP | None
     clock: Clock
     sources: Sequence[Source] = field(init=False)
     _reader: CredentialReader = field(init=False, repr=False)
@@ -115,8 +119,9 @@ class RouteContext:
             sources.append(Cookie(self.cookies.access))
 
         object.__setattr__(self, "sources", tuple(sources))
-        object.__setattr__(self, "_reader", CredentialReader(sources))
-        backend = JWTBackend(self.tokens, sources=sources)
+        confirmations = () if self.dpop is None else (self.dpop,)
+        backend = JWTBackend(self.tokens, sources=sources, confirmations=confirmations)
+        object.__setattr__(self, "_reader", CredentialReader(backend.sources))
         object.__setattr__(self, "_backend", backend)
 
     # ------------------------------------------------------------------- reading
@@ -173,6 +178,24 @@ class RouteContext:
         if principal is None:
             raise AuthenticationError
         return principal
+
+    async def key_of(self, request: Request, medium: Medium) -> str | None:
+        """Return the thumbprint of the key that tokens are to be bound to, if any.
+
+        Raises:
+            InvalidRequestError: They go into cookies, which scripts cannot bind.
+            InvalidProofError: The proof is bad, or was used before.
+            UnavailableError: It cannot be known whether it was used before.
+        """
+        if self.dpop is None:
+            return None
+
+        thumbprint = await self.dpop.proven(request.scope)
+        if thumbprint is not None and self.medium(medium) == "cookie":
+            msg = "a proof came for tokens in cookies, which browsers send without one"
+            raise InvalidRequestError(msg)
+
+        return thumbprint
 
     def access_token(self, request: Request) -> tuple[str, bool] | None:
         """Return the access token, unverified, and whether it was sent on purpose."""
@@ -314,6 +337,9 @@ class RouteContext:
             device_token=device_token if in_body else None,
         )
         response = self.answer(shown)
+        if self.dpop is not None and self.dpop.nonces is not None:
+            response.headers["dpop-nonce"] = self.dpop.nonces.current()
+
         if self.cookies is not None and not in_body:
             mount = request.scope["root_path"]
             self.cookies.clear_stale(response, request.scope, mount)

@@ -69,13 +69,14 @@ class LogInRoutes:
         context = self._context
         await context.count("log_in_address", context.network(request))
         asked = await context.read(request, LoginRequest, form=LOGIN_FORM)
+        key = await context.key_of(request, asked.delivery)
         known = await self._known_device(request, asked)
         async with self._try(request, account_key(asked.login), known):
             account = await context.users.authenticate(asked.login, asked.password)
             factor = await self._second_factor(account, asked.code)
 
         device = context.device(request, asked.device_label)
-        pair = await self._open(account, factor, device)
+        pair = await self._open(account, factor, device, key)
         token = None
         if context.limiter is not None:
             token = self._devices.remember(asked.login, known)
@@ -118,7 +119,8 @@ class LogInRoutes:
 
         # First: the new one must not count as one too many, and end another device's.
         await context.tokens.revoke_session(present.sid)
-        pair = await self._open(account, factor, present.device)
+        key = caller.claims.get("cnf", {}).get("jkt")
+        pair = await self._open(account, factor, present.device, key)
         medium: Medium = "cookie" if caller.source == "cookie" else "body"
         response = await self._deliver(request, pair, medium=medium)
         context.tell("login.reauthenticated", account.id, pair.session_id)
@@ -177,7 +179,7 @@ class LogInRoutes:
         raise ConfigurationError(msg)
 
     async def _open(
-        self, account: Account, factor: Factor, device: Device
+        self, account: Account, factor: Factor, device: Device, key: str | None
     ) -> TokenPair:
         context = self._context
         pair = await context.tokens.issue(
@@ -188,6 +190,7 @@ class LogInRoutes:
             device=device,
             acr=factor.acr,
             amr=("pwd", *factor.amr),
+            thumbprint=key,
         )
         # All sessions may have been ended since the password was looked at.
         present = await context.users.find(account.id)

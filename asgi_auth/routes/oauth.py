@@ -11,7 +11,13 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from asgi_auth.errors import AuthenticationError, AuthError, AuthorizationError
+from asgi_auth.dpop import InvalidProofError, NonceRequiredError
+from asgi_auth.errors import (
+    AuthenticationError,
+    AuthError,
+    AuthorizationError,
+    InvalidRequestError,
+)
 from asgi_auth.routes.body import Form, is_form
 from asgi_auth.routes.errors import (
     MalformedBodyError,
@@ -25,6 +31,9 @@ _WORDS: Final[dict[type[AuthError], str]] = {
     UnsupportedGrantError: "unsupported_grant_type",
     MalformedBodyError: "invalid_request",
     UnprocessableBodyError: "invalid_request",
+    InvalidRequestError: "invalid_request",
+    NonceRequiredError: "use_dpop_nonce",
+    InvalidProofError: "invalid_dpop_proof",
     # What is wrong with a password or a refresh token is wrong with the grant.
     AuthenticationError: "invalid_grant",
     AuthorizationError: "invalid_grant",
@@ -60,7 +69,9 @@ async def in_oauth_form(
             "error_description": error.public_message,
             "code": error.code,
         }
-        return JSONResponse(document, 400, headers={"cache-control": "no-store"})
+        headers = {name.decode(): value.decode() for name, value in error.headers}
+        headers["cache-control"] = "no-store"
+        return JSONResponse(document, 400, headers=headers)
 
 
 def _word_of(error: AuthError) -> str | None:

@@ -77,9 +77,10 @@ class SessionRoutes:
         asked = await self._context.read(
             request, RefreshRequest, form=REFRESH_FORM, optional=True
         )
-        pair = await self._refresh(request, self._refresh_tokens(request, asked))
         # What came in a cookie stays out of the reach of scripts.
         medium: Medium = "cookie" if asked.refresh_token is None else "body"
+        key = await self._context.key_of(request, medium)
+        pair = await self._refresh(request, self._refresh_tokens(request, asked), key)
         return self._context.deliver(request, pair, medium=medium)
 
     @operations.add(
@@ -188,13 +189,17 @@ class SessionRoutes:
             self._context.clear_cookies(request, response)
         return response
 
-    async def _refresh(self, request: Request, tokens: tuple[str, ...]) -> TokenPair:
+    async def _refresh(
+        self, request: Request, tokens: tuple[str, ...], key: str | None
+    ) -> TokenPair:
         """Use the first of *tokens* that is good; each is of another session."""
         device = self._context.device(request)
         fault: AuthenticationError = AuthenticationError("no refresh token came")
         for number, token in enumerate(tokens):
             try:
-                return await self._context.tokens.refresh(token, device=device)
+                return await self._context.tokens.refresh(
+                    token, device=device, thumbprint=key
+                )
             except InvalidTokenError as error:
                 fault = error if number == 0 else fault
 

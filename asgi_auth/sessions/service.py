@@ -17,6 +17,7 @@ from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.assembly import Assembly
+from asgi_auth.sessions.binding import bound_to, check_binding
 from asgi_auth.sessions.impersonation import Impersonation
 from asgi_auth.sessions.lifetimes import SessionPolicy, check_minted, check_page
 from asgi_auth.sessions.refresher import ClaimsLoader
@@ -145,6 +146,7 @@ class TokenService(Impersonation):
         auth_time: float | None = None,
         acr: str | None = None,
         amr: Sequence[str] = (),
+        thumbprint: str | None = None,
     ) -> TokenPair:
         """Open a session for a user who has just logged in.
 
@@ -158,23 +160,29 @@ class TokenService(Impersonation):
             auth_time: When the user logged in, in Unix seconds; now by default.
             acr: Authentication context class (RFC 9470).
             amr: Authentication methods (RFC 8176).
+            thumbprint: Of the key that the tokens are bound to (RFC 9449).
 
         Raises:
             ConfigurationError: A value cannot go into a token.
             UnavailableError: The store is down.
         """
+        granted = Grant(scopes, roles, claims or {})
         session = await self._opener.open(
             subject_of(subject),
             auth_time=auth_time,
             acr=acr,
             amr=amr,
-            claims=Grant(scopes, roles, claims or {}).to_claims(),
+            claims={**granted.to_claims(), **bound_to(thumbprint)},
             device=device,
         )
         return self._issuer.pair(session, session.claims, ttl=self.access_ttl)
 
     async def refresh(
-        self, refresh_token: str, *, device: Device | None = None
+        self,
+        refresh_token: str,
+        *,
+        device: Device | None = None,
+        thumbprint: str | None = None,
     ) -> TokenPair:
         """Replace a refresh token (RFC 6749, section 6).
 
@@ -184,6 +192,7 @@ class TokenService(Impersonation):
         Args:
             refresh_token: The last one, or the one before within the grace.
             device: Where the request comes from; see *retry_from*.
+            thumbprint: Of the key that the client has shown, if it has.
 
         Raises:
             ExpiredTokenError: The token or its session has ended.
@@ -199,6 +208,7 @@ class TokenService(Impersonation):
             msg = "the refresh token is of another service"
             raise InvalidTokenError(msg)
 
+        check_binding(token.claims, thumbprint)
         session, grant = await self._refresher.refresh(token, device)
         return self._issuer.pair(session, grant, ttl=self.access_ttl)
 
@@ -211,11 +221,7 @@ class TokenService(Impersonation):
     ) -> Mapping[str, Any]:
         """Return the claims of a good token, read-only.
 
-        Args:
-            token: The token.
-            expected_type: What it must be.
-            insecure_ignore_confirmation: Take one that is bound to a key (``cnf``) too:
-                you see to it that whoever has sent it has the key.
+        One that is bound to a key is so with *insecure_ignore_confirmation* only.
 
         Raises:
             ExpiredTokenError: It was good once.

@@ -124,6 +124,8 @@ class TokenIssuer:
         """Write the access token of a session, dated by the store's clock."""
         claims = {
             **grant,
+            # Whatever is granted by now: a refresh never loosens it.
+            "cnf": session.claims.get("cnf"),
             "sid": session.sid,
             "auth_time": int(session.auth_time),
             "acr": session.acr,
@@ -153,6 +155,7 @@ class TokenIssuer:
                 "sid": session.sid,
                 "seq": session.seq,
                 "client_id": self.client_id,
+                "cnf": session.claims.get("cnf"),
                 "jti": b64url_encode(digest[:16]).decode(),
             },
         )
@@ -174,6 +177,7 @@ class TokenIssuer:
             expires_in=int(min(ttl, session.expires_at - began)),
             refresh_expires_in=int(session.idle_expires_at - began),
             scope=grant.get("scope", ""),
+            token_type="DPoP" if session.claims.get("cnf") else "Bearer",
             session_id=session.sid,
         )
 

@@ -17,7 +17,7 @@ class TokenPair:
         expires_in: Seconds that the access token lives.
         refresh_expires_in: Seconds that the refresh token lives.
         scope: What the access token allows, with spaces in between.
-        token_type: Always ``Bearer``.
+        token_type: ``Bearer``, or ``DPoP`` where they are bound to a key.
         session_id: The session of both (their ``sid``).
     """
 

@@ -63,7 +63,7 @@ def introspection(**options):
 BACKENDS = {
     "jwt": lambda **options: JWTBackend(forge.verifier("ES256", **options)),
     "jwt without a memory": lambda **options: JWTBackend(
-        forge.verifier("ES256", cache=None, **options)
+        forge.verifier("ES256", cache_size=0, **options)
     ),
     "issuers": lambda **options: IssuersBackend(trusted(**options)),
     "assertions": lambda **options: IssuersBackend(
@@ -156,7 +156,7 @@ async def test_a_token_that_was_confirmed_once_is_no_bearer_token_after():
 
 
 async def test_without_a_memory_it_is_confirmed_each_time():
-    verifier = forge.verifier("ES256", cache=None)
+    verifier = forge.verifier("ES256", cache_size=0)
     bound = forge.token("ES256", cnf=BOUND)
     assert verifier.decider("jwt", confirmed=True)(bound).subject == "ada"
     with pytest.raises(InvalidTokenError):

@@ -1,0 +1,43 @@
+"""Bind a session to the key of its client, for good (RFC 9449, section 5).
+
+The session remembers the key's thumbprint among the claims of its access tokens, and
+its refresh tokens name it too: a thief is refused before any store is asked. Proofs are
+looked at elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgi_auth.errors import InvalidTokenError
+
+__all__ = ["bound_to", "check_binding"]
+
+
+def bound_to(thumbprint: str | None) -> dict[str, Any]:
+    """Return the claims that bind a token to a key (RFC 9449, section 6.1).
+
+    Args:
+        thumbprint: Of the key, or ``None`` for a token that is not bound.
+    """
+    return {} if thumbprint is None else {"cnf": {"jkt": thumbprint}}
+
+
+def check_binding(claims: Mapping[str, Any], thumbprint: str | None) -> None:
+    """Pass a refresh token whose client has the key that it is bound to.
+
+    A token that is not bound stays so, whatever key its client has: whoever came first
+    with a key would otherwise have the session for itself.
+
+    Args:
+        claims: Of the refresh token.
+        thumbprint: Of the key that the client has shown, if it has.
+
+    Raises:
+        InvalidTokenError: It has shown another, or none.
+    """
+    bound = claims.get("cnf")
+    if bound is not None and bound != {"jkt": thumbprint}:
+        msg = "the refresh token is bound to a key that its sender has not shown"
+        raise InvalidTokenError(msg)
