@@ -26,6 +26,7 @@ from asgi_auth.errors import (
 from asgi_auth.principal import is_user
 from asgi_auth.ratelimit.client_address import network_of
 from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.binding import check_binding
 from asgi_auth.sessions.lifetimes import RetryFrom, SessionPolicy
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.stores.base import Store
@@ -112,12 +113,15 @@ class Refresher:
 
         self._claims_loader, self._lender = claims_loader, lender
 
-    async def refresh(self, token: VerifiedToken, device: Device | None) -> Refreshed:
+    async def refresh(
+        self, token: VerifiedToken, device: Device | None, thumbprint: str | None
+    ) -> Refreshed:
         """Advance the session of *token*, or end it and raise.
 
         Args:
             token: Whose signature is good.
             device: Where it comes from, if that is known.
+            thumbprint: Of the key that the client has shown, if it has.
 
         Raises:
             ExpiredTokenError: The session has ended.
@@ -132,6 +136,7 @@ class Refresher:
             msg = "a refresh token without sid or seq"
             raise InvalidTokenError(msg)
 
+        check_binding(token.claims, thumbprint)
         await self._refuse_revoked(token, sid)
         grant = await self.renewed_grant(token.subject, sid)
         rotation = await self._store.rotate(

@@ -17,7 +17,7 @@ from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.assembly import Assembly
-from asgi_auth.sessions.binding import bound_to, check_binding
+from asgi_auth.sessions.binding import bound_to
 from asgi_auth.sessions.impersonation import Impersonation
 from asgi_auth.sessions.lifetimes import SessionPolicy, check_minted, check_page
 from asgi_auth.sessions.refresher import ClaimsLoader
@@ -208,8 +208,7 @@ class TokenService(Impersonation):
             msg = "the refresh token is of another service"
             raise InvalidTokenError(msg)
 
-        check_binding(token.claims, thumbprint)
-        session, grant = await self._refresher.refresh(token, device)
+        session, grant = await self._refresher.refresh(token, device, thumbprint)
         return self._issuer.pair(session, grant, ttl=self.access_ttl)
 
     async def verify(
@@ -219,9 +218,7 @@ class TokenService(Impersonation):
         *,
         insecure_ignore_confirmation: bool = False,
     ) -> Mapping[str, Any]:
-        """Return the claims of a good token, read-only.
-
-        One that is bound to a key is so with *insecure_ignore_confirmation* only.
+        """Return the claims of a good token, read-only; not of one bound to a key.
 
         Raises:
             ExpiredTokenError: It was good once.
