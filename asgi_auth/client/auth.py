@@ -16,9 +16,11 @@ from asgi_auth.client.endpoint import RefreshEndpoint, origins_of
 from asgi_auth.client.errors import LoggedOutError, RefreshFailedError
 from asgi_auth.client.flow import BearerFlow, Step
 from asgi_auth.client.grants import Grant, GrantEndpoint
+from asgi_auth.client.proofs import ProofFlows, Proofs, hear_from
 from asgi_auth.client.renewer import Renewer, Save
 from asgi_auth.client.sending import Send, asend, send
 from asgi_auth.client.tokens import Tokens
+from asgi_auth.dpop.signer import ProofSigner
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["BearerAuthFlows"]
@@ -53,6 +55,8 @@ class BearerAuthFlows:
         timeout: Seconds that a request waits for a refresh.
         client: Sends the refresh; an ``AsyncClient`` does so for asynchronous requests
             on asyncio only. ``None`` opens a ``Client`` for each refresh.
+        dpop: Tokens are bound to a key (RFC 9449): one that is made now and never
+            leaves the process, or that of a signer. Bearer tokens are refused then.
         clock: The local time, in seconds since the Unix epoch.
 
     Raises:
@@ -60,6 +64,7 @@ class BearerAuthFlows:
     """
 
     _library: ClassVar[Any]
+    _proof_auth: ClassVar[type[ProofFlows]]
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class BearerAuthFlows:
         skew: float = 30.0,
         timeout: float = 10.0,
         client: Any = None,
+        dpop: ProofSigner | bool = False,
         clock: Clock | None = None,
     ) -> None:
         if skew < 0 or timeout <= 0:
@@ -87,13 +93,16 @@ class BearerAuthFlows:
             msg = "Give BearerAuth a grant or a form, not both."
             raise ConfigurationError(msg)
 
-        endpoint = RefreshEndpoint(refresh_url, form=form)
+        self._clock = clock or steady_clock()
+        signer = ProofSigner() if dpop is True else dpop or None
+        self._proofs = None if signer is None else Proofs(signer, self._clock)
+        endpoint = RefreshEndpoint(refresh_url, form=form, proofs=self._proofs)
         if grant is not None:
-            endpoint, tokens = GrantEndpoint(refresh_url, grant), tokens or Tokens()
+            endpoint = GrantEndpoint(refresh_url, grant, proofs=self._proofs)
+            tokens = tokens or Tokens()
 
         self._origins = origins_of(origins) | {endpoint.origin}
         self._skew = skew
-        self._clock = clock or steady_clock()
         self._renewer = Renewer(
             tokens,
             endpoint=endpoint,
@@ -112,6 +121,19 @@ class BearerAuthFlows:
     def tokens(self) -> Tokens | None:
         """The present tokens; ``None`` before a log-in, and when it has ended."""
         return self._renewer.tokens
+
+    @property
+    def for_log_in(self) -> ProofFlows:
+        """Authentication for the log-in itself: proofs of the key, and no token.
+
+        Raises:
+            ConfigurationError: Without ``dpop`` there is no key.
+        """
+        if self._proofs is None:
+            msg = "Only with dpop=True is there something to log in with."
+            raise ConfigurationError(msg)
+
+        return self._proof_auth(self._proofs)
 
     def replace(self, tokens: Tokens | None) -> None:
         """Take the tokens of another log-in, or forget them; ``save`` is not called.
@@ -150,12 +172,17 @@ class BearerAuthFlows:
             return
 
         flow = self._begin()
-        _attach(request, _drive(self._renewer, _prepare(flow, self._clock)))
+        _drive(self._renewer, _prepare(flow, self._clock))
+        self._attach(request, flow)
         response = yield request
+        if self._wants_another_proof(request, response):
+            response.read()
+            response = yield self._again(response, flow)
+
         if self._judge(flow, request, response) is Step.REFRESH:
             response.read()  # Its connection may be the one that the refresh needs.
             flow.renewed(self._renewer.renew(flow.tokens))
-            yield _again(response, flow)
+            yield self._again(response, flow)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send a request with a token; as :meth:`sync_auth_flow`."""
@@ -164,12 +191,17 @@ class BearerAuthFlows:
             return
 
         flow = self._begin()
-        _attach(request, await _adrive(self._renewer, _prepare(flow, self._clock)))
+        await _adrive(self._renewer, _prepare(flow, self._clock))
+        self._attach(request, flow)
         response = yield request
+        if self._wants_another_proof(request, response):
+            await response.aread()
+            response = yield self._again(response, flow)
+
         if self._judge(flow, request, response) is Step.REFRESH:
             await response.aread()
             flow.renewed(await self._renewer.arenew(flow.tokens))
-            yield _again(response, flow)
+            yield self._again(response, flow)
 
     def _begin(self) -> BearerFlow:
         return self._renewer.begin(self._skew)
@@ -182,21 +214,49 @@ class BearerAuthFlows:
     def _judge(self, flow: BearerFlow, request: Any, response: Any) -> Step:
         """Decide about an answer; after redirects it is to another request."""
         sent = response.request
-        if sent.headers.get("authorization") != _field(flow.tokens):
-            return Step.GIVE
-
-        if not self._is_for_us(sent):
+        if not self._has_sent(flow, sent):
             return Step.GIVE
 
         step = flow.answered(
             response.status_code,
             response.headers.get_list("www-authenticate"),
             self._clock(),
-            repeatable=_is_buffered(sent) or _is_body_of(request, sent),
+            repeatable=_is_repeatable(request, sent),
+            schemes=() if self._proofs is None else ("dpop",),
         )
         if step is Step.DROP:
             self._renewer.drop(flow.tokens)
         return step
+
+    def _has_sent(self, flow: BearerFlow, sent: Any) -> bool:
+        field = sent.headers.get("authorization")
+        return field == self._field(flow.tokens) and self._is_for_us(sent)
+
+    def _wants_another_proof(self, request: Any, response: Any) -> bool:
+        """Learn from an answer, and tell whether to ask again with another proof."""
+        sent = response.request
+        if self._proofs is None or not self._is_for_us(sent):
+            return False
+
+        hear_from(self._proofs, response)
+        lines = response.headers.get_list("www-authenticate")
+        refused = self._proofs.are_refused(response.status_code, lines)
+        return refused and _is_repeatable(request, sent)
+
+    def _field(self, tokens: Tokens) -> str:
+        scheme = "Bearer" if self._proofs is None else "DPoP"
+        return f"{scheme} {tokens.access_token}"
+
+    def _attach(self, request: Any, flow: BearerFlow) -> None:
+        request.headers["Authorization"] = self._field(flow.tokens)
+        if self._proofs is not None:
+            url, token = str(request.url), flow.tokens.access_token
+            request.headers.update(self._proofs.fields(request.method, url, token))
+
+    def _again(self, response: Any, flow: BearerFlow) -> Any:
+        """Return the request that was refused, not the one redirected to it."""
+        self._attach(response.request, flow)
+        return response.request
 
     def _sender(self, client: Any, timeout: float) -> Send:
         if client is None:
@@ -265,24 +325,12 @@ async def _adrive(renewer: Renewer, preparation: _Preparation) -> str:
     raise AssertionError  # A preparation asks once.
 
 
-def _field(tokens: Tokens) -> str:
-    return f"Bearer {tokens.access_token}"
+def _is_repeatable(request: Any, sent: Any) -> bool:
+    """Tell whether a body can be sent again, also one that a redirect took along."""
+    if _is_buffered(sent):
+        return True
 
-
-def _attach(request: Any, token: str) -> None:
-    request.headers["Authorization"] = f"Bearer {token}"
-
-
-def _again(response: Any, flow: BearerFlow) -> Any:
-    """Return the request that was refused: not the one that was redirected to it."""
-    request = response.request
-    request.headers["Authorization"] = _field(flow.tokens)
-    return request
-
-
-def _is_body_of(request: Any, redirected: Any) -> bool:
-    """Tell whether a redirect has taken along a body that is buffered."""
-    return redirected.stream is request.stream and _is_buffered(request)
+    return sent.stream is request.stream and _is_buffered(request)
 
 
 def _is_buffered(request: Any) -> bool:

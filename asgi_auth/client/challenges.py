@@ -6,10 +6,15 @@ Nothing is guessed: a field that breaks the grammar says nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-__all__ = ["ReceivedChallenge", "parse_challenges", "says_invalid_token"]
+__all__ = [
+    "ReceivedChallenge",
+    "errors_of",
+    "parse_challenges",
+    "says_invalid_token",
+]
 
 _LONGEST = 8192
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -62,18 +67,25 @@ def parse_challenges(text: str) -> list[ReceivedChallenge]:
     return found
 
 
-def says_invalid_token(lines: Iterable[str]) -> bool:
-    """Tell whether a Bearer challenge calls the token invalid (RFC 6750, 3.1).
+def says_invalid_token(lines: Iterable[str], *schemes: str) -> bool:
+    """Tell whether a challenge calls the token invalid (RFC 6750, 3.1; RFC 9449, 7.1).
 
     Args:
         lines: The field lines, each as it came.
+        schemes: Whose challenges count beside those of Bearer, in lower case.
     """
-    return any(_is_invalid_token(challenge) for challenge in _readable(lines))
+    return "invalid_token" in errors_of(lines, "bearer", *schemes)
 
 
-def _is_invalid_token(challenge: ReceivedChallenge) -> bool:
-    params: Mapping[str, str] = challenge.params
-    return challenge.scheme == "bearer" and params.get("error") == "invalid_token"
+def errors_of(lines: Iterable[str], *schemes: str) -> set[str]:
+    """Return what the challenges of some schemes say is wrong.
+
+    Args:
+        lines: The field lines, each as it came.
+        schemes: In lower case.
+    """
+    named = (each for each in _readable(lines) if each.scheme in schemes)
+    return {each.params["error"] for each in named if "error" in each.params}
 
 
 def _readable(lines: Iterable[str]) -> Iterable[ReceivedChallenge]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +19,7 @@ from asgi_auth.client.errors import (
     LoggedOutError,
     RefreshFailedError,
 )
+from asgi_auth.client.proofs import Proofs, server_time
 from asgi_auth.client.tokens import Tokens
 
 __all__ = [
@@ -49,12 +49,14 @@ class RefreshAnswer:
         challenges: The lines of ``WWW-Authenticate``.
         date: The field ``Date``.
         body: The content.
+        nonce: The field ``DPoP-Nonce``.
     """
 
     status: int
     challenges: tuple[str, ...] = ()
     date: str | None = None
     body: bytes = field(default=b"", repr=False)
+    nonce: str | None = None
 
 
 class RefreshEndpoint:
@@ -64,17 +66,25 @@ class RefreshEndpoint:
         url: Its address: https, or http to this machine.
         form: Other fields of the form of RFC 6749, section 6, for instance
             ``client_id``; ``None`` asks with JSON, as ``AuthRoutes`` reads it too.
+        proofs: Of the key that the tokens are bound to, if they are.
 
     Raises:
         ConfigurationError: The address is not safe.
     """
 
-    __slots__ = ("_form", "origin", "url")
+    __slots__ = ("_form", "_proofs", "origin", "url")
 
     renews_anything: ClassVar[bool] = False
     """Whether it gives tokens to who has no refresh token."""
 
-    def __init__(self, url: str, *, form: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        proofs: Proofs | None = None,
+    ) -> None:
+        self._proofs = proofs
         self.url: str = check_url(url, "refresh_url")
         self.origin: tuple[str, str, int | None] = origin_of(url)
         self._form = None if form is None else dict(form)
@@ -96,7 +106,18 @@ class RefreshEndpoint:
             "accept": "application/json",
             "accept-encoding": "identity",
         }
+        if self._proofs is not None:
+            headers |= self._proofs.fields("POST", self.url)
+
         return headers, body.encode()
+
+    def wants_another_proof(self, answer: RefreshAnswer) -> bool:
+        """Learn from an answer, and tell whether to ask again with another proof."""
+        if self._proofs is None:
+            return False
+
+        self._proofs.hear(self.url, nonce=answer.nonce, date=answer.date)
+        return self._proofs.are_refused(answer.status, answer.challenges, answer.body)
 
     def read(self, answer: RefreshAnswer, old: Tokens, *, asked_at: float) -> Tokens:
         """Return the new tokens.
@@ -122,7 +143,10 @@ class RefreshEndpoint:
 
         try:
             tokens = Tokens.from_answer(
-                found, received_at=asked_at, server_time=_time(answer.date)
+                found,
+                received_at=asked_at,
+                server_time=server_time(answer.date),
+                token_type="Bearer" if self._proofs is None else "DPoP",
             )
         except BadAnswerError as error:
             raise RefreshFailedError(str(error)) from error
@@ -162,11 +186,3 @@ def parse_body(body: bytes) -> Mapping[str, Any]:
         return {}
 
     return found if isinstance(found, dict) else {}
-
-
-def _time(date: str | None) -> float | None:
-    """Read a ``Date`` (RFC 9110, section 6.6.1)."""
-    try:
-        return None if date is None else parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None

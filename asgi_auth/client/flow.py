@@ -96,7 +96,13 @@ class BearerFlow:
         return None if left is None or left <= 0 else Step.SEND
 
     def answered(
-        self, status: int, challenges: Iterable[str], now: float, *, repeatable: bool
+        self,
+        status: int,
+        challenges: Iterable[str],
+        now: float,
+        *,
+        repeatable: bool,
+        schemes: Iterable[str] = (),
     ) -> Step:
         """Decide what to do with the answer to a request that had the token.
 
@@ -105,11 +111,13 @@ class BearerFlow:
             challenges: The lines of ``WWW-Authenticate``.
             now: The present time.
             repeatable: The request can be sent again as it was.
+            schemes: Whose challenges count beside those of Bearer, in lower case.
         """
         if self._renewed or not self._can_renew:
             return Step.GIVE
 
-        if status != _UNAUTHORIZED or not says_invalid_token(challenges):
+        is_refused = status == _UNAUTHORIZED
+        if not is_refused or not says_invalid_token(challenges, *schemes):
             return Step.GIVE
 
         # A server that refuses what a refresh has just brought will refuse the next

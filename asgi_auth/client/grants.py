@@ -14,6 +14,7 @@ from urllib.parse import quote_plus, urlencode
 
 from asgi_auth.client.endpoint import RefreshAnswer, RefreshEndpoint, parse_body
 from asgi_auth.client.errors import LoggedOutError, RefreshFailedError
+from asgi_auth.client.proofs import Proofs
 from asgi_auth.client.tokens import Tokens
 from asgi_auth.errors import ConfigurationError
 
@@ -147,6 +148,7 @@ class GrantEndpoint(RefreshEndpoint):
     Args:
         url: Its address: https, or http to this machine.
         grant: What it is asked for.
+        proofs: Of the key that the tokens are to be bound to, if they are.
 
     Raises:
         ConfigurationError: The address is not safe.
@@ -156,8 +158,8 @@ class GrantEndpoint(RefreshEndpoint):
 
     renews_anything: ClassVar[bool] = True
 
-    def __init__(self, url: str, grant: Grant) -> None:
-        super().__init__(url, form={})
+    def __init__(self, url: str, grant: Grant, *, proofs: Proofs | None = None) -> None:
+        super().__init__(url, form={}, proofs=proofs)
         self._grant = grant
 
     def ask(self, refresh_token: str) -> tuple[dict[str, str], bytes]:
@@ -169,6 +171,8 @@ class GrantEndpoint(RefreshEndpoint):
             "accept": "application/json",
             "accept-encoding": "identity",
         }
+        if self._proofs is not None:
+            headers |= self._proofs.fields("POST", self.url)
         if client is not None:
             headers |= client.headers()
             fields += client.fields().items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from asgi_auth.client.auth import BearerAuthFlows
+from asgi_auth.client.proofs import ProofFlows
 from asgi_auth.errors import MissingExtraError
 
 try:
@@ -21,7 +22,12 @@ except ImportError as _error:
 __all__ = ["BearerAuth"]
 
 
+class _ProofAuth(ProofFlows, httpx2.Auth):
+    """Proofs for log-ins."""
+
+
 class BearerAuth(BearerAuthFlows, httpx2.Auth):
     """:class:`~asgi_auth.client.auth.BearerAuthFlows` for clients of httpx2."""
 
     _library: ClassVar[Any] = httpx2
+    _proof_auth: ClassVar[type[ProofFlows]] = _ProofAuth

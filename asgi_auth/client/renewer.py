@@ -22,7 +22,7 @@ import anyio
 
 from asgi_auth._clock import Clock
 from asgi_auth._logs import package_logger
-from asgi_auth.client.endpoint import RefreshEndpoint
+from asgi_auth.client.endpoint import RefreshAnswer, RefreshEndpoint
 from asgi_auth.client.errors import ClientError, LoggedOutError, RefreshFailedError
 from asgi_auth.client.flow import BearerFlow
 from asgi_auth.client.sending import Send
@@ -198,8 +198,10 @@ class Renewer:
     def _refresh(self, stale: Tokens, loop: _Loop) -> Tokens:
         try:
             asked_at = self._clock()
-            headers, body = self._endpoint.ask(stale.refresh_token or "")
-            answer = self._settle(self._send(self._endpoint.url, headers, body), loop)
+            answer = self._ask(stale, loop)
+            if self._endpoint.wants_another_proof(answer):
+                answer = self._ask(stale, loop)
+
             return self._endpoint.read(answer, stale, asked_at=asked_at)
         except ClientError:
             raise
@@ -207,6 +209,12 @@ class Renewer:
             # Whatever a driver calls its outages; also the end of an event loop.
             msg = f"the refresh endpoint cannot be reached: {type(error).__name__}"
             raise RefreshFailedError(msg) from error
+
+    def _ask(self, stale: Tokens, loop: _Loop) -> RefreshAnswer:
+        headers, body = self._endpoint.ask(stale.refresh_token or "")
+        answer = self._send(self._endpoint.url, headers, body)
+        settled: RefreshAnswer = self._settle(answer, loop)
+        return settled
 
     def _land(self, flight: Future[Tokens], tokens: Tokens | None, loop: _Loop) -> bool:
         """Keep what came, before any request goes out with it."""

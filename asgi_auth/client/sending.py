@@ -66,5 +66,6 @@ def _read(answer: Any, content: bytearray) -> RefreshAnswer:
         status=answer.status_code,
         challenges=tuple(answer.headers.get_list("www-authenticate")),
         date=answer.headers.get("date"),
+        nonce=answer.headers.get("dpop-nonce"),
         body=bytes(content),
     )

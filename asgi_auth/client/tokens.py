@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from asgi_auth._clock import system_clock
 from asgi_auth.client.errors import BadAnswerError
@@ -57,6 +57,7 @@ class Tokens:
         *,
         received_at: float | None = None,
         server_time: float | None = None,
+        token_type: Literal["Bearer", "DPoP"] = "Bearer",  # noqa: S107
     ) -> Self:
         """Read the JSON of a log-in or a refresh (RFC 6749, section 5.1).
 
@@ -69,6 +70,7 @@ class Tokens:
             received_at: When it came, by the local clock; ``None``: just now.
             server_time: What the server's ``Date`` said, for answers without
                 ``expires_in``.
+            token_type: What the access token must be.
 
         Raises:
             BadAnswerError: It holds no access token, or one of another type.
@@ -80,8 +82,9 @@ class Tokens:
             msg = "the answer holds no access token"
             raise BadAnswerError(msg)
 
-        if kind is not None and kind.lower() != "bearer":
-            msg = "the access token is not a bearer token"
+        # A token that says nothing is a bearer token, and bound to no key.
+        if (kind or "Bearer").lower() != token_type.lower():
+            msg = f"the access token is not of the type {token_type}"
             raise BadAnswerError(msg)
 
         now = system_clock() if received_at is None else received_at

@@ -10,6 +10,7 @@ from asgi_auth.dpop.certificates import ClientCertificate
 from asgi_auth.dpop.confirmation import DPoP
 from asgi_auth.dpop.errors import InvalidProofError, NonceRequiredError
 from asgi_auth.dpop.nonces import Nonces
+from asgi_auth.dpop.signer import ProofSigner
 
 __all__ = [
     "ClientCertificate",
@@ -17,4 +18,5 @@ __all__ = [
     "InvalidProofError",
     "NonceRequiredError",
     "Nonces",
+    "ProofSigner",
 ]

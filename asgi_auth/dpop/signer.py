@@ -53,6 +53,7 @@ class ProofSigner:
         *,
         token: str | None = None,
         nonce: str | None = None,
+        now: float | None = None,
     ) -> str:
         """Return a proof for one request.
 
@@ -61,12 +62,13 @@ class ProofSigner:
             url: Of the request; its query and fragment are left out.
             token: The access token that goes with it.
             nonce: The server's last one.
+            now: The server's time, where that is known; by default the clock's.
         """
         claims: dict[str, object] = {
             "jti": token_urlsafe(16),
             "htm": method,
             "htu": url.partition("#")[0].partition("?")[0],
-            "iat": int(self._clock()),
+            "iat": int(self._clock() if now is None else now),
         }
         if token is not None:
             claims["ath"] = token_hash(token.encode("ascii"))
