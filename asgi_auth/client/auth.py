@@ -124,7 +124,7 @@ class BearerAuthFlows:
 
     @property
     def for_log_in(self) -> ProofFlows:
-        """Authentication for the log-in itself: proofs of the key, and no token.
+        """What a log-in itself is sent with, which is proofs of the key and no token.
 
         Raises:
             ConfigurationError: Without ``dpop`` there is no key.

@@ -88,6 +88,11 @@ def tidy(claims: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, str) and value.lower() in _ACCESS[name]:
             del said[name]
 
+    # A token that has to come with a proof is known by what it is bound to.
+    kind = said.get("token_type")
+    if isinstance(kind, str) and kind.lower() == "dpop" and said.get("cnf") is not None:
+        del said["token_type"]
+
     return said
 
 

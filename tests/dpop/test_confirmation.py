@@ -60,7 +60,7 @@ def introspection(confirmations):
         asked.append(body)
         said = {"active": True, "sub": "ada", "aud": forge.AUDIENCE}
         if OPAQUE in body:
-            said["cnf"] = {"jkt": CLIENT.thumbprint()}
+            said |= {"cnf": {"jkt": CLIENT.thumbprint()}, "token_type": "DPoP"}
         return HTTPAnswer(200, {}, json.dumps(said).encode())
 
     backend = IntrospectionBackend(
