@@ -6,6 +6,7 @@ It is handed to backends and to the log-in routes; it identifies nobody itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Message, Receive, Scope, Send
@@ -167,7 +168,7 @@ class DPoP:
         token = credential.token
         proof = self._reader.read(text, scope, token=token, thumbprint=thumbprint)
         if self._replay is not None:
-            await self._spend(proof, self._replay)
+            await self._spend(proof, self._replay, scope["headers"])
 
     async def proven(self, scope: Scope) -> str | None:
         """Return the thumbprint of the key that a request for tokens has a proof of.
@@ -188,7 +189,7 @@ class DPoP:
 
         proof = self._reader.read(text, scope)
         if self._replay is not None:
-            await self._spend(proof, self._replay)
+            await self._spend(proof, self._replay, scope["headers"])
 
         return proof.thumbprint
 
@@ -217,7 +218,12 @@ class DPoP:
 
         return with_nonces
 
-    async def _spend(self, proof: Proof, replay: OnceStore) -> None:
+    async def _spend(self, proof: Proof, replay: OnceStore, request: object) -> None:
+        # Of one request, routes may ask below a middleware that has asked before them.
+        spent = _spent.get()
+        if spent is not None and spent[0] is request and spent[1:] == (replay, proof):
+            return
+
         # A digest with a point between: no two pairs of texts read the same.
         key = f"{proof.thumbprint}.{proof.jti}"
         # A second more, because clocks of a store and of workers differ.
@@ -225,6 +231,15 @@ class DPoP:
         if not await replay.once(_SPACE, key, ttl=ttl):
             msg = "the proof was used before (jti)"
             raise InvalidProofError(msg)
+
+        _spent.set((request, replay, proof))
+
+
+_spent: ContextVar[tuple[object, OnceStore, Proof] | None] = ContextVar(
+    "asgi_auth_dpop_spent", default=None
+)
+"""The last proof that was used up here. The list of its request's headers is the same
+object in all copies of a scope, and no other request's."""
 
 
 def _has_proof(scope: Scope) -> bool:

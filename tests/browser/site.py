@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from email.utils import formatdate
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -118,7 +119,11 @@ class Site:
                     Mount("/auth", self.world.routes),
                 ]
             ),
-            JWTBackend(self.world.tokens, sources=sources),
+            JWTBackend(
+                self.world.tokens,
+                sources=sources,
+                confirmations=[routes["dpop"]] if "dpop" in routes else [],
+            ),
             required=True,
             public_paths=[
                 *("/", "/page.js", "/busy", "/away"),
@@ -145,6 +150,10 @@ class Site:
         async def tell(message):
             if path in self.mute:
                 await self.mute[path].wait()
+            if message["type"] == "http.response.start":
+                # The servers of tests have no ticks, by which uvicorn dates answers.
+                date = (b"date", formatdate(usegmt=True).encode())
+                message = {**message, "headers": [*message["headers"], date]}
             await send(message)
 
         await self._app(scope, receive, tell)

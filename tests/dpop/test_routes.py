@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from asgi_auth import (
+    AuthenticationMiddleware,
     InvalidTokenError,
+    JWTBackend,
     KeySet,
     MemoryStore,
     TokenService,
@@ -267,3 +269,21 @@ async def test_any_service_can_bind_what_it_issues():
     assert fresh.token_type == "DPoP"
     with pytest.raises(InvalidTokenError):
         await tokens.verify(fresh.access_token)
+
+
+async def test_routes_below_a_middleware_look_at_a_proof_again_and_use_it_up_once(
+    place,
+):
+    api = AuthenticationMiddleware(
+        place.world.routes,
+        JWTBackend(place.world.tokens, confirmations=[place.dpop]),
+        required=True,
+        public_paths=place.world.routes.public_paths(""),
+    )
+    async with place.world.client(app=api) as client:
+        pair = await log_in(place, client)
+        headers = place.bound("GET", "/me", pair)
+        assert (await client.get("/me", headers=headers)).status_code == 200
+        for _ in range(2):
+            answer = await client.get("/me", headers=headers)
+            assert_problem(answer, 401, "invalid_dpop_proof")

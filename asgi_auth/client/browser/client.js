@@ -12,6 +12,7 @@
  *       storage: "memory",   // or "cookie": as AuthRoutes(delivery=...) says
  *       skew: 30,            // refresh so long before the access token ends
  *       origins: [],         // other origins that may be sent the token
+ *       dpop: false,         // bind the tokens to a key that never leaves the browser
  *     });
  *     await auth.resume();                        // state: asks other tabs, or cookies
  *     await auth.register({ email, password });   // the account
@@ -37,6 +38,10 @@
  * "refused", "limited", "unavailable", "logged_out" or "misuse"; a `code`, a `status`
  * (0 without an answer) and `retryAfter` (seconds, or null).
  *
+ * With `dpop` (RFC 9449) each request has a proof, made with a key that WebCrypto keeps:
+ * no script can read it, all tabs share it, and it outlives them. The server must bind
+ * the tokens; what it wants in proofs, its nonces and its time, is found out.
+ *
  * @module
  */
 
@@ -50,7 +55,10 @@
  * @property {"memory" | "cookie"} [storage] Who keeps the tokens: this, or the browser.
  * @property {number} [skew] Seconds before the end at which a token is replaced.
  * @property {string[]} [origins] Further origins that may get the token.
+ * @property {boolean} [dpop] Whether tokens are bound to a key of this browser.
  */
+
+/** @typedef {{ key: CryptoKey, jwk: object }} ProofKey */
 
 /**
  * What is known of the tokens. With cookies, both are null.
@@ -89,6 +97,7 @@ const FIRST_WAIT_MS = 500; // Before a stream of events that has ended is opened
 const LEAP_MS = 1e12; // More than clocks differ; no stamp may lie further ahead.
 // Sandboxed pages must not use the locks that their browser has.
 const locks = origin === "null" ? undefined : navigator.locks;
+const PROOF_FAULTS = ["use_dpop_nonce", "invalid_dpop_proof"]; // Another may do.
 const REVOKED = 3000; // The server's own code for a session that is over.
 
 /**
@@ -131,6 +140,11 @@ class Client {
   #cookies;
   #skew;
   #origins;
+  #dpop;
+  /** @type {Promise<ProofKey> | null} */
+  #key = null;
+  /** @type {Map<string, { nonce?: string | undefined, ahead: number }>} */
+  #wishes = new Map(); // Of servers, about proofs.
   #name;
   #channel;
   /** @type {Session | null} */
@@ -167,9 +181,12 @@ class Client {
   };
 
   /** @param {Options} [options] */
-  constructor({ base, storage = "memory", skew = 30, origins = [] } = {}) {
+  constructor({ base, storage = "memory", skew = 30, origins = [], dpop = false } = {}) {
     if (storage !== "memory" && storage !== "cookie") {
       throw new AuthError("misuse", 'storage must be "memory" or "cookie".');
+    }
+    if (dpop && (storage === "cookie" || !globalThis.crypto?.subtle)) {
+      throw new AuthError("misuse", 'dpop needs a secure context, and storage: "memory".');
     }
     const home = new URL(base ?? new URL(".", import.meta.url), location.href);
     const named = [location.origin, home.origin, ...origins.map((o) => new URL(o).origin)];
@@ -177,7 +194,8 @@ class Client {
     this.#cookies = storage === "cookie";
     this.#skew = skew;
     this.#origins = new Set(named.filter((origin) => origin !== "null"));
-    this.#name = `asgi-auth ${storage} ${this.#base}`;
+    this.#dpop = dpop;
+    this.#name = `asgi-auth ${dpop ? "dpop" : storage} ${this.#base}`;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     addEventListener("pageshow", this.#wake);
@@ -333,13 +351,33 @@ class Client {
     if (before && session && before.owner !== session.owner) {
       throw new AuthError("logged_out", "Somebody else has logged in meanwhile.");
     }
-    const response = await fetch(this.#dress(request, session));
+    const response = await this.#send(request, session, spare);
     if (!spare || !this.#blamesToken(response, session)) return response;
 
     const next = await this.#refresh(session);
     if (!next || (session && session.owner !== next.owner)) return response;
     await response.body?.cancel();
-    return fetch(this.#dress(spare, next));
+    return this.#send(spare.clone(), next, spare);
+  }
+
+  /**
+   * Send a request with the token, and once more where the server wants another proof.
+   *
+   * @param {Request} request
+   * @param {Session | null} session
+   * @param {Request | null} spare The same, where it can be repeated.
+   * @returns {Promise<Response>}
+   */
+  async #send(request, session, spare) {
+    const response = await fetch(await this.#dress(request, session));
+    if (!this.#dpop || !session) return response;
+    this.#learn(response);
+    if (!spare || response.status !== 401) return response;
+    if (!PROOF_FAULTS.includes(faultOf(response) ?? "")) return response;
+    await response.body?.cancel();
+    const second = await fetch(await this.#dress(spare.clone(), session));
+    this.#learn(second);
+    return second;
   }
 
   /**
@@ -357,6 +395,9 @@ class Client {
     target.protocol = target.protocol.replace(/^http/, "ws");
     if (!this.#trusts(target.href.replace(/^ws/, "http"))) {
       throw new AuthError("misuse", "Name the origin of the WebSocket in `origins`.");
+    }
+    if (this.#dpop) {
+      throw new AuthError("misuse", "A WebSocket cannot be opened with a proof.");
     }
     if (this.#cookies) await this.resume();
     const session = await this.#fresh();
@@ -517,6 +558,10 @@ class Client {
       const hint = 'AuthRoutes(delivery="cookie") needs storage: "cookie".';
       throw new AuthError("misuse", `The server gave no tokens. ${hint}`);
     }
+    const kind = String(answer?.token_type ?? answer?.tokenType).toLowerCase();
+    if (this.#dpop && kind !== "dpop") {
+      throw new AuthError("misuse", "The server has not bound the tokens to the key.");
+    }
     // With cookies nobody can tell who has logged in: then it is somebody else.
     const owner = subject(access) ?? previous?.owner ?? `${Date.now()} ${Math.random()}`;
     const ends = { wall: wall + lifetime * 1000, mono: mono + lifetime * 1000, lifetime };
@@ -530,8 +575,22 @@ class Client {
 
   /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
   async #post(path, body) {
-    /** @type {HeadersInit} */
+    try {
+      return await this.#postOnce(path, body);
+    } catch (error) {
+      const again = this.#dpop && PROOF_FAULTS.includes(Object(error).code);
+      if (!again) throw error;
+      return this.#postOnce(path, body);
+    }
+  }
+
+  /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+  async #postOnce(path, body) {
+    /** @type {Record<string, string>} */
     const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+    if (this.#dpop && ["/login", "/refresh"].includes(path)) {
+      headers.DPoP = await this.#proof("POST", this.#base + path);
+    }
     const request = new Request(this.#base + path, {
       method: "POST",
       headers,
@@ -542,7 +601,9 @@ class Client {
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     try {
-      return await unpack(await fetch(this.#cookies ? this.#dress(request, null) : request));
+      const response = await fetch(this.#cookies ? await this.#dress(request, null) : request);
+      this.#learn(response);
+      return await unpack(response);
     } catch (cause) {
       if (cause instanceof AuthError) throw cause;
       throw new AuthError("unavailable", "The log-in routes cannot be reached.", { cause });
@@ -550,8 +611,14 @@ class Client {
   }
 
   /** @param {Request} request @param {Session | null} session */
-  #dress(request, session) {
-    if (session?.access) request.headers.set("Authorization", `Bearer ${session.access}`);
+  async #dress(request, session) {
+    if (session?.access && this.#dpop) {
+      const proof = await this.#proof(request.method, request.url, session.access);
+      request.headers.set("Authorization", `DPoP ${session.access}`);
+      request.headers.set("DPoP", proof);
+    } else if (session?.access) {
+      request.headers.set("Authorization", `Bearer ${session.access}`);
+    }
     const foreign = new URL(request.url).origin !== location.origin;
     return this.#cookies && foreign && request.credentials === "same-origin"
       ? new Request(request, { credentials: "include" })
@@ -572,11 +639,54 @@ class Client {
   #blamesToken(response, session) {
     const unknown = this.#cookies && this.#reason === "new";
     if (response.status !== 401 || !(session || unknown)) return false;
-    const challenge = response.headers.get("WWW-Authenticate") ?? "";
-    const named = /\berror="?([^",\s]*)/i.exec(challenge)?.[1];
+    const named = faultOf(response);
     // Browsers drop a cookie when it ends: then no token came that could be blamed.
     const gone = this.#cookies && (!session || left(session) <= 0);
     return named === "invalid_token" || (named === undefined && gone);
+  }
+
+  // ------------------------------------------------------------------- the proofs
+
+  /**
+   * Prove to have the key (RFC 9449, section 4.2).
+   *
+   * @param {string} method
+   * @param {string} url
+   * @param {string} [token]
+   */
+  async #proof(method, url, token) {
+    this.#key ??= sharedKey(this.#name);
+    const { key, jwk } = await this.#key;
+    const { origin, pathname } = new URL(url);
+    const { nonce, ahead } = this.#wishes.get(origin) ?? { ahead: 0 };
+    const claims = {
+      jti: crypto.randomUUID(),
+      htm: method,
+      htu: origin + pathname,
+      iat: Math.floor((Date.now() + ahead) / 1000),
+      nonce,
+      ath: token && encode(await crypto.subtle.digest("SHA-256", bytes(token))),
+    };
+    const header = { typ: "dpop+jwt", alg: "ES256", jwk };
+    const signed = [header, claims].map((part) => encode(bytes(JSON.stringify(part)))).join(".");
+    const how = { name: "ECDSA", hash: "SHA-256" };
+    return `${signed}.${encode(await crypto.subtle.sign(how, key, bytes(signed)))}`;
+  }
+
+  /**
+   * Learn what the next proofs must be like. Of other origins, only what they expose.
+   *
+   * @param {Response} response
+   */
+  #learn(response) {
+    if (!this.#dpop || !response.url) return;
+    const { origin } = new URL(response.url);
+    const known = this.#wishes.get(origin) ?? { ahead: 0 };
+    const nonce = response.headers.get("DPoP-Nonce") ?? known.nonce;
+    const ahead = Date.parse(response.headers.get("Date") ?? "") - Date.now();
+    // A date has whole seconds, and comes a moment later.
+    const wrong = Number.isNaN(ahead) ? known.ahead : Math.abs(ahead) > 2000 ? ahead : 0;
+    this.#wishes.set(origin, { nonce, ahead: wrong });
   }
 
   // ------------------------------------------------------------------- the other tabs
@@ -914,6 +1024,62 @@ class Events extends EventTarget {
   }
 }
 
+/**
+ * Return the key that all tabs share, made by the first that needs it. It cannot be
+ * exported: IndexedDB keeps the handle, and the browser the key.
+ *
+ * @param {string} name
+ * @returns {Promise<ProofKey>}
+ */
+async function sharedKey(name) {
+  const opening = indexedDB.open(name, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("keys");
+  /** @type {IDBDatabase} */
+  const database = await answered(opening);
+  try {
+    const known = await answered(database.transaction("keys").objectStore("keys").get("dpop"));
+    if (known) return known;
+
+    const curve = { name: "ECDSA", namedCurve: "P-256" };
+    const pair = await crypto.subtle.generateKey(curve, false, ["sign"]);
+    const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
+    const made = { key: pair.privateKey, jwk: { kty, crv, x, y } };
+    // Another tab may have been faster: then its key is the one.
+    const keys = database.transaction("keys", "readwrite").objectStore("keys");
+    const faster = await answered(keys.get("dpop"));
+    if (faster) return faster;
+    await answered(keys.put(made, "dpop"));
+    return made;
+  } finally {
+    database.close();
+  }
+}
+
+/** @param {IDBRequest} request @returns {Promise<any>} */
+function answered(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** @param {string} text */
+function bytes(text) {
+  return new TextEncoder().encode(text);
+}
+
+/** @param {ArrayBuffer | Uint8Array} data @returns {string} Base64url without padding. */
+function encode(data) {
+  const binary = String.fromCharCode(...new Uint8Array(data));
+  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** @param {Response} response @returns {string | undefined} What its challenge names. */
+function faultOf(response) {
+  const challenge = response.headers.get("WWW-Authenticate") ?? "";
+  return /\berror="?([^",\s]*)/i.exec(challenge)?.[1];
+}
+
 /** Both clocks: one stands still while a machine sleeps, the other may be set. */
 function clocks() {
   return { wall: Date.now(), mono: performance.now() };
@@ -980,7 +1146,8 @@ function subject(token) {
  * @returns {error is AuthError}
  */
 function isRefusal(error) {
-  return error instanceof AuthError && error.status === 401 && error.code !== "http_401";
+  if (!(error instanceof AuthError) || error.status !== 401) return false;
+  return ![...PROOF_FAULTS, "http_401"].includes(error.code);
 }
 
 /**
