@@ -20,6 +20,7 @@ from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth.backends._answers import Answer
 from asgi_auth.backends._client_auth import client_auth as client_auth_of
 from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.backends._flights import Flights
@@ -30,7 +31,7 @@ from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableE
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.revocation import Validity
-from asgi_auth.tokens.cache import Entry, VerifiedCache
+from asgi_auth.tokens.cache import VerifiedCache
 from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import peek
@@ -140,7 +141,7 @@ class IntrospectionBackend:
         self._rules = ClaimsRules(
             issuer=issuer, audience=_names(audience), tolerance=tolerance
         )
-        self._cache = VerifiedCache[_Answer](cache_size)
+        self._cache = VerifiedCache[Answer](cache_size)
         self._flights = PerLoop(Flights[VerifiedToken], Flights.cancel)
         self._refused: dict[bytes, tuple[float, InvalidTokenError | None]] = {}
         self._clock = clock
@@ -251,7 +252,7 @@ class IntrospectionBackend:
         kind = kind_of(said, ignore_confirmation=self._ignore_confirmation)
         verified = kind(claims, window, said, validity=self._validity)
         if self._ttl > 0:
-            known = _Answer(verified, now, now + self._ttl)
+            known = Answer(verified, now, now + self._ttl)
             self._cache.put(digest, known, length=0)
 
         return verified
@@ -306,20 +307,6 @@ class IntrospectionBackend:
         self._outage.down(f"its answer cannot be understood: {why}")
         msg = f"{self._outage.place} cannot be understood: {why}"
         return UnavailableError(msg)
-
-
-class _Answer(Entry):
-    """What was said of a token, and for how long it is believed."""
-
-    __slots__ = ("_asked_at", "_until", "token")
-
-    def __init__(self, token: VerifiedToken, asked_at: float, until: float) -> None:
-        self.token = token
-        self._asked_at = asked_at
-        self._until = min(until, token.expires_at)
-
-    def holds(self, now: float) -> bool:
-        return self._asked_at <= now < self._until
 
 
 def _check(issuer: str, sources: Sequence[Source], cache_ttl: float) -> None:

@@ -193,6 +193,10 @@ class DPoP:
 
         return proof.thumbprint
 
+    def response_headers(self) -> dict[str, str]:
+        """Return what an answer with bound tokens tells (RFC 9449, section 8.2)."""
+        return {} if self.nonces is None else {"dpop-nonce": self.nonces.current()}
+
     def around(self, app: ASGIApp) -> ASGIApp:
         """Return *app* with a new nonce in each answer to a request with a proof.
 

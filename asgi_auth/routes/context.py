@@ -25,7 +25,6 @@ from asgi_auth.dpop import DPoP
 from asgi_auth.errors import (
     ActorRefusedError,
     AuthenticationError,
-    InvalidRequestError,
     RateLimitedError,
     UnavailableError,
 )
@@ -179,24 +178,6 @@ class RouteContext:
             raise AuthenticationError
         return principal
 
-    async def key_of(self, request: Request, medium: Medium) -> str | None:
-        """Return the thumbprint of the key that tokens are to be bound to, if any.
-
-        Raises:
-            InvalidRequestError: They go into cookies, which scripts cannot bind.
-            InvalidProofError: The proof is bad, or was used before.
-            UnavailableError: It cannot be known whether it was used before.
-        """
-        if self.dpop is None:
-            return None
-
-        thumbprint = await self.dpop.proven(request.scope)
-        if thumbprint is not None and self.medium(medium) == "cookie":
-            msg = "a proof came for tokens in cookies, which browsers send without one"
-            raise InvalidRequestError(msg)
-
-        return thumbprint
-
     def access_token(self, request: Request) -> tuple[str, bool] | None:
         """Return the access token, unverified, and whether it was sent on purpose."""
         credential = self._reader.read(request.scope)
@@ -337,8 +318,8 @@ class RouteContext:
             device_token=device_token if in_body else None,
         )
         response = self.answer(shown)
-        if self.dpop is not None and self.dpop.nonces is not None:
-            response.headers["dpop-nonce"] = self.dpop.nonces.current()
+        if self.dpop is not None:
+            response.headers.update(self.dpop.response_headers())
 
         if self.cookies is not None and not in_body:
             mount = request.scope["root_path"]

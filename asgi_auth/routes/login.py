@@ -23,6 +23,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.principal import is_user
 from asgi_auth.ratelimit.limiter import Rule
+from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.context import Medium, RouteContext
 from asgi_auth.routes.devices import KnownDevices, account_digest, account_key
@@ -69,7 +70,7 @@ class LogInRoutes:
         context = self._context
         await context.count("log_in_address", context.network(request))
         asked = await context.read(request, LoginRequest, form=LOGIN_FORM)
-        key = await context.key_of(request, asked.delivery)
+        key = await key_of(context, request, asked.delivery)
         known = await self._known_device(request, asked)
         async with self._try(request, account_key(asked.login), known):
             account = await context.users.authenticate(asked.login, asked.password)

@@ -18,6 +18,7 @@ from asgi_auth.errors import (
     RevokedTokenError,
     UnknownSubjectError,
 )
+from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.context import Medium, RouteContext
 from asgi_auth.routes.errors import InvalidQueryError, UnknownPathError
@@ -79,7 +80,7 @@ class SessionRoutes:
         )
         # What came in a cookie stays out of the reach of scripts.
         medium: Medium = "cookie" if asked.refresh_token is None else "body"
-        key = await self._context.key_of(request, medium)
+        key = await key_of(self._context, request, medium)
         pair = await self._refresh(request, self._refresh_tokens(request, asked), key)
         return self._context.deliver(request, pair, medium=medium)
 

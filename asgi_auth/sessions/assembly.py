@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from asgi_auth._clock import Clock, system_clock
+from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Events, Listener
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
@@ -77,6 +78,10 @@ class Assembly:
 
     def __post_init__(self) -> None:
         """Make the parts, each from those before it."""
+        if self.client_id == "":
+            msg = "client_id is empty: name it, or leave it out."
+            raise ConfigurationError(msg)
+
         if not isinstance(self.audience, str | None):
             self.audience = tuple(self.audience)
 

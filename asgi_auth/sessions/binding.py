@@ -11,17 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from asgi_auth.errors import InvalidTokenError
+from asgi_auth.tokens.grant import Grant
 
 __all__ = ["bound_to", "check_binding"]
 
 
-def bound_to(thumbprint: str | None) -> dict[str, Any]:
-    """Return the claims that bind a token to a key (RFC 9449, section 6.1).
+def bound_to(thumbprint: str | None, grant: Grant) -> dict[str, Any]:
+    """Return the claims of access tokens for a key (RFC 9449, section 6.1).
 
     Args:
-        thumbprint: Of the key, or ``None`` for a token that is not bound.
+        thumbprint: Of the key, or ``None`` for tokens that are not bound.
+        grant: What the tokens allow.
     """
-    return {} if thumbprint is None else {"cnf": {"jkt": thumbprint}}
+    bound = {} if thumbprint is None else {"cnf": {"jkt": thumbprint}}
+    return {**grant.to_claims(), **bound}
 
 
 def check_binding(claims: Mapping[str, Any], thumbprint: str | None) -> None:

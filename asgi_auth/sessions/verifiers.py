@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from asgi_auth.errors import InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.tokens.codec import as_bytes
 from asgi_auth.tokens.issuer import KINDS
@@ -64,6 +65,22 @@ class Verifiers:
             InvalidTokenError: It is forged, malformed, or of another kind.
         """
         return self._verifiers[kind].verify(as_bytes(token))
+
+    def verify_refresh(self, token: str, client_id: str | None) -> VerifiedToken:
+        """Verify a refresh token of this service, as :meth:`verify` does.
+
+        Two services may share issuer, keys and store: each renews its own only.
+
+        Args:
+            token: What may be one.
+            client_id: Of this service.
+        """
+        verified = self.verify("refresh", token)
+        if verified.claims.get("client_id") != client_id:
+            msg = "the refresh token is of another service"
+            raise InvalidTokenError(msg)
+
+        return verified
 
     async def admit(
         self, kind: str, token: str, *, ignore_confirmation: bool = False
