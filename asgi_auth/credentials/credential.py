@@ -15,6 +15,7 @@ __all__ = [
     "Credential",
     "Offer",
     "checked",
+    "in_header",
     "in_query",
     "malformed",
     "too_long",
@@ -86,6 +87,11 @@ def unfold(token: Credential | bytes | None) -> Credential | None:
         return _new(Credential, (token, "header", True, "bearer", None, None, ""))
 
     return token
+
+
+def in_header(token: bytes, scheme: str) -> Credential:
+    """Return the credential that *token* is after *scheme* in its header."""
+    return _new(Credential, (token, "header", True, scheme, None, None, ""))
 
 
 def in_query(token: bytes, name: str) -> Credential:

@@ -19,6 +19,7 @@ from asgi_auth.credentials.credential import (
     Credential,
     Offer,
     checked,
+    in_header,
     in_query,
     malformed,
     too_long,
@@ -204,7 +205,7 @@ class CredentialReader:
         if not token or b" " in token:
             return malformed("header", "not one token")
 
-        return checked(Credential(token, "header", scheme=name), longest)
+        return checked(in_header(token, name), longest)
 
     def _from_elsewhere(self, scope: Scope) -> list[Credential]:
         found: list[Credential] = []

@@ -62,8 +62,9 @@ class ClientCertificate:
             raise ConfigurationError(msg)
 
         self._header = Header(header).name.lower().encode("ascii")
-        self.member, self.scheme = "x5t#S256", "Bearer"
-        self.required = required
+        self.member: str = "x5t#S256"
+        self.scheme: str = "Bearer"
+        self.required: bool = required
 
     def challenge(self, bearer: Challenge) -> Challenge:
         """Return *bearer*: how a client connects is no matter of a header."""

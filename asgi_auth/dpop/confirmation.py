@@ -99,8 +99,10 @@ class DPoP:
             msg = f"algorithms must be some of {', '.join(ASYMMETRIC)}."
             raise ConfigurationError(msg)
 
-        self.member, self.scheme = "jkt", "DPoP"
-        self.required, self.nonces = required, nonces
+        self.member: str = "jkt"
+        self.scheme: str = "DPoP"
+        self.required: bool = required
+        self.nonces: Nonces | None = nonces
         self._algorithms = tuple(algorithms)
         self._clock = clock
         # One of its own: the application's sessions are none of its business.
@@ -151,7 +153,7 @@ class DPoP:
             InvalidProofError: There is no proof, or it is bad, or was used before.
             UnavailableError: It cannot be known whether it was used before.
         """
-        if credential.way != ("header", "dpop"):
+        if credential.scheme != "dpop" or credential.source != "header":
             msg = "a token that is bound to a key came as a bearer token"
             raise InvalidTokenError(msg)
 

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from asgi_auth.errors import AuthenticationError
 
 __all__ = ["InvalidProofError", "NonceRequiredError"]
@@ -19,8 +21,8 @@ class InvalidProofError(AuthenticationError):
 
     code = "invalid_dpop_proof"
     public_message = "The DPoP proof is missing or not valid."
-    oauth_error = "invalid_dpop_proof"
-    scheme = "DPoP"
+    oauth_error: ClassVar[str | None] = "invalid_dpop_proof"
+    scheme: ClassVar[str | None] = "DPoP"
 
 
 class NonceRequiredError(InvalidProofError):
@@ -32,8 +34,9 @@ class NonceRequiredError(InvalidProofError):
 
     code = "use_dpop_nonce"
     public_message = "The DPoP proof needs the nonce of this answer."
-    oauth_error = "use_dpop_nonce"
+    oauth_error: ClassVar[str | None] = "use_dpop_nonce"
 
     def __init__(self, message: str = "", *, nonce: str) -> None:
         super().__init__(message)
-        self.headers = ((b"dpop-nonce", nonce.encode("ascii")),)
+        field = (b"dpop-nonce", nonce.encode("ascii"))
+        self.headers: tuple[tuple[bytes, bytes], ...] = (field,)

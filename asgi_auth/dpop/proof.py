@@ -27,6 +27,9 @@ __all__ = ["Proof", "ProofReader", "proof_in", "token_hash"]
 _LONGEST = 4096
 _KEYS = 1024
 _TYPE = "dpop+jwt"
+_new = tuple.__new__
+"""Makes a named tuple without a call into Python."""
+
 _EXTENSIONS = frozenset({"crit", "b64", "zip", "enc"})
 
 
@@ -132,7 +135,8 @@ class ProofReader:
             # Only for those who hold a token: nobody else can make it change.
             self._keys.put(head, entry, len(head))
 
-        return Proof(entry.thumbprint, claims["jti"], issued_at + self._max_age)
+        ends_at = issued_at + self._max_age
+        return _new(Proof, (entry.thumbprint, claims["jti"], ends_at))
 
     def _check_nonce(self, claims: Mapping[str, Any]) -> None:
         nonces, nonce = self._nonces, claims.get("nonce")

@@ -44,7 +44,7 @@ class ProofSigner:
         self._head = b64url_encode(compact_json(header))
         self._key = key
         self._clock = clock
-        self.thumbprint = key.thumbprint()
+        self.thumbprint: str = key.thumbprint()
 
     def sign(
         self,
