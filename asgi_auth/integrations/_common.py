@@ -6,7 +6,7 @@ It installs nothing, and knows no framework.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 from asgi_auth._clock import Clock
 from asgi_auth.credentials.site import Site
@@ -20,9 +20,15 @@ from asgi_auth.credentials.sources import (
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
-from asgi_auth.typing import UserLoader
+from asgi_auth.typing import Receive, Scope, Send, UserLoader
 
-__all__ = ["Demands", "MiddlewareOptions", "security_schemes"]
+__all__ = [
+    "Demands",
+    "InstallOptions",
+    "MiddlewareOptions",
+    "MountableRoutes",
+    "security_schemes",
+]
 
 
 class Demands(TypedDict, total=False):
@@ -57,6 +63,43 @@ class MiddlewareOptions(TypedDict, total=False):
     on_event: Listener | Events | None
     stream_lifetime: Literal["token", "session"] | None
     stream_types: Iterable[str]
+
+
+class MountableRoutes(Protocol):
+    """What :class:`~asgi_auth.routes.AuthRoutes` is to the adapters."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where callers put the tokens that the routes hand out."""
+        ...
+
+    @property
+    def site(self) -> Site:
+        """The own origin, and whom to trust."""
+        ...
+
+    def public_paths(self, prefix: str) -> list[str]:
+        """Return what callers need who are not known yet."""
+        ...
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document of the routes."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Answer one request."""
+        ...
+
+
+class InstallOptions(MiddlewareOptions, total=False):
+    """Those of the middleware, and the log-in routes to have beside the app's own.
+
+    With ``routes``, their paths are public and their cookies are read, their ``site``
+    is that of the middleware, and they answer below ``at``, by default ``/auth``.
+    """
+
+    routes: MountableRoutes
+    at: str
 
 
 def security_schemes(

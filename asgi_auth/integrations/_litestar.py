@@ -18,7 +18,13 @@ from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import Components, OAuthFlow, OAuthFlows, SecurityScheme
+from litestar.openapi.spec import (
+    Components,
+    OAuthFlow,
+    OAuthFlows,
+    OpenAPI,
+    SecurityScheme,
+)
 from litestar.routes import HTTPRoute
 
 from asgi_auth.errors import AuthError, ConfigurationError
@@ -28,7 +34,14 @@ from asgi_auth.principal import AUTHENTICATED
 from asgi_auth.responses.deny import deny
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Installed", "answer_refusals", "bare", "describe", "wrap"]
+__all__ = [
+    "Installed",
+    "answer_refusals",
+    "bare",
+    "describe",
+    "extend_document",
+    "wrap",
+]
 
 _WORDS = {"in": "security_scheme_in", "bearerFormat": "bearer_format"}
 
@@ -166,6 +179,33 @@ def describe(
         *(given if isinstance(given, list) else [given]),
         Components(security_schemes={**ours}),
     ]
+
+
+def extend_document(
+    app: Litestar, extend: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Have the OpenAPI document of *app* changed whenever it is made.
+
+    Args:
+        app: Its settings are ours from then on.
+        extend: Changes a plain document, and returns it.
+    """
+    if app.openapi_config is None:
+        return
+
+    config: Any = app.openapi_config
+    make = config.to_openapi_schema
+
+    class Extended(OpenAPI):
+        def to_schema(self) -> dict[str, Any]:
+            return extend(super().to_schema())
+
+    def made() -> OpenAPI:
+        document: Any = make()
+        document.__class__ = Extended
+        return document  # type: ignore[no-any-return]
+
+    config.to_openapi_schema = made
 
 
 def _scopes_of(guards: Iterable[Requirement]) -> list[str]:

@@ -6,8 +6,9 @@ It is for the adapter; it guards nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar
 
 from nexios import NexiosApp
 from nexios.auth.exceptions import (
@@ -19,13 +20,17 @@ from nexios.auth.exceptions import (
 from nexios.http import Request, Response
 from nexios.http.response import BaseResponse
 from nexios.middleware import CORSMiddleware
+from nexios.websockets import WebSocket
 
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
-from asgi_auth.responses.deny import deny, response_to
+from asgi_auth.responses.deny import close_code, deny, response_to
+from asgi_auth.responses.state import state_of
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
-__all__ = ["answer_refusals", "insert"]
+__all__ = ["answer_refusals", "closing", "insert"]
+
+T = TypeVar("T", bound=Callable[..., Any])
 
 _NEXT = "asgi_auth.next"
 
@@ -127,3 +132,25 @@ def _handler_of(app: NexiosApp, error: AuthException) -> Callable[..., Any] | No
     found = map(known._exception_handlers.get, type(error).__mro__)  # noqa: SLF001
     defaults = (None, AuthErrorHandler, known.http_exception)
     return next((handler for handler in found if handler not in defaults), None)
+
+
+def closing(handler: T) -> T:
+    """Close a socket that is refused: Nexios would log the exception as a crash."""
+    if not iscoroutinefunction(handler):
+        return handler
+
+    @wraps(handler)
+    async def closing(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await handler(*args, **kwargs)
+        except AuthError as error:
+            for socket in args:
+                if isinstance(socket, WebSocket):
+                    # The middleware refuses properly where this is not accepted yet.
+                    state_of(socket.scope).refusal = error
+                    await socket.close(close_code(error), error.code)
+                    return None
+
+            raise
+
+    return closing  # type: ignore[return-value]

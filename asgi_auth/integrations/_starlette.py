@@ -16,18 +16,22 @@ from starlette.responses import Response
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth.credentials.sources import QueryParam
 from asgi_auth.errors import AsgiAuthError, AuthError, ConfigurationError
-from asgi_auth.integrations._common import MiddlewareOptions
+from asgi_auth.integrations._common import InstallOptions
+from asgi_auth.integrations._mounted import Mounted, Settled, settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.responses.deny import deny
 from asgi_auth.responses.state import KEY, RequestState
+from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend
 
 __all__ = ["install"]
 
 
 def install(
-    app: Starlette, backend: Backend, **options: Unpack[MiddlewareOptions]
-) -> None:
+    app: Starlette,
+    backend: Backend | TokenService,
+    **options: Unpack[InstallOptions],
+) -> Settled:
     """Identify the callers of *app*, and answer what its guards refuse.
 
     Routes may be added before and after. A handler of the app for ``AuthError``, or
@@ -35,8 +39,12 @@ def install(
 
     Args:
         app: Has served no request yet.
-        backend: Decides who is calling.
-        options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+        backend: Decides who is calling; or the service whose tokens do.
+        options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`, and
+            ``routes=..., at="/auth"``: the log-in routes, and where they are to be.
+
+    Returns:
+        What was derived from the options.
 
     Raises:
         ConfigurationError: It is too late, it was done before, or the options do not
@@ -50,13 +58,22 @@ def install(
         raise ConfigurationError(msg)
 
     # Starlette makes the middleware at the first request. That is late for news.
-    chosen: dict[str, Any] = {"backend": backend, "share_scope": True, **options}
-    chosen["public_paths"] = tuple(options.get("public_paths", ()))
-    _Installed(app, **chosen)
+    settled = settle(backend, options)
+    backend = settled.backend
+    chosen: dict[str, Any] = {"share_scope": True, **settled.options}
+    chosen["public_paths"] = tuple(chosen.get("public_paths", ()))
+    _Installed(app, backend=backend, **chosen)
 
-    app.user_middleware.insert(_place(app, backend), Middleware(_Installed, **chosen))
+    place = _place(app, backend)
+    if settled.routes is not None:
+        mounted = Middleware(Mounted, routes=settled.routes, at=settled.at)
+        app.user_middleware.insert(place, mounted)
+
+    installed = Middleware(_Installed, backend=backend, **chosen)
+    app.user_middleware.insert(place, installed)
     # At the root of our errors: what the app adds comes before it, or replaces it.
     app.exception_handlers.setdefault(AsgiAuthError, _refuse)
+    return settled
 
 
 class _Installed(AuthenticationMiddleware):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Unpack
 from asgi_auth import guards
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards.connection import scope_of
-from asgi_auth.integrations._common import Demands, MiddlewareOptions
+from asgi_auth.integrations._common import Demands, InstallOptions
 from asgi_auth.integrations._cors import CorsWithin
 from asgi_auth.integrations._django import (
     RefusalMiddleware,
@@ -21,8 +21,10 @@ from asgi_auth.integrations._django import (
     cors_of,
     load_user,
 )
+from asgi_auth.integrations._mounted import settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
+from asgi_auth.sessions import TokenService
 from asgi_auth.typing import ASGIApp, Backend
 
 __all__ = [
@@ -42,7 +44,7 @@ _KNOWN = guards.requires()
 
 
 def install(
-    app: ASGIApp, backend: Backend, **options: Unpack[MiddlewareOptions]
+    app: ASGIApp, backend: Backend | TokenService, **options: Unpack[InstallOptions]
 ) -> ASGIApp:
     """Return *app* with the middleware around it, to be served instead.
 
@@ -50,8 +52,9 @@ def install(
 
     Args:
         app: What ``get_asgi_application()`` returns, or what stands around it.
-        backend: Decides who is calling.
-        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+        backend: Decides who is calling; or the service whose tokens do.
+        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`, and
+            ``routes=..., at="/auth"``: the log-in routes, and where they are to be.
 
     Raises:
         ConfigurationError: It is installed already, or the options do not fit.
@@ -60,7 +63,9 @@ def install(
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    return CorsWithin(app, backend, cors_of, **options)
+    settled = settle(backend, options)
+    app = settled.mount(app)
+    return CorsWithin(app, settled.backend, cors_of, **settled.options)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

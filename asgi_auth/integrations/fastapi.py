@@ -18,9 +18,10 @@ from starlette.requests import HTTPConnection
 from asgi_auth import guards
 from asgi_auth.guards import Requirement
 from asgi_auth.integrations import _starlette
-from asgi_auth.integrations._common import MiddlewareOptions, security_schemes
+from asgi_auth.integrations._common import InstallOptions, security_schemes
 from asgi_auth.integrations._openapi import complete, mark
 from asgi_auth.principal import get_principal, get_user
+from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend
 
 __all__ = [
@@ -38,10 +39,10 @@ _NO_SCOPES = SecurityScopes()
 
 def install(
     app: FastAPI,
-    backend: Backend,
+    backend: Backend | TokenService,
     *,
     token_url: str | None = None,
-    **options: Unpack[MiddlewareOptions],
+    **options: Unpack[InstallOptions],
 ) -> None:
     """Identify the callers of *app*, and answer what its guards refuse.
 
@@ -52,20 +53,24 @@ def install(
 
     Args:
         app: Has served no request yet.
-        backend: Decides who is calling; its sources become security schemes.
+        backend: Decides who is calling, or the service whose tokens do; its sources
+            become security schemes.
         token_url: Where the Authorize button sends a password (RFC 6749, section
             4.3), without a slash before it: ``auth/login`` for log-in routes at
             ``/auth`` that answer in the body.
-        options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+        options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`, and
+            ``routes=..., at="/auth"``: the log-in routes, which the document then has.
 
     Raises:
         ConfigurationError: It is too late, it was done before, or the options do not
             fit together.
     """
-    _starlette.install(app, backend, **options)
-    schemes = security_schemes(backend.sources, token_url=token_url)
+    settled = _starlette.install(app, backend, **options)
+    schemes = security_schemes(settled.backend.sources, token_url=token_url)
     describe = app.openapi
-    app.openapi = lambda: complete(describe(), schemes)  # type: ignore[method-assign]
+    app.openapi = lambda: settled.describe(  # type: ignore[method-assign]
+        complete(describe(), schemes)
+    )
 
 
 class _Dependency(OAuth2):

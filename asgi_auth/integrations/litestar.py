@@ -7,7 +7,6 @@ what for :mod:`asgi_auth.guards`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Unpack
 
 from litestar import Litestar
@@ -18,9 +17,11 @@ from litestar.types import Scope
 from asgi_auth import guards
 from asgi_auth.guards import Requirement
 from asgi_auth.integrations import _litestar
-from asgi_auth.integrations._common import Demands, MiddlewareOptions, security_schemes
+from asgi_auth.integrations._common import Demands, InstallOptions, security_schemes
+from asgi_auth.integrations._mounted import settle
 from asgi_auth.principal import Principal, get_principal, get_user
-from asgi_auth.typing import Backend
+from asgi_auth.sessions import TokenService
+from asgi_auth.typing import ASGIApp, Backend
 
 __all__ = [
     "Guard",
@@ -38,10 +39,10 @@ _KNOWN = guards.requires()
 
 def install(
     app: Litestar,
-    backend: Backend,
+    backend: Backend | TokenService,
     *,
     token_url: str | None = None,
-    **options: Unpack[MiddlewareOptions],
+    **options: Unpack[InstallOptions],
 ) -> None:
     """Identify the callers of *app*, and answer what its guards refuse.
 
@@ -51,25 +52,35 @@ def install(
     Args:
         app: With its routes; those that are registered later are guarded as well, but
             not described.
-        backend: Decides who is calling; its sources become security schemes.
+        backend: Decides who is calling, or the service whose tokens do; its sources
+            become security schemes.
         token_url: Where the Authorize button sends a password (RFC 6749, section
             4.3): ``/auth/login`` for log-in routes at ``/auth`` that answer in the
             body.
         options: Those of :class:`~asgi_auth.middleware.AuthenticationMiddleware`; a
-            slash at the end of a path means nothing here, as in Litestar.
+            slash at the end of a path means nothing here, as in Litestar. And
+            ``routes=..., at="/auth"``: the log-in routes, which the document then has.
 
     Raises:
         ConfigurationError: It was done before, or the options do not fit together.
     """
     # Litestar's hooks look for what handlers leave in the one scope that they know.
-    chosen: dict[str, Any] = {"share_scope": True, **options}
+    settled = settle(backend, options)
+    chosen: dict[str, Any] = {"share_scope": True, **settled.options}
     public = chosen.get("public_paths", ())
     if not isinstance(public, str):
         chosen["public_paths"] = [_litestar.bare(path) for path in public]
-    _litestar.wrap(app, partial(_litestar.Installed, backend=backend, **chosen))
+
+    def make(router: ASGIApp) -> _litestar.Installed:
+        app = settled.mount(router)
+        return _litestar.Installed(app, backend=settled.backend, **chosen)
+
+    _litestar.wrap(app, make)
     _litestar.answer_refusals(app)
-    schemes = security_schemes(backend.sources, token_url=token_url)
+    schemes = security_schemes(settled.backend.sources, token_url=token_url)
     _litestar.describe(app, schemes, _requirements_of)
+    if settled.routes is not None:
+        _litestar.extend_document(app, settled.describe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ Nexios' own exceptions, and answers them where there is none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial, wraps
-from inspect import iscoroutinefunction
 from typing import Any, TypeVar, Unpack
 
 from nexios import NexiosApp
@@ -17,13 +15,12 @@ from nexios.routing import Router
 from nexios.websockets import WebSocket
 
 from asgi_auth import guards
-from asgi_auth.errors import AuthError
 from asgi_auth.integrations import _nexios
-from asgi_auth.integrations._common import Demands, MiddlewareOptions
+from asgi_auth.integrations._common import Demands, InstallOptions
+from asgi_auth.integrations._mounted import settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
-from asgi_auth.responses.deny import close_code
-from asgi_auth.responses.state import state_of
+from asgi_auth.sessions import TokenService
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 
 __all__ = [
@@ -41,7 +38,9 @@ _KNOWN = guards.requires()
 
 
 def install(
-    app: NexiosApp, backend: Backend, **options: Unpack[MiddlewareOptions]
+    app: NexiosApp,
+    backend: Backend | TokenService,
+    **options: Unpack[InstallOptions],
 ) -> None:
     """Identify the callers of *app*, and answer its refusals.
 
@@ -51,15 +50,21 @@ def install(
     Args:
         app: A handler that it has for our errors, or for Nexios' own
             ``AuthenticationFailed`` and ``PermissionDenied``, answers instead.
-        backend: Decides who is calling.
-        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+        backend: Decides who is calling; or the service whose tokens do.
+        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`, and
+            ``routes=..., at="/auth"``: the log-in routes, and where they are to be.
 
     Raises:
         ConfigurationError: It is installed already, or the options do not fit.
     """
     # Middleware further out looks for what handlers leave in the one scope it knows.
-    chosen: dict[str, Any] = {"share_scope": True, **options}
-    _nexios.insert(app, partial(AuthenticationMiddleware, backend=backend, **chosen))
+    settled = settle(backend, options)
+    chosen: dict[str, Any] = {"share_scope": True, **settled.options}
+
+    def make(inner: ASGIApp) -> AuthenticationMiddleware:
+        return AuthenticationMiddleware(settled.mount(inner), settled.backend, **chosen)
+
+    _nexios.insert(app, make)
     _nexios.answer_refusals(app)
 
 
@@ -95,7 +100,7 @@ def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
             target.app = guarded  # type: ignore[method-assign]
             return target
 
-        return _closing(requirement(target))
+        return _nexios.closing(requirement(target))
 
     return guard
 
@@ -123,25 +128,3 @@ def optional_user(request: Request | WebSocket) -> Any:
     """Return the application's own user, or ``None`` for an unknown caller."""
     known = get_principal(request.scope).is_authenticated
     return get_user(request.scope) if known else None
-
-
-def _closing(handler: T) -> T:
-    """Close a socket that is refused: Nexios would log the exception as a crash."""
-    if not iscoroutinefunction(handler):
-        return handler
-
-    @wraps(handler)
-    async def closing(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await handler(*args, **kwargs)
-        except AuthError as error:
-            for socket in args:
-                if isinstance(socket, WebSocket):
-                    # The middleware refuses properly where this is not accepted yet.
-                    state_of(socket.scope).refusal = error
-                    await socket.close(close_code(error), error.code)
-                    return None
-
-            raise
-
-    return closing  # type: ignore[return-value]

@@ -19,11 +19,13 @@ from werkzeug.local import LocalProxy
 from asgi_auth import guards
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards.wrapping import MARK
-from asgi_auth.integrations._common import Demands, MiddlewareOptions
+from asgi_auth.integrations._common import Demands, InstallOptions
+from asgi_auth.integrations._mounted import settle
 from asgi_auth.integrations._quart import Installed, cors_of, rooted, serving
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import close_code, response_to
 from asgi_auth.responses.state import state_of
+from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend
 
 __all__ = [
@@ -40,15 +42,18 @@ _KNOWN = guards.requires()
 _NAME = "asgi_auth"
 
 
-def install(app: Quart, backend: Backend, **options: Unpack[MiddlewareOptions]) -> None:
+def install(
+    app: Quart, backend: Backend | TokenService, **options: Unpack[InstallOptions]
+) -> None:
     """Identify the callers of *app*, and answer its refusals.
 
     Args:
         app: Whose ``asgi_app`` is wrapped. A handler that it registers for
             ``AuthError``, before or after, is left to answer instead. Its CORS, as all
             ``after_request`` functions, is asked for the headers of refusals too.
-        backend: Decides who is calling.
-        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
+        backend: Decides who is calling; or the service whose tokens do.
+        options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`, and
+            ``routes=..., at="/auth"``: the log-in routes, and where they are to be.
 
     Raises:
         ConfigurationError: It is installed already, or the options do not fit.
@@ -57,7 +62,9 @@ def install(app: Quart, backend: Backend, **options: Unpack[MiddlewareOptions]) 
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    wrapped: Any = Installed(rooted(app.asgi_app), backend, cors_of(app), **options)
+    to_do = settle(backend, options)
+    inner = to_do.mount(rooted(app.asgi_app))
+    wrapped: Any = Installed(inner, to_do.backend, cors_of(app), **to_do.options)
     app.asgi_app = wrapped  # type: ignore[method-assign]
     app.extensions[_NAME] = wrapped
     handlers: Any = app.error_handler_spec[None][None]

@@ -148,6 +148,7 @@ class AuthRoutes:
         self._operations = choose(include, context, introspection_backend)
         self._context = context
         self._prefix = prefix
+        self._site = site
         self._document = describe(
             self._operations,
             access_cookie=None if context.cookies is None else context.cookies.access,
@@ -193,6 +194,11 @@ class AuthRoutes:
     def sources(self) -> tuple[Source, ...]:
         """Where callers put their tokens; your ``JWTBackend`` needs it as well."""
         return tuple(self._context.sources)
+
+    @property
+    def site(self) -> Site:
+        """The own origin, whom to trust, and the proxies in front."""
+        return self._site
 
     @property
     def client_integrity(self) -> str:

@@ -6,13 +6,13 @@ counter in one atomic step. Nothing is signed here.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from inspect import isawaitable
 from typing import Any, NamedTuple
 
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import (
     AsgiAuthError,
     ConfigurationError,
@@ -37,7 +37,7 @@ from asgi_auth.tokens.verified import VerifiedToken
 
 __all__ = ["ClaimsLoader", "Refreshed", "Refresher"]
 
-_log = logging.getLogger("asgi_auth.sessions")
+_logger = package_logger(__name__)
 
 ClaimsLoader = Callable[[str], Grant | Awaitable[Grant | None] | None]
 """Gives what a subject is granted now, or ``None`` if it is gone or disabled."""
@@ -251,7 +251,7 @@ async def _load(claims_loader: ClaimsLoader, subject: str) -> Grant | None:
     except AsgiAuthError:
         raise
     except Exception as error:
-        _log.exception("claims_loader has failed: nothing is refreshed")
+        _logger.exception("claims_loader has failed: nothing is refreshed")
         msg = f"claims_loader has failed ({type(error).__name__})"
         raise UnavailableError(msg) from error
 

@@ -1,0 +1,164 @@
+"""Put the log-in routes into an application, and derive what the middleware must know.
+
+It is for the adapters: what is said to the routes need not be said a second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from asgi_auth.backends.jwt import JWTBackend
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.integrations._common import InstallOptions, MountableRoutes
+from asgi_auth.sessions import TokenService
+from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
+
+__all__ = ["Mounted", "Settled", "settle"]
+
+_HIDDEN = frozenset({"/openapi.json", "/client.js"})
+_SCHEMAS = "#/components/schemas/"
+
+
+class Mounted:
+    """An app, and the log-in routes below one of its paths.
+
+    Args:
+        app: Gets all else.
+        routes: The log-in routes.
+        at: Where they are, for instance ``/auth``.
+    """
+
+    __slots__ = ("_app", "_at", "_routes")
+
+    def __init__(self, app: ASGIApp, *, routes: MountableRoutes, at: str) -> None:
+        self._app = app
+        self._routes = routes
+        self._at = at
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Hand a request to the one or to the other."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        root = str(scope.get("root_path") or "").rstrip("/")
+        path: str = scope["path"]
+        below = path[len(root) :] if root and path.startswith(f"{root}/") else path
+        if not below.startswith(f"{self._at}/"):
+            return await self._app(scope, receive, send)
+
+        child = {**scope, "root_path": root + self._at, "path": root + below}
+        return await self._routes(child, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an adapter's ``install`` is to do.
+
+    Attributes:
+        backend: Decides who is calling.
+        options: For the middleware.
+        routes: The log-in routes, if there are any.
+        at: Where they are to be.
+    """
+
+    backend: Backend
+    options: dict[str, Any]
+    routes: MountableRoutes | None = None
+    at: str = ""
+
+    def mount(self, app: ASGIApp) -> ASGIApp:
+        """Return *app* with the routes, if there are any."""
+        if self.routes is None:
+            return app
+        return Mounted(app, routes=self.routes, at=self.at)
+
+    def describe(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Add the routes to an OpenAPI document, once, and return it."""
+        if self.routes is None:
+            return document
+
+        ours = _renamed(self.routes.openapi(), document)
+        paths = document.setdefault("paths", {})
+        for path, item in ours["paths"].items():
+            if path not in _HIDDEN:
+                paths.setdefault(self.at + path, item)
+
+        components = document.setdefault("components", {})
+        for kind, named in ours["components"].items():
+            components[kind] = {**named, **components.get(kind, {})}
+        return document
+
+
+def settle(
+    backend: Backend | TokenService, options: InstallOptions, at: str = "/auth"
+) -> Settled:
+    """Derive from the routes what the middleware must know.
+
+    Args:
+        backend: Decides who is calling; or the service whose tokens do.
+        options: Of the adapter's ``install``.
+        at: Where the routes are if nobody says so.
+
+    Raises:
+        ConfigurationError: The backend does not read what the routes give out, or the
+            place is no path.
+    """
+    chosen: dict[str, Any] = {**options}
+    routes: MountableRoutes | None = chosen.pop("routes", None)
+    at = chosen.pop("at", at)
+    if routes is None:
+        return Settled(_backend_of(backend, None), chosen)
+
+    if not at.startswith("/") or at.endswith("/"):
+        msg = f"at must look like /auth, and not like {at!r}."
+        raise ConfigurationError(msg)
+
+    decides = _backend_of(backend, routes)
+    ways = {source.way for source in decides.sources}
+    missing = [source for source in routes.sources if source.way not in ways]
+    if missing:
+        msg = (
+            f"The routes hand out tokens for {missing[0]!r}, which the backend "
+            "does not read: give install() the TokenService itself."
+        )
+        raise ConfigurationError(msg)
+
+    given = chosen.get("public_paths", ())
+    if not isinstance(given, str):
+        chosen["public_paths"] = [*given, *routes.public_paths(at)]
+    chosen.setdefault("site", routes.site)
+    return Settled(decides, chosen, routes, at)
+
+
+def _backend_of(
+    backend: Backend | TokenService, routes: MountableRoutes | None
+) -> Backend:
+    if not isinstance(backend, TokenService):
+        return backend
+    if routes is None:
+        return JWTBackend(backend)
+    return JWTBackend(backend, sources=routes.sources)
+
+
+def _renamed(ours: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return our document with other names for schemas that an app has too."""
+    taken = document.get("components", {}).get("schemas", {})
+    schemas = ours["components"]["schemas"]
+    names = {
+        name: f"Auth{name}"
+        for name, schema in schemas.items()
+        if name in taken and taken[name] != schema
+    }
+    return _with_names(ours, names) if names else ours
+
+
+def _with_names(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_with_names(item, names) for item in value]
+    if isinstance(value, dict):
+        return {names.get(k, k): _with_names(v, names) for k, v in value.items()}
+    if isinstance(value, str) and value.startswith(_SCHEMAS):
+        name = value.removeprefix(_SCHEMAS)
+        return _SCHEMAS + names.get(name, name)
+    return value
