@@ -107,7 +107,7 @@ def read_issuer(options: argparse.Namespace) -> TrustedIssuer:
     Raises:
         ConfigurationError: They do not fit together.
     """
-    more: dict[str, Any] = {"cache": None}
+    more: dict[str, Any] = {"cache_size": 0}
     if options.insecure_http:
         more["insecure_http"] = True
 

@@ -135,7 +135,7 @@ def test_a_token_is_exchanged_for_another(begin):
         ((400, {"json": {"error": "x" * 99}}), "answered 400"),
         ((401, {"headers": INVALID}), "answered 401"),
         ((500, {"text": "oops"}), "answered 500"),
-        ((200, {"json": {"token_type": "N_A", "access_token": "x"}}), "bearer"),
+        ((200, {"json": {"token_type": "N_A", "access_token": "x"}}), "Bearer"),
     ],
 )
 def test_a_refusal_says_its_code_and_ends_nothing(begin, refusal, said):
