@@ -12,6 +12,7 @@ from traceback import walk_tb
 from typing import Any, Final
 
 from asgi_auth._drivers.causes import cause_of
+from asgi_auth._drivers.urls import shown_host
 
 __all__ = ["is_spoken_outage", "place_of", "redis_cause", "was_lost"]
 
@@ -97,5 +98,6 @@ def place_of(client: Any) -> str:
 def _of_server(arguments: Mapping[str, Any]) -> str:
     path = arguments.get("path")
     default = ("localhost", 6379)
-    host = f"{arguments.get('host', default[0])}:{arguments.get('port', default[1])}"
-    return f"Redis at {path or host}, database {arguments.get('db') or 0}"
+    host = shown_host(str(arguments.get("host", default[0])))
+    server = f"{host}:{arguments.get('port', default[1])}"
+    return f"Redis at {path or server}, database {arguments.get('db') or 0}"

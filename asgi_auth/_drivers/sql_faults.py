@@ -16,6 +16,7 @@ from asgi_auth._drivers.sql_codes import (
     is_outage,
     words_on,
 )
+from asgi_auth._drivers.urls import shown_host
 from asgi_auth.errors import ConfigurationError, UnavailableError
 
 __all__ = ["fault_of", "place_of"]
@@ -32,7 +33,7 @@ def place_of(url: Any) -> str:
 
     host = url.host or url.query.get("host") or "the default host"
     port = f":{url.port}" if url.port else ""
-    return f"the database {url.database or ''!r} at {host}{port}"
+    return f"the database {url.database or ''!r} at {shown_host(str(host))}{port}"
 
 
 def fault_of(

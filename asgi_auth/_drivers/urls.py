@@ -5,15 +5,19 @@ Nothing is resolved here: a name says what it says.
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["check_url", "is_safe_url", "place_in"]
+__all__ = ["check_url", "is_safe_url", "place_in", "shown_host"]
 
 _logger = package_logger(__name__)
+
+# A name, an address of either kind, a path of a socket, or several of them.
+_HOST = re.compile(r"[\w.\-:%/,]+")
 
 # Names that no public DNS has: RFC 6761, RFC 6762, RFC 8375, ICANN's .internal, and
 # those of Kubernetes.
@@ -75,6 +79,14 @@ def check_url(url: str, what: str, *, insecure_http: bool = False) -> str:
         f"{what} must be an https URL without user and fragment (http: loopback only)."
     )
     raise ConfigurationError(msg)
+
+
+def shown_host(host: str) -> str:
+    """Return a host for people to read; what can be none is not repeated.
+
+    A password may have been written in its place.
+    """
+    return host if _HOST.fullmatch(host) else "a host that is none"
 
 
 def _parts(url: object) -> SplitResult | None:

@@ -7,7 +7,6 @@ that the app's CORS does not.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Unpack
@@ -15,6 +14,7 @@ from typing import Any, Unpack
 from anyio import fail_after
 
 from asgi_auth._asgi import Headers
+from asgi_auth._logs import package_logger
 from asgi_auth.integrations._common import MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import without_caller
@@ -27,7 +27,7 @@ __all__ = ["AskForHeaders", "CorsWithin"]
 AskForHeaders = Callable[[Scope, int], Awaitable[Headers]]
 """Returns the headers of an answer that the app has given with this status."""
 
-_logger = logging.getLogger("asgi_auth.integrations")
+_logger = package_logger(__name__)
 _KEY = "asgi_auth.way"
 _PATIENCE = 5.0
 _ALLOWED = b"access-control-allow-origin"

@@ -5,11 +5,11 @@ It ends nothing by itself.
 
 from __future__ import annotations
 
-import logging
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from weakref import WeakKeyDictionary, ref
 
+from asgi_auth._logs import package_logger
 from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.lifetime.terms import Identify, LoadUser, Terms
 from asgi_auth.principal import Principal
@@ -17,7 +17,7 @@ from asgi_auth.revocation import Validity, validity_of
 
 __all__ = ["Policies"]
 
-_logger = logging.getLogger("asgi_auth.lifetime")
+_logger = package_logger(__name__)
 
 _Recall = Callable[[], AbstractEventLoop | None]
 _Known = dict[Validity, tuple[Terms, Deadlines]]

@@ -209,7 +209,7 @@ async def test_scopes_survive_a_refresh_and_the_callers_data_is_not_touched(toke
 async def test_a_user_without_an_id_is_nobody(tokens):
     from asgi_auth import ConfigurationError
 
-    for subject in ("", "a\x00", None, 0):
+    for subject in ("", "a\x00", None, False):
         with pytest.raises(ConfigurationError):
             await tokens.issue(subject)
 

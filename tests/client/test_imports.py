@@ -7,8 +7,6 @@ import sys
 
 import pytest
 
-import asgi_auth.client
-
 ABSENT = """
 import sys
 sys.modules[{name!r}] = None
@@ -19,22 +17,6 @@ try:
 except MissingExtraError as error:
     print(error)
 """
-
-
-def test_the_public_names_are_these():
-    assert asgi_auth.client.__all__ == [
-        "BadAnswerError",
-        "BearerFlow",
-        "ClientError",
-        "LoggedOutError",
-        "RefreshFailedError",
-        "Step",
-        "Tokens",
-        "bearer_subprotocols",
-        "is_expired",
-        "reauthentication",
-        "seconds_left",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_without_an_issuer_nothing_is_said_of_one():
     assert "iss" not in read(write(issuer=None))
 
 
-@pytest.mark.parametrize("subject", ["", "a\nb", "x" * 256, 5, None, "\x00"])
+@pytest.mark.parametrize("subject", ["", "a\nb", "x" * 256, 5.0, True, None, "\x00"])
 def test_a_subject_that_no_verifier_takes_is_not_signed(subject):
     with pytest.raises(ConfigurationError, match="subject"):
         write(subject=subject)
