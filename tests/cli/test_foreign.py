@@ -94,7 +94,7 @@ def test_all_broken_rules_are_told_and_not_only_the_first(run, realm):
     assert status == 1
     assert broken(out) == ["type", "audience", "kind", "subject", "end", "beginning"]
     assert "aud is 'orders', expected ['api']" in out
-    assert "The token has expired" in out
+    assert "seconds ago" in out
     assert "auth_time has an odd shape" in err
     assert "Refused." in err
 
@@ -196,7 +196,7 @@ def test_http_to_an_inner_name_needs_its_flag(run, realm):
     assert run(realm.token().decode(), *inner)[0] == 2
     status, _, err = run(realm.token().decode(), *inner, "--insecure-http")
     assert status == 2
-    assert "the keys of the issuer cannot be had" in err
+    assert "cannot be had" in err
 
 
 def test_every_preset_of_the_backends_has_a_name():
