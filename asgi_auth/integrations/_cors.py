@@ -125,9 +125,11 @@ class _Way:
 
     async def _asked(self, status: int) -> Headers:
         """Return the headers of the app's CORS, or none if it fails or hangs."""
+        # CORS looks at no query, and frameworks fail on one that is not UTF-8.
+        scope = {**without_caller(self._scope), "query_string": b""}
         try:
             with fail_after(_PATIENCE):
-                headers = await self._ask(without_caller(self._scope), status)
+                headers = await self._ask(scope, status)
         except Exception:
             # Whatever it is, the caller is refused.
             _logger.debug("the app's CORS has failed on a refusal", exc_info=True)

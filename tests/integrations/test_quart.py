@@ -31,6 +31,7 @@ from asgi_auth.integrations.quart import (
     optional_user,
     requires,
 )
+from tests.asgi import run
 from tests.integrations.acceptance import (
     ANN,
     GUARDED,
@@ -475,6 +476,15 @@ async def test_what_follows_a_request_may_fail_without_one(services):
     assert response.headers["x-request-id"] == "7"
     assert response.headers["x-process-time"] == "0"
     assert "set-cookie" not in response.headers
+
+
+async def test_an_odd_query_takes_no_headers_from_a_refusal(services):
+    app = with_cors(services)
+    forged = (b"authorization", f"Bearer {services.forged_token()}".encode())
+    headers = [(b"origin", ORIGIN["Origin"].encode()), forged]
+    answer = await run(app, "/private", headers=headers, query=b"\xff")
+    assert answer.status == 401
+    assert answer.header(ALLOWED) == ORIGIN["Origin"]
 
 
 async def test_cors_that_hangs_holds_no_refusal_up(services, monkeypatch):
