@@ -6,11 +6,13 @@ It knows no rule: what is counted, and how much is too much, is for the room abo
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from importlib.util import find_spec
 from typing import Any, Final
 
 from asgi_auth._drivers.outages import Outage
@@ -41,6 +43,8 @@ _SCHEMES: Final = {
     "valkey": "async+redis",
     "valkeys": "async+rediss",
 }
+
+_PORT: Final = re.compile(r":\d*$")
 
 _SPARE: Final = 1024
 
@@ -74,8 +78,8 @@ class Counters:
         self.in_memory = url == "memory://"
         self._max_keys = max_keys
         self._secret = secrets.token_bytes(16)
-        make = _maker(url, prefix, cluster=cluster, owner=owner)
-        self._rooms: PerLoop[Any] = PerLoop(make, _close)
+        self._make = _maker(url, prefix, cluster=cluster, owner=owner)
+        self._rooms: PerLoop[Any] = PerLoop(self._make, _close)
         self._outage = Outage("limits", f"the counters at {place_in(url)}")
 
     async def add(self, key: str, seconds: int, amount: int = 1) -> int:
@@ -154,6 +158,9 @@ def _maker(url: str, prefix: str, *, cluster: bool, owner: str) -> Callable[[], 
         raise ConfigurationError(msg)
 
     kind = RedisClusterStorage if cluster else RedisStorage
+    if not cluster and scheme != "unix":
+        rest = _with_port(rest)
+
     target = f"{'async+redis+cluster' if cluster else known}://{rest}"
 
     def make() -> Any:
@@ -170,11 +177,21 @@ def _maker(url: str, prefix: str, *, cluster: bool, owner: str) -> Callable[[], 
     return make
 
 
+def _with_port(rest: str) -> str:
+    """Add the port that redis-py takes where none is named, and limits demands."""
+    netloc, slash, path = rest.partition("/")
+    host = netloc.rpartition("@")[2]
+    if not host or _PORT.search(host):
+        return rest
+
+    return f"{netloc}:6379{slash}{path}"
+
+
 def _check(make: Callable[[], Any], owner: str) -> None:
     try:
         make()
     except LimitsError:
-        missing = True
+        missing = find_spec("redis") is None
     except (ValueError, TypeError):
         missing = False
     else:

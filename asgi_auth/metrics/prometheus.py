@@ -42,6 +42,9 @@ class PrometheusMetrics:
 
     Several may share a registry, each under a name of its own.
 
+    Attributes:
+        registry: Where it is registered.
+
     Args:
         app: The value of the label ``app``.
         registry: Where to register; by default that of prometheus-client.
@@ -65,6 +68,7 @@ class PrometheusMetrics:
 
         self._readings = Readings(app)
         target = prometheus_client.REGISTRY if registry is None else registry
+        self.registry: Any = target
         with _lock:
             collector = _collectors.get(target)
             if collector is None:

@@ -226,3 +226,19 @@ def test_what_is_not_installed_is_named_with_its_command(missing, url, extra):
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert f'python -m pip install "asgi-auth[{extra}]"' in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("redis://cache/0", "cache:6379"),
+        ("redis://:s3cret@cache", "cache:6379"),
+        ("valkeys://u:a:b@[::1]/1", "[::1]:6379"),
+        ("redis://cache:7000", "cache:7000"),
+    ],
+)
+def test_a_url_without_a_port_means_the_usual_one(url, place):
+    storage = RateLimiter(url)._counters._make()
+    arguments = storage.bridge.storage.connection_pool.connection_kwargs
+    host, _, port = place.rpartition(":")
+    assert (arguments["host"], arguments["port"]) == (host.strip("[]"), int(port))
