@@ -68,7 +68,7 @@ def examine(patient: Patient, further: tuple[Check, ...] = ()) -> list[Finding]:
 
     Args:
         patient: What to look at.
-        further: Checks beside :data:`CHECKS`.
+        further: Checks beside ``CHECKS``.
     """
     nobody = [] if patient.having(AuthenticationMiddleware) else [_NOBODY]
     found = (fault for check in (*CHECKS, *further) for fault in check(patient))
