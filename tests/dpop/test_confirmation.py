@@ -39,6 +39,7 @@ from tests.dpop.proofs import (
     headers,
     proof,
 )
+from tests.dpop.test_certificates import byte_sequence, thumbprint
 
 SECRET = "o6Jt0C4tXfJ8c3Yw5sQvR1kZ9mB7nE2u"
 OPAQUE = b"opaque"
@@ -402,10 +403,20 @@ def test_two_confirmations_of_one_kind_are_refused():
         JWTBackend(forge.verifier(), confirmations=[dpop(), dpop()])
 
 
-def test_certificates_and_keys_go_together():
+async def test_certificates_and_keys_go_together():
     both = [dpop(), ClientCertificate(["10.0.0.1"])]
     backend = JWTBackend(forge.verifier("ES256"), confirmations=both)
     assert [each.scheme for each in backend.challenges] == ["Bearer", "DPoP"]
+
+    mine, other = thumbprint(), thumbprint("other")
+    for named, status in [(mine, 200), (other, 401)]:
+        bound = {"jkt": CLIENT.thumbprint(), "x5t#S256": named}
+        token = forge.token("ES256", cnf=bound)
+        fields = headers(token, proof(token))
+        fields.append((b"client-cert", byte_sequence()))
+        answer = await ask(backend, fields, client=("10.0.0.1", 1))
+        assert answer.status == status
+        assert (await ask(backend, fields[:1], client=("10.0.0.1", 1))).status == 401
 
 
 class TestContract(BackendContract):

@@ -14,6 +14,7 @@ from asgi_auth import (
 )
 from asgi_auth.dpop import DPoP, Nonces
 from asgi_auth.dpop.signer import ProofSigner
+from asgi_auth.stores.sql import SQLStore
 from asgi_auth.tokens.codec import peek
 from tests.routes.test_tokens import KNOWN, Clients
 from tests.routes.world import EMAIL, ORIGIN, PASSWORD, World, assert_problem
@@ -258,8 +259,14 @@ async def test_routes_that_know_nothing_of_it_bind_nothing():
         assert answer.json()["token_type"] == "Bearer"
 
 
-async def test_any_service_can_bind_what_it_issues():
-    tokens = TokenService(KeySet.generate("ES256"), store=MemoryStore())
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_any_service_can_bind_what_it_issues(kind, tmp_path):
+    url = f"sqlite:///{tmp_path}/store.db"
+    store = MemoryStore() if kind == "memory" else SQLStore(url)
+    if kind == "sqlite":
+        await store.create_schema()
+
+    tokens = TokenService(KeySet.generate("ES256"), store=store)
     pair = await tokens.issue("ada", thumbprint=MINE.thumbprint)
     for thumbprint in (None, "", THIEFS.thumbprint):
         with pytest.raises(InvalidTokenError):
@@ -269,6 +276,10 @@ async def test_any_service_can_bind_what_it_issues():
     assert fresh.token_type == "DPoP"
     with pytest.raises(InvalidTokenError):
         await tokens.verify(fresh.access_token)
+
+    await tokens.aclose()
+    if kind == "sqlite":
+        await store.aclose()
 
 
 async def test_routes_below_a_middleware_look_at_a_proof_again_and_use_it_up_once(
