@@ -91,6 +91,18 @@ class Confirmations:
 
         return recognise
 
+    def check_bound(self, principal: Principal) -> None:
+        """Pass who is known by a token that is bound where it must be.
+
+        Raises:
+            InvalidTokenError: It is not.
+        """
+        bound = principal.claims.get("cnf")
+        for member, each in self._by_member.items():
+            if each.required and not (isinstance(bound, Mapping) and member in bound):
+                msg = f"the token is bound to no key (cnf has no {member})"
+                raise InvalidTokenError(msg)
+
     def check(
         self, principal: Principal, credential: Credential, scope: Scope
     ) -> Awaitable[None]:

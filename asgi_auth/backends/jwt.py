@@ -146,7 +146,10 @@ class JWTBackend:
         if self._tickets is None:
             return None
 
-        return await self._tickets.spend(ticket.token, scope, self.name)
+        principal = await self._tickets.spend(ticket.token, scope, self.name)
+        # Its proof has come with the request for the ticket.
+        self._confirmations.check_bound(principal)
+        return principal
 
     def claims(self, credential: Credential) -> bool:
         """Tell by its mere shape whether the token would be one of ours.

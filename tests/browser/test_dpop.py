@@ -10,6 +10,7 @@ from asgi_auth.dpop import DPoP, Nonces
 from asgi_auth.dpop.target import Target
 from asgi_auth.tokens.codec import peek
 from tests.browser.site import LOG_IN, until
+from tests.browser.test_streams import LISTEN
 
 SECRET = "o6Jt0C4tXfJ8c3Yw5sQvR1kZ9mB7nE2u"
 NOTES = "auth.fetch('/notes?page=2#top').then((response) => response.status)"
@@ -33,6 +34,11 @@ EXPORT = """async () => {
     found.push([key.extractable, key.usages, why]);
   }
   return found;
+}"""
+ECHO = """async () => {
+  window.socket = await auth.socket("/ws");
+  socket.onmessage = ({ data }) => (window.echoed = JSON.parse(data));
+  socket.send(JSON.stringify("hello"));
 }"""
 HOUR = "const now = Date.now; Date.now = () => now() + 3_600_000;"
 
@@ -112,6 +118,21 @@ async def test_a_refused_proof_ends_no_session(bound_site, new_tab):
     assert await tab.evaluate("auth.state.authenticated")
     policy._reader._target = target
     assert await tab.evaluate(NOTES) == 200
+
+
+async def test_streams_and_sockets_go_by_tickets(bound_site, new_tab):
+    tab = await new_tab(bound_site.page(dpop=True))
+    await tab.evaluate(LOG_IN)
+    await tab.evaluate(LISTEN)
+    await until(tab, "heard.length === 1")
+    await tab.evaluate(ECHO)
+    await until(tab, "window.echoed?.echo === 'hello'")
+    assert bound_site.hits["/auth/ticket"] == 2
+
+    bound_site.age()
+    assert await tab.evaluate(NOTES) == 200
+    # The socket is not told: a message has no proof, and would be refused.
+    assert await tab.evaluate("echoed.echo") == "hello"
 
 
 async def test_what_cannot_have_proofs_says_so(bound_site, new_tab):

@@ -10,12 +10,14 @@ from asgi_auth import (
     JWTBackend,
     KeySet,
     MemoryStore,
+    Ticket,
     TokenService,
 )
 from asgi_auth.dpop import DPoP, Nonces
 from asgi_auth.dpop.signer import ProofSigner
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.tokens.codec import peek
+from tests.asgi import Echo, run
 from tests.routes.test_tokens import KNOWN, Clients
 from tests.routes.world import EMAIL, ORIGIN, PASSWORD, World, assert_problem
 
@@ -298,3 +300,38 @@ async def test_routes_below_a_middleware_look_at_a_proof_again_and_use_it_up_onc
         for _ in range(2):
             answer = await client.get("/me", headers=headers)
             assert_problem(answer, 401, "invalid_dpop_proof")
+
+
+@pytest.mark.parametrize("required", [False, True])
+async def test_a_ticket_is_fetched_with_a_proof_and_goes_without_one(required):
+    place = Place()
+    await place.world.add()
+    tokens, asked = place.world.tokens, {"path": "/events"}
+    policy = DPoP(ORIGIN, required=required, clock=place.now)
+    backend = JWTBackend(tokens, sources=[Ticket()], confirmations=[policy])
+    app = AuthenticationMiddleware(Echo(), backend, required=True)
+    async with place.world.client() as client:
+        pair = await log_in(place, client)
+        token = pair["access_token"]
+        for headers in (
+            {"Authorization": f"Bearer {token}"},
+            {"Authorization": f"DPoP {token}"},
+            place.bound("POST", "/me", pair),
+            place.bound("POST", "/ticket", pair, THIEFS),
+        ):
+            answer = await client.post("/ticket", json=asked, headers=headers)
+            assert answer.status_code == 401
+
+        headers = place.bound("POST", "/ticket", pair)
+        answer = await client.post("/ticket", json=asked, headers=headers)
+        query = b"ticket=" + answer.json()["ticket"].encode()
+        for path, status in [("/other", 401), ("/events", 200), ("/events", 401)]:
+            assert (await run(app, path, query=query)).status == status
+
+        # A ticket of a bearer token is none of a bound one.
+        pair = (await client.post("/login", json=LOG_IN)).json()
+        headers = {"Authorization": f"Bearer {pair['access_token']}"}
+        answer = await client.post("/ticket", json=asked, headers=headers)
+        query = b"ticket=" + answer.json()["ticket"].encode()
+        expected = 401 if required else 200
+        assert (await run(app, "/events", query=query)).status == expected

@@ -397,7 +397,7 @@ class Client {
       throw new AuthError("misuse", "Name the origin of the WebSocket in `origins`.");
     }
     if (this.#dpop) {
-      throw new AuthError("misuse", "A WebSocket cannot be opened with a proof.");
+      throw new AuthError("misuse", "A WebSocket has no proof: open it with socket().");
     }
     if (this.#cookies) await this.resume();
     const session = await this.#fresh();
@@ -488,7 +488,8 @@ class Client {
     });
     if (session.access && reauthenticate) socket.addEventListener("message", hideAnswer);
     await opened(socket);
-    const understands = session.access !== null && reauthenticate;
+    // A message has no proof: with one, the socket lives as long as its first token.
+    const understands = session.access !== null && reauthenticate && !this.#dpop;
     this.#sockets.set(socket, { owner: session.owner, understands });
     if (this.#session !== session) this.#tellSockets(); // Meanwhile.
     this.#plan();
