@@ -20,7 +20,7 @@ from asgi_auth.credentials.sources import (
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
-from asgi_auth.typing import Receive, Scope, Send, UserLoader
+from asgi_auth.typing import Confirmation, Receive, Scope, Send, UserLoader
 
 __all__ = [
     "Demands",
@@ -71,6 +71,11 @@ class MountableRoutes(Protocol):
     @property
     def sources(self) -> tuple[Source, ...]:
         """Where callers put the tokens that the routes hand out."""
+        ...
+
+    @property
+    def confirmations(self) -> tuple[Confirmation, ...]:
+        """See to it that who sends a bound token has its key."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asgi_auth.backends.jwt import JWTBackend
+from asgi_auth.credentials.sources import BearerHeader
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.integrations._common import InstallOptions, MountableRoutes
 from asgi_auth.sessions import TokenService
@@ -116,7 +117,8 @@ def settle(
 
     decides = _backend_of(backend, routes)
     ways = {source.way for source in decides.sources}
-    missing = [source for source in routes.sources if source.way not in ways]
+    bound = [BearerHeader(each.scheme) for each in routes.confirmations]
+    missing = [each for each in (*routes.sources, *bound) if each.way not in ways]
     if missing:
         msg = (
             f"The routes hand out tokens for {missing[0]!r}, which the backend "
@@ -138,7 +140,9 @@ def _backend_of(
         return backend
     if routes is None:
         return JWTBackend(backend)
-    return JWTBackend(backend, sources=routes.sources)
+
+    confirmations = routes.confirmations
+    return JWTBackend(backend, sources=routes.sources, confirmations=confirmations)
 
 
 def _renamed(ours: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:

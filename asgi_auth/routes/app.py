@@ -46,7 +46,7 @@ from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
 from asgi_auth.sessions import TokenService
-from asgi_auth.typing import Backend
+from asgi_auth.typing import Backend, Confirmation
 
 __all__ = ["AuthRoutes"]
 
@@ -194,6 +194,11 @@ class AuthRoutes:
     def sources(self) -> tuple[Source, ...]:
         """Where callers put their tokens; your ``JWTBackend`` needs it as well."""
         return tuple(self._context.sources)
+
+    @property
+    def confirmations(self) -> tuple[Confirmation, ...]:
+        """What your ``JWTBackend`` needs too, where tokens are bound to keys."""
+        return () if self._context.dpop is None else (self._context.dpop,)
 
     @property
     def site(self) -> Site:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from asgi_auth import (
     AuthenticationMiddleware,
+    ConfigurationError,
     InvalidTokenError,
     JWTBackend,
     KeySet,
@@ -15,6 +19,7 @@ from asgi_auth import (
 )
 from asgi_auth.dpop import DPoP, Nonces
 from asgi_auth.dpop.signer import ProofSigner
+from asgi_auth.integrations.starlette import install
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.tokens.codec import peek
 from tests.asgi import Echo, run
@@ -335,3 +340,22 @@ async def test_a_ticket_is_fetched_with_a_proof_and_goes_without_one(required):
         query = b"ticket=" + answer.json()["ticket"].encode()
         expected = 401 if required else 200
         assert (await run(app, "/events", query=query)).status == expected
+
+
+async def test_install_takes_the_key_along_from_the_routes(place):
+    async def who(request):
+        return PlainTextResponse(request.auth.claims["cnf"]["jkt"])
+
+    tokens, routes = place.world.tokens, place.world.routes
+    app = Starlette(routes=[Route("/who", who)])
+    install(app, tokens, routes=routes, at="/auth", required=True)
+    async with place.world.client(app=app) as client:
+        headers = place.proof("POST", "/auth/login")
+        pair = (await client.post("/auth/login", json=LOG_IN, headers=headers)).json()
+        answer = await client.get("/who", headers=place.bound("GET", "/who", pair))
+        assert answer.text == MINE.thumbprint
+        me = place.bound("GET", "/auth/me", pair)
+        assert (await client.get("/auth/me", headers=me)).json()["email"] == EMAIL
+
+    with pytest.raises(ConfigurationError, match="does not read"):
+        install(Starlette(), JWTBackend(tokens), routes=routes)
