@@ -5,7 +5,7 @@ It proves nothing itself, and knows no kind of proof: that is for what it is giv
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 
 from asgi_auth._asgi import Scope
 from asgi_auth._contract import Recognise, know_nobody
@@ -35,14 +35,15 @@ class Confirmations:
         ConfigurationError: Two are for the same member.
     """
 
-    __slots__ = ("_all", "_by_member", "required")
+    __slots__ = ("_all", "_items", "required")
 
     def __init__(self, given: Sequence[Confirmation]) -> None:
-        self._by_member = {each.member: each for each in given}
-        if len(self._by_member) != len(given):
+        by_member = {each.member: each for each in given}
+        if len(by_member) != len(given):
             msg = "Two confirmations are for the same member of cnf."
             raise ConfigurationError(msg)
 
+        self._items = tuple(by_member.items())
         self.required = any(each.required for each in given)
         # A bearer token may or may not be bound; one of another scheme must be.
         schemes = [each.scheme.lower().replace(_BEARER, "") for each in given]
@@ -50,20 +51,20 @@ class Confirmations:
 
     def __bool__(self) -> bool:
         """Tell whether there is any."""
-        return bool(self._by_member)
+        return bool(self._items)
 
     def sources(self, given: Sequence[Source]) -> tuple[Source, ...]:
         """Return *given*, and where bound tokens may come from besides."""
         headers = [source for source in given if isinstance(source, BearerHeader)]
         ways = {source.way for source in given}
         longest = max([MAX_TOKEN, *(source.max_token for source in headers)])
-        more = [BearerHeader(each.scheme, longest) for each in self._by_member.values()]
+        more = [BearerHeader(each.scheme, longest) for each, _ in self._all]
         return (*given, *(source for source in more if source.way not in ways))
 
     def challenges(self, bearer: Challenge) -> tuple[Challenge, ...]:
         """Return what a refusal tells the client to send, each scheme once."""
         known = {} if self.required else {bearer.scheme.lower(): bearer}
-        for each in self._by_member.values():
+        for each, _ in self._all:
             known.setdefault(each.scheme.lower(), each.challenge(bearer))
 
         return tuple(known.values())
@@ -98,8 +99,8 @@ class Confirmations:
             InvalidTokenError: It is not.
         """
         bound = principal.claims.get("cnf")
-        for member, each in self._by_member.items():
-            if each.required and not (isinstance(bound, Mapping) and member in bound):
+        for member, each in self._items:
+            if each.required and not (isinstance(bound, dict) and member in bound):
                 msg = f"the token is bound to no key (cnf has no {member})"
                 raise InvalidTokenError(msg)
 
@@ -129,10 +130,9 @@ class Confirmations:
 
     def _of(self, confirmation: object) -> Sequence[Confirmation]:
         """Return who checks what a token is bound to, if that is all of it."""
-        members = confirmation if isinstance(confirmation, Mapping) else {}
-        found = [self._by_member.get(member) for member in members]
-        known = [each for each in found if each is not None]
-        if not known or len(known) != len(found):
+        members = confirmation if isinstance(confirmation, dict) else {}
+        known = [each for member, each in self._items if member in members]
+        if not known or len(known) != len(members):
             msg = "the token is bound in a way (cnf) that nobody checks here"
             raise InvalidTokenError(msg)
 
