@@ -101,14 +101,14 @@ class AccountAdministration:
         """Return an account, disabled or not.
 
         Args:
-            account: Its id, or its e-mail address.
+            account: Its id, or what its owner logs in with.
 
         Raises:
             UnknownAccountError: There is no such account.
         """
         found = await self._accounts.find_by_id(account)
-        if found is None and "@" in account:
-            found = await self._accounts.find_by_email(normalise_email(account))
+        if found is None:
+            found = await self._find_by_name(account)
         if found is None:
             raise UnknownAccountError
         return found
@@ -285,6 +285,11 @@ class AccountAdministration:
         detail = {name: list(granted), "before": list(getattr(before[0], name))}
         self._tell(f"account.{name}_changed", account.id, by, detail)
         return account
+
+    async def _find_by_name(self, name: str) -> Account | None:
+        if "@" not in name:
+            return None
+        return await self._accounts.find_by_email(normalise_email(name))
 
     async def _required(self, account_id: str) -> Account:
         account = await self._accounts.find_by_id(subject_of(account_id))

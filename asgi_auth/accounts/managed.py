@@ -21,9 +21,10 @@ from asgi_auth.accounts.managed_store import ManagedStore
 from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.accounts.own import AddsUsers, DeletesUsers, SavesUsers
 from asgi_auth.accounts.service import AccountService
-from asgi_auth.accounts.users import is_username
+from asgi_auth.accounts.users import attribute_of, is_username
 from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
 from asgi_auth.passwords import PasswordMatch, PasswordPolicy
+from asgi_auth.principal import is_user
 
 __all__ = ["ManagedAccounts"]
 
@@ -171,6 +172,7 @@ class ManagedAccounts(AccountService, Generic[User]):
             raise InvalidCredentialsError
 
         account = self._store.account_of(user)
+        await self._check_id(user, account)
         if account.disabled:
             raise AccountDisabledError
         if self.require_verified and account.verified_at is None:
@@ -192,6 +194,31 @@ class ManagedAccounts(AccountService, Generic[User]):
     async def find_by_id(self, account_id: str) -> Account | None:
         """Return the account of a subject, so that ``grants_of`` renews its rights."""
         return await self.find(account_id)
+
+    async def _find_by_name(self, name: str) -> Account | None:
+        user = await self._manager.get_user_by_login(name)
+        return (
+            None if user is None or not is_user(user) else self._store.account_of(user)
+        )
+
+    async def _check_id(self, user: Any, account: Account) -> None:
+        """Refuse aloud what would be a 401 whenever the user comes back.
+
+        Raises:
+            ConfigurationError: Users are not found by what their tokens say.
+        """
+        number = attribute_of(user, "id")
+        if isinstance(number, str) or self._manager.id_type is not str:
+            return
+
+        if await self._manager.get_user_by_subject(account.id) is None:
+            manager, kind = type(self._manager).__name__, type(number).__name__
+            msg = (
+                f"get_user_by_id() finds nobody with the id {account.id!r}, who has "
+                f"just logged in: say in {manager} of which type ids are, for instance "
+                f"id_type = {kind}."
+            )
+            raise ConfigurationError(msg)
 
     async def _matches(self, account: Account, password: str) -> PasswordMatch:
         if not await self._manager.verify_password(_login_of(account), password):

@@ -268,7 +268,10 @@ class StatusResponse(_Model):
 
 
 class IntrospectionResponse(BaseModel):
-    """What a resource server may know about a token (RFC 7662, section 2.2)."""
+    """What a resource server may know about a token (RFC 7662, section 2.2).
+
+    ``act`` says who acts for the subject (RFC 8693, section 4.1).
+    """
 
     active: bool
     scope: str | None = None
@@ -281,3 +284,4 @@ class IntrospectionResponse(BaseModel):
     iss: str | None = None
     jti: str | None = None
     cnf: dict[str, Any] | None = None
+    act: dict[str, Any] | None = None

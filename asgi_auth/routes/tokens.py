@@ -94,6 +94,9 @@ class TokenRoutes:
         said = {name: claims[name] for name in known - {"active", "token_type"}}
         if isinstance(said.get("aud"), tuple):
             said["aud"] = list(said["aud"])
+        if "act" in said:
+            # Which session that is does not concern a resource server.
+            said["act"] = {k: v for k, v in said["act"].items() if k in {"sub", "iss"}}
         said["token_type"] = "DPoP" if "jkt" in claims.get("cnf", ()) else "Bearer"
         return self._write(IntrospectionResponse(active=True, **said))
 

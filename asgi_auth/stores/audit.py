@@ -63,7 +63,7 @@ class SQLAuditLog:
         only: Sequence[str] | None = None,
     ) -> None:
         self._database = Database(source, owner="SQLAuditLog", schema=schema)
-        self.metadata = sa.MetaData(schema=schema)
+        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
         self._table = _define(table, self.metadata)
         self._only = None if only is None else tuple(only)
 

@@ -107,7 +107,7 @@ async def test_a_disabled_account_is_shown_and_let_in_again(service, world, hear
 
 
 async def test_a_deleted_account_takes_sessions_and_keys_along(service, world, heard):
-    keys = APIKeys(MemoryAPIKeys(), events=world.tokens.events, clock=world.clock)
+    keys = APIKeys(MemoryAPIKeys(), on_event=world.tokens.events, clock=world.clock)
     service.also_end(keys.revoke_subject)
     made = await service.create(ANN, GOOD)
     pair = await world.tokens.issue(made.id)

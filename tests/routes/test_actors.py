@@ -10,6 +10,33 @@ from tests.routes.world import PASSWORD, World, assert_problem, bearer, log_in
 ADMIN = Principal(subject="root", issuer="https://idp", is_authenticated=True)
 
 
+class Clients:
+    """Every service is known."""
+
+    name, sources, challenges = "clients", (), ()
+
+    async def authenticate(self, credential, scope):
+        return Principal(subject="orders", is_authenticated=True)
+
+
+async def test_a_resource_server_learns_who_acts_and_not_in_which_session():
+    world = World(introspection_backend=Clients())
+    account = await world.add()
+    actor = Principal(
+        subject="root",
+        issuer=world.tokens.issuer,
+        session_id="secret-sid",
+        is_authenticated=True,
+    )
+    token = await world.tokens.impersonate(account.id, actor=actor)
+    async with world.client() as client:
+        answer = await client.post("/introspect", data={"token": token})
+        assert answer.json()["act"] == {"sub": "root"}
+        own = (await log_in(client))["access_token"]
+        answer = await client.post("/introspect", data={"token": own})
+        assert "act" not in answer.json()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

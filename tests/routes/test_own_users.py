@@ -25,6 +25,7 @@ from asgi_auth.accounts import (
     MemoryAccounts,
     Outbox,
     StaleAccountError,
+    UnknownAccountError,
 )
 from asgi_auth.errors import UnavailableError
 from asgi_auth.passwords import PasswordHasher
@@ -489,6 +490,37 @@ async def test_users_without_id_or_name_are_a_mistake():
 def test_an_id_that_cannot_be_a_subject_is_a_mistake(wrong):
     with pytest.raises(ConfigurationError, match="subject"):
         Account(id=wrong)
+
+
+class Untyped(People):
+    """Ids are ints, and nobody has said so."""
+
+    id_type = str
+
+    async def get_user_by_id(self, user_id):
+        return self.people.get(user_id)
+
+
+async def test_ids_of_another_type_are_a_mistake_and_no_401_later():
+    world = World(Untyped())
+    await world.users.seed()
+    with pytest.raises(ConfigurationError, match="id_type = int"):
+        await world.accounts.authenticate("bob", PASSWORD)
+
+    async def by_text(user_id):
+        return world.users.people.get(int(user_id))
+
+    world.users.get_user_by_id = by_text
+    assert (await world.accounts.authenticate("bob", PASSWORD)).id == "7"
+
+
+async def test_users_are_shown_by_id_or_by_what_they_log_in_with():
+    world = World()
+    await world.users.seed()
+    assert (await world.accounts.show("bob")).id == "7"
+    assert (await world.accounts.show("7")).username == "bob"
+    with pytest.raises(UnknownAccountError):
+        await world.accounts.show("nobody")
 
 
 async def test_who_changes_users_needs_tokens():

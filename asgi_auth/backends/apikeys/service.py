@@ -21,7 +21,7 @@ from asgi_auth.errors import (
     RevokedTokenError,
     UnavailableError,
 )
-from asgi_auth.events import Event, Events
+from asgi_auth.events import Event, Events, Listener
 from asgi_auth.tokens.claims import UserId, subject_of
 
 __all__ = ["APIKeys"]
@@ -36,8 +36,8 @@ class APIKeys:
     Args:
         store: Keeps them.
         prefix: What keys begin with, so that people and scanners know them.
-        events: Hears of keys that are made, used for the first time, and revoked; for
-            instance ``tokens.events``.
+        on_event: Gets an :class:`~asgi_auth.events.Event` for each key that is made,
+            used for the first time, or revoked; for instance ``tokens.events``.
         clock: Returns Unix seconds.
 
     Raises:
@@ -49,12 +49,12 @@ class APIKeys:
         store: APIKeyStore,
         *,
         prefix: str = "key",
-        events: Events | None = None,
+        on_event: Listener | Events | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self.prefix: str = check_prefix(prefix)
         self._store = store
-        self._events = events
+        self._events: Events = Events.of(on_event)
         self._clock = clock
 
     @property
@@ -191,8 +191,7 @@ class APIKeys:
     def _tell(self, name: str, key: APIKey) -> None:
         detail = {"id": key.id, "label": key.label}
         event = Event(name=name, at=self._clock(), subject=key.subject, detail=detail)
-        if self._events is not None:
-            self._events.emit(event)
+        self._events.emit(event)
 
 
 def _check(key: APIKey, now: float) -> None:
