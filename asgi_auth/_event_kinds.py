@@ -56,11 +56,21 @@ EVENT_KINDS: Mapping[str, EventKind] = {
         _SESSION,
         ("opened_by", "shown_by"),
     ),
-    "login.succeeded": EventKind("Somebody has logged in.", _SESSION),
+    "session.impersonated": EventKind(
+        "Somebody may act for a user; the session is the actor's.",
+        _SESSION,
+        ("actor", "ttl", "reason"),
+    ),
+    "login.succeeded": EventKind(
+        "Somebody has logged in; `device` is for people: `Firefox on Linux`.",
+        _SESSION,
+        ("ip", "user_agent", "device"),
+    ),
     "login.failed": EventKind(
-        "A log-in fails; `reason` is the code of the refusal.",
+        "A log-in fails; `reason` is the code of the refusal, `account` a digest of "
+        "what was typed.",
         ("issuer",),
-        ("ip", "reason"),
+        ("ip", "user_agent", "reason", "account"),
     ),
     "login.locked": EventKind(
         "There were too many tries; `rule` says which limit it was.",

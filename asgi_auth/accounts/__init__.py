@@ -37,8 +37,10 @@ from asgi_auth.accounts.service import AccountService
 
 if TYPE_CHECKING:
     from asgi_auth.accounts.basic import BasicBackend
+    from asgi_auth.accounts.columns import UserColumns
     from asgi_auth.accounts.smtp import SMTPSender
     from asgi_auth.accounts.sql import SQLAccounts
+    from asgi_auth.accounts.sqlalchemy import SQLAlchemyUsers
 
 __all__ = [
     "Account",
@@ -63,15 +65,23 @@ __all__ = [
     "Outbox",
     "SMTPSender",
     "SQLAccounts",
+    "SQLAlchemyUsers",
     "SavesUsers",
     "SendMessage",
     "StaleAccountError",
     "UnknownAccountError",
+    "UserColumns",
     "grants_of",
     "normalise_email",
 ]
 
 __getattr__ = lazily(
     __name__,
-    {"basic": "BasicBackend", "smtp": "SMTPSender", "sql": "SQLAccounts"},
+    {
+        "basic": "BasicBackend",
+        "columns": "UserColumns",
+        "smtp": "SMTPSender",
+        "sql": "SQLAccounts",
+        "sqlalchemy": "SQLAlchemyUsers",
+    },
 )

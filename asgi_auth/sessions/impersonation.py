@@ -52,7 +52,8 @@ class Impersonation:
 
         Args:
             subject: Whom the actor acts for.
-            actor: Who does; the token ends with the actor's session.
+            actor: Who does; the token ends with the actor's session, and is bound to
+                the key that the actor's token is bound to (DPoP).
             ttl: Seconds that it lives, at most as long as an access token.
             grant: What it allows; by default what ``claims_loader`` grants the
                 subject now.
@@ -85,12 +86,14 @@ class Impersonation:
         allowed = await self._allowed(user) if grant is None else grant.to_claims()
         now = (self._clock or system_clock)()
         ahead = 0.0 if self._clock else self.revocations.ahead(now)
+        # The actor's program holds a key: what it gets is of no use without that.
+        bound = {name: actor.claims[name] for name in ("cnf",) if name in actor.claims}
         token = self._issuer.write(
             KINDS["access"],
             user,
             now=now - ahead,
             ttl=lifetime + ahead,
-            claims={**allowed, "act": self._act_of(actor)},
+            claims={**allowed, "act": self._act_of(actor), **bound},
         )
         self._tell_of(user, actor, now, {"ttl": lifetime, "reason": reason})
         return token

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asgi_auth._lazy import lazily
 
 if TYPE_CHECKING:
+    from asgi_auth.stores.audit import AuditEntry, SQLAuditLog
     from asgi_auth.stores.base import OnceStore, RevocationStore, SessionStore, Store
     from asgi_auth.stores.memory import MemoryStore
     from asgi_auth.stores.records import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEED_PAGE",
+    "AuditEntry",
     "Device",
     "Feed",
     "MemoryStore",
@@ -36,6 +38,7 @@ __all__ = [
     "Revocation",
     "RevocationStore",
     "Rotation",
+    "SQLAuditLog",
     "SQLStore",
     "Session",
     "SessionStore",
@@ -46,6 +49,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        "audit": "AuditEntry SQLAuditLog",
         "base": "OnceStore RevocationStore SessionStore Store",
         "memory": "MemoryStore",
         "records": "FEED_PAGE Device Feed Place Revocation Rotation Session",

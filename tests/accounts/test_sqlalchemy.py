@@ -22,9 +22,10 @@ from asgi_auth.accounts import (
     DuplicateAccountError,
     ManagedAccounts,
     Outbox,
+    SQLAlchemyUsers,
     StaleAccountError,
+    UserColumns,
 )
-from asgi_auth.accounts.sqlalchemy import SQLAlchemyUsers, UserColumns
 from asgi_auth.errors import InvalidCredentialsError, UnavailableError
 from asgi_auth.integrations.fastapi import current_principal, install, requires
 from asgi_auth.routes import AuthRoutes, RouteModels

@@ -25,8 +25,7 @@ from asgi_auth import (
     TokenService,
     TokenVerifier,
 )
-from asgi_auth.accounts import ManagedAccounts
-from asgi_auth.accounts.sqlalchemy import SQLAlchemyUsers, UserColumns
+from asgi_auth.accounts import ManagedAccounts, SQLAlchemyUsers, UserColumns
 from asgi_auth.integrations.fastapi import install
 from asgi_auth.routes import AuthRoutes
 from tests.migrations.test_layouts import SECRET

@@ -9,6 +9,7 @@ from asgi_auth import (
     AuthenticationMiddleware,
     ConfigurationError,
     Grant,
+    InvalidTokenError,
     JWTBackend,
     KeySet,
     Principal,
@@ -109,6 +110,17 @@ async def test_what_others_do_does_not_end_it(world):
     other = await world.tokens.issue("ann")
     await world.tokens.revoke(other.refresh_token)
     assert (await world.tokens.verify(token))["act"]["sub"] == "ann"
+
+
+async def test_what_a_bound_actor_gets_is_bound_to_the_same_key(world):
+    ann = Principal(
+        subject="ann", claims={"cnf": {"jkt": "x" * 43}}, is_authenticated=True
+    )
+    token = await world.tokens.impersonate("bob", actor=ann)
+    claims = await world.tokens.verify(token, insecure_ignore_confirmation=True)
+    assert claims["cnf"] == {"jkt": "x" * 43}
+    with pytest.raises(InvalidTokenError):
+        await world.tokens.verify(token)
 
 
 async def test_nobody_acts_in_the_name_of_who_acts(world):

@@ -6,7 +6,7 @@ import pytest
 
 from asgi_auth import ConfigurationError, Event, KeySet, TokenService, UnavailableError
 from asgi_auth.accounts import AccountService, MemoryAccounts
-from asgi_auth.stores.audit import SQLAuditLog
+from asgi_auth.stores import SQLAuditLog
 
 pytestmark = pytest.mark.anyio
 
