@@ -16,7 +16,6 @@ from asgi_auth.errors import (
     AuthError,
     ConfigurationError,
     ExpiredTokenError,
-    InvalidTokenError,
 )
 from asgi_auth.lifetime.closable import ClosableSocket
 from asgi_auth.lifetime.lifetime import Lifetime, SocketState, extend, raw_token
@@ -70,10 +69,6 @@ class Stranger(OfThisProcess):
         try:
             credential = Credential(raw_token(token), "message", scheme="bearer")
             principal, user = await self._policies.identify(credential, scope)
-            if not principal.is_authenticated:
-                msg = "no backend knows the token"
-                raise InvalidTokenError(msg)
-
             await ask_guards(scope, self._state.guards, principal, user)
         except AuthError as error:
             if self._tries >= _MOST_TRIES:

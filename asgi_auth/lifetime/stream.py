@@ -125,8 +125,8 @@ class ClosableStream(ClosableSocket):
 
         self.ended = StreamClosedError(reason)
         for task in self._receivers:
-            if task is not None and task.cancel():
-                self._interruptions.add(task)
+            task.cancel()  # type: ignore[union-attr]
+            self._interruptions.add(task)
 
         self._say(self._say_last, waits=bool(self._interruptions))
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from asgi_auth._asgi import Receive, Scope
 from asgi_auth._logs import package_logger
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.errors import AuthError, ConfigurationError, UnavailableError
+from asgi_auth.errors import AuthError, UnavailableError
 from asgi_auth.principal import LIFETIME, NO_LIFETIME, Principal
 from asgi_auth.responses.asked import AskedGuard
 from asgi_auth.responses.sender import Reply
@@ -175,21 +175,14 @@ def scope_of(reply: Reply) -> Scope:
     Not the app's: that knows the reply, and a circle would have to wait for the
     collector.
     """
-    principal, _ = _served(reply)
+    principal, _ = reply.served  # type: ignore[misc]
     return {**reply.scope, "auth": principal, "user": principal, KEY: reply}
 
 
 def receive_of(reply: Reply) -> Receive:
     """Return where messages come from, of what may be a stream."""
-    return _served(reply)[1]
-
-
-def _served(reply: Reply) -> tuple[Principal, Receive]:
-    if reply.served is None:
-        msg = "Nothing that is not served to a known caller may become a stream."
-        raise ConfigurationError(msg)
-
-    return reply.served
+    _, receive = reply.served  # type: ignore[misc]
+    return receive
 
 
 async def ask_guards(

@@ -195,7 +195,11 @@ def chatting(base, token):
         client.connect(base, auth={"token": token}, transports=["websocket"])
         yield client
     finally:
+        # Its library forgets to close what the server has closed.
+        wire = client.eio.ws
         client.disconnect()
+        if wire is not None:
+            wire.close()
 
 
 def test_the_auth_of_socket_io_says_who_it_is(serve):

@@ -10,6 +10,7 @@ import pytest
 from asgi_auth import (
     AuthenticationError,
     ConfigurationError,
+    ExpiredTokenError,
     InsufficientScopeError,
     InvalidTokenError,
     extend,
@@ -18,7 +19,7 @@ from asgi_auth import (
     identify,
     requires,
 )
-from asgi_auth.lifetime import lifetime_of
+from asgi_auth.lifetime import lifetime_of, stranger_of
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import FirstMessages
 from tests.asgi import http_scope, run
@@ -132,6 +133,19 @@ async def test_two_messages_at_once_name_one_caller():
         assert named[0].subject == "ann"
         assert isinstance(named[1], InvalidTokenError)
         assert await peer.silent()
+
+
+async def test_a_socket_that_is_over_becomes_nobodys():
+    tokens = token_service()
+    app = Recorder(first_message)
+    async with Peer(guarded(app, tokens)) as peer:
+        scope = app.scope
+        stranger = stranger_of(scope)
+        stranger.end(ExpiredTokenError())
+        await peer.closed()
+        with pytest.raises(ExpiredTokenError):
+            await identify(scope, tokens.mint("ann"))
+        await peer.ended()
 
 
 async def test_the_fifth_bad_token_closes_the_socket():

@@ -555,3 +555,59 @@ async def warm(open_streams, wrapped, hold):
     tasks = await open_streams(wrapped, 1)
     hold.set()
     return tasks
+
+
+async def test_content_types_that_are_no_streams_are_remembered_up_to_a_bound():
+    tokens = token_service()
+    kinds = [f"text/x-{number}".encode() for number in range(150)]
+
+    async def app(scope, receive, send):
+        await send(opening(kinds[int(scope["path"][1:])]))
+        await send(event(more=False))
+
+    wrapped = guarded(app, tokens)
+    headers = [bearer(tokens.mint("ann"))]
+    for number in [*range(150), 149]:
+        assert (await run(wrapped, f"/{number}", headers=headers)).status == 200
+    assert len(wrapped._make_reply.ordinary) == 100
+
+
+async def test_a_response_without_a_content_type_is_no_stream():
+    tokens = token_service()
+
+    async def app(scope, receive, send):
+        start = {**opening(), "headers": [(b"x-content-ty", b"text/event-stream")]}
+        await send(start)
+        await send(event(more=False))
+
+    answer = await run(guarded(app, tokens), headers=[bearer(tokens.mint("ann"))])
+    assert answer.status == 200
+
+
+async def test_a_message_that_arrives_as_the_stream_ends_is_not_heard():
+    """Its task has been told to stop already, and had no need to."""
+    tokens = token_service()
+    waiting = asyncio.Event()
+    heard = []
+
+    async def receive():
+        waiting.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return {"type": "http.request", "body": b"late"}
+
+    async def app(scope, receive, send):
+        await send(opening())
+        heard.append((await receive())["type"])
+
+    async def send(message):
+        pass
+
+    scope = http_scope("/events", headers=[bearer(tokens.mint("ann"))])
+    task = asyncio.create_task(guarded(app, tokens)(scope, receive, send))
+    await waiting.wait()
+    await tokens.revoke_subject("ann")
+    await asyncio.wait_for(task, 5)
+    assert heard == ["http.disconnect"]
+    assert not task.cancelling()

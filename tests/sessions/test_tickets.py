@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -22,6 +23,7 @@ from asgi_auth import (
     get_principal,
 )
 from asgi_auth.testing import FakeClock
+from asgi_auth.tokens.issuer import KINDS
 from tests.asgi import http_scope, run, websocket_scope
 from tests.lifetime.listener import Listener, Source
 
@@ -245,6 +247,17 @@ async def test_a_ticket_is_good_nowhere_else_and_nothing_else_is_a_ticket():
     assert (await run(app, "/events", query=twice)).status == 400
     both = {"query": query(ticket), "headers": [header]}
     assert (await run(app, "/events", **both)).status == 400
+
+
+async def test_a_ticket_that_stands_for_nothing_is_refused():
+    tokens = service()
+    now = time.time()
+    for claims in ({"path": "/events"}, {"path": "/events", "for": "ann"}):
+        ticket = tokens.tickets._issuer.write(
+            KINDS["ticket"], "ann", now=now, ttl=30, claims=claims
+        )
+        answer = await run(guarded(tokens), "/events", query=query(ticket))
+        assert answer.status == 401
 
 
 async def test_a_ticket_of_another_service_is_refused():
