@@ -23,6 +23,7 @@ from asgi_auth.responses.streams import Stream
 __all__ = ["EVENTS", "OpenStream", "StreamGuard"]
 
 EVENTS: Final = "text/event-stream"
+"""The media type of server-sent events."""
 
 _CHOICES: Final = ("token", "session", None)
 
