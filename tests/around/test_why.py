@@ -29,13 +29,14 @@ from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
-from asgi_auth.errors import AsgiAuthError
+from asgi_auth.errors import AsgiAuthError, AuthError
 from asgi_auth.events import Events
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from asgi_auth.responses.deny import deny, response_to
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.testing import mint_token
-from tests.asgi import bearer, cookie, run
+from tests.asgi import bearer, converse, cookie, http_scope, run
 from tests.forge import OTHER_SECRET, SECRET
 from tests.stores.conftest import start_postgres, stop_postgres
 from tests.stores.valkey import valkey_server
@@ -458,3 +459,73 @@ async def test_a_refusal_is_an_event_with_facts_and_no_secret(service):
     assert middleware.detail["code"] == "invalid_token"
     assert middleware.subject is None
     assert token not in repr(heard)
+
+
+# ------------------------------------------------------------------- every error path
+
+
+def kinds_of(base):
+    """List all refusals of the package, however deep in the tree."""
+    ours = [kind for kind in base.__subclasses__() if "asgi_auth" in kind.__module__]
+    return [*ours, *(inner for kind in ours for inner in kinds_of(kind))]
+
+
+KINDS = sorted(set(kinds_of(AuthError)), key=lambda kind: kind.__name__)
+
+
+def raising(error, *, accepted=False):
+    async def app(scope, receive, send):
+        if accepted:
+            await receive()
+            await send({"type": "websocket.accept"})
+
+        raise error
+
+    return app
+
+
+class Refusing:
+    name = "refusing"
+    sources = ()
+    challenges = ()
+
+    def __init__(self, error):
+        self._error = error
+
+    async def authenticate(self, credential, scope):
+        raise self._error
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+async def test_no_refusal_is_without_a_record(service, kind, caplog):
+    caplog.set_level(logging.DEBUG, "asgi_auth.responses")
+    backend = JWTBackend(service)
+    lines = []
+    for way in ("app", "socket", "open socket", "backend", "deny", "framework"):
+        error = kind()
+        app = AuthenticationMiddleware(raising(error), backend)
+        if way == "app":
+            await run(app)
+        elif way == "socket":
+            await converse(app)
+        elif way == "open socket":
+            is_open = raising(error, accepted=True)
+            await converse(AuthenticationMiddleware(is_open, backend))
+        elif way == "backend":
+            await run(AuthenticationMiddleware(unreached, Refusing(error)))
+        elif way == "deny":
+            await deny(error, http_scope("/"), None, nowhere)
+        else:
+            response_to(error, http_scope("/"))
+
+        said = refusals_in(caplog)
+        assert len(said) == 1, (way, said)
+        assert f"({kind.code}, {kind.status})" in said[0]
+        lines += said
+        caplog.clear()
+
+    assert len(lines) == 6
+
+
+async def nowhere(message):
+    """Take it."""
