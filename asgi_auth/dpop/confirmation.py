@@ -72,6 +72,7 @@ class DPoP:
         "_clock",
         "_reader",
         "_replay",
+        "_replay_of_strangers",
         "member",
         "nonces",
         "required",
@@ -105,8 +106,10 @@ class DPoP:
         self.nonces: Nonces | None = nonces
         self._algorithms = tuple(algorithms)
         self._clock = clock
-        # One of its own: the application's sessions are none of its business.
-        self._replay = MemoryStore(clock=clock) if replay == "local" else replay
+        # Anybody may ask for tokens, and fill what remembers that: not the other one.
+        self._replay, self._replay_of_strangers = (
+            MemoryStore(clock=clock) if replay == "local" else replay for _ in range(2)
+        )
         self._reader = ProofReader(
             Target(public_url),
             algorithms=algorithms,
@@ -190,8 +193,8 @@ class DPoP:
             return None
 
         proof = self._reader.read(text, scope)
-        if self._replay is not None:
-            await self._spend(proof, self._replay, scope["headers"])
+        if self._replay_of_strangers is not None:
+            await self._spend(proof, self._replay_of_strangers, scope["headers"])
 
         return proof.thumbprint
 

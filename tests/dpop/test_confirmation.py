@@ -463,3 +463,20 @@ async def test_a_request_for_tokens_may_bring_a_proof():
     assert [await careless.proven(asked(used)) for _ in "12"] == [
         CLIENT.thumbprint()
     ] * 2
+
+
+async def test_strangers_who_ask_for_tokens_do_not_keep_callers_out(monkeypatch):
+    monkeypatch.setattr("asgi_auth.stores.memory_once._MOST", 3)
+    policy = dpop(replay="local")
+    for number in range(5):
+        made = forge.sign(proofs.header(STRANGER), proofs.claims(), STRANGER)
+        asking = policy.proven(proofs.scope(headers=[(b"dpop", made)]))
+        if number < 3:
+            await asking
+        else:
+            with pytest.raises(UnavailableError):
+                await asking
+
+    bound = bound_token()
+    answer = await ask(BACKENDS["jwt"](policy), headers(bound, proof(bound)))
+    assert answer.status == 200
