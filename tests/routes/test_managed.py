@@ -111,6 +111,7 @@ async def test_nothing_else_is_offered():
         "/sessions",
         "/sessions/{sid}",
         "/revoke",
+        "/ticket",
         "/openapi.json",
         "/client.js",
     }
