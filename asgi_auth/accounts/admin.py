@@ -80,6 +80,11 @@ class AccountAdministration:
         self._clock = clock
         self._endings: list[Ending] = []
 
+    @property
+    def has_directory(self) -> bool:
+        """Whether the store lists and deletes: see :class:`AccountDirectory`."""
+        return isinstance(self._accounts, AccountDirectory)
+
     def also_end(self, ending: Ending) -> None:
         """Call *ending* with the id of every account that is disabled or deleted.
 

@@ -96,7 +96,8 @@ class AccountService(AccountAdministration):
     def can(self) -> frozenset[str]:
         """What is offered beside logging in."""
         mail = {"mail"} if self.sends_mail else set()
-        return frozenset({"register", "password", "delete", *mail})
+        delete = {"delete"} if self.has_directory else set()
+        return frozenset({"register", "password", *delete, *mail})
 
     @property
     def sends_mail(self) -> bool:

@@ -45,7 +45,7 @@ _LACKING: Final = {
     "mail": "an AccountService, or a manager with save_user(), and send_message=...",
     "register": "an AccountService, or a manager with add_user()",
     "password": "an AccountService, or a manager with save_user()",
-    "delete": "an AccountService, or a manager with delete_user()",
+    "delete": "a store with page() and remove(), or a manager with delete_user()",
 }
 
 

@@ -202,5 +202,7 @@ async def test_a_store_without_a_directory_says_what_it_lacks(world):
         find_by_id = MemoryAccounts.find_by_id
 
     world.accounts = Small()
+    service = world.service()
+    assert "delete" not in service.can
     with pytest.raises(ConfigurationError, match="Small has no page"):
-        await world.service().list()
+        await service.list()
