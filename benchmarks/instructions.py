@@ -17,10 +17,11 @@ from types import CodeType, FrameType
 from typing import Any
 
 import asgi_auth
-from asgi_auth._asgi import ASGIApp, Scope
+from asgi_auth import AuthenticationMiddleware, JWTBackend, TokenService
+from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from benchmarks.asgi import requests, sockets
 from benchmarks.contestants import ours, ours_uncached
-from benchmarks.material import Material, forge
+from benchmarks.material import AUDIENCE, ISSUER, Material, forge
 from benchmarks.report import table
 
 __all__ = ["PATHS", "Counts", "count_path", "run", "show"]
@@ -124,6 +125,20 @@ def _socket() -> tuple[ASGIApp, Callable[[], Scope]]:
     return app, _endless(sockets([material.token()]))
 
 
+def _stream() -> tuple[ASGIApp, Callable[[], Scope]]:
+    """Count server-sent events, which end with their token."""
+    material = Material("HS256")
+    tokens = TokenService(material.keys, issuer=ISSUER, audience=AUDIENCE)
+    app = AuthenticationMiddleware(_events, JWTBackend(tokens))
+    return app, _endless(requests([material.token()]))
+
+
+async def _events(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"data: 1\n\n"})
+
+
 PATHS = {
     "hit": _hit,
     "miss": _miss,
@@ -131,6 +146,7 @@ PATHS = {
     "forged": _forged,
     "none": _none,
     "websocket hit": _socket,
+    "stream hit": _stream,
 }
 """Each makes an application, and a maker of requests for it."""
 
