@@ -12,7 +12,7 @@ PLATFORM = "platform:"
 
 
 # Most of a test's time it waits, for servers and browsers: more than there are cores.
-PROCESSES = 4
+PROCESSES = 3
 
 
 @pytest.hookimpl(tryfirst=True)
