@@ -21,8 +21,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     options = config.option
     is_one_of_them = hasattr(config, "workerinput")
-    is_watched = options.usepdb or options.collectonly or is_one_of_them
-    if is_whole and options.numprocesses is None and not is_watched:
+    # Coverage is measured in several only where that was said before it began.
+    is_measured = config.pluginmanager.hasplugin("_cov")
+    is_watched = options.usepdb or options.collectonly or is_measured
+    if is_whole and options.numprocesses is None and not (is_watched or is_one_of_them):
         options.numprocesses = PROCESSES
         options.dist = "loadfile"
 

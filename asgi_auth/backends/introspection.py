@@ -20,6 +20,7 @@ from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth._logs import package_logger
 from asgi_auth.backends._answers import Answer
 from asgi_auth.backends._client_auth import client_auth as client_auth_of
 from asgi_auth.backends._confirmations import Confirmations
@@ -41,6 +42,8 @@ from asgi_auth.tokens.verified import VerifiedToken, kind_of
 from asgi_auth.typing import Confirmation
 
 __all__ = ["IntrospectionBackend"]
+
+_logger = package_logger(__name__)
 
 _LONGEST_CACHE = 30
 _UNSAID = 3600
@@ -137,6 +140,12 @@ class IntrospectionBackend:
         self._claim_mapping = claim_mapping
         self._subject = subject
         self._ttl = cache_ttl
+        if insecure_ignore_confirmation:
+            _logger.warning(
+                "insecure_ignore_confirmation: tokens that are bound to a key are "
+                "taken from whoever sends them"
+            )
+
         self._ignore_confirmation = insecure_ignore_confirmation
         self._rules = ClaimsRules(
             issuer=issuer, audience=_names(audience), tolerance=tolerance

@@ -127,11 +127,12 @@ class TrustedIssuer:
             "insecure_ignore_confirmation": insecure_ignore_confirmation,
             "clock": clock,
         }
-        # Made once in vain, so that a bad option is told of here and not in a request.
-        self._make_verifier(keys if isinstance(keys, KeySet) else _PLACEHOLDER)
         self._verifier: TokenVerifier | None = None
         if isinstance(keys, KeySet):
             self._verifier = self._make_verifier(keys)
+        else:
+            # In vain, so that a bad option is told of here and not in a request.
+            self._make_verifier(_PLACEHOLDER)
 
     async def admit(
         self, token: bytes, source: str | None = None, backend: str | None = None

@@ -99,6 +99,11 @@ class PasswordHasher:
         self._workers = _cores() if workers is None else workers
         self._max_waiting = max_waiting
         self._cuts = insecure_cut_bcrypt
+        if insecure_cut_bcrypt:
+            _logger.warning(
+                "insecure_cut_bcrypt: of a long password only the first 72 bytes count"
+            )
+
         self._lock = threading.Lock()
         self._dummy: str | None = None
 

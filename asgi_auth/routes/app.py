@@ -17,6 +17,7 @@ from starlette.routing import Route, Router
 
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._clock import Clock, system_clock
+from asgi_auth._logs import package_logger
 from asgi_auth.accounts import Account, AccountService
 from asgi_auth.config import AuthConfig
 from asgi_auth.credentials.site import Site
@@ -49,6 +50,8 @@ from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend, Confirmation
 
 __all__ = ["AuthRoutes"]
+
+_logger = package_logger(__name__)
 
 _NOT_ALLOWED: Final = 405
 
@@ -125,6 +128,14 @@ class AuthRoutes:
             msg = "Give AuthRoutes a limiter or insecure_unlimited, not both."
             raise ConfigurationError(msg)
 
+        _warn(
+            insecure_unlimited and "insecure_unlimited: nobody counts tries",
+            insecure_keep_rights
+            and "insecure_keep_rights: who loses a right keeps it to the next log-in",
+            delivery != "body"
+            and cookies.insecure_for_localhost
+            and "insecure_for_localhost: cookies without Secure, for this machine only",
+        )
         context = RouteContext(
             tokens=tokens,
             users=accounts,
@@ -299,6 +310,12 @@ def _route_of(path: str, bound: dict[str, _Bound], context: RouteContext) -> Rou
         return await in_oauth_form(answer, operation.form, request)
 
     return Route(path, endpoint, methods=list(bound))
+
+
+def _warn(*dangers: str | bool) -> None:
+    """Write what is allowed and dangerous."""
+    for danger in filter(None, dangers):
+        _logger.warning("%s", danger)
 
 
 async def _refuse(

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._frozen import FrozenDict
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import Renew, RevocationList, Validity, uptime
@@ -24,6 +25,8 @@ from asgi_auth.tokens.tolerance import Tolerance
 from asgi_auth.tokens.verified import VerifiedToken, kind_of
 
 __all__ = ["TokenVerifier"]
+
+_logger = package_logger(__name__)
 
 ACCESS_TYPES = ("at+jwt",)
 """The media type of an access token (RFC 9068, section 2.1)."""
@@ -88,6 +91,12 @@ class TokenVerifier:
         insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
+        if insecure_ignore_confirmation:
+            _logger.warning(
+                "insecure_ignore_confirmation: tokens that are bound to a key are "
+                "taken from whoever sends them"
+            )
+
         self._keys = keys
         self._ignore_confirmation = insecure_ignore_confirmation
         self._validity = Validity(clock, revocations, whole_subjects)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import logging
 import re
 import secrets
 import sys
@@ -87,7 +88,10 @@ def module(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, made.__name__, made)
     monkeypatch.setenv("ASGI_AUTH_SECRET_KEY", secrets.token_urlsafe(64))
     monkeypatch.chdir(tmp_path)
-    return made
+    levels = {name: logging.getLogger(name).level for name in ("", "asgi_auth")}
+    yield made
+    for name, level in levels.items():  # A page may say how to see more.
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

@@ -1,0 +1,71 @@
+"""What is allowed and dangerous is a warning where it is set up."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from asgi_auth import KeySet, MemoryStore, RevocationList, TokenVerifier
+from asgi_auth.backends import IntrospectionBackend, TrustedIssuer
+from asgi_auth.keys import JWKSClient
+from asgi_auth.passwords import PasswordHasher
+from asgi_auth.ratelimit import RateLimiter
+from asgi_auth.routes import Cookies
+from tests.routes.world import World
+
+KEYS = KeySet.from_secret(secrets.token_bytes(32))
+
+
+async def fetch(*args, **kwargs):
+    raise AssertionError
+
+
+def introspection(**options):
+    return IntrospectionBackend(
+        "https://idp.example/introspect",
+        issuer="https://idp.example",
+        audience="api",
+        client_id="api",
+        client_secret="hunter2",
+        fetch=fetch,
+        **options,
+    )
+
+
+DANGERS = {
+    "insecure_unlimited": lambda: World(insecure_unlimited=True),
+    "insecure_keep_rights": lambda: World(insecure_keep_rights=True),
+    "insecure_for_localhost": lambda: World(
+        delivery="cookie", cookies=Cookies(insecure_for_localhost=True)
+    ),
+    "insecure_cut_bcrypt": lambda: PasswordHasher(insecure_cut_bcrypt=True),
+    "insecure_ignore_confirmation": lambda: TokenVerifier(
+        KEYS, insecure_ignore_confirmation=True
+    ),
+    "insecure_ignore_confirmation: tokens": lambda: introspection(
+        insecure_ignore_confirmation=True
+    ),
+    "insecure_pass_when_down": lambda: RateLimiter(insecure_pass_when_down=True),
+    "insecure_accept_stale": lambda: RevocationList(
+        MemoryStore(), insecure_accept_stale=True
+    ),
+    "over http": lambda: JWKSClient("http://idp:8080/jwks", insecure_http=True),
+}
+
+
+@pytest.mark.parametrize("word", DANGERS)
+def test_a_dangerous_setting_is_one_warning(word, caplog):
+    DANGERS[word]()
+    lines = [r for r in caplog.records if word in r.getMessage()]
+    assert [record.levelname for record in lines] == ["WARNING"]
+
+
+def test_the_usual_settings_warn_of_nothing(caplog):
+    World(delivery="cookie")
+    PasswordHasher()
+    TrustedIssuer(
+        "https://idp.example", audience="api", keys=KEYS, algorithms=["HS256"]
+    )
+    introspection()
+    assert not [r for r in caplog.records if "insecure" in r.getMessage()]
