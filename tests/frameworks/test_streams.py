@@ -16,6 +16,9 @@ with contextlib.suppress(ImportError):
     from litestar import Request as LitestarRequest
     from litestar.response import ServerSentEvent
 
+with contextlib.suppress(ImportError):
+    from blacksheep import Request as BlackSheepRequest
+
 pytestmark = pytest.mark.anyio
 
 SEEN = {}
@@ -136,6 +139,36 @@ def falcon():
     return app
 
 
+def nexios():
+    nexios = pytest.importorskip("nexios", reason="platform: no Nexios here")
+
+    async def events(request, response):
+        SEEN["scope"] = request.scope
+        return response.stream(ticks(), content_type="text/event-stream")
+
+    app = nexios.NexiosApp()
+    app.get("/in/events")(events)
+    return app
+
+
+def blacksheep():
+    pytest.importorskip("blacksheep", reason="platform: no BlackSheep here")
+    from blacksheep import Application, Router
+    from blacksheep.server.sse import ServerSentEvent, ServerSentEventsResponse
+
+    async def source():
+        async for _ in ticks():
+            yield ServerSentEvent({"tick": 1})
+
+    async def events(request: BlackSheepRequest):
+        SEEN["scope"] = request.scope
+        return ServerSentEventsResponse(source)
+
+    app = Application(router=Router())
+    app.router.add_get("/in/events", events)
+    return app
+
+
 def django():
     import django
     from django.conf import settings
@@ -177,6 +210,8 @@ FRAMEWORKS = [
     litestar,
     quart,
     falcon,
+    nexios,
+    blacksheep,
     django,
 ]
 
@@ -196,7 +231,8 @@ async def test_a_stream_ends_when_its_caller_is_revoked(make, version):
         await extend(SEEN["scope"], tokens.mint("ann"))
         await tokens.revoke_subject("ann")
         assert await peer.closed() == []
-        if make is not falcon and version == "2.3":
+        # These two listen to nobody: an idle generator learns of it at its next event.
+        if make not in (falcon, blacksheep) and version == "2.3":
             await peer.ended()
             return
 
