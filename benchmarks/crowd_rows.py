@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Place, Revocation, once_name, subject_tag
 from benchmarks.material import ISSUER
 
@@ -51,7 +52,7 @@ class Rows:
     async def begin(self) -> None:
         """Give one subject as many sessions as it may have."""
         for _ in range(KEEP):
-            await self.store.create(**_session(CAPPED))
+            await self.store.create(NewSession(**_session(CAPPED)))
 
     async def fill(self, count: int) -> None:
         """Bring sessions, revocations and used keys to *count*."""
@@ -118,7 +119,7 @@ class Rows:
 async def _create(rows: Rows) -> AsyncIterator[None]:
     fact = _session(SUBJECT)
     yield
-    await rows.store.create(**fact)
+    await rows.store.create(NewSession(**fact))
 
 
 async def _rotate(rows: Rows) -> AsyncIterator[None]:
@@ -223,7 +224,6 @@ def _session(subject: str) -> dict[str, Any]:
         "idle_ttl": 7 * DAY,
         "ttl": 30 * DAY,
         "claims": {"scope": "read write", "roles": ["editor"]},
-        "now": None,
     }
 
 
@@ -238,7 +238,8 @@ async def _insert(store: Any, facts: list[dict[str, Any]]) -> None:
 
 async def _by_verb(store: Any, facts: list[dict[str, Any]]) -> None:
     for fact in facts:
-        await store.create(**fact)
+        now = fact.pop("now")
+        await store.create(NewSession(**fact), now=now)
 
 
 async def _into_sql(store: Any, facts: list[dict[str, Any]]) -> None:
@@ -307,7 +308,8 @@ async def _analyse(store: Any) -> None:
 async def _into_redis(store: Any, facts: list[dict[str, Any]]) -> None:
     async def create() -> None:
         for fact in facts:
-            await store.create(**fact)
+            now = fact.pop("now")
+            await store.create(NewSession(**fact), now=now)
 
     await _at_once(store, create, lambda args: f"0 0 0 0 0 - 0 {args[4]}")
 

@@ -11,7 +11,7 @@ from typing import Any
 from asgi_auth.sessions.lifetimes import SessionPolicy
 from asgi_auth.sessions.revoker import Revoker
 from asgi_auth.stores.base import Store
-from asgi_auth.stores.records import Session, subject_tag
+from asgi_auth.stores.records import NewSession, Session, subject_tag
 
 __all__ = ["Opener"]
 
@@ -46,21 +46,21 @@ class Opener:
 
         Args:
             subject: Whose.
-            facts: As :meth:`~asgi_auth.stores.base.SessionStore.create` takes them.
+            facts: As a :class:`~asgi_auth.stores.records.NewSession` has them.
 
         Raises:
             UnavailableError: The store is down.
         """
         policy = self._policy
-        session = await self._store.create(
+        new = NewSession(
             sid=f"{subject_tag(self._issuer, subject)}.{token_urlsafe(16)}",
             issuer=self._issuer,
             subject=subject,
             idle_ttl=min(policy.refresh_ttl, policy.session_ttl),
             ttl=policy.session_ttl,
-            now=self._revoker.now(),
             **facts,
         )
+        session = await self._store.create(new, now=self._revoker.now())
         self._revoker.tell("session.created", subject, session.sid)
         if policy.max_sessions is not None:
             # Be it the one that was just opened: log-ins that come at once agree on

@@ -168,7 +168,7 @@ class TokenService(Impersonation):
             acr=acr,
             amr=amr,
             claims=bound_to(thumbprint, Grant(scopes, roles, claims or {})),
-            device=device,
+            device=device or Device(),
         )
         return self._issuer.pair(session, session.claims, ttl=self.access_ttl)
 

@@ -7,13 +7,13 @@ store's own time counts, so that workers with skewed clocks agree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from asgi_auth.stores.records import (
     SESSIONS_PAGE,
-    Device,
     Feed,
+    NewSession,
     Place,
     Revocation,
     Rotation,
@@ -26,34 +26,11 @@ __all__ = ["OnceStore", "RevocationStore", "SessionStore", "Store"]
 class SessionStore(Protocol):
     """Keeps one row per log-in."""
 
-    async def create(
-        self,
-        *,
-        sid: str,
-        issuer: str,
-        subject: str,
-        idle_ttl: float,
-        ttl: float,
-        auth_time: float | None = None,
-        acr: str | None = None,
-        amr: Sequence[str] = (),
-        claims: Mapping[str, Any] | None = None,
-        device: Device | None = None,
-        now: float | None = None,
-    ) -> Session:
+    async def create(self, new: NewSession, *, now: float | None = None) -> Session:
         """Open a session with counter 0.
 
         Args:
-            sid: A new id; the caller has made it unguessable.
-            issuer: Who issues its tokens.
-            subject: Whose session it is.
-            idle_ttl: Seconds that it lives without a refresh, at most *ttl*.
-            ttl: Seconds that it lives in any case.
-            auth_time: When the user logged in; the time of the store if ``None``.
-            acr: Authentication context class.
-            amr: Authentication methods.
-            claims: JSON values for each access token.
-            device: Where the log-in came from.
+            new: What it begins with.
             now: The caller's time, or ``None`` for the store's.
 
         Raises:

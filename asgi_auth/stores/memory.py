@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from heapq import heapify, heappop, heappush, nsmallest
 from itertools import islice
-from typing import Any
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import ConfigurationError
@@ -20,8 +19,8 @@ from asgi_auth.stores.memory_feed import MemoryFeed
 from asgi_auth.stores.memory_once import MemoryOnce
 from asgi_auth.stores.records import (
     SESSIONS_PAGE,
-    Device,
     Feed,
+    NewSession,
     Place,
     Revocation,
     Rotation,
@@ -84,44 +83,30 @@ class MemoryStore:
     async def ping(self) -> None:
         """Do nothing: it always serves."""
 
-    async def create(
-        self,
-        *,
-        sid: str,
-        issuer: str,
-        subject: str,
-        idle_ttl: float,
-        ttl: float,
-        auth_time: float | None = None,
-        acr: str | None = None,
-        amr: Sequence[str] = (),
-        claims: Mapping[str, Any] | None = None,
-        device: Device | None = None,
-        now: float | None = None,
-    ) -> Session:
+    async def create(self, new: NewSession, *, now: float | None = None) -> Session:
         """Open a session with counter 0. See ``SessionStore.create``.
 
         Raises:
             ValueError: The sid is taken, or a string cannot be stored.
             TypeError: The claims are not JSON values.
         """
-        check_storable(sid=sid, issuer=issuer, subject=subject, acr=acr or "")
+        new.check_storable()
         now = self._time(now)
         session = Session(
-            sid=sid,
-            issuer=issuer,
-            subject=subject,
+            sid=new.sid,
+            issuer=new.issuer,
+            subject=new.subject,
             seq=0,
             created_at=now,
             rotated_at=now,
-            idle_expires_at=now + min(idle_ttl, ttl),
-            expires_at=now + ttl,
-            auth_time=now if auth_time is None else auth_time,
-            acr=acr,
-            amr=tuple(amr),
-            device=device or Device(),
+            idle_expires_at=now + min(new.idle_ttl, new.ttl),
+            expires_at=now + new.ttl,
+            auth_time=now if new.auth_time is None else new.auth_time,
+            acr=new.acr,
+            amr=tuple(new.amr),
+            device=new.device,
         )
-        row = _Row(session, json.dumps(dict(claims or {}), allow_nan=False))
+        row = _Row(session, json.dumps(dict(new.claims), allow_nan=False))
         with self._lock:
             self._make_room(now)
             self._insert(row)

@@ -7,19 +7,21 @@ session id and counter. Times are seconds since the Unix epoch, on the store's c
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from math import isfinite
 from typing import Any, Literal, NamedTuple, Self
 
 from asgi_auth.stores.agents import device_name
+from asgi_auth.stores.text import check_storable
 
 __all__ = [
     "FEED_PAGE",
     "SESSIONS_PAGE",
     "Device",
     "Feed",
+    "NewSession",
     "Place",
     "Revocation",
     "Rotation",
@@ -91,6 +93,44 @@ class Place(NamedTuple):
             raise ValueError(msg)
 
         return cls(float(time), sid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """What a session begins with.
+
+    Attributes:
+        sid: A new id; the caller has made it unguessable.
+        issuer: Who issues its tokens.
+        subject: Whose session it is.
+        idle_ttl: Seconds that it lives without a refresh, at most *ttl*.
+        ttl: Seconds that it lives in any case.
+        auth_time: When the user logged in; the time of the store if ``None``.
+        acr: Authentication context class.
+        amr: Authentication methods.
+        claims: JSON values for each access token.
+        device: Where the log-in came from.
+    """
+
+    sid: str
+    issuer: str
+    subject: str
+    idle_ttl: float
+    ttl: float
+    auth_time: float | None = None
+    acr: str | None = None
+    amr: Sequence[str] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    device: Device = Device()
+
+    def check_storable(self) -> None:
+        """Pass what every store can hold.
+
+        Raises:
+            ValueError: A text has a NUL, a lone surrogate, or more than 1000 bytes.
+        """
+        texts = {"sid": self.sid, "issuer": self.issuer, "subject": self.subject}
+        check_storable(**texts, acr=self.acr or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

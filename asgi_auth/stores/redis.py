@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from asgi_auth._drivers.redis import RedisClient, RedisLink
 from asgi_auth.errors import ConfigurationError
@@ -29,8 +29,8 @@ from asgi_auth.stores._redis_rows import (
 from asgi_auth.stores.records import (
     FEED_PAGE,
     SESSIONS_PAGE,
-    Device,
     Feed,
+    NewSession,
     Place,
     Revocation,
     Rotation,
@@ -110,36 +110,23 @@ class RedisStore:
         """Say nothing of the URL, which may hold a password."""
         return f"RedisStore(prefix={self._prefix!r}, cluster={self._link.cluster})"
 
-    async def create(
-        self,
-        *,
-        sid: str,
-        issuer: str,
-        subject: str,
-        idle_ttl: float,
-        ttl: float,
-        auth_time: float | None = None,
-        acr: str | None = None,
-        amr: Sequence[str] = (),
-        claims: Mapping[str, Any] | None = None,
-        device: Device | None = None,
-        now: float | None = None,
-    ) -> Session:
+    async def create(self, new: NewSession, *, now: float | None = None) -> Session:
         """Open a session; see :meth:`SessionStore.create`.
 
         Raises:
             ValueError: The sid is taken or has no tag, or a string cannot be stored.
             TypeError: The claims are not JSON values.
         """
-        check_storable(sid=sid, issuer=issuer, subject=subject, acr=acr or "")
-        tag = _tag(sid)
+        new.check_storable()
+        sid, tag = new.sid, _tag(new.sid)
         if tag is None:
             msg = "sid must be subject_tag(issuer, subject), a dot, and a random part"
             raise ValueError(msg)
 
-        who = (issuer, subject, acr, list(amr), dict(claims or {}))
-        rest = pack(*who, device=device or Device())
-        limits = (microseconds(idle_ttl), microseconds(ttl), moment(auth_time))
+        who = (new.issuer, new.subject, new.acr, list(new.amr), dict(new.claims))
+        rest = pack(*who, device=new.device)
+        ttls = microseconds(new.idle_ttl), microseconds(new.ttl)
+        limits = (*ttls, moment(new.auth_time))
         args = (sid, *limits, rest, _SLACK, moment(now))
         keys = (self._row(sid), *self._indexes(tag))
         row = await self._link.run(lua.CREATE, keys, (*args, 0), again=(*args, 1))

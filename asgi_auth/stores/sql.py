@@ -15,8 +15,8 @@ from asgi_auth._drivers.sql_ping import ping_tables
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.stores.records import (
     SESSIONS_PAGE,
-    Device,
     Feed,
+    NewSession,
     Place,
     Revocation,
     Rotation,
@@ -29,7 +29,7 @@ from asgi_auth.stores.sql_rows import read_session, to_json
 from asgi_auth.stores.sql_schema import Schema
 from asgi_auth.stores.sql_statements import Statements
 from asgi_auth.stores.sql_sweep import SQLSweeper
-from asgi_auth.stores.text import check_storable, is_storable
+from asgi_auth.stores.text import is_storable
 
 __all__ = ["SQLStore"]
 
@@ -111,21 +111,7 @@ class SQLStore:
         """Close the running loop's connections; a later verb opens new ones."""
         await self._database.aclose()
 
-    async def create(
-        self,
-        *,
-        sid: str,
-        issuer: str,
-        subject: str,
-        idle_ttl: float,
-        ttl: float,
-        auth_time: float | None = None,
-        acr: str | None = None,
-        amr: Sequence[str] = (),
-        claims: Mapping[str, Any] | None = None,
-        device: Device | None = None,
-        now: float | None = None,
-    ) -> Session:
+    async def create(self, new: NewSession, *, now: float | None = None) -> Session:
         """Open a session with counter 0. See ``SessionStore.create``.
 
         Raises:
@@ -133,18 +119,18 @@ class SQLStore:
             TypeError: The claims are not JSON values.
             UnavailableError: The database is down, locked or slow.
         """
-        check_storable(sid=sid, issuer=issuer, subject=subject, acr=acr or "")
+        new.check_storable()
         values = {
-            "sid": sid,
-            "issuer": issuer,
-            "subject": subject,
-            "idle_ttl": min(idle_ttl, ttl),
-            "ttl": ttl,
-            "auth_time": auth_time,
-            "acr": acr,
-            "amr": to_json(list(amr)),
-            "claims": to_json(dict(claims or {})),
-            "device": to_json(asdict(device or Device())),
+            "sid": new.sid,
+            "issuer": new.issuer,
+            "subject": new.subject,
+            "idle_ttl": min(new.idle_ttl, new.ttl),
+            "ttl": new.ttl,
+            "auth_time": new.auth_time,
+            "acr": new.acr,
+            "amr": to_json(list(new.amr)),
+            "claims": to_json(dict(new.claims)),
+            "device": to_json(asdict(new.device)),
             "now": now,
         }
         try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from asgi_auth.stores.base import Store
-from asgi_auth.stores.records import Feed, Revocation, Session, subject_tag
+from asgi_auth.stores.records import Feed, NewSession, Revocation, Session, subject_tag
 
 __all__ = [
     "GRACE",
@@ -57,11 +57,12 @@ async def open_session(store: Store, **changes: Any) -> Session:
         "subject": unique("subject"),
         "idle_ttl": IDLE,
         "ttl": TTL,
-        "now": T,
     } | changes
+    now = values.pop("now", T)
     # A sid names its subject's tag, by which a store may find its place.
     tag = subject_tag(values["issuer"], values["subject"])
-    return await store.create(**({"sid": f"{tag}.{unique('sid')}"} | values))
+    new = NewSession(**{"sid": f"{tag}.{unique('sid')}"} | values)
+    return await store.create(new, now=now)
 
 
 def entry(kind: Any = "sid", value: str = "") -> Revocation:

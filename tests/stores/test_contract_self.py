@@ -41,8 +41,8 @@ class RetryThatRenews(MemoryStore):
 
 
 class NoAbsoluteEnd(MemoryStore):
-    async def create(self, *, ttl, idle_ttl, **rest):
-        return await super().create(ttl=1e9, idle_ttl=idle_ttl, **rest)
+    async def create(self, new, **rest):
+        return await super().create(replace(new, ttl=1e9), **rest)
 
 
 class Reviver(MemoryStore):

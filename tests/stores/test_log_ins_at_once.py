@@ -18,8 +18,8 @@ SECRET = "v8Qm2kX0r4TnWz7LpYc1Hs9GdUfJb6Ae3Ro5Ti"
 class Interleaved(MemoryStore):
     """Lets others run between the verbs, as a server does."""
 
-    async def create(self, **facts):
-        session = await super().create(**facts)
+    async def create(self, new, **options):
+        session = await super().create(new, **options)
         await asyncio.sleep(0)
         return session
 

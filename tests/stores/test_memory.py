@@ -8,6 +8,7 @@ import time
 import pytest
 
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Revocation
 from asgi_auth.testing import FakeClock, StoreContract
@@ -29,7 +30,7 @@ def clock():
 
 def open_session(store, sid, *, idle_ttl=600.0, subject="ada"):
     return store.create(
-        sid=sid, issuer=ISSUER, subject=subject, idle_ttl=idle_ttl, ttl=3600
+        NewSession(sid=sid, issuer=ISSUER, subject=subject, idle_ttl=idle_ttl, ttl=3600)
     )
 
 
@@ -58,12 +59,9 @@ async def test_claims_that_are_no_json_are_refused():
     store = MemoryStore()
     with pytest.raises(TypeError):
         await store.create(
-            sid="a",
-            issuer="",
-            subject="b",
-            idle_ttl=1,
-            ttl=1,
-            claims={"set": {1}},
+            NewSession(
+                sid="a", issuer="", subject="b", idle_ttl=1, ttl=1, claims={"set": {1}}
+            )
         )
     assert list(await store.sessions("", "b")) == []
 

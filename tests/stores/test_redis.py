@@ -16,6 +16,7 @@ import pytest
 import redis.asyncio
 
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import FEED_PAGE, Device, Revocation, subject_tag
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
@@ -43,11 +44,10 @@ def new_sid(subject: str, issuer: str = ISSUER) -> str:
     return f"{subject_tag(issuer, subject)}.{secrets.token_urlsafe(16)}"
 
 
-async def log_in(store, subject="ada", **options):
-    sid = new_sid(subject)
-    return await store.create(
-        sid=sid, issuer=ISSUER, subject=subject, **{**LIVE, **options}
-    )
+async def log_in(store, subject="ada", now=None, **options):
+    options = {**LIVE, **options}
+    new = NewSession(sid=new_sid(subject), issuer=ISSUER, subject=subject, **options)
+    return await store.create(new, now=now)
 
 
 def keys_of(server, store):
@@ -206,7 +206,7 @@ async def test_grace_ends_at_its_microsecond(store):
 async def test_a_subject_with_the_same_tag_is_not_shown(store):
     mine = await log_in(store, "ada")
     theirs = mine.sid[:17] + secrets.token_urlsafe(16)
-    await store.create(sid=theirs, issuer=ISSUER, subject="eve", **LIVE)
+    await store.create(NewSession(sid=theirs, issuer=ISSUER, subject="eve", **LIVE))
     assert [s.sid for s in await store.sessions(ISSUER, "ada")] == [mine.sid]
     assert await store.surplus(ISSUER, "ada", keep=0) == [mine.sid]
     assert (await store.rotate(theirs, 0, idle_ttl=9, grace=9)).outcome == "rotated"
@@ -233,7 +233,7 @@ async def test_a_sid_of_another_shape_is_unknown(store, sid):
     assert (answer.outcome, answer.session) == ("refused", None)
     await store.close([sid])
     with pytest.raises(ValueError, match="sid"):
-        await store.create(sid=sid, issuer=ISSUER, subject="ada", **LIVE)
+        await store.create(NewSession(sid=sid, issuer=ISSUER, subject="ada", **LIVE))
 
 
 async def test_hostile_texts_come_back_as_they_were(store):

@@ -10,6 +10,7 @@ import pytest
 import redis.asyncio
 
 from asgi_auth.errors import UnavailableError
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation, subject_tag
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
@@ -34,7 +35,9 @@ async def store(cluster):
 
 async def log_in(store, subject):
     sid = f"{subject_tag(ISSUER, subject)}.{secrets.token_urlsafe(16)}"
-    return await store.create(sid=sid, issuer=ISSUER, subject=subject, **LIVE)
+    return await store.create(
+        NewSession(sid=sid, issuer=ISSUER, subject=subject, **LIVE)
+    )
 
 
 async def within(seconds, condition):

@@ -10,6 +10,7 @@ import pytest
 import redis.asyncio
 
 from asgi_auth.errors import UnavailableError
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation, subject_tag
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing._samples import read_feed
@@ -42,7 +43,9 @@ async def store(proxy):
 
 async def log_in(store, subject="ada"):
     sid = f"{subject_tag(ISSUER, subject)}.{secrets.token_urlsafe(16)}"
-    return await store.create(sid=sid, issuer=ISSUER, subject=subject, **LIVE)
+    return await store.create(
+        NewSession(sid=sid, issuer=ISSUER, subject=subject, **LIVE)
+    )
 
 
 def all_verbs(store, sid, cursor):
@@ -163,7 +166,9 @@ async def test_a_login_whose_answer_is_cut_gives_its_session(proxy, store):
     session = await log_in(store, "bob")
     assert await store.sessions(ISSUER, "bob") == [session]
     with pytest.raises(ValueError, match="exists"):
-        await store.create(sid=session.sid, issuer=ISSUER, subject="bob", **LIVE)
+        await store.create(
+            NewSession(sid=session.sid, issuer=ISSUER, subject="bob", **LIVE)
+        )
 
 
 async def test_a_publication_whose_answer_is_cut_is_published(proxy, store):

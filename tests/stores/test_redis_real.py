@@ -11,6 +11,7 @@ from redis.asyncio.sentinel import Sentinel
 
 from asgi_auth import RevocationList
 from asgi_auth.errors import UnavailableError
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation, subject_tag
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
@@ -151,7 +152,9 @@ async def test_a_replica_that_lags_gets_back_what_workers_hold(replicated):
     store = RedisStore(client)
     worker = RevocationList(store)
     sid = f"{subject_tag(ISSUER, 'ada')}.{secrets.token_urlsafe(16)}"
-    await store.create(sid=sid, issuer=ISSUER, subject="ada", idle_ttl=900, ttl=900)
+    await store.create(
+        NewSession(sid=sid, issuer=ISSUER, subject="ada", idle_ttl=900, ttl=900)
+    )
     await store.publish(revoked("before"), ttl=900)
     with primary.client() as direct:
         assert direct.execute_command("WAIT", 1, 5000) == 1

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
-from asgi_auth.stores import sql_terms
+from asgi_auth.stores import NewSession, sql_terms
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.testing import StoreContract
@@ -93,7 +93,8 @@ async def store(database_url, table_prefix, anyio_backend):
 
 async def open_session(store, sid="one", *, now=None):
     return await store.create(
-        sid=sid, issuer=ISSUER, subject="ada", idle_ttl=600, ttl=3600, now=now
+        NewSession(sid=sid, issuer=ISSUER, subject="ada", idle_ttl=600, ttl=3600),
+        now=now,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.backends.apikeys.sql import SQLAPIKeys
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
 
@@ -90,7 +91,9 @@ async def test_alembic_makes_our_tables_as_we_do(engine):
     assert await differences(engine, metadata_of(stores)) == []
 
     store = stores[0]
-    await store.create(sid="one", issuer="i", subject="s", idle_ttl=60, ttl=60)
+    await store.create(
+        NewSession(sid="one", issuer="i", subject="s", idle_ttl=60, ttl=60)
+    )
     assert (await store.rotate("one", 0, **IDLE)).outcome == "rotated"
     await store.publish([Revocation(kind="sid", issuer="i", value="one")], ttl=60)
     assert len((await store.feed(None, wait=0)).entries) == 1
@@ -110,7 +113,9 @@ async def test_tables_may_be_in_a_schema_of_their_own(postgres_url):
     accounts = SQLAccounts(postgres_url, schema=name)
     for one in (store, accounts):
         await one.create_schema()
-    await store.create(sid="one", issuer="i", subject="s", idle_ttl=60, ttl=60)
+    await store.create(
+        NewSession(sid="one", issuer="i", subject="s", idle_ttl=60, ttl=60)
+    )
     assert (await store.rotate("one", 0, **IDLE)).outcome == "rotated"
     await store.sweep()
     async with server.connect() as connection:

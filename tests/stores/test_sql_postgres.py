@@ -10,6 +10,7 @@ import warnings
 import pytest
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
+from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.testing import StoreContract
@@ -70,7 +71,9 @@ async def test_every_verb_works_through_a_pooler(pooler, table_prefix, query, ca
 
     async def live(number):
         sid = f"sid-{number}"
-        await store.create(sid=sid, issuer="i", subject="s", idle_ttl=60, ttl=60)
+        await store.create(
+            NewSession(sid=sid, issuer="i", subject="s", idle_ttl=60, ttl=60)
+        )
         rotations = [await store.rotate(sid, seq, **IDLE) for seq in range(3)]
         await store.publish([Revocation(kind="sid", issuer="i", value=sid)], ttl=60)
         await store.close([sid])
