@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +31,32 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if is_whole and options.numprocesses is None and not (is_watched or is_one_of_them):
         options.numprocesses = PROCESSES
         options.dist = "loadfile"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Let what is marked ``alone`` have the machine for itself."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return (yield)
+
+    with _turn(run, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@contextmanager
+def _turn(run: str, *, alone: bool) -> Iterator[None]:
+    """Wait until nobody is alone; or until nobody else runs, and keep others out."""
+    import fcntl
+
+    shared = Path(tempfile.gettempdir()) / f"asgi-auth-tests-{run}"
+    gate, floor = shared.with_suffix(".gate"), shared.with_suffix(".floor")
+    with gate.open("w") as queue, floor.open("w") as place:
+        # Who wants to be alone keeps the gate shut meanwhile: nobody slips in.
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        fcntl.flock(place, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture

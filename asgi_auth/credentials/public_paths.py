@@ -46,10 +46,6 @@ class PublicPaths:
         self._exact = frozenset(p for p in checked if not p.endswith("/*"))
         self._prefixes = tuple(p[:-1] for p in checked if p.endswith("/*"))
 
-    def __len__(self) -> int:
-        """Count the patterns."""
-        return len(self._exact) + len(self._prefixes)
-
     def __contains__(self, scope: Scope) -> bool:
         """Return whether the request in *scope* is for a public path."""
         path = _below_root(scope)

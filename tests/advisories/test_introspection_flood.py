@@ -15,6 +15,8 @@ from asgi_auth.credentials.credential import Credential
 from asgi_auth.errors import ExpiredTokenError, InvalidTokenError, UnavailableError
 from tests.asgi import http_scope
 
+pytestmark = pytest.mark.alone
+
 
 class Issuer:
     """Answers after a while, and knows the tokens that begin with *good*."""

@@ -6,6 +6,7 @@ Everything is logged at DEBUG, drivers included; no line may hold a secret.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import traceback
@@ -470,6 +471,15 @@ def kinds_of(base):
     return [*ours, *(inner for kind in ours for inner in kinds_of(kind))]
 
 
+# What an error has to say, besides that it happened.
+FACTS = {
+    "ForbiddenRoomError": {"room": "lobby"},
+    "NonceRequiredError": {"nonce": "n"},
+    "PasswordRefusedError": {"reason": "too_short"},
+}
+for package in ("accounts", "dpop", "passwords", "routes", "websocket"):
+    importlib.import_module(f"asgi_auth.{package}")
+
 KINDS = sorted(set(kinds_of(AuthError)), key=lambda kind: kind.__name__)
 
 
@@ -502,7 +512,7 @@ async def test_no_refusal_is_without_a_record(service, kind, caplog):
     backend = JWTBackend(service)
     lines = []
     for way in ("app", "socket", "open socket", "backend", "deny", "framework"):
-        error = kind()
+        error = kind(**FACTS.get(kind.__name__, {}))
         app = AuthenticationMiddleware(raising(error), backend)
         if way == "app":
             await run(app)

@@ -31,7 +31,7 @@ def look():
     import gc
 
     for each in gc.get_objects():
-        if isinstance(each, Lifetime) and each.scope is not None:
+        if issubclass(type(each), Lifetime) and each.scope is not None:
             each.wait()
 
 

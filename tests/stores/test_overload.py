@@ -18,7 +18,7 @@ from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.stores.valkey import valkey_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.alone, pytest.mark.anyio]
 
 ISSUER = "https://issuer.example"
 

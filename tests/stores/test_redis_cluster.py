@@ -16,6 +16,8 @@ from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
 from tests.stores.valkey import monitor, valkey_cluster
 
+pytestmark = pytest.mark.alone
+
 ISSUER = "https://api.example.com"
 LIVE = {"idle_ttl": 1000.0, "ttl": 5000.0}
 

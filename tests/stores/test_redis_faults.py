@@ -17,6 +17,8 @@ from asgi_auth.testing._samples import read_feed
 from tests.faults import fault_proxy
 from tests.stores.valkey import valkey_server
 
+pytestmark = pytest.mark.alone
+
 ISSUER = "https://api.example.com"
 LIVE = {"idle_ttl": 1000.0, "ttl": 5000.0}
 

@@ -17,6 +17,8 @@ from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
 from tests.stores.redis_server import Certificates, RedisServer, redis_server
 
+pytestmark = pytest.mark.alone
+
 ISSUER = "https://api.example.com"
 PASSWORD = "hunter2-of-the-store"
 RIGHTS = "+@read +@write +@connection +@scripting +time -@dangerous"

@@ -509,3 +509,28 @@ async def test_a_revoked_subject_is_out_with_its_sessions_where_those_are_not_to
 async def test_where_nobody_can_revoke_nobody_is_asked():
     verifier = forge.verifier()
     assert (await verifier.admit(forge.token())).subject == "ada"
+
+
+# ------------------------------------------------------- claims that were verified once
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_revocable", [False, True])
+async def test_claims_are_admitted_as_their_token_was(is_revocable):
+    revocations = RevocationList(MemoryStore()) if is_revocable else None
+    verifier = forge.verifier(revocations=revocations)
+    claims = verifier.verify(forge.token()).claims
+    if revocations is not None:
+        revocations.fresh_until = -1.0  # As that of a store which was out of reach.
+
+    admitted = await verifier.admit_claims(claims, "ticket", "jwt")
+
+    principal = admitted.principal("ticket", "jwt")
+    assert (principal.subject, principal.source) == (claims["sub"], "ticket")
+    if revocations is not None:
+        await revocations.aclose()
+
+
+def test_no_token_is_decided_upon_later_with_and_without_a_memory():
+    for cache_size in (0, 10):
+        assert forge.verifier(cache_size=cache_size).decider("jwt")(b"") is None

@@ -14,6 +14,8 @@ from tests.stores.valkey import valkey_cluster, valkey_server
 from tests.websocket.peer import ISSUER, token_service, until
 from tests.websocket.test_rooms import House, do
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def valkey():

@@ -12,6 +12,8 @@ from benchmarks.websocket import (
     stalled,
 )
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.slow
 async def test_a_lifetime_costs_next_to_nothing_for_each_message():

@@ -1,0 +1,41 @@
+"""What measures how others are served has the machine for itself."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+
+from tests.conftest import _turn
+
+
+def test_who_is_alone_waits_for_all_and_keeps_all_out():
+    run, order = secrets.token_hex(8), []
+    is_inside, may_leave = threading.Event(), threading.Event()
+
+    def first():
+        with _turn(run, alone=False):
+            is_inside.set()
+            may_leave.wait(5)
+            order.append("together")
+
+    def second():
+        with _turn(run, alone=True):
+            order.append("alone")
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert is_inside.wait(5)
+    threads[1].start()
+    with _turn(secrets.token_hex(8), alone=True):
+        assert order == []  # Another run has a machine of its own.
+    may_leave.set()
+    for thread in threads:
+        thread.join(5)
+
+    assert order == ["together", "alone"]
+
+
+def test_several_may_run_together():
+    run = secrets.token_hex(8)
+    with _turn(run, alone=False), _turn(run, alone=False):
+        pass
