@@ -174,6 +174,8 @@ class Deadlines:
                 or principal.session_id in named
                 or principal.token_id in named
                 or "" in named  # Everybody.
+                # Whose session an actor's is: few have one, and they look each time.
+                or principal.claims.get("act") is not None
             ):
                 socket.look()
 
