@@ -7,7 +7,7 @@ as one whose handshake had brought it. It needs asyncio.
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from asgi_auth._asgi import Scope
@@ -35,6 +35,7 @@ class Stranger(OfThisProcess):
 
     Attributes:
         lifetime: What ends the socket, once it is somebody's.
+        listeners: Awaited when it has become somebody's, and later as a lifetime's.
         when_known: Called once it is somebody's.
         scope: Of the socket, as the app has it, while that runs.
         socket: Where the messages pass through.
@@ -55,6 +56,7 @@ class Stranger(OfThisProcess):
     ) -> None:
         self.socket: ClosableSocket = socket
         self.scope: Scope | None = None
+        self.listeners: list[Callable[[Principal], Awaitable[None]]] = []
         self._policies = policies
         self._state = state
 
@@ -83,6 +85,7 @@ class Stranger(OfThisProcess):
             raise ExpiredTokenError
 
         self._begin(scope, principal, user)
+        await self._tell(principal)
         return principal
 
     def end(self, error: AuthError) -> None:
@@ -103,7 +106,7 @@ class Stranger(OfThisProcess):
     def _begin(self, scope: Scope, principal: Principal, user: Any) -> None:
         terms, deadlines = self._policies.find(principal, get_running_loop())
         lifetime = Lifetime(principal, terms, deadlines, self.socket, self._state)
-        lifetime.scope = self.scope
+        lifetime.scope, lifetime.listeners = self.scope, self.listeners
         lifetime.changed = principal, user
         self.lifetime = lifetime
         scope["auth"], scope["user"] = principal, user
@@ -111,6 +114,19 @@ class Stranger(OfThisProcess):
             self.when_known()
 
         lifetime.start()
+
+    async def _tell(self, principal: Principal) -> None:
+        """Tell those who have known it as nobody's.
+
+        Raises:
+            AuthError: One of them does not let the caller in; the socket is closed.
+        """
+        try:
+            for listener in self.listeners:
+                await listener(principal)
+        except AuthError as error:
+            self.end(error)
+            raise
 
 
 def stranger_of(scope: Mapping[str, Any]) -> Stranger | None:

@@ -40,10 +40,12 @@ class Member(NamedTuple):
 class Registry:
     """The connections of one process."""
 
-    __slots__ = ("_devices", "_present", "_rooms", "_rooms_of")
+    __slots__ = ("_devices", "_members", "_present", "_rooms", "_rooms_of")
 
     def __init__(self) -> None:
         self._rooms_of: dict[WebSocketConnection, set[str]] = {}
+        # As they came: who was nobody may be somebody by now.
+        self._members: dict[WebSocketConnection, Member] = {}
         self._devices: dict[Member, _Connections] = {}
         self._rooms: dict[str, _Connections] = {}
         self._present: Counter[tuple[str, Member]] = Counter()
@@ -64,19 +66,20 @@ class Registry:
         """Note that *connection* is there."""
         member = Member.of(connection.principal)
         self._rooms_of[connection] = set()
+        self._members[connection] = member
         self._devices.setdefault(member, {})[connection] = None
 
     def remove(self, connection: WebSocketConnection) -> None:
         """Forget *connection*, which is in no room any more."""
         del self._rooms_of[connection]
-        member = Member.of(connection.principal)
+        member = self._members.pop(connection)
         _drop(self._devices, member, connection)
 
     def join(self, connection: WebSocketConnection, room: str) -> bool:
         """Put *connection* into *room*; tell whether its user was not there before."""
         self._rooms_of[connection].add(room)
         self._rooms.setdefault(room, {})[connection] = None
-        present = room, Member.of(connection.principal)
+        present = room, self._members[connection]
         self._present[present] += 1
         return self._present[present] == 1
 
@@ -84,7 +87,7 @@ class Registry:
         """Take *connection* out of *room*; tell whether its user is gone from there."""
         self._rooms_of[connection].discard(room)
         _drop(self._rooms, room, connection)
-        present = room, Member.of(connection.principal)
+        present = room, self._members[connection]
         self._present[present] -= 1
         if self._present[present] > 0:
             return False
@@ -95,6 +98,10 @@ class Registry:
     def has(self, room: str, member: Member) -> bool:
         """Tell whether *member* is in *room*."""
         return (room, member) in self._present
+
+    def member_of(self, connection: WebSocketConnection) -> Member:
+        """Name the user that *connection* is known as."""
+        return self._members[connection]
 
     def rooms_of(self, connection: WebSocketConnection) -> frozenset[str]:
         """Name the rooms that *connection* is in."""
@@ -111,7 +118,7 @@ class Registry:
     def members(self, room: str) -> list[Member]:
         """List the users in *room*, in the order of joining."""
         here = self._rooms.get(room, ())
-        return [*dict.fromkeys(Member.of(c.principal) for c in here)]
+        return [*dict.fromkeys(self._members[c] for c in here)]
 
     def count(self, member: Member) -> int:
         """Count the connections of one user."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Events, Listener
-from asgi_auth.lifetime import SocketClosedError, lifetime_of
+from asgi_auth.lifetime import SocketClosedError, lifetime_of, stranger_of
 from asgi_auth.principal import Principal
 from asgi_auth.responses.deny import close_code
 from asgi_auth.tokens.claims import UserId, subject_of
@@ -95,20 +95,11 @@ class Rooms:
             ConfigurationError: Another event loop uses these rooms.
         """
         self._enter_loop()
-        principal = connection.principal
-        member = Member.of(principal)
-        if (
-            self._max_per_user is not None
-            and principal.is_authenticated
-            and self._registry.count(member) >= self._max_per_user
-        ):
-            raise TooManySocketsError
-
-        self._delivery.note_issuers(connection)
-        self._registry.add(connection)
-        lifetime = lifetime_of(connection.scope)
-        if lifetime is not None and self._may_join is not None:
-            lifetime.listeners.append(partial(self._review, connection))
+        self._admit(connection)
+        scope = connection.scope
+        known = None if self._may_join is None else lifetime_of(scope)
+        if (changing := stranger_of(scope) or known) is not None:
+            changing.listeners.append(partial(self._meet, connection))
 
         await self._cluster.settle()
 
@@ -147,7 +138,7 @@ class Rooms:
             return
 
         if self._registry.join(connection, room):
-            self._come(room, Member.of(connection.principal))
+            self._come(room, self._registry.member_of(connection))
 
         await self._cluster.settle(room)
 
@@ -246,7 +237,42 @@ class Rooms:
 
         await self._cluster.aclose()
 
-    async def _review(self, connection: WebSocketConnection, _: Principal) -> None:
+    def _admit(self, connection: WebSocketConnection) -> None:
+        principal = connection.principal
+        if (
+            self._max_per_user is not None
+            and principal.is_authenticated
+            and self._registry.count(Member.of(principal)) >= self._max_per_user
+        ):
+            raise TooManySocketsError
+
+        self._delivery.note_issuers(connection)
+        self._registry.add(connection)
+
+    async def _meet(self, connection: WebSocketConnection, caller: Principal) -> None:
+        """Know a connection by its caller that was nobody's, and ask about its rooms.
+
+        Raises:
+            TooManySocketsError: Its caller has too many.
+        """
+        if connection not in self._registry:
+            return
+
+        if self._registry.member_of(connection) != Member.of(caller):
+            rooms = self._registry.rooms_of(connection)
+            for room in rooms:
+                self._leave(connection, room)
+
+            self._registry.remove(connection)
+            self._cluster.settle_later(rooms)
+            self._admit(connection)
+            for room in rooms:
+                if self._registry.join(connection, room):
+                    self._come(room, Member.of(caller))
+
+        await self._review(connection)
+
+    async def _review(self, connection: WebSocketConnection) -> None:
         """Ask again about all rooms of a connection whose caller has changed."""
         for room in self._registry.rooms_of(connection):
             if not await self._may_be_in(connection, room):
@@ -290,7 +316,7 @@ class Rooms:
         self._cluster.publish_presence("join", room, member)
 
     def _leave(self, connection: WebSocketConnection, room: str) -> None:
-        member = Member.of(connection.principal)
+        member = self._registry.member_of(connection)
         if self._registry.leave(connection, room):
             if not self._cluster.elsewhere.has(room, member):
                 self._delivery.announce("leave", room, member)

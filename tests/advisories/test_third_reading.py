@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 
 import pytest
 
-from asgi_auth import Grant, JWTBackend
+from asgi_auth import Grant, JWTBackend, identify
 from asgi_auth.credentials.reader import unfold
+from asgi_auth.websocket import Rooms, WebSocketConnection
 from tests.lifetime.listener import Listener, Source
 from tests.websocket.peer import Peer, guarded, token_service
 
@@ -51,3 +53,74 @@ async def test_a_stream_of_an_actor_ends_with_the_actors_session():
     async with Listener(guarded(Source(), tokens), token) as peer:
         await tokens.revoke_session(sid)
         assert await peer.closed() == []
+
+
+# ---------------------------------------- rooms of those who say later who they are
+
+
+def lobby(rooms, seen):
+    """Return an app that joins its room first, and hears whose it is then."""
+
+    async def app(scope, receive, send):
+        connection = WebSocketConnection(scope, receive, send)
+        await connection.accept()
+        await rooms.add(connection)
+        try:
+            await rooms.join(connection, "lobby")
+            async for message in connection:
+                await identify(scope, message["token"])
+                seen.append([member.subject for member in rooms.members("lobby")])
+                await connection.send_json("known")
+        finally:
+            rooms.remove(connection)
+
+    return app
+
+
+async def test_who_was_nobody_in_a_room_is_known_there_and_forgotten_afterwards():
+    tokens, rooms, seen = token_service(), Rooms(presence=True), []
+    app = guarded(lobby(rooms, seen), tokens)
+    async with Peer(app) as watcher, Peer(app) as peer:
+        assert (await watcher.hear())["event"] == "join"
+        await peer.say({"token": tokens.mint("ann")})
+        while await peer.hear() != "known":
+            pass
+
+        assert seen == [["", "ann"]]
+        assert await watcher.hear() == {
+            "type": "presence",
+            "event": "join",
+            "room": "lobby",
+            "subject": "ann",
+        }
+        await rooms.send_to_user("ann", "for you")
+        assert await peer.hear() == "for you"
+
+    registry = rooms._registry
+    tables = registry._devices, registry._members, registry._present, registry._rooms
+    assert not any(tables)
+
+
+async def test_who_was_nobody_counts_once_it_is_somebody():
+    tokens, rooms = token_service(), Rooms(max_per_user=1)
+    app = guarded(lobby(rooms, []), tokens)
+    async with Peer(app) as first, Peer(app) as second:
+        for peer in (first, second):
+            await peer.say({"token": tokens.mint("ann")})
+
+        assert await first.hear() == "known"
+        assert (await second.closed())[1] == "too_many_connections"
+        assert len(rooms) == 1
+
+
+async def test_rooms_are_asked_about_again_when_nobody_becomes_somebody():
+    answers = count()
+    tokens = token_service()
+    rooms = Rooms(may_join=lambda caller, _: not caller.subject or not next(answers))
+    async with Peer(guarded(lobby(rooms, []), tokens)) as peer:
+        for _ in range(2):  # The second time it is not let in any more.
+            await peer.say({"token": tokens.mint("ann")})
+
+        assert await peer.hear() == "known"
+        assert (await peer.closed())[1] == "forbidden_room"
+        assert not rooms.members("lobby")
