@@ -60,16 +60,20 @@ class PolledStream(PolledLifetime):
 
     async def receive(self) -> Message:
         """Return the next message, or the disconnect once the time is over."""
-        while self._ended is None:
+        while True:
+            if self._begun:
+                await self._go_on()
+
+            if self._ended is not None:
+                break
+
+            # What has not begun, or has ended, is not cut: it waits for the client.
             with anyio.move_on_after(self._left() or None):
                 message = await self._receive()
                 if message["type"] == "http.disconnect":
                     self._gone = True
 
                 return message
-
-            if self._begun:
-                await self._go_on()
 
         return {"type": "http.disconnect"}
 

@@ -66,7 +66,7 @@ class Reply(RequestState):
         self._send = send
 
     @awaited
-    def send(self, message: Message) -> Awaitable[None]:
+    def send(self, message: Message) -> Awaitable[None]:  # noqa: C901  (as below)
         """Pass *message* on, or the recorded refusal in its place."""
         # Plain, not async: one coroutine less for each message.
         if message["type"] == "http.response.start":
@@ -91,6 +91,9 @@ class Reply(RequestState):
                             return self._begin(message)
 
                         break
+                else:
+                    if b"" in self.types:  # All are streams: also what says nothing.
+                        return self._begin(message)
 
         return self._send(message)
 
@@ -105,7 +108,7 @@ class Reply(RequestState):
         return self._opened().receive()
 
     def _is_stream(self, content_type: bytes) -> bool:
-        if content_type.lower().startswith(self.types):
+        if content_type.strip().lower().startswith(self.types):
             return True
 
         if len(self.ordinary) < _MOST_ORDINARY:

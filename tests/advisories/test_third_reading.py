@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 
 import pytest
 
 from asgi_auth import Grant, JWTBackend, identify
 from asgi_auth.credentials.reader import unfold
+from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketConnection
-from tests.lifetime.listener import Listener, Source
+from tests.lifetime.listener import Listener, Source, opening
+from tests.lifetime.test_polled_streams import Wire
 from tests.websocket.peer import Peer, guarded, token_service
 
 pytestmark = pytest.mark.anyio
@@ -124,3 +127,46 @@ async def test_rooms_are_asked_about_again_when_nobody_becomes_somebody():
         assert await peer.hear() == "known"
         assert (await peer.closed())[1] == "forbidden_room"
         assert not rooms.members("lobby")
+
+
+# -------------------------------------------------------------------------- streams
+
+
+@pytest.mark.parametrize(
+    ("types", "headers"),
+    [
+        (["*"], []),
+        (["*"], [(b"x-content-ty", b"a/b")]),
+        (["text/event-stream"], [(b"content-type", b" \tText/Event-Stream")]),
+    ],
+)
+async def test_what_streams_without_a_type_or_behind_a_space_ends(types, headers):
+    tokens = token_service()
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    wrapped = guarded(app, tokens, stream_types=types)
+    async with Listener(wrapped, tokens.mint("ann")) as peer:
+        await tokens.revoke_subject("ann")
+        assert await peer.closed() == []
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_without_asyncio_a_stream_whose_time_is_over_waits_for_nobody():
+    clock = FakeClock()
+    tokens = token_service(clock=clock)
+    wire, seen = Wire(tokens.mint("ann", ttl=60)), []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(opening())
+        clock.advance(60)  # While the app does something else.
+        seen.append(await receive())
+
+    await wire.run(guarded(app, tokens))
+    assert seen == [{"type": "http.disconnect"}]
+    assert wire.sent[-1]["more_body"] is False
