@@ -7,12 +7,17 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asgi_auth.errors import InvalidRequestError
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.models import TicketRequest, TicketResponse
 from asgi_auth.routes.operations import Operations
 from asgi_auth.sessions.tickets import TICKET_TTL
 
 __all__ = ["TicketRoutes"]
+
+# What a client chooses must leave room for the claims that a ticket stands for.
+_LONGEST = 1024
+_LONGEST_ORIGIN = 512
 
 
 class TicketRoutes:
@@ -44,6 +49,10 @@ class TicketRoutes:
         caller = await self._context.caller(request)
         asked = await self._context.read(request, TicketRequest)
         origin = request.headers.get("origin")
+        if len(origin or "") > _LONGEST_ORIGIN or len(asked.path.encode()) > _LONGEST:
+            msg = "the ticket would be too long"
+            raise InvalidRequestError(msg)
+
         ticket = self._context.tokens.tickets.write(caller, asked.path, origin=origin)
         return self._context.answer(
             TicketResponse(ticket=ticket, expires_in=TICKET_TTL)

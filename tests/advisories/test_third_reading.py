@@ -13,6 +13,7 @@ from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketConnection
 from tests.lifetime.listener import Listener, Source, opening
 from tests.lifetime.test_polled_streams import Wire
+from tests.routes.world import World, assert_problem, bearer, log_in
 from tests.websocket.peer import Peer, guarded, token_service
 
 pytestmark = pytest.mark.anyio
@@ -170,3 +171,25 @@ async def test_without_asyncio_a_stream_whose_time_is_over_waits_for_nobody():
     await wire.run(guarded(app, tokens))
     assert seen == [{"type": "http.disconnect"}]
     assert wire.sent[-1]["more_body"] is False
+
+
+# -------------------------------------------------------- tickets, and bound tokens
+
+
+async def test_what_a_client_asks_a_ticket_for_is_never_our_fault():
+    world = World()
+    await world.add()
+    async with world.client() as client:
+        fields = bearer(await log_in(client))
+        for path, more in [
+            ("/events", {"origin": "https://" + "x" * 9000}),
+            ("/" + "\u4e00" * 1023, {}),
+        ]:
+            asked = {"path": path}
+            answer = await client.post(
+                "/ticket", json=asked, headers={**fields, **more}
+            )
+            assert_problem(answer, 400, "invalid_request")
+
+        asked = {"path": "/" + "%C3%A9" * 170}
+        assert (await client.post("/ticket", json=asked, headers=fields)).is_success
