@@ -53,7 +53,8 @@ class DPoP:
             of time. It costs a client one more request at the beginning.
         algorithms: What proofs may be signed with.
         max_age: Seconds that a proof may be old, at most 300.
-        skew: Seconds that it may be from the future, at most 300.
+        skew: Seconds that it may be from the future, at most 300; so much the clocks
+            of workers may differ as well.
         clock: Returns Unix seconds.
 
     Attributes:
@@ -73,6 +74,7 @@ class DPoP:
         "_reader",
         "_replay",
         "_replay_of_strangers",
+        "_skew",
         "member",
         "nonces",
         "required",
@@ -105,7 +107,7 @@ class DPoP:
         self.required: bool = required
         self.nonces: Nonces | None = nonces
         self._algorithms = tuple(algorithms)
-        self._clock = clock
+        self._clock, self._skew = clock, skew
         # Anybody may ask for tokens, and fill what remembers that: not the other one.
         self._replay, self._replay_of_strangers = (
             MemoryStore(clock=clock) if replay == "local" else replay for _ in range(2)
@@ -235,8 +237,8 @@ class DPoP:
 
         # A digest with a point between: no two pairs of texts read the same.
         key = f"{proof.thumbprint}.{proof.jti}"
-        # A second more, because clocks of a store and of workers differ.
-        ttl = proof.ends_at - self._clock() + 1
+        # Longer, because it is taken for longer by workers whose clocks are behind.
+        ttl = proof.ends_at - self._clock() + self._skew + 1
         if not await replay.once(_SPACE, key, ttl=ttl):
             msg = "the proof was used before (jti)"
             raise InvalidProofError(msg)

@@ -7,10 +7,13 @@ from itertools import count
 
 import pytest
 
-from asgi_auth import Grant, JWTBackend, identify
+from asgi_auth import Grant, JWTBackend, MemoryStore, identify
 from asgi_auth.credentials.reader import unfold
+from asgi_auth.dpop import DPoP, InvalidProofError
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketConnection
+from tests import forge
+from tests.dpop import proofs
 from tests.lifetime.listener import Listener, Source, opening
 from tests.lifetime.test_polled_streams import Wire
 from tests.routes.world import World, assert_problem, bearer, log_in
@@ -193,3 +196,28 @@ async def test_what_a_client_asks_a_ticket_for_is_never_our_fault():
 
         asked = {"path": "/" + "%C3%A9" * 170}
         assert (await client.post("/ticket", json=asked, headers=fields)).is_success
+
+
+async def test_a_worker_whose_clock_is_behind_takes_no_proof_a_second_time():
+    passed = [0.0]
+    store = MemoryStore(clock=lambda: forge.NOW + passed[0])
+    right, behind = [
+        DPoP(
+            proofs.ORIGIN,
+            replay=store,
+            clock=lambda late=late: forge.NOW + passed[0] - late,
+        )
+        for late in (0, 4)
+    ]
+    token = proofs.bound_token()
+    used = proofs.scope(headers=proofs.headers(token, proofs.proof(token)))
+    assert await right.proven(bare(used)) == proofs.CLIENT.thumbprint()
+    passed[0] = 62  # For one of them it is too old, for the other not yet.
+    for worker in (right, behind):
+        with pytest.raises(InvalidProofError):
+            await worker.proven(bare(used))
+
+
+def bare(scope):
+    """Return the same request once more."""
+    return {**scope, "headers": [*scope["headers"]]}
