@@ -204,7 +204,7 @@ class RevocationList:
             or issued_at <= table.full_at
             or (session_id is not None and table.has_session(session_id))
             or (token_id is not None and table.has_token(token_id))
-            or (act is not None and _is_over(act, table))
+            or (act is not None and _is_over(act, issued_at, table))
         )
         if not hit and (session_id is None or whole_subject):
             hit = issued_at <= table.subject_at(subject)
@@ -287,7 +287,17 @@ class RevocationList:
             self._register.sweep()
 
 
-def _is_over(act: Any, table: RevokedTable) -> bool:
-    """Report whether the session of an actor has ended, which ours names (RFC 8693)."""
-    sid = act.get("sid") if isinstance(act, Mapping) else None
-    return isinstance(sid, str) and table.has_session(sid)
+def _is_over(act: Any, issued_at: float, table: RevokedTable) -> bool:
+    """Report whether who acts has logged out, of a session that is named or of all."""
+    if not isinstance(act, Mapping):
+        return False
+
+    sid, actor = act.get("sid"), act.get("sub")
+    if isinstance(sid, str):
+        return table.has_session(sid)
+
+    # Of another issuer's users we do not hear.
+    if not isinstance(actor, str) or "iss" in act:
+        return False
+
+    return issued_at <= table.subject_at(actor)

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from asgi_auth import Grant, JWTBackend, MemoryStore, identify
+from asgi_auth import Grant, JWTBackend, MemoryStore, RevokedTokenError, identify
 from asgi_auth.credentials.reader import unfold
 from asgi_auth.dpop import DPoP, InvalidProofError
 from asgi_auth.testing import FakeClock
@@ -60,6 +60,26 @@ async def test_a_stream_of_an_actor_ends_with_the_actors_session():
     async with Listener(guarded(Source(), tokens), token) as peer:
         await tokens.revoke_session(sid)
         assert await peer.closed() == []
+
+
+async def test_what_an_actor_without_a_session_does_ends_when_it_is_logged_out():
+    """Its own token is no better than what was made with it."""
+    clock = FakeClock()
+    tokens = token_service(clock=clock)
+    credential = unfold(tokens.mint("root").encode())
+    actor = await JWTBackend(tokens).authenticate(credential, {})
+    token = await tokens.impersonate("ann", actor=actor, grant=Grant())
+    async with Listener(guarded(Source(), tokens), token) as peer:
+        await tokens.revoke_subject("bob")
+        await tokens.verify(token)
+        await tokens.revoke_subject("root")
+        assert await peer.closed() == []
+
+    with pytest.raises(RevokedTokenError):
+        await tokens.verify(token)
+
+    clock.advance(1)  # Nor does it keep the actor from coming back.
+    await tokens.verify(await tokens.impersonate("ann", actor=actor, grant=Grant()))
 
 
 # ---------------------------------------- rooms of those who say later who they are
