@@ -93,6 +93,8 @@ class SocketGuard:
             if not _is_closed_socket(error):
                 raise
         finally:
+            # Whoever still reads a token for it must not bring it back to life.
+            socket.gone = True
             lifetime.scope = None  # A circle would have to wait for the collector.
             state.guards = ()
             lifetime.stop()

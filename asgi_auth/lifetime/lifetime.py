@@ -120,8 +120,8 @@ class Lifetime(OfThisProcess):
         self.socket.end(close_code(error), error.code, lambda: refuse(error))
 
     def is_over(self) -> bool:
-        """Tell whether it has ended already."""
-        return self.socket.closed is not None
+        """Tell whether it has ended already, by itself or from outside."""
+        return self.socket.closed is not None or self.socket.gone
 
     def look(self) -> None:
         """End the socket if what it hangs on was revoked meanwhile."""
@@ -143,6 +143,9 @@ class Lifetime(OfThisProcess):
 
         await self._change(scope, principal, user)
         self.stop()
+        if self.is_over():  # Guards and listeners took their time.
+            raise ExpiredTokenError
+
         self.start()
         return principal
 

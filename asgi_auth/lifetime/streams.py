@@ -77,6 +77,7 @@ class OpenStream:
         """Leave nothing behind; the app has returned."""
         reply = self._reply
         lifetime = reply.lifetime
+        self._channel.gone = True
         if isinstance(lifetime, StreamLifetime):
             lifetime.stop()
 

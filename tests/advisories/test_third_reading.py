@@ -7,9 +7,18 @@ from itertools import count
 
 import pytest
 
-from asgi_auth import Grant, JWTBackend, MemoryStore, RevokedTokenError, identify
+from asgi_auth import (
+    ExpiredTokenError,
+    Grant,
+    JWTBackend,
+    MemoryStore,
+    RevokedTokenError,
+    extend,
+    identify,
+)
 from asgi_auth.credentials.reader import unfold
 from asgi_auth.dpop import DPoP, InvalidProofError
+from asgi_auth.lifetime.deadlines import open_sockets
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketConnection
 from tests import forge
@@ -194,6 +203,66 @@ async def test_without_asyncio_a_stream_whose_time_is_over_waits_for_nobody():
     await wire.run(guarded(app, tokens))
     assert seen == [{"type": "http.disconnect"}]
     assert wire.sent[-1]["more_body"] is False
+
+
+# ----------------------------------------------------- what comes after the end
+
+
+@pytest.mark.parametrize("of_nobody", [True, False])
+@pytest.mark.parametrize("lifetime", ["token", "session"])
+async def test_a_token_that_is_read_when_the_socket_is_gone_keeps_nothing(
+    of_nobody, lifetime
+):
+    tokens, tasks, over = token_service(), [], asyncio.Event()
+    token = (await tokens.issue("ann")).access_token
+
+    async def load(principal):
+        if tasks:
+            await over.wait()
+        return principal
+
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        tasks.append(asyncio.create_task(identify(scope, token)))
+        await asyncio.sleep(0.01)
+
+    options = {"load_user": load, "websocket_lifetime": lifetime}
+    wrapped = guarded(app, tokens, **options)
+    before = open_sockets()
+    async with Peer(wrapped, None if of_nobody else token) as peer:
+        await peer.ended()
+
+    over.set()
+    with pytest.raises(ExpiredTokenError):
+        await tasks[0]
+
+    assert open_sockets() == before
+
+
+async def test_a_token_that_is_read_when_the_stream_is_gone_keeps_nothing():
+    tokens, tasks, over = token_service(), [], asyncio.Event()
+    token = (await tokens.issue("ann")).access_token
+
+    async def load(principal):
+        if tasks:
+            await over.wait()
+        return principal
+
+    async def app(scope, receive, send):
+        await send(opening())
+        tasks.append(asyncio.create_task(extend(scope, token)))
+        await asyncio.sleep(0.01)
+
+    before = open_sockets()
+    async with Listener(guarded(app, tokens, load_user=load), token) as peer:
+        await peer.ended()
+
+    over.set()
+    with pytest.raises(ExpiredTokenError):
+        await tasks[0]
+
+    assert open_sockets() == before
 
 
 # -------------------------------------------------------- tickets, and bound tokens
