@@ -89,8 +89,8 @@ class AccountAdministration:
         """Call *ending* with the id of every account that is disabled or deleted.
 
         For what a user has beside sessions: keys, factors, rows of your own. It is
-        called before the account changes, and where it fails, nothing does; both can
-        be repeated.
+        called before the account changes, and where it fails, nothing does; and again
+        after, for what the user has made in between. It must not mind to be repeated.
 
         Args:
             ending: For instance ``keys.revoke_subject`` of an ``APIKeys``.
@@ -232,6 +232,7 @@ class AccountAdministration:
         await self._end_all(account.id)
         account = await self._changes.apply(account.id, partial(replace, disabled=True))
         await self._tokens.revoke_subject(account.id)
+        await self._end_all(account.id)
         self._tell("account.disabled", account.id, by)
         return account
 
@@ -263,6 +264,8 @@ class AccountAdministration:
         await self._end_all(account.id)
         async with self._changes.sessions_ended(account.id):
             await directory.remove(account.id)
+
+        await self._end_all(account.id)
         self._tell("account.deleted", account.id, by)
 
     async def sessions(self, account_id: str) -> Sequence[Session]:

@@ -65,7 +65,7 @@ class BasicBackend(Generic[User]):
     ) -> None:
         check_issuer(issuer)
         self._manager = manager
-        self._subject = subject or _subject
+        self._subject = subject or self._id_of
         # A subject of one's own need not be what users are found by.
         renew = self._renew if subject is None else None
         self._validity = Validity(renew=renew, interval=_ASKED_EVERY)
@@ -91,7 +91,7 @@ class BasicBackend(Generic[User]):
 
         email, password = read_pair(credential.token)
         user = await self._manager.authenticate(email, password)
-        if user is None or not is_user(user) or is_disabled(user):
+        if user is None or not is_user(user) or is_disabled(self._known(user)):
             raise InvalidCredentialsError
 
         return self._principal(user, credential)
@@ -107,22 +107,31 @@ class BasicBackend(Generic[User]):
             RevokedTokenError: It may not, or is gone.
         """
         user = await self._manager.get_user_by_subject(principal.subject)
-        if user is None or is_disabled(user):
+        if user is None or is_disabled(known := self._known(user)):
             raise RevokedTokenError
 
-        scopes = names_of(user, "scopes") | {AUTHENTICATED}
-        renewed = replace(principal, scopes=scopes, roles=names_of(user, "roles"))
+        scopes = names_of(known, "scopes") | {AUTHENTICATED}
+        renewed = replace(principal, scopes=scopes, roles=names_of(known, "roles"))
         until = self._validity.clock() + _ASKED_EVERY
         return (principal if renewed == principal else renewed), until
 
+    def _known(self, user: User) -> Any:
+        """Return what says who a user is, and with which rights, if any."""
+        # Only a manager that says so knows what such things are called in its users.
+        says = type(self._manager).account_of is not AuthManager.account_of
+        return self._manager.account_of(user) if says else user
+
+    def _id_of(self, user: User) -> str:
+        return _subject(self._known(user))
+
     def _principal(self, user: User, credential: Credential) -> Principal:
-        subject = self._subject(user)
+        subject, known = self._subject(user), self._known(user)
         return Principal(
             subject=subject,
             issuer=self._issuer,
             claims=freeze({"sub": subject}),
-            scopes=names_of(user, "scopes") | {AUTHENTICATED},
-            roles=names_of(user, "roles"),
+            scopes=names_of(known, "scopes") | {AUTHENTICATED},
+            roles=names_of(known, "roles"),
             source=credential.source,
             backend=self.name,
             is_authenticated=True,

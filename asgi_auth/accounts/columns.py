@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["UserColumns", "since", "text_of", "time_of"]
+__all__ = ["UserColumns", "as_id", "fits", "since", "text_of", "time_of"]
+
+
+_MOST_IDS = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,29 @@ class UserColumns:
             self.roles,
         )
         return [name for name in (*single, *self.flags.values()) if name is not None]
+
+
+def as_id(value: Any, kind: type[Any]) -> Any:
+    """Return an id, or the text of one, as its type has it.
+
+    Raises:
+        ValueError: No id looks like that: drivers fail on numbers that they lack.
+    """
+    made = value if isinstance(value, kind) else kind(value)
+    if isinstance(made, int) and not -_MOST_IDS <= made < _MOST_IDS:
+        raise ValueError
+    return made
+
+
+def fits(text: str | None, kind: Any) -> bool:
+    """Report whether a column takes a text.
+
+    Args:
+        text: What is to be kept, or ``None``.
+        kind: The type of the column.
+    """
+    longest = getattr(kind, "length", None)
+    return text is None or longest is None or len(text) <= longest
 
 
 def since(moment: float | None, kind: Any) -> Any:

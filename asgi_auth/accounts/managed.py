@@ -14,6 +14,7 @@ from asgi_auth.accounts.base import Account, AccountTokens, SendMessage
 from asgi_auth.accounts.changes import AccountChanges
 from asgi_auth.accounts.errors import (
     AccountDisabledError,
+    DuplicateAccountError,
     EmailNotVerifiedError,
     InvalidUsernameError,
 )
@@ -135,7 +136,8 @@ class ManagedAccounts(AccountService, Generic[User]):
             InvalidEmailError: It is not an address.
             InvalidUsernameError: It is no name.
             PasswordRefusedError: The password is not good enough.
-            DuplicateAccountError: The address or the name is taken.
+            DuplicateAccountError: The name is taken; or the address, only if verified
+                addresses are not required.
         """
         if username is None:
             return await super().register(
@@ -149,7 +151,17 @@ class ManagedAccounts(AccountService, Generic[User]):
         made = await self._make(
             address, password, username, roles=roles, scopes=scopes, data=data
         )
-        account = await self._accounts.add(made)
+        try:
+            account = await self._accounts.add(made)
+        except DuplicateAccountError:
+            # Names are seen by everybody; whose an address is, by its owner only.
+            if not (self.require_verified and await self._is_address_taken(made)):
+                raise
+
+            make_token = self._email_tokens.for_reset
+            self._postman.write_to_owner("exists", address, make_token)
+            return None
+
         if address:
             make_token = self._email_tokens.for_verification
             self._postman.write_to_owner("verify", address, make_token)
@@ -189,7 +201,11 @@ class ManagedAccounts(AccountService, Generic[User]):
         account = await self._store.find_by_id(account_id)
         if account is None:
             raise InvalidCredentialsError
-        return await self.authenticate(_login_of(account), password)
+        confirmed = await self.authenticate(_login_of(account), password)
+        if confirmed.id != account.id:
+            # The name has gone to somebody else by now.
+            raise InvalidCredentialsError
+        return confirmed
 
     async def find_by_id(self, account_id: str) -> Account | None:
         """Return the account of a subject, so that ``grants_of`` renews its rights."""
@@ -200,6 +216,13 @@ class ManagedAccounts(AccountService, Generic[User]):
         return (
             None if user is None or not is_user(user) else self._store.account_of(user)
         )
+
+    async def _is_address_taken(self, made: Account) -> bool:
+        """Report whether an address is taken, and the name beside it is not."""
+        name, address = made.username or "", made.email
+        if not address or await self._find_by_name(name) is not None:
+            return False
+        return await self._accounts.find_by_email(address) is not None
 
     async def _check_id(self, user: Any, account: Account) -> None:
         """Refuse aloud what would be a 401 whenever the user comes back.

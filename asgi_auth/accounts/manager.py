@@ -10,10 +10,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Generic, Self, TypeVar
 
+from asgi_auth._logs import package_logger
 from asgi_auth.accounts.base import Account
+from asgi_auth.accounts.errors import StaleAccountError
 from asgi_auth.accounts.own import SavesUsers
 from asgi_auth.accounts.users import account_of_user, attribute_of
-from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
+from asgi_auth.errors import (
+    ConfigurationError,
+    InvalidCredentialsError,
+    UnavailableError,
+)
 from asgi_auth.passwords.hasher import PasswordHasher
 from asgi_auth.passwords.policy import password_fault
 from asgi_auth.principal import is_user
@@ -21,6 +27,8 @@ from asgi_auth.principal import is_user
 __all__ = ["AuthManager"]
 
 User = TypeVar("User")
+
+_logger = package_logger(__name__)
 
 _LONGEST_LOGIN = 320
 _MISSING = object()
@@ -98,7 +106,14 @@ class AuthManager(ABC, Generic[User]):
         except ValueError:
             return None
 
-        user = await self.get_user_by_id(user_id) if str(user_id) == subject else None
+        if str(user_id) != subject:
+            return None
+
+        try:
+            user = await self.get_user_by_id(user_id)
+        except OverflowError:
+            return None  # No database has a number of so many digits.
+
         return user if is_user(user) else None
 
     def account_of(self, user: User) -> Account:
@@ -127,9 +142,22 @@ class AuthManager(ABC, Generic[User]):
         except InvalidCredentialsError:
             return False
 
-        if user is not None and match.replacement is not None:
-            await self.save_password_hash(user, match.replacement)
+        if stored is not None and match.replacement is not None:
+            await self._upgrade(login, stored, match.replacement)
         return True
+
+    async def _upgrade(self, login: str, stored: str, password_hash: str) -> None:
+        # Hashing takes a while, in which somebody may have changed the user.
+        user = await self.get_user_by_login(login)
+        if user is None or not is_user(user) or self.stored_hash(user) != stored:
+            return
+
+        try:
+            await self.save_password_hash(user, password_hash)
+        except (StaleAccountError, UnavailableError) as error:
+            # The next log-in tries again: a right password is not refused for this.
+            name = type(error).__name__
+            _logger.warning("a password hash could not be replaced (%s)", name)
 
     def stored_hash(self, user: User) -> str | None:
         """Return the hash of a user's password; ``None`` for a user without one.

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from asgi_auth._drivers.sql import sa
+from asgi_auth._drivers.sql_codes import code_of
 from asgi_auth._drivers.sql_sessions import require, session_fault
 from asgi_auth.accounts.base import Account
-from asgi_auth.accounts.columns import UserColumns, since, text_of, time_of
-from asgi_auth.accounts.errors import DuplicateAccountError, StaleAccountError
+from asgi_auth.accounts.columns import UserColumns, as_id, fits, since, text_of, time_of
+from asgi_auth.accounts.errors import (
+    DuplicateAccountError,
+    InvalidEmailError,
+    InvalidUsernameError,
+    StaleAccountError,
+)
 from asgi_auth.accounts.manager import AuthManager
 from asgi_auth.accounts.users import names_of
 from asgi_auth.errors import ConfigurationError
@@ -85,7 +92,10 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
 
     async def get_user_by_id(self, user_id: Any) -> Model | None:
         """Return the user with this id."""
-        return await self._one(self._id == user_id)
+        try:
+            return await self._one(self._id == self._bound(user_id))
+        except ValueError:
+            return None
 
     def account_of(self, user: Model) -> Account:
         """Return a user as an account, by its columns."""
@@ -114,6 +124,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         user: Model = self._model(**values)
 
         async def work(session: Any) -> Model:
+            await self._check_mail(session, account.email)
             session.add(user)
             await session.flush()
             await session.refresh(user)
@@ -125,11 +136,14 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
     async def save_user(self, user: Model, account: Account) -> None:
         """Write what has changed, if the user is still as it was read.
 
+        Nothing else is written: somebody may be changing that at the same time.
+
         Raises:
             StaleAccountError: Somebody else was faster.
             DuplicateAccountError: The address is taken.
         """
-        model = self._model
+        model, user_id = self._model, getattr(user, self._columns.id)
+        changed = self._changed_by(user, account)
         known = [self._columns.password, self._columns.email, self._columns.active]
         same = [
             getattr(model, name).is_not_distinct_from(getattr(user, name))
@@ -138,13 +152,16 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         ]
         statement = (
             sa.update(model)
-            .where(self._id == getattr(user, self._columns.id), *same)
-            .values(self._values_of(account))
+            .where(self._id == user_id, *same)
+            .values(changed or {self._columns.password: account.password_hash})
             .returning(self._id)
             .execution_options(synchronize_session=False)
         )
 
         async def work(session: Any) -> Sequence[Any]:
+            if self._columns.email in changed:
+                await self._check_mail(session, account.email, but=user_id)
+
             rows: Sequence[Any] = (await session.execute(statement)).all()
             return rows
 
@@ -178,10 +195,13 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         self, *, search: str, after: str, limit: int
     ) -> Sequence[Model]:
         """Return a page of users, ordered by their ids."""
+        if not (search + after).isprintable():
+            return []
+
         statement = sa.select(self._model).order_by(self._id).limit(limit)
         if after:
             try:
-                statement = statement.where(self._id > self.id_type(after))
+                statement = statement.where(self._id > self._bound(after))
             except ValueError:
                 return []
 
@@ -220,6 +240,41 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
     def _id(self) -> Any:
         return getattr(self._model, self._columns.id)
 
+    def _bound(self, user_id: Any) -> Any:
+        """Return an id as databases take it.
+
+        Raises:
+            ValueError: No id looks like that.
+        """
+        made = as_id(user_id, self.id_type)
+        return sa.literal(made, sa.BigInteger()) if type(made) is int else made
+
+    async def _check_mail(self, session: Any, mail: str, *, but: Any = None) -> None:
+        """See that nobody has an address, which the database may have in capitals.
+
+        Raises:
+            DuplicateAccountError: Somebody has.
+        """
+        name = self._columns.email
+        if name is None or not mail:
+            return
+
+        same = sa.func.lower(getattr(self._model, name)) == mail.lower()
+        others = sa.select(self._id).where(same).limit(2)
+        found = (await session.execute(others)).scalars().all()
+        if any(other != but for other in found):
+            raise DuplicateAccountError
+
+    def _changed_by(self, user: Model, account: Account) -> dict[str, Any]:
+        """Return what *account* says of a user that was otherwise until now."""
+        before = self.account_of(user)
+        if before.roles == account.roles:
+            # They may come from elsewhere, and have no place here.
+            before, account = (replace(each, roles=()) for each in (before, account))
+
+        old, new = self._values_of(before), self._values_of(account)
+        return {n: v for n, v in new.items() if n not in old or v != old[n]}
+
     def _values_of(self, account: Account) -> dict[str, Any]:
         """Return what an account says, by the attributes of the model."""
         columns, roles = self._columns, set(account.roles)
@@ -240,9 +295,16 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             columns.verified: self._since(account.verified_at),
             columns.roles: listed,
         }
+        if not self._fits(columns.email, account.email):
+            raise InvalidEmailError
+        if not self._fits(columns.username, account.username):
+            raise InvalidUsernameError
         if columns.username is not None and account.username is None:
             del said[columns.username]
         return {name: value for name, value in said.items() if name} | flags
+
+    def _fits(self, name: str | None, text: str | None) -> bool:
+        return name is None or fits(text, self._mapped[name].type)
 
     def _since(self, verified_at: float | None) -> Any:
         name = self._columns.verified
@@ -266,10 +328,15 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
                 await session.commit()
                 return result
         except sa.exc.IntegrityError:
-            pass
+            fault: Exception = DuplicateAccountError()
+        except sa.exc.DBAPIError as error:
+            if not code_of(error).startswith("22"):
+                raise
+            msg = f"{self._model.__name__} cannot hold a value: bound what callers send"
+            fault = ConfigurationError(msg)
 
         # Out here: what the driver says quotes the row.
-        raise DuplicateAccountError
+        raise fault
 
     @asynccontextmanager
     async def _session(self) -> AsyncGenerator[Any]:

@@ -86,5 +86,11 @@ class RouteModels:
 
 
 def data_of(asked: BaseModel) -> dict[str, Any]:
-    """Return the fields of a registration that the routes do not know."""
-    return asked.model_dump(mode="json", exclude=set(_KNOWN))
+    """Return the fields of a registration that the routes do not know.
+
+    They are those that the model names, also where it lets others in: callers would
+    choose what is kept of them.
+    """
+    model = type(asked)
+    named = {*model.model_fields, *model.model_computed_fields}
+    return asked.model_dump(mode="json", include=named - _KNOWN)
