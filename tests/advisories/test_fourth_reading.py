@@ -15,8 +15,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from asgi_auth import (
     AuthenticationMiddleware,
+    Grant,
     InvalidCredentialsError,
     KeySet,
+    Principal,
     RevokedTokenError,
     TokenService,
 )
@@ -36,7 +38,9 @@ from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.routes import AuthRoutes, RouteModels
 from tests.accounts.conftest import Mailbox
 from tests.asgi import Echo, run
+from tests.lifetime.test_lifetime import echo
 from tests.routes.world import PASSWORD, World, cheap_hasher
+from tests.websocket.peer import Peer, guarded, token_service
 
 pytestmark = pytest.mark.anyio
 
@@ -307,3 +311,33 @@ async def test_a_name_that_has_gone_to_another_confirms_nobody(shop):
     shop.users.get_user_by_login = find
     with pytest.raises(InvalidCredentialsError):
         await accounts.confirm_password(str(ann), PASSWORD)
+
+
+# ---------------------------------------------------------------- acting for others
+
+
+async def test_an_actor_without_a_session_ends_with_its_subject():
+    tokens = token_service()
+    actor = Principal(subject="root", issuer=tokens.issuer, is_authenticated=True)
+    token = await tokens.impersonate("ann", actor=actor, grant=Grant())
+    await tokens.verify(token)
+    await tokens.revoke_subject("root")
+    with pytest.raises(RevokedTokenError):
+        await tokens.verify(token)
+
+
+@pytest.mark.parametrize("session_id", [None, "S"])
+async def test_a_socket_ends_with_who_acts_in_it(session_id):
+    tokens = token_service()
+    if session_id:
+        session_id = (await tokens.issue("root")).session_id
+    actor = Principal(
+        subject="root",
+        issuer=tokens.issuer,
+        session_id=session_id,
+        is_authenticated=True,
+    )
+    token = await tokens.impersonate("ann", actor=actor, grant=Grant())
+    async with Peer(guarded(echo, tokens), token) as peer:
+        await tokens.revoke_subject("root")
+        assert await peer.closed() == (3000, "token_revoked")
