@@ -38,8 +38,12 @@ class Mounted:
         self._at = at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Hand a request to the one or to the other."""
-        if scope["type"] != "http":
+        """Hand a request or a socket to the one or to the other.
+
+        A socket too: the paths of the routes are public, and what the app has for any
+        path would be so, too.
+        """
+        if scope["type"] not in {"http", "websocket"}:
             return await self._app(scope, receive, send)
 
         root = str(scope.get("root_path") or "").rstrip("/")

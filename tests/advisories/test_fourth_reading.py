@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
 
 from asgi_auth import (
     AuthenticationMiddleware,
@@ -35,9 +37,10 @@ from asgi_auth.accounts import (
 )
 from asgi_auth.accounts.basic import BasicBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
+from asgi_auth.integrations.starlette import install
 from asgi_auth.routes import AuthRoutes, RouteModels
 from tests.accounts.conftest import Mailbox
-from tests.asgi import Echo, run
+from tests.asgi import Echo, converse, run
 from tests.lifetime.test_lifetime import echo
 from tests.routes.world import PASSWORD, World, cheap_hasher
 from tests.websocket.peer import Peer, guarded, token_service
@@ -341,3 +344,19 @@ async def test_a_socket_ends_with_who_acts_in_it(session_id):
     async with Peer(guarded(echo, tokens), token) as peer:
         await tokens.revoke_subject("root")
         assert await peer.closed() == (3000, "token_revoked")
+
+
+# ------------------------------------------------------- what install() makes public
+
+
+async def test_no_socket_of_the_app_is_public_where_the_routes_are():
+    async def anything(socket):
+        await socket.accept()
+        await socket.close()
+
+    world = World()
+    app = Starlette(routes=[WebSocketRoute("/{tenant}/{room}", anything)])
+    install(app, world.tokens, required=True, routes=world.routes)
+    for path in ("/auth/login", "/any/room"):
+        (message,) = await converse(app, path)
+        assert message["type"] == "websocket.close"
