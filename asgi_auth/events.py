@@ -25,6 +25,9 @@ __all__ = ["Event", "Events", "Listener"]
 _logger = package_logger(__name__)
 
 _WAITING = 1000
+# So many of them are places that what a stranger can make happen at will cannot take.
+_RESERVED = 250
+_AT_WILL = ("request.", "credential.", "limit.", "login.failed", "login.locked")
 _PATIENCE = 10.0
 _QUIET = 60.0
 
@@ -137,7 +140,7 @@ class Events:
             )
 
     def _emit_as_task(self, event: Event) -> None:
-        if len(self._tasks) >= _WAITING:
+        if len(self._tasks) >= _room_for(event):
             self._drop(event, "the listener lags")
             return
 
@@ -167,8 +170,13 @@ class Events:
             self._thread.start()
 
         try:
-            self._queue.put_nowait(event)
+            has_room = self._queue.qsize() < _room_for(event)
+            if has_room:
+                self._queue.put_nowait(event)
         except queue.Full:
+            has_room = False
+
+        if not has_room:
             self._drop(event, "the listener lags")
 
     def _work(self) -> None:
@@ -180,3 +188,8 @@ class Events:
                 _logger.exception("the listener failed at event %s", event.name)
             finally:
                 self._queue.task_done()
+
+
+def _room_for(event: Event) -> int:
+    """Return how many may wait where this event joins them."""
+    return _WAITING - (_RESERVED if event.name.startswith(_AT_WILL) else 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ from starlette.routing import WebSocketRoute
 
 from asgi_auth import (
     AuthenticationMiddleware,
+    Event,
     Grant,
     InvalidCredentialsError,
     KeySet,
@@ -37,8 +40,10 @@ from asgi_auth.accounts import (
 )
 from asgi_auth.accounts.basic import BasicBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
+from asgi_auth.events import Events
 from asgi_auth.integrations.starlette import install
 from asgi_auth.routes import AuthRoutes, RouteModels
+from asgi_auth.stores import SQLAuditLog
 from tests.accounts.conftest import Mailbox
 from tests.asgi import Echo, converse, run
 from tests.lifetime.test_lifetime import echo
@@ -360,3 +365,39 @@ async def test_no_socket_of_the_app_is_public_where_the_routes_are():
     for path in ("/auth/login", "/any/room"):
         (message,) = await converse(app, path)
         assert message["type"] == "websocket.close"
+
+
+# ----------------------------------------------------------------- floods and listeners
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_flood_of_refusals_leaves_room_for_what_matters(is_async):
+    go, got = threading.Event(), []
+
+    def hear(event):
+        go.wait(10)
+        got.append(event.name)
+
+    async def hear_async(event):
+        got.append(event.name)
+
+    events = Events(hear_async if is_async else hear)
+    for _ in range(2000):
+        events.emit(Event(name="request.refused", at=1.0))
+    events.emit(Event(name="account.deleted", at=1.0))
+    go.set()
+    for _ in range(500):
+        if "account.deleted" in got:
+            break
+        await asyncio.sleep(0.01)
+    assert "account.deleted" in got
+
+
+async def test_refusals_fill_no_audit_log(tmp_path):
+    log = SQLAuditLog(f"sqlite:///{tmp_path}/audit.db")
+    await log.create_schema()
+    for name in ("request.refused", "credential.ignored", "limit.exceeded", "x.y"):
+        await log(Event(name=name, at=1.0))
+    assert [entry.event.name for entry in await log.entries()] == ["x.y"]
+    assert await log.entries(subject="\ud800") == []
+    await log.aclose()
