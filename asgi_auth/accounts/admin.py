@@ -232,8 +232,8 @@ class AccountAdministration:
         await self._end_all(account.id)
         account = await self._changes.apply(account.id, partial(replace, disabled=True))
         await self._tokens.revoke_subject(account.id)
-        await self._end_all(account.id)
         self._tell("account.disabled", account.id, by)
+        await self._end_all(account.id)
         return account
 
     async def enable(self, account_id: str, *, by: str | None = None) -> Account:
@@ -265,8 +265,8 @@ class AccountAdministration:
         async with self._changes.sessions_ended(account.id):
             await directory.remove(account.id)
 
-        await self._end_all(account.id)
         self._tell("account.deleted", account.id, by)
+        await self._end_all(account.id)
 
     async def sessions(self, account_id: str) -> Sequence[Session]:
         """Return where a user is logged in: 100 sessions at most, the oldest first.

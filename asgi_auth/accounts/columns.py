@@ -60,11 +60,13 @@ def as_id(value: Any, kind: type[Any]) -> Any:
     """Return an id, or the text of one, as its type has it.
 
     Raises:
-        ValueError: No id looks like that: drivers fail on numbers that they lack.
+        ValueError: No id looks like that: drivers fail on what they lack.
     """
     made = value if isinstance(value, kind) else kind(value)
-    if isinstance(made, int) and not -_MOST_IDS <= made < _MOST_IDS:
-        raise ValueError
+    is_large = isinstance(made, int) and not -_MOST_IDS <= made < _MOST_IDS
+    if is_large or (isinstance(made, str) and not made.isprintable()):
+        msg = "no id looks like that"
+        raise ValueError(msg)
     return made
 
 

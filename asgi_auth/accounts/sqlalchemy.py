@@ -76,9 +76,8 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
     async def get_user_by_email(self, email: str) -> Model | None:
         """Return the user with this address, in whatever case it is written."""
         name = self._columns.email
-        if name is None:
+        if name is None or not email.isprintable():
             return None
-
         column = getattr(self._model, name)
         return await self._one(sa.func.lower(column) == email.lower())
 
@@ -86,9 +85,11 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         """Return the user with this address, or with exactly this name."""
         name = self._columns.username
         by_email = await self.get_user_by_email(login) if "@" in login else None
-        if name is None or by_email is not None:
+        if name is None or not login.isprintable():
             return by_email
-        return await self._one(getattr(self._model, name) == login)
+        # Asked in any case: else an address that is known would be known sooner.
+        by_name = await self._one(getattr(self._model, name) == login)
+        return by_name if by_email is None else by_email
 
     async def get_user_by_id(self, user_id: Any) -> Model | None:
         """Return the user with this id."""
@@ -197,7 +198,6 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         """Return a page of users, ordered by their ids."""
         if not (search + after).isprintable():
             return []
-
         statement = sa.select(self._model).order_by(self._id).limit(limit)
         if after:
             try:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from asgi_auth.accounts import Account
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.routes.errors import MalformedBodyError
 from asgi_auth.routes.models import RegisterRequest, UserResponse
 from asgi_auth.routes.operations import Operation
 
@@ -90,7 +91,21 @@ def data_of(asked: BaseModel) -> dict[str, Any]:
 
     They are those that the model names, also where it lets others in: callers would
     choose what is kept of them.
+
+    Raises:
+        MalformedBodyError: A text has a NUL, which PostgreSQL does not keep.
     """
     model = type(asked)
     named = {*model.model_fields, *model.model_computed_fields}
-    return asked.model_dump(mode="json", include=named - _KNOWN)
+    data = asked.model_dump(mode="json", include=named - _KNOWN)
+    if _has_nul(data):
+        raise MalformedBodyError
+    return data
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    return isinstance(value, list) and any(map(_has_nul, value))

@@ -7,6 +7,7 @@ import base64
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import httpx2
 import pytest
@@ -36,13 +37,17 @@ from asgi_auth.accounts import (
     Outbox,
     SQLAlchemyUsers,
     StaleAccountError,
+    UnknownAccountError,
     UserColumns,
 )
 from asgi_auth.accounts.basic import BasicBackend
+from asgi_auth.accounts.columns import as_id
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.events import Events
 from asgi_auth.integrations.starlette import install
 from asgi_auth.routes import AuthRoutes, RouteModels
+from asgi_auth.routes.errors import MalformedBodyError
+from asgi_auth.routes.own import data_of
 from asgi_auth.stores import SQLAuditLog
 from tests.accounts.conftest import Mailbox
 from tests.asgi import Echo, converse, run
@@ -258,6 +263,28 @@ async def test_a_model_that_lets_others_in_sets_no_column(shop):
         answer = await client.post("/register", json=asked)
     assert answer.status_code == 201, answer.text
     assert (await shop.users.get_user_by_login("eve")).credit == 0
+
+
+@pytest.mark.parametrize("note", ["a\0b", ["a", "\0"], {"\0": 1}, {"a": ["\0"]}])
+def test_a_registration_keeps_no_nul(note):
+    class Noted(BaseModel):
+        email: str
+        password: str
+        note: Any
+
+    with pytest.raises(MalformedBodyError):
+        data_of(Noted(email="a", password="b", note=note))
+    kept = {"note": {"a": ["\\u0000", 1, None]}}
+    assert data_of(Noted(email="a", password="b", **kept)) == kept
+
+
+async def test_a_text_that_databases_lack_is_nobodys(shop):
+    for text in ("\0", "a@b.example\0"):
+        assert await shop.users.get_user_by_login(text) is None
+        with pytest.raises(UnknownAccountError):
+            await shop.accounts().show(text)
+    with pytest.raises(ValueError, match="no id"):
+        as_id("\0", str)
 
 
 async def test_what_is_too_long_for_its_column_is_refused_and_not_shown(shop):
