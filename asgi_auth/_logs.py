@@ -21,7 +21,7 @@ else:
 # C0, DEL, C1, the separators of lines and paragraphs, what turns the direction of
 # writing round (CVE-2021-42574), and halves of characters, which no handler can encode.
 _CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 

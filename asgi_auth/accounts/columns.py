@@ -5,7 +5,7 @@ It knows no database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +41,11 @@ class UserColumns:
     verified: str | None = None
     roles: str | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
+
+    def placed(self, roles: Iterable[str]) -> tuple[str, ...]:
+        """Return those of *roles* that can be kept."""
+        kept = self.roles is not None
+        return tuple(role for role in roles if kept or role in self.flags)
 
     def names(self) -> list[str]:
         """Return the names of all attributes that there are."""

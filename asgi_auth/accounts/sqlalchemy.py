@@ -267,11 +267,10 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
 
     def _changed_by(self, user: Model, account: Account) -> dict[str, Any]:
         """Return what *account* says of a user that was otherwise until now."""
-        before = self.account_of(user)
-        if before.roles == account.roles:
-            # They may come from elsewhere, and have no place here.
-            before, account = (replace(each, roles=()) for each in (before, account))
-
+        before, placed = self.account_of(user), self._columns.placed
+        if before.roles == account.roles:  # They may come from elsewhere.
+            account = replace(account, roles=placed(account.roles))
+        before = replace(before, roles=placed(before.roles))
         old, new = self._values_of(before), self._values_of(account)
         return {n: v for n, v in new.items() if n not in old or v != old[n]}
 

@@ -28,6 +28,7 @@ from asgi_auth import (
     RevokedTokenError,
     TokenService,
 )
+from asgi_auth._logs import escaped
 from asgi_auth.accounts import (
     AuthManager,
     DuplicateAccountError,
@@ -196,6 +197,23 @@ async def test_a_hash_that_cannot_be_replaced_refuses_nobody(shop):
     shop.users.hasher = SimpleNamespace(verify=verify)
     shop.users.save_password_hash = save
     assert await shop.users.authenticate("bob", PASSWORD)
+
+
+async def test_roles_from_elsewhere_are_in_no_changes_way(shop):
+    class Users(SQLAlchemyUsers):
+        def account_of(self, user):
+            account = super().account_of(user)
+            return replace(account, roles=(*account.roles, "member"))
+
+    bob = await shop.add("bob")
+    shop.users = Users(Person, shop.sessions, COLUMNS)
+    shop.users.hasher = cheap_hasher()
+    accounts = shop.accounts()
+    await accounts.change_password(str(bob), PASSWORD, "quiet-fox-7-moor")
+    account = await accounts.set_roles(bob, ["admin"])
+    assert account.roles == ("admin", "member")
+    account = await accounts.set_roles(bob, [])
+    assert account.roles == ("member",)
 
 
 # ------------------------------------------------------------------ whose address
@@ -428,3 +446,7 @@ async def test_refusals_fill_no_audit_log(tmp_path):
     assert [entry.event.name for entry in await log.entries()] == ["x.y"]
     assert await log.entries(subject="\ud800") == []
     await log.aclose()
+
+
+def test_the_mark_of_arabic_letters_turns_no_line_round():
+    assert escaped("a\u061cb") == "a\\u061cb"
