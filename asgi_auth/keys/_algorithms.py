@@ -1,6 +1,6 @@
 """The algorithms of RFC 7518, 8037 and 9864 that exist here, as one table.
 
-There is no ``none``, no ES256K and no Ed448, and nobody can add one.
+There is no ``none``, no ES256K and no Ed448, and no setting can add one.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ def _table() -> dict[str, Algorithm]:
             digest=f"sha{bits}",
             size=bits // 8,
         )
+
     for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"):
         table[name] = Algorithm(name, frozenset({name}), "RSA", engines[name])
+
     for name, curve, size in (
         ("ES256", "P-256", 64),
         ("ES384", "P-384", 96),
@@ -65,12 +67,14 @@ def _table() -> dict[str, Algorithm]:
         table[name] = Algorithm(
             name, frozenset({name}), "EC", engines[name], curve=curve, size=size
         )
+
     # RFC 9864, section 2.2: the same signature under a name that says the curve.
     edwards = frozenset({"EdDSA", "Ed25519"})
     for name in ("EdDSA", "Ed25519"):
         table[name] = Algorithm(
             name, edwards, "OKP", engines["EdDSA"], curve="Ed25519", size=64
         )
+
     return table
 
 
@@ -84,10 +88,10 @@ def find_algorithm(name: object) -> Algorithm:
     Raises:
         ConfigurationError: There is no such algorithm here.
     """
-    found = ALGORITHMS.get(name) if isinstance(name, str) else None
-    if found is not None:
-        return found
+    algorithm = ALGORITHMS.get(name) if isinstance(name, str) else None
+    if algorithm is not None:
+        return algorithm
 
-    shown = repr(name[:32]) if isinstance(name, str) else type(name).__name__
-    msg = f"The algorithm {shown} is not supported: use one of {', '.join(ALGORITHMS)}."
+    text = repr(name[:32]) if isinstance(name, str) else type(name).__name__
+    msg = f"The algorithm {text} is not supported: use one of {', '.join(ALGORITHMS)}."
     raise ConfigurationError(msg)

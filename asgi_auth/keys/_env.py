@@ -44,32 +44,33 @@ def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
         ConfigurationError: None or several are set, or a file cannot be read.
     """
     source = os.environ if environ is None else environ
-    given = _given(prefix, source)
-    if len(given) != 1:
-        found = " and ".join(prefix + name for name in given) or "none"
+    variables = _variables(prefix, source)
+    if len(variables) != 1:
+        text = " and ".join(prefix + name for name in variables) or "none"
         msg = (
             f"Set exactly one of {', '.join(prefix + kind for kind in _KINDS)}, or the "
-            f"path of a file in one of them with _FILE at its end; found: {found}."
+            f"path of a file in one of them with _FILE at its end; found: {text}."
         )
         raise ConfigurationError(msg)
 
-    kind = next(kind for kind in _KINDS if given[0] in {kind, f"{kind}_FILE"})
+    kind = next(kind for kind in _KINDS if variables[0] in {kind, f"{kind}_FILE"})
     algorithm = source.get(f"{prefix}ALGORITHM") or None
     if kind == "JWKS" and algorithm is not None:
         msg = f"Unset {prefix}ALGORITHM: each key of {prefix}JWKS names its own in alg."
         raise ConfigurationError(msg)
+
     password = _password(prefix, kind, source)
     return KeySetting(
-        kind, _value(kind, prefix + given[0], source), algorithm, password
+        kind, _value(kind, prefix + variables[0], source), algorithm, password
     )
 
 
 def names_key(prefix: str = "ASGI_AUTH_") -> bool:
-    """Tell whether the environment names a key, good or bad, under *prefix*."""
-    return bool(_given(prefix, os.environ))
+    """Say whether the environment names a key, good or bad, under *prefix*."""
+    return bool(_variables(prefix, os.environ))
 
 
-def _given(prefix: str, source: Mapping[str, str]) -> list[str]:
+def _variables(prefix: str, source: Mapping[str, str]) -> list[str]:
     names = [name for kind in _KINDS for name in (kind, f"{kind}_FILE")]
     return [name for name in names if source.get(prefix + name)]
 
@@ -90,15 +91,15 @@ def _value(kind: Kind, name: str, source: Mapping[str, str]) -> str:
 def _password(prefix: str, kind: Kind, source: Mapping[str, str]) -> str | None:
     """Read the password of an encrypted private key, where one is set."""
     name = f"{prefix}PRIVATE_KEY_PASSWORD"
-    given = [each for each in (name, f"{name}_FILE") if source.get(each)]
-    if not given:
+    variables = [each for each in (name, f"{name}_FILE") if source.get(each)]
+    if not variables:
         return None
 
-    if len(given) > 1 or kind != "PRIVATE_KEY":
+    if len(variables) > 1 or kind != "PRIVATE_KEY":
         msg = f"Set {name} or {name}_FILE, and only beside {prefix}PRIVATE_KEY."
         raise ConfigurationError(msg)
 
-    return _text(given[0], source)
+    return _text(variables[0], source)
 
 
 def _text(name: str, source: Mapping[str, str]) -> str:
@@ -116,5 +117,6 @@ def _read(name: str, path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = type(error).__name__
+
     msg = f"The file that {name} names cannot be read as UTF-8 text ({reason})."
     raise ConfigurationError(msg)

@@ -53,6 +53,7 @@ def load_object(source: Mapping[str, Any] | str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         msg = "A JWK or JWKS must be one JSON object (RFC 7517), given as dict or text."
         raise ConfigurationError(msg)
+
     return value
 
 
@@ -71,6 +72,7 @@ def load_jwk(jwk: Mapping[str, Any], name: str | None) -> Material:
     kty = jwk.get("kty")
     if kty == "oct":
         return secret_material(find_algorithm(name or "HS256"), _decode(jwk, "k"))
+
     if not isinstance(kty, str) or kty not in _ENGINES:
         msg = "The JWK has no known key type: kty must be oct, RSA, EC or OKP."
         raise ConfigurationError(msg)
@@ -82,11 +84,12 @@ def load_jwk(jwk: Mapping[str, Any], name: str | None) -> Material:
 
     if can_sign(jwk):
         return material
+
     return Material(material.algorithm, public=material.public)
 
 
 def can_sign(jwk: Mapping[str, Any]) -> bool:
-    """Tell whether the ``key_ops`` of a JWK allow signing (RFC 7517, section 4.3)."""
+    """Say whether the ``key_ops`` of a JWK allow signing (RFC 7517, section 4.3)."""
     return "sign" in jwk.get("key_ops", ("sign",))
 
 
@@ -97,6 +100,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         msg = "a member occurs twice"
         raise ValueError(msg)
+
     return members
 
 
@@ -119,17 +123,18 @@ def _check_purpose(jwk: Mapping[str, Any]) -> None:
         raise ConfigurationError(msg)
 
 
-def _agreed_name(own: str | None, asked: str | None) -> str | None:
-    if own is None or asked is None:
-        return asked if own is None else find_algorithm(own).name
+def _agreed_name(own: str | None, name: str | None) -> str | None:
+    if own is None or name is None:
+        return name if own is None else find_algorithm(own).name
 
-    algorithm = find_algorithm(asked)
+    algorithm = find_algorithm(name)
     if find_algorithm(own).name not in algorithm.names:
         msg = (
-            f"The JWK says that it is for {own}, and {asked} was asked for: "
+            f"The JWK says that it is for {own}, and {name} was asked for: "
             "leave the algorithm out, or take another key."
         )
         raise ConfigurationError(msg)
+
     return algorithm.name
 
 
@@ -146,6 +151,7 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
         if name not in members and (name in jwk or name in PUBLIC_MEMBERS[kty]):
             _decode(jwk, name)
             members[name] = jwk[name]
+
     try:
         return _ENGINES[kty].from_jwk(members)
     except (InvalidKeyError, ValueError, TypeError, UnsupportedAlgorithm):
@@ -153,11 +159,12 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
             "The JWK is not a valid key: a member is missing or malformed, its crv is "
             "not supported, or its halves do not belong together. Export it anew."
         )
+
     raise ConfigurationError(msg)
 
 
 def _has_any(jwk: Mapping[str, Any], kty: str) -> bool:
-    """Tell whether there is a member that the key itself is made of."""
+    """Say whether there is a member that the key itself is made of."""
     names = {*PUBLIC_MEMBERS[kty], *PRIVATE_MEMBERS[kty]} - {"kty", "crv"}
     return not names.isdisjoint(jwk)
 
@@ -175,4 +182,5 @@ def _decode(jwk: Mapping[str, Any], name: str) -> bytes:
             "padding (RFC 7515, section 2)."
         )
         raise ConfigurationError(msg)
+
     return decoded

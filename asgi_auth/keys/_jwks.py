@@ -1,6 +1,6 @@
-"""Reads the public keys of somebody else: a JWK set (RFC 7517, section 5), or PEM.
+"""Reads the public keys of another party: a JWK set (RFC 7517, section 5), or PEM.
 
-What cannot be used is left out and told of; nothing of it is mended or guessed.
+What cannot be used is left out and reported; nothing of it is mended or guessed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from asgi_auth.keys.key import Key
 
 __all__ = ["ASYMMETRIC", "PublicKeys", "read_jwk", "read_jwks", "read_pem"]
 
-ASYMMETRIC = tuple(name for name, found in ALGORITHMS.items() if found.kty != "oct")
+ASYMMETRIC = tuple(
+    name for name, algorithm in ALGORITHMS.items() if algorithm.kty != "oct"
+)
 """Every algorithm with a public key, in the order in which they are tried."""
 
 _PEM = "-----BEGIN "
@@ -60,18 +62,18 @@ def read_jwks(
         msg = f'The answer is no JWK set: an array "keys" of at most {max_keys}.'
         raise ConfigurationError(msg)
 
-    found: list[Key] = []
+    candidates: list[Key] = []
     skipped: list[str] = []
     for index, (kid, entry) in enumerate(entries):
         try:
             if kid is None:
-                found.append(read_jwk(entry, algorithms, issuers))
+                candidates.append(read_jwk(entry, algorithms, issuers))
             else:
-                found.append(read_pem(entry, kid, algorithms))
+                candidates.append(read_pem(entry, kid, algorithms))
         except ConfigurationError as error:
             skipped.append(f"key {index}: {error}")
 
-    keys = _distinct(found, skipped)
+    keys = _distinct(candidates, skipped)
     if not keys:
         msg = f"The JWK set has no key of use ({'; '.join(skipped)[:500] or 'empty'})."
         raise ConfigurationError(msg)
@@ -80,7 +82,7 @@ def read_jwks(
 
 
 def read_pem(text: object, kid: str, algorithms: Sequence[str] = ASYMMETRIC) -> Key:
-    """Read the public key or the certificate that somebody publishes as PEM.
+    """Read the public key or the certificate that an issuer publishes as PEM.
 
     Args:
         text: The PEM text.

@@ -1,6 +1,6 @@
 """What a key is made of, checked once: a secret, or the halves of a pair.
 
-Weak material does not get past this room. Nothing here knows PEM or JSON.
+Weak material does not get past this module. Nothing here knows PEM or JSON.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Material:
         """Length of every signature, in bytes (RFC 7518, section 3; RFC 8017, 8)."""
         if isinstance(self.public, RSAPublicKey):
             return (self.public.key_size + 7) // 8
+
         return self.algorithm.size
 
     def public_members(self) -> dict[str, str]:
@@ -112,6 +113,7 @@ class Material:
         else:
             half = self.private if private else self.public
             jwk = self.algorithm.engine.to_jwk(half, as_dict=True)
+
         return {name: jwk[name] for name in names}
 
 
@@ -146,6 +148,7 @@ def pair_material(key: object, name: str | None) -> Material:
     natural, private, public = _sort(key)
     if isinstance(public, RSAPublicKey):
         _check_rsa(public)
+
     if isinstance(public, Ed25519PublicKey):
         _check_ed25519(public)
 
@@ -156,21 +159,24 @@ def pair_material(key: object, name: str | None) -> Material:
             f"{natural.curve or natural.kty}: use {natural.name}, or another key."
         )
         raise ConfigurationError(msg)
+
     return Material(algorithm, public=public, private=private)
 
 
 def _as_bytes(secret: str | bytes) -> bytes:
     if isinstance(secret, bytes):
         return secret
+
     try:
         return secret.encode("utf-8")
     except (AttributeError, UnicodeEncodeError):
         msg = "The secret must be bytes, or a text that has a UTF-8 form."
+
     raise ConfigurationError(msg)
 
 
 def _sort(key: object) -> tuple[Algorithm, PrivateKey | None, PublicKey]:
-    """Tell the natural algorithm, the private half and the public half."""
+    """Return the natural algorithm, the private half and the public half."""
     private: PrivateKey | None = None
     public = key
     if isinstance(key, (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)):
@@ -178,8 +184,10 @@ def _sort(key: object) -> tuple[Algorithm, PrivateKey | None, PublicKey]:
 
     if isinstance(public, RSAPublicKey):
         return ALGORITHMS["RS256"], private, public
+
     if isinstance(public, Ed25519PublicKey):
         return ALGORITHMS["EdDSA"], private, public
+
     if isinstance(public, EllipticCurvePublicKey):
         name = _EC_ALGORITHMS.get(public.curve.name)
         if name is not None:
@@ -201,12 +209,14 @@ def _check_rsa(public: RSAPublicKey) -> None:
             'Make a good key with Key.generate("RS256").'
         )
         raise ConfigurationError(msg)
+
     if numbers.e not in _RSA_EXPONENTS or numbers.n % 2 == 0:
         msg = (
             "The RSA key has an unsafe modulus or public exponent: use an odd exponent "
             'from 65537 up. Make a good key with Key.generate("RS256").'
         )
         raise ConfigurationError(msg)
+
     if is_roca(numbers.n):
         msg = (
             "The RSA key was made by a broken smart card (ROCA, CVE-2017-15361): its "

@@ -47,6 +47,7 @@ def load_pem(pem: str | bytes, password: str | bytes | None) -> object:
             "The PEM text cannot be read: it is damaged, its type of key is not "
             "supported, or its password is wrong."
         )
+
     raise ConfigurationError(msg)
 
 
@@ -66,14 +67,17 @@ def load_chain(chain: object) -> object:
         return load_der_x509_certificate(der).public_key()
     except (ValueError, UnsupportedAlgorithm):
         msg = "The x5c of the JWK does not begin with a certificate in base64."
+
     raise ConfigurationError(msg)
 
 
 def _as_bytes(text: object) -> bytes:
     if isinstance(text, bytes):
         return text
+
     if isinstance(text, str):
         return text.encode("utf-8", "replace")
+
     msg = f"PEM text and passwords are str or bytes, and not {type(text).__name__}."
     raise ConfigurationError(msg)
 
@@ -81,15 +85,17 @@ def _as_bytes(text: object) -> bytes:
 def _load(data: bytes, label: bytes, password: bytes | None) -> object:
     if label in _PRIVATE:
         return load_pem_private_key(data, password)
+
     if label in _PUBLIC:
         return load_pem_public_key(data)
+
     return load_pem_x509_certificate(data).public_key()
 
 
 def _only_label(data: bytes) -> bytes:
     # OpenSSL's ecparam writes the curve in a block of its own before the key.
-    found: list[bytes] = _BEGIN.findall(data)
-    labels = [label for label in found if label != b"EC PARAMETERS"]
+    blocks: list[bytes] = _BEGIN.findall(data)
+    labels = [label for label in blocks if label != b"EC PARAMETERS"]
     if len(labels) != 1:
         msg = (
             f"The PEM text holds {len(labels)} blocks where exactly one key is needed: "
@@ -103,4 +109,5 @@ def _only_label(data: bytes) -> bytes:
             "convert OpenSSH keys with: ssh-keygen -p -m PKCS8 -f FILE"
         )
         raise ConfigurationError(msg)
+
     return labels[0]

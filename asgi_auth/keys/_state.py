@@ -26,7 +26,7 @@ class State:
         by_kid: Under each name, the first key that has it.
         by_name: Each key under its kid with each name of its algorithm.
         sole: Under each name of an algorithm, the key that alone has it.
-        is_nameless: Whether all are one key, which nobody has given a kid.
+        is_nameless: Whether all are one key, which was given no kid.
         signing: The key that signs, or ``None``.
         generation: How many states there were before.
     """
@@ -98,7 +98,7 @@ def _check(keys: tuple[Key, ...]) -> None:
 
 
 def _are_alternatives(keys: list[Key]) -> bool:
-    """Tell whether public keys of one kid differ in their algorithm.
+    """Say whether public keys of one kid differ in their algorithm.
 
     Some issuers publish one key once for each (RFC 7517, section 4.5).
     """
@@ -115,15 +115,16 @@ def check_count(count: int) -> None:
 
 
 def _signing(
-    by_kid: Mapping[str, Key], wanted: Key | str | None, *, adopt: bool
+    by_kid: Mapping[str, Key], choice: Key | str | None, *, adopt: bool
 ) -> Key | None:
-    if wanted is None:
+    if choice is None:
         able = (key for key in by_kid.values() if key.is_private)
         return next(able, None) if adopt else None
 
-    key = named_key(by_kid, wanted if isinstance(wanted, str) else wanted.kid)
+    key = named_key(by_kid, choice if isinstance(choice, str) else choice.kid)
     if key.is_private:
         return key
+
     msg = f"The key {key.kid!r} can only verify: let a private key sign."
     raise ConfigurationError(msg)
 
@@ -133,5 +134,6 @@ def named_key(by_kid: Mapping[str, Key], kid: str) -> Key:
     key = by_kid.get(kid)
     if key is not None:
         return key
+
     msg = f"The set has no key {kid!r}: it has {', '.join(map(repr, by_kid))}."
     raise ConfigurationError(msg)

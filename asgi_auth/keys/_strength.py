@@ -106,8 +106,10 @@ def _bare(secret: bytes) -> bytes:
 def _length_fault(secret: bytes, bare: bytes, minimum: int) -> str | None:
     if not bare:
         return "is blank"
+
     if len(secret) < minimum:
         return f"has {len(secret)} bytes, and this algorithm needs at least {minimum}"
+
     return None
 
 
@@ -119,6 +121,7 @@ def _fame_fault(bare: bytes) -> str | None:
     joined = _SEPARATORS.sub(b"", text)
     if joined and len(_PLACEHOLDERS.sub(b"", joined)) < min(_MIN_REST, len(joined)):
         return "is a placeholder, made of words that everybody tries first"
+
     return None
 
 
@@ -134,6 +137,7 @@ def _shape_fault(secret: bytes, minimum: int) -> str | None:
     steps = {(b - a) % 256 for a, b in pairwise(secret)}
     if len(steps) < _MIN_STEPS:
         return "is a run of consecutive characters"
+
     return None
 
 
@@ -148,15 +152,19 @@ def _kind_fault(secret: bytes, bare: bytes) -> str | None:
             "is the text of an asymmetric key or certificate: load it with "
             "Key.from_pem, and keep HMAC for random secrets"
         )
+
     if _is_der(secret) or _is_der(_unarmored(bare)):
         return (
             "is an asymmetric key or certificate in DER form: convert it to PEM and "
             "load it with Key.from_pem, and keep HMAC for random secrets"
         )
+
     if _JWK.search(secret) or _is_json(bare):
         return "is JSON, as a JWK is: load it with Key.from_jwk or KeySet.from_jwks"
+
     if not (_passes_pyjwt(secret) and _passes_pyjwt(bare)):
         return "is a key of another kind: load it with Key.from_pem or Key.from_jwk"
+
     return None
 
 
@@ -174,7 +182,9 @@ def _is_der(data: bytes) -> bool:
             load(data)
         except (TypeError, ValueError, UnsupportedAlgorithm):
             continue
+
         return True
+
     return False
 
 
@@ -189,12 +199,14 @@ def _load_der_private(data: bytes) -> None:
 def _is_json(bare: bytes) -> bool:
     if not bare.startswith((b"{", b"[")):
         return False
+
     try:
         json.loads(bare)
     except ValueError:
         return False
     except RecursionError:
         return True
+
     return True
 
 
@@ -202,8 +214,10 @@ def _passes_pyjwt(secret: bytes) -> bool:
     """Ask PyJWT as well, so that we are never looser than it is."""
     if not secret:
         return True
+
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:
         return False
+
     return True

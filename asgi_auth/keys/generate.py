@@ -45,12 +45,15 @@ def generate_material(name: str, *, bits: int | None = None) -> Material:
 
     if algorithm.kty == "oct":
         return secret_material(algorithm, secrets.token_bytes(algorithm.size))
+
     return pair_material(_private_key(algorithm.curve, bits or 2048), algorithm.name)
 
 
 def _private_key(curve: str, bits: int) -> PrivateKey:
     if not curve:
         return rsa.generate_private_key(public_exponent=65_537, key_size=bits)
+
     if curve == "Ed25519":
         return Ed25519PrivateKey.generate()
+
     return ec.generate_private_key(_CURVES[curve])

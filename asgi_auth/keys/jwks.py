@@ -150,6 +150,7 @@ class JWKSClient:
             # After a failure, _fresh_until is the end of the pause.
             if flight.task is None:
                 self._start(flight)
+
             return self._keys
 
         if flight.task is None and now < self._not_before:
@@ -158,10 +159,11 @@ class JWKSClient:
         await self._join(flight)
         if self._keys is None:  # pragma: no cover - a flight brings keys or raises
             raise self._outage(1)
+
         return self._keys
 
     def is_fresh(self) -> bool:
-        """Tell whether the keys can be used without a look at their age."""
+        """Say whether the keys can be used without a look at their age."""
         return self._clock() < self._fresh_until
 
     async def seek(self, kid: str | None, algorithm: str) -> None:
@@ -186,13 +188,13 @@ class JWKSClient:
 
     def stats(self) -> JWKSStats:
         """Return the counters, and what there is at the moment."""
-        known = self._keys is not None
+        has_keys = self._keys is not None
         return JWKSStats(
             self._fetches,
             self._failures,
             0 if self._keys is None else len(self._keys),
             len(self._skipped),
-            self._clock() - self._fetched_at if known else None,
+            self._clock() - self._fetched_at if has_keys else None,
         )
 
     async def aclose(self) -> None:
@@ -225,14 +227,15 @@ class JWKSClient:
             self.outage.down(f"the keys cannot be had: {error}")
             if self._locate is not None:
                 self._url = None
+
             raise self._outage(self._not_before - now) from error
 
     async def _fetch(self) -> None:
         asked_at = self._clock()
         url = self._url or await self._find_url()
         answer = await self._remote.get(url)
-        # Up to 100 keys are read: in a thread, nobody waits for that.
-        found = await asyncio.to_thread(
+        # Up to 100 keys are read: in a thread, no request waits for that.
+        public_keys = await asyncio.to_thread(
             read_jwks,
             answer.body,
             algorithms=self._algorithms,
@@ -240,12 +243,12 @@ class JWKSClient:
             max_keys=self._max_keys,
         )
         if self._keys is None:
-            self._keys = KeySet(found.keys)
-        elif {*self._keys} != {*found.keys}:
+            self._keys = KeySet(public_keys.keys)
+        elif {*self._keys} != {*public_keys.keys}:
             # Only then, because what is cached of verified tokens goes with it.
-            self._keys.replace(found.keys)
+            self._keys.replace(public_keys.keys)
 
-        self._note_skipped(found.skipped)
+        self._note_skipped(public_keys.skipped)
         lifetime = _lifetime(answer.headers, self._ttl) * (1 - self._jitter() / 10)
         self._fetched_at = asked_at
         self._usable_until = asked_at + self._stale_for
@@ -266,7 +269,7 @@ class JWKSClient:
         return check_url(url, what, insecure_http=self._insecure_http)
 
     def _pause(self) -> float:
-        """Return the seconds until the next attempt that nobody has asked for."""
+        """Return the seconds until the next attempt that no caller asks for."""
         longest = min(self._cooldown, 2.0 ** min(self._failing - 1, 16))
         return float(longest * (1 - self._jitter() / 2))
 
@@ -316,7 +319,7 @@ class _Flight:
     def _land(self, task: asyncio.Task[None]) -> None:
         self.task = None
         if not task.cancelled():
-            task.exception()  # Read, so that nobody warns where nobody waited.
+            task.exception()  # Read, or asyncio warns where no caller waited.
 
     async def aclose(self) -> None:
         if self.task is not None:
@@ -329,10 +332,10 @@ def _lifetime(headers: Mapping[str, str], ttl: float) -> float:
     if _UNCACHED.search(control) is not None:
         return min(ttl, _SHORTEST_TTL)
 
-    found = _NUMBER.search(control)
-    if found is None:
+    match = _NUMBER.search(control)
+    if match is None:
         return ttl
 
     age = headers.get("age", "0")
-    seconds = float(found[1]) - (float(age) if age.isdecimal() else 0.0)
+    seconds = float(match[1]) - (float(age) if age.isdecimal() else 0.0)
     return min(max(seconds, _SHORTEST_TTL), max(ttl, _LONGEST_TTL))

@@ -1,6 +1,6 @@
 """One key, for exactly one algorithm.
 
-It never tells its private half, unless asked by a keyword that reads badly.
+It never returns its private half, unless asked by a keyword that reads badly.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class Key:
         Raises:
             ConfigurationError: The secret is weak, famous or a key of another kind.
         """
-        found = find_algorithm(algorithm)
-        return cls(secret_material(found, secret), kid=kid)
+        entry = find_algorithm(algorithm)
+        return cls(secret_material(entry, secret), kid=kid)
 
     @classmethod
     def from_pem(
@@ -205,6 +205,7 @@ class Key:
 
         if self._mac is not None:
             return self._mac(message)
+
         signature: bytes = self._engine.sign(message, self._material.private)
         return signature
 
@@ -219,12 +220,14 @@ class Key:
         if self._mac is None:
             msg = f"The key {self.kid!r} is not an HMAC key: call verify() instead."
             raise ConfigurationError(msg)
+
         return self._mac(message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether *signature* is this key's for *message*; never raise over it."""
+        """Say whether *signature* is this key's for *message*; never raise over it."""
         if self._mac is not None:
             return _compare(self._mac(message), signature)
+
         return len(signature) == self._size and self._engine.verify(
             message, self._public, signature
         )
@@ -241,6 +244,7 @@ class Key:
                 'Key.generate("ES256"), where others are to verify.'
             )
             raise ConfigurationError(msg)
+
         material = Material(self._material.algorithm, public=self._material.public)
         return Key(material, kid=self.kid if self.is_named else None)
 
@@ -256,6 +260,7 @@ class Key:
         if insecure_private and not (self.is_private or self.is_symmetric):
             msg = f"The key {self.kid!r} has no private half: leave the keyword out."
             raise ConfigurationError(msg)
+
         if self.is_symmetric and not insecure_private:
             msg = (
                 "An HMAC key has no public half: never publish it. To store it in a "
@@ -267,8 +272,10 @@ class Key:
         jwk |= {"kid": self.kid, "use": "sig", "alg": self.algorithm}
         if insecure_private:
             jwk |= self._material.private_members()
+
         if self.is_symmetric and not self.is_private:
             jwk["key_ops"] = ["verify"]
+
         return jwk
 
     def thumbprint(self) -> str:
@@ -288,6 +295,7 @@ class Key:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Key):
             return NotImplemented
+
         return self._identity() == other._identity()
 
     def __hash__(self) -> int:
@@ -318,5 +326,6 @@ class Key:
 def _checked_kid(kid: object) -> str:
     if isinstance(kid, str) and 0 < len(kid) <= _MAX_KID and kid.isprintable():
         return kid
+
     msg = f"A kid must be a text of 1 to {_MAX_KID} printable characters."
     raise ConfigurationError(msg)

@@ -126,6 +126,7 @@ class KeySet:
         setting = read_env(prefix, environ)
         if setting.kind == "JWKS":
             return cls.from_jwks(setting.value)
+
         if setting.kind == "SECRET_KEY":
             return cls.from_secret(setting.value, setting.algorithm or "HS256")
 
@@ -133,6 +134,7 @@ class KeySet:
         if key.is_private != (setting.kind == "PRIVATE_KEY"):
             msg = f"{prefix}{setting.kind} holds the other half of a pair: rename it."
             raise ConfigurationError(msg)
+
         return cls([key])
 
     @property
@@ -145,6 +147,7 @@ class KeySet:
         signing = self._state.signing
         if signing is not None:
             return signing
+
         msg = "The key set can only verify: add a private key and promote it to sign."
         raise ConfigurationError(msg)
 
@@ -158,7 +161,7 @@ class KeySet:
 
         Args:
             kid: Its ``kid``; without one, a key is found only if no other key of the
-                set has the algorithm. Of a set of one key that nobody gave a kid, it
+                set has the algorithm. Of a set of one key without a kid of its own, it
                 is found under each: the issuer has one of its own for it.
             algorithm: Its ``alg``.
         """
@@ -201,11 +204,12 @@ class KeySet:
         """
         with self._lock:
             state = self._state
-            gone = named_key(state.by_kid, kid)
-            if gone is state.signing:
+            target = named_key(state.by_kid, kid)
+            if target is state.signing:
                 msg = f"The key {kid!r} signs: promote another before removing it."
                 raise ConfigurationError(msg)
-            rest = tuple(key for key in state.keys if key.kid != gone.kid)
+
+            rest = tuple(key for key in state.keys if key.kid != target.kid)
             self._swap(rest, state.signing, adopt=False)
 
     def replace(
@@ -226,6 +230,7 @@ class KeySet:
             new, adopt = other.keys, False
         else:
             new, adopt = tuple(keys), True
+
         with self._lock:
             self._swap(new, signing, adopt=adopt)
 
@@ -248,7 +253,7 @@ class KeySet:
     ) -> None:
         """Build the next state and put it in place by one assignment.
 
-        Its number is told afterwards: what somebody checks with the keys of before,
+        Its number follows afterwards: what another thread checks with the old keys,
         at this very moment, must not be kept under it.
         """
         generation = self._state.generation + 1
@@ -260,8 +265,10 @@ def _entry(index: int, entry: object) -> Key:
     if not isinstance(entry, Mapping):
         msg = f"Key {index} of the JWK set is not a JSON object."
         raise ConfigurationError(msg)
+
     try:
         return Key.from_jwk(entry)
     except ConfigurationError as error:
         msg = f"Key {index} of the JWK set cannot be used. {error}"
+
     raise ConfigurationError(msg)

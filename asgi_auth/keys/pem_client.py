@@ -89,18 +89,18 @@ class PEMClient:
         self._clock = clock
         self._bucket = TokenBucket(_BURST, cooldown, clock=clock)
         self._flights = PerLoop[dict[str, asyncio.Task[None]]](dict, _stop_all)
-        # A set is never empty; nobody has the private half of this one.
-        self._nobody = Key.generate("EdDSA").public()
-        self._keys = KeySet([self._nobody])
-        self._found: dict[str, tuple[Key, float]] = {}
+        # A set is never empty; no process has the private half of this.
+        self._placeholder = Key.generate("EdDSA").public()
+        self._keys = KeySet([self._placeholder])
+        self._by_kid: dict[str, tuple[Key, float]] = {}
         self._outage = Outage("jwks", f"the keys at {place_in(url)}")
 
     async def ready(self) -> KeySet:
         """Return the keys that are known; the set is always the same object."""
         now = self._clock()
-        old = [kid for kid, (_, until) in self._found.items() if until <= now]
+        old = [kid for kid, (_, until) in self._by_kid.items() if until <= now]
         for kid in old:
-            del self._found[kid]
+            del self._by_kid[kid]
 
         if old:
             self._publish()
@@ -108,9 +108,9 @@ class PEMClient:
         return self._keys
 
     def is_fresh(self) -> bool:
-        """Tell whether the keys can be used without a look at their age."""
+        """Say whether the keys can be used without a look at their age."""
         now = self._clock()
-        return all(now < until for _, until in self._found.values())
+        return all(now < until for _, until in self._by_kid.values())
 
     async def seek(self, kid: str | None, algorithm: str) -> None:
         """Ask for the key that a token names.
@@ -125,7 +125,7 @@ class PEMClient:
         if kid is None or _KID.fullmatch(kid) is None:
             return
 
-        if algorithm not in self._algorithms or kid in self._found:
+        if algorithm not in self._algorithms or kid in self._by_kid:
             return
 
         flights = await self._flights.get()
@@ -137,7 +137,7 @@ class PEMClient:
 
             task = asyncio.get_running_loop().create_task(self._fetch(kid))
             flights[kid] = task
-            task.add_done_callback(lambda done: _land(flights, kid, done))
+            task.add_done_callback(lambda flight: _land(flights, kid, flight))
 
         # Who is cancelled leaves alone: others wait for the same answer.
         await asyncio.shield(task)
@@ -174,23 +174,23 @@ class PEMClient:
             _logger.warning("a key of %s is not used: %s", self._outage.place, error)
             return
 
-        while len(self._found) >= _MOST_KEYS:
-            del self._found[next(iter(self._found))]
+        while len(self._by_kid) >= _MOST_KEYS:
+            del self._by_kid[next(iter(self._by_kid))]
 
-        self._found[kid] = (key, asked_at + self._ttl)
+        self._by_kid[kid] = (key, asked_at + self._ttl)
         self._publish()
 
     def _publish(self) -> None:
-        keys = [key for key, _ in self._found.values()]
-        self._keys.replace(keys or [self._nobody])
+        keys = [key for key, _ in self._by_kid.values()]
+        self._keys.replace(keys or [self._placeholder])
 
 
 def _land(
-    flights: dict[str, asyncio.Task[None]], kid: str, done: asyncio.Task[None]
+    flights: dict[str, asyncio.Task[None]], kid: str, flight: asyncio.Task[None]
 ) -> None:
     flights.pop(kid, None)
-    if not done.cancelled():
-        done.exception()  # Read, so that nobody warns where nobody waited.
+    if not flight.cancelled():
+        flight.exception()  # Read, or asyncio warns where no caller waited.
 
 
 async def _stop_all(flights: dict[str, asyncio.Task[None]]) -> None:

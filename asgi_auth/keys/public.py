@@ -1,4 +1,4 @@
-"""Reads one public key that somebody else has sent, as clients do with a proof.
+"""Reads one public key that another party has sent, as clients do with a proof.
 
 It vouches for nothing but the form: whose key it is, is for the caller to know.
 """

@@ -1,4 +1,4 @@
-"""What a client for the keys of somebody else offers, however it gets them.
+"""What a client for the keys of another party offers, however it gets them.
 
 It gets none itself.
 """
@@ -24,7 +24,7 @@ class RemoteKeys(Protocol):
         ...
 
     def is_fresh(self) -> bool:
-        """Tell whether the keys can be used without a look at their age."""
+        """Say whether the keys can be used without a look at their age."""
         ...
 
     async def seek(self, kid: str | None, algorithm: str) -> None:
