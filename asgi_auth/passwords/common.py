@@ -55,18 +55,19 @@ _SHORTEST_NUMBER = 12
 
 
 def is_common(folded: str) -> bool:
-    """Tell whether a folded password is a root in dress, a walk, or a repetition."""
+    """Say whether a folded password is a root in dress, a walk, or a repetition."""
     if folded.isdecimal() and len(folded) < _SHORTEST_NUMBER:
         return True
 
     bare = folded.strip(_DRESS)
     if _is_idle(folded) or (2 * len(bare) >= len(folded) and _is_idle(bare)):
         return True
+
     return any(_is_root(form) for form in _undressed(folded))
 
 
 def is_mostly(folded: str, word: str) -> bool:
-    """Tell whether hardly a letter is left of a password without a given word."""
+    """Say whether hardly a letter is left of a password without a given word."""
     return any(
         word in form and len(form.replace(word, "").strip(_DRESS)) < _LEAST_REST
         for form in _undressed(folded)
@@ -85,7 +86,7 @@ def _undressed(text: str) -> Iterator[str]:
 
 
 def _is_idle(text: str) -> bool:
-    """Tell whether fingers could type a text on their own."""
+    """Say whether fingers could type a text on their own."""
     unit = _unit(text)
     return len(unit) < _SHORTEST_UNIT or _is_walk(unit)
 
@@ -94,20 +95,24 @@ def _is_root(form: str) -> bool:
     roots = _roots()
     if form in roots or form[::-1] in roots:
         return True
+
     if len(form) > _LONGEST_PAIR:
         return False
+
     return any(form[:at] in roots and form[at:] in roots for at in range(3, len(form)))
 
 
 def _is_walk(text: str) -> bool:
-    """Tell whether a text is nothing but steps along keyboard, alphabet or digits."""
+    """Say whether a text is nothing but steps along keyboard, alphabet or digits."""
     text = _without_doubles(text)
     at = 0
     while at < len(text):
         step = _step(text, at)
         if step < _SHORTEST_STEP and at + step < len(text):
             return False
+
         at += step
+
     return True
 
 
@@ -115,6 +120,7 @@ def _step(text: str, at: int) -> int:
     length = 1
     while at + length < len(text) and text[at : at + length + 1] in _PATHS:
         length += 1
+
     return length
 
 

@@ -34,7 +34,7 @@ class _ReadOnly(MinimalHandler):  # type: ignore[misc]  # passlib has no types
 
     @classmethod
     def identify(cls, hash: str | bytes) -> bool:  # noqa: A002  (passlib's name)
-        """Tell whether a stored hash is of this scheme."""
+        """Say whether a stored hash is of this scheme."""
         return cls.pattern.fullmatch(_text(hash)) is not None
 
     @classmethod
@@ -50,14 +50,14 @@ class _ReadOnly(MinimalHandler):  # type: ignore[misc]  # passlib has no types
         hash: str | bytes,  # noqa: A002  (passlib's name)
         **_: Any,
     ) -> bool:
-        """Tell whether *secret* is the password of a stored hash."""
+        """Say whether *secret* is the password of a stored hash."""
         match = cls.pattern.fullmatch(_text(hash))
         if match is None:
             return False
 
         password = secret.encode() if isinstance(secret, str) else secret
-        made = cls.derive(password, match)
-        return compare_digest(made, cls.stored(match))
+        digest = cls.derive(password, match)
+        return compare_digest(digest, cls.stored(match))
 
     @classmethod
     def derive(cls, password: bytes, match: re.Match[str]) -> bytes:

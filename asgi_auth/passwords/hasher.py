@@ -1,8 +1,8 @@
 """Hashes and checks passwords, in worker threads.
 
 It never hashes on the event loop, never cuts a password, and never lets a stored
-hash or a password into a message. Which passwords are good is another room's
-question (:mod:`asgi_auth.passwords.policy`).
+hash or a password into a message. Which passwords are good is decided by
+:mod:`asgi_auth.passwords.policy`.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ class PasswordHasher:
         fault = password_fault(password)
         if fault is not None:
             raise PasswordRefusedError(fault)
+
         return await self._in_worker(self._hash, _forms(password)[0])
 
     async def verify(self, password: str, stored: str | None) -> PasswordMatch:
@@ -142,6 +143,7 @@ class PasswordHasher:
         """
         if password_fault(password) is not None:
             raise InvalidCredentialsError
+
         return await self._in_worker(self._verify, _forms(password), stored)
 
     async def verify_dummy(self, password: str) -> None:
@@ -184,6 +186,7 @@ class PasswordHasher:
 
         if self._workers not in limiters:
             limiters[self._workers] = CapacityLimiter(self._workers)
+
         return limiters[self._workers]
 
     # From here on, everything runs in a worker thread.
@@ -192,6 +195,7 @@ class PasswordHasher:
         if not self._reads_whole(text, self._dummy_hash()):
             reason: Final = "too_long"
             raise PasswordRefusedError(reason)
+
         return self._work(text)
 
     def _verify(self, texts: tuple[str, ...], stored: str | None) -> PasswordMatch:
@@ -231,7 +235,7 @@ class PasswordHasher:
         return self._reads_whole(text, stored)
 
     def _reads_whole(self, text: str, stored: str) -> bool:
-        """Tell whether the scheme of a hash takes in the password to its end."""
+        """Say whether the scheme of a hash takes in the password to its end."""
         limit = self._limit(stored)
         return limit is None or len(text.encode()) <= limit
 
@@ -255,6 +259,7 @@ class PasswordHasher:
         with self._lock:
             if self._dummy is None:
                 self._dummy = self._work(secrets.token_urlsafe(16))
+
             return self._dummy
 
     def _work(self, text: str | bytes, *, against: str | None = None) -> str:
@@ -262,6 +267,7 @@ class PasswordHasher:
         try:
             if against is None:
                 return str(self._context.hash(text))
+
             self._context.verify(text, against)
         except (ValueError, MemoryError) as error:
             fault = type(error).__name__

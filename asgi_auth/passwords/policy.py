@@ -76,6 +76,7 @@ class PasswordPolicy:
         if self.min_length < 8 or not 64 <= self.max_length <= MAX_LENGTH:  # noqa: PLR2004
             msg = "PasswordPolicy needs min_length >= 8 and max_length from 64 to 1024."
             raise ConfigurationError(msg)
+
         folded = frozenset(_fold(password) for password in self.refused)
         object.__setattr__(self, "refused", folded)
 
@@ -100,14 +101,17 @@ class PasswordPolicy:
         length = len(unicodedata.normalize("NFC", password))
         if length < self.min_length:
             return "too_short"
+
         if length > self.max_length:
             return "too_long"
 
         folded = _fold(password)
         if folded in self.refused or is_common(folded):
             return "common"
+
         if any(is_mostly(folded, word) for word in self._words(words)):
             return "personal"
+
         return None
 
     def _words(self, words: Iterable[str]) -> list[str]:
@@ -119,10 +123,13 @@ def password_fault(password: str) -> Reason | None:
     """Say what makes a text useless as any password, new or old, if anything does."""
     if len(password) > MAX_LENGTH:
         return "too_long"
+
     if "\0" in password:
         return "control_characters"
+
     if any("\ud800" <= character <= "\udfff" for character in password):
         return "not_unicode"
+
     return None
 
 
