@@ -213,6 +213,6 @@ class _Tasks:
 
 def _spawn(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     task = asyncio.get_running_loop().create_task(work)
-    # Read, so that nobody warns about an outage that no request has met.
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    # Read, so that asyncio does not warn of an outage that no request has met.
+    task.add_done_callback(lambda future: future.cancelled() or future.exception())
     return task

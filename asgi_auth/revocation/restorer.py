@@ -30,7 +30,7 @@ _SHORTEST_LIFE = 30.0
 
 _TIMED = frozenset({"subject", "all"})
 
-_Held = tuple[Revocation, float]
+_Entry = tuple[Revocation, float]
 _Close = Callable[[Sequence[str]], Awaitable[None]]
 
 
@@ -39,7 +39,7 @@ class Restorer:
 
     Args:
         store: The store.
-        held: Names what this process holds, with the seconds that are left of each.
+        entries: Returns what this process holds, and the seconds that each has left.
         close: Ends sessions once more, of which the store may have the old rows.
     """
 
@@ -47,11 +47,11 @@ class Restorer:
         self,
         store: RevocationStore,
         *,
-        held: Callable[[], Iterable[_Held]],
+        entries: Callable[[], Iterable[_Entry]],
         close: _Close | None,
     ) -> None:
         self._store = store
-        self._held = held
+        self._entries = entries
         self._close = close
         # Hashes of what the store has, from when it went back; None: all is well.
         self._known: set[int] | None = None
@@ -84,8 +84,8 @@ class Restorer:
 
     async def _restore(self) -> None:
         await asyncio.sleep(random.uniform(0, _LONGEST_START))  # noqa: S311  (a delay)
-        known, count, lost = self._known, 0, list[_Held]()
-        for number, (entry, life) in enumerate(self._held()):
+        hashes, count, lost = self._known, 0, list[_Entry]()
+        for number, (entry, life) in enumerate(self._entries()):
             if life > _SHORTEST_LIFE and self._is_lost(entry):
                 lost.append((entry, life))
 
@@ -103,17 +103,17 @@ class Restorer:
             )
 
         # Unless it went back once more meanwhile: then the next reading finishes.
-        if self._known is known:
+        if self._known is hashes:
             self._known = None
 
     def _is_lost(self, entry: Revocation) -> bool:
         return self._known is not None and _hash(entry) not in self._known
 
-    async def _give_back(self, lost: Sequence[_Held]) -> int:
+    async def _give_back(self, lost: Sequence[_Entry]) -> int:
         """Publish, however long the store is down; return how many there were."""
         while True:
             # Meanwhile another process may have published some of them.
-            lost = [held for held in lost if self._is_lost(held[0])]
+            lost = [pair for pair in lost if self._is_lost(pair[0])]
             try:
                 await self._publish(lost)
             except UnavailableError:
@@ -121,7 +121,7 @@ class Restorer:
             else:
                 return len(lost)
 
-    async def _publish(self, lost: Sequence[_Held]) -> None:
+    async def _publish(self, lost: Sequence[_Entry]) -> None:
         groups: dict[tuple[float | None, float], list[Revocation]] = defaultdict(list)
         for entry, life in lost:
             # A later time would hit who has logged in again since.

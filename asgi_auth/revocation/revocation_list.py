@@ -46,7 +46,7 @@ class RevocationList:
     """Says which tokens are revoked.
 
     An entry takes about 100 bytes here until it expires. It is forgotten by a clock
-    that only goes forward, so that nobody loses revocations by setting a clock.
+    that only goes forward, so that no revocation is lost when a clock is set.
 
     Attributes:
         fresh_until: The :data:`uptime` up to which verdicts need no other look.
@@ -105,7 +105,7 @@ class RevocationList:
         self.fresh_until: float = _NEVER
         self.version: int = 0
         self._listeners: set[Callable[[Sequence[Revocation]], None]] = set()
-        self._restorer = Restorer(store, held=self._register.entries, close=close)
+        self._restorer = Restorer(store, entries=self._register.entries, close=close)
         self._reader = FeedReader(
             store,
             apply=self._apply,
@@ -115,7 +115,7 @@ class RevocationList:
         )
         subscribe = getattr(store, "subscribe", None)
         if subscribe is not None:
-            # A store in this process tells directly: the copy is never old.
+            # A store in this process reports directly: the copy is never old.
             self.fresh_until = math.inf
             subscribe(self._apply_at_once)
 
@@ -157,7 +157,7 @@ class RevocationList:
         return self.ready
 
     def keep_fresh(self) -> None:
-        """Read along in the running loop, also while nobody asks for a verdict."""
+        """Read along in the running loop, also while no caller asks for a verdict."""
         if self.fresh_until != math.inf:
             self._reader.start()
 
@@ -234,7 +234,7 @@ class RevocationList:
         not be named again. A subject and an issuer always are: their time counts.
 
         Args:
-            entries: What somebody means to publish.
+            entries: What the caller means to publish.
             ttl: Seconds that they would live.
         """
         holds = self._register.holds

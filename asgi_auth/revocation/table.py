@@ -35,7 +35,7 @@ class RevokedTable:
 
     Attributes:
         all_at: When everything of the issuer was revoked the last time.
-        full_at: As *all_at*, for the access tokens alone: names that had no room.
+        full_at: As *all_at*, for the access tokens alone: names that did not fit.
         size: How many names there are.
     """
 
@@ -78,7 +78,7 @@ class RevokedTable:
         return self._end_of(_pack(entry.kind, entry.value))
 
     def holds(self, entry: Revocation) -> bool:
-        """Report whether *entry* needs no room: its name is there, or it has none."""
+        """Say whether *entry* takes no space: its name is there, or it has none."""
         return entry.kind == "all" or self.end_of(entry) is not None
 
     def add(self, entry: Revocation, end: int) -> bool:
@@ -91,16 +91,16 @@ class RevokedTable:
 
         name = _pack(entry.kind, entry.value)
         shard = self._ends[(hash(name) >> _SHIFT) % _SHARDS]
-        known = shard.get(name)
-        if known is None:
+        old_end = shard.get(name)
+        if old_end is None:
             self.size += 1
             shard[name] = end
-        elif known < end:
+        elif old_end < end:
             # Of two, neither the later time nor the longer life may be lost.
             shard[name] = end
 
         if entry.kind != "subject":
-            return known is None
+            return old_end is None
 
         is_news = entry.at > self._times.get(name, _NEVER)
         if is_news:
@@ -109,7 +109,7 @@ class RevokedTable:
         return is_news
 
     def add_to_all(self, entry: Revocation, end: int) -> None:
-        """Refuse all access tokens from before *entry*, for which there is no room."""
+        """Refuse all access tokens from before *entry*, for which there is no space."""
         self.full_at = max(self.full_at, entry.at)
         self._full_until = max(self._full_until, end)
 
@@ -127,19 +127,19 @@ class RevokedTable:
 
         shard = self._ends[number]
         looked_at = len(shard)
-        gone = [name for name, end in shard.items() if end <= tick]
-        self.size -= len(gone)
+        names = [name for name, end in shard.items() if end <= tick]
+        self.size -= len(names)
         if self._times:
-            for name in gone:
+            for name in names:
                 self._times.pop(name, None)
 
-        if len(gone) * 2 > looked_at:
+        if len(names) * 2 > looked_at:
             # A dict keeps its size when names leave it.
             self._ends[number] = {
                 name: end for name, end in shard.items() if end > tick
             }
         else:
-            for name in gone:
+            for name in names:
                 del shard[name]
 
         return looked_at

@@ -1,4 +1,4 @@
-"""Seconds that only ever go forward, whatever somebody does to the clock."""
+"""Seconds that only ever go forward, however the clock is set."""
 
 from __future__ import annotations
 
