@@ -1,6 +1,6 @@
 """The door to limits: counters that start anew after a while.
 
-It knows no rule: what is counted, and how much is too much, is for the room above.
+It knows no rule: what is counted, and how much is too much, is for the package above.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ class Counters:
         with self._outages():
             async with asyncio.timeout(_DEADLINE):
                 return int(
-                    await storage.incr(self._kept(storage, key), seconds, amount)
+                    await storage.incr(self._counter_of(storage, key), seconds, amount)
                 )
 
-    async def left(self, key: str) -> float:
+    async def wait(self, key: str) -> float:
         """Return the seconds until a counter starts anew.
 
         Raises:
@@ -109,23 +109,23 @@ class Counters:
         storage = await self._rooms.get()
         with self._outages():
             async with asyncio.timeout(_DEADLINE):
-                ends = await storage.get_expiry(self._kept(storage, key))
+                ends = await storage.get_expiry(self._counter_of(storage, key))
                 return max(0.0, float(ends) - time.time())
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
         await self._rooms.aclose()
 
-    def _kept(self, storage: Any, key: str) -> str:
+    def _counter_of(self, storage: Any, key: str) -> str:
         """Return the key, or the one of a shared counter where memory is full."""
         if not self.in_memory:
             return key
 
-        known = storage.storage
-        if key in known or len(known) < self._max_keys:
+        counters = storage.storage
+        if key in counters or len(counters) < self._max_keys:
             return key
 
-        # Keyed: nobody can choose whom to share a counter with.
+        # Keyed: no client can choose whom to share a counter with.
         digest = blake2b(key.encode(), key=self._secret, digest_size=4).digest()
         rule, _, _ = key.partition("/")
         return f"{rule}/spare/{int.from_bytes(digest) % _SPARE}"
@@ -152,8 +152,8 @@ def _maker(url: str, prefix: str, *, cluster: bool, owner: str) -> Callable[[], 
         return MemoryStorage
 
     scheme, separator, rest = url.partition("://")
-    known = _SCHEMES.get(scheme)
-    if known is None or not separator:
+    limits_scheme = _SCHEMES.get(scheme)
+    if limits_scheme is None or not separator:
         msg = f"{owner} counts in memory:// or at a redis:// URL, not at another one."
         raise ConfigurationError(msg)
 
@@ -161,7 +161,7 @@ def _maker(url: str, prefix: str, *, cluster: bool, owner: str) -> Callable[[], 
     if not cluster and scheme != "unix":
         rest = _with_port(rest)
 
-    target = f"{'async+redis+cluster' if cluster else known}://{rest}"
+    target = f"{'async+redis+cluster' if cluster else limits_scheme}://{rest}"
 
     def make() -> Any:
         # limits would otherwise look for another client than redis-py.

@@ -61,7 +61,7 @@ class ClientAddresses:
         return self._trusts_unix or bool(self._networks)
 
     def is_proxy(self, scope: Scope) -> bool:
-        """Tell whether the peer of the connection is one of the proxies."""
+        """Say whether the peer of the connection is one of the proxies."""
         client = scope.get("client")
         if client is None:
             return self._trusts_unix
@@ -119,6 +119,7 @@ class ClientAddresses:
     def _trusts(self, address: _Address | None) -> bool:
         if address is None:
             return False
+
         return any(address in network for network in self._networks)
 
 
@@ -127,6 +128,7 @@ def network_of(address: str) -> str:
     parsed = _parse(address)
     if not isinstance(parsed, IPv6Address):
         return address if parsed is None else str(parsed)
+
     return str(IPv6Network((parsed, 64), strict=False))
 
 

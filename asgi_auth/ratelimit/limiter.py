@@ -52,7 +52,7 @@ class Limit:
     seconds: int
 
     def __post_init__(self) -> None:
-        """Refuse what would let nobody in, or never end."""
+        """Refuse what would let no caller in, or never end."""
         if self.amount < 1 or not 1 <= self.seconds <= _LONGEST:
             msg = "A Limit needs an amount >= 1 and 1 to 86400 seconds."
             raise ConfigurationError(msg)
@@ -66,7 +66,7 @@ class RateLimiter:
         log_in: Tries to log in for one account from one address.
         log_in_address: Tries to log in from one address.
         failures: Failed log-ins of one account; devices that are known have counters
-            of their own, so that nobody can lock a user out.
+            of their own, so that no attacker can lock a user out.
         register: Registrations from one address.
         reset: Messages asked for, and passwords reset, from one address.
         recipient: Messages to one address, whoever asks for them.
@@ -135,7 +135,7 @@ class RateLimiter:
             if await self._counters.add(name, limit.seconds) <= limit.amount:
                 return
 
-            left = await self._counters.left(name)
+            wait = await self._counters.wait(name)
         except UnavailableError as error:
             self._bear(error)
             return
@@ -144,7 +144,7 @@ class RateLimiter:
             Event(name="limit.exceeded", at=system_clock(), detail={"rule": rule})
         )
         msg = f"more than {limit.amount} tries in {limit.seconds} seconds ({rule})"
-        raise RateLimitedError(msg, retry_after=min(left, limit.seconds))
+        raise RateLimitedError(msg, retry_after=min(wait, limit.seconds))
 
     async def give_back(self, rule: Rule, *key: str) -> None:
         """Take one try back that turned out to be none, such as a good log-in.
@@ -176,4 +176,5 @@ def _key_of(rule: Rule, key: tuple[str, ...]) -> str:
         data = part.encode("utf-8", "surrogatepass")
         # With its length in front, no two keys read the same.
         digest.update(len(data).to_bytes(8, "big") + data)
+
     return f"{rule}/{digest.hexdigest()[:32]}"
