@@ -1,6 +1,6 @@
-"""Tell a user's own page from a foreign one: needed where a cookie says who is calling.
+"""Tells own pages from foreign ones: needed where a cookie says who is calling.
 
-No token is issued or compared: browsers say where a request comes from. This room
+No token is issued or compared: browsers say where a request comes from. This module
 answers yes or raises; it is asked only for ambient credentials (RFC 6265, 8.2).
 """
 
@@ -89,7 +89,7 @@ class CrossOriginCheck:
             msg = "Origin is that of an app or extension, which is never our own page"
             raise CrossOriginError(msg)
 
-        # A proxy may have ended the encryption; nobody begins it behind our back.
+        # A proxy may have ended the encryption; none begins it before our server.
         encrypted = scope.get("scheme") in {"https", "wss"}
         scheme = "https" if encrypted else origin[0]
         own = self._own or _host_origin(hosts, scheme)

@@ -67,7 +67,7 @@ class PublicPaths:
 
 
 def _is_root_named_by_client() -> bool:
-    """Tell whether the server is Daphne, which takes ``root_path`` from a header."""
+    """Say whether the server is Daphne, which takes ``root_path`` from a header."""
     return "daphne.server" in sys.modules
 
 

@@ -1,6 +1,6 @@
 """Find the caller's credential: one look over the raw headers.
 
-This room reads; it never verifies. RFC 6750 section 2, RFC 6265 section 5.4.
+This module reads; it never verifies. RFC 6750 section 2, RFC 6265 section 5.4.
 What is ambiguous is refused rather than guessed at, and tokens that came in the
 query are blanked out, so that no access log gets them.
 """
@@ -40,7 +40,7 @@ from asgi_auth.errors import ConfigurationError, InvalidRequestError
 
 __all__ = ["MAX_TOKEN", "Credential", "CredentialReader", "Look", "Offer", "unfold"]
 
-# How a JWT begins that nobody made by hand, as does its header: with a brace.
+# How a JWT begins that a library has made, as does its header: with a brace.
 _PLAIN = b"Bearer ey"
 _AND, _PERCENT = b"&%"
 
@@ -139,8 +139,8 @@ class CredentialReader:
 
         def look(scope: Scope) -> Credential | bytes | None:  # noqa: C901  (as above)
             authorization: bytes | None = None
-            found: Credential | None = None
-            repeated = False
+            credential: Credential | None = None
+            is_repeated = False
             headers = scope["headers"]
             if headers.__class__ is not list:
                 # ASGI's headers, and each pair, may be such as can be read once only.
@@ -150,43 +150,49 @@ class CredentialReader:
             for name, value in headers:
                 # Comparing lengths first spares most names the change of case.
                 if len(name) == 13 and name.lower() == b"authorization":  # noqa: PLR2004
-                    repeated = authorization is not None
+                    is_repeated = authorization is not None
                     authorization = value
 
             if authorization is not None:
                 if (
                     authorization.startswith(plain)
                     and len(authorization) <= longest
-                    and not repeated
+                    and not is_repeated
                 ):
                     return authorization[7:]
 
                 if takes_header:
-                    found = self._from_authorization(authorization, repeated=repeated)
+                    credential = self._from_authorization(
+                        authorization, is_repeated=is_repeated
+                    )
 
             if further:
-                if only is not None and found is None and not scope.get("subprotocols"):
-                    found = _only_query(scope, only, prefix)
-                    if found is not None:
-                        return found
+                if (
+                    only is not None
+                    and credential is None
+                    and not scope.get("subprotocols")
+                ):
+                    credential = _only_query(scope, only, prefix)
+                    if credential is not None:
+                        return credential
 
-                found = _one_of(found, self._from_elsewhere(scope))
+                credential = _one_of(credential, self._from_elsewhere(scope))
 
-            if found is None and takes_ambient:
-                found = self._from_ambient(scope)
+            if credential is None and takes_ambient:
+                credential = self._from_ambient(scope)
 
-            if found is None and takes_cookies:
+            if credential is None and takes_cookies:
                 return self._from_cookies(_cookies_in(scope["headers"]))
 
-            return found
+            return credential
 
         return look
 
     def _from_authorization(
-        self, authorization: bytes, *, repeated: bool
+        self, authorization: bytes, *, is_repeated: bool
     ) -> Credential | None:
         """Take apart what is not spelled as nearly everybody spells it."""
-        if repeated:
+        if is_repeated:
             return malformed("header", "two Authorization headers")
 
         # The scheme is looked at first, so that a long value is not copied.
@@ -208,26 +214,28 @@ class CredentialReader:
         return checked(in_header(token, name), longest)
 
     def _from_elsewhere(self, scope: Scope) -> list[Credential]:
-        found: list[Credential] = []
+        credentials: list[Credential] = []
         if scope.get("query_string") and self._queries[scope["type"]]:
-            found += self._from_query(scope)
+            credentials += self._from_query(scope)
 
         if self._subprotocol and scope.get("subprotocols"):
-            found += from_subprotocols(scope["subprotocols"])
+            credentials += from_subprotocols(scope["subprotocols"])
 
         if self._fields:
             for name, value in scope["headers"]:
-                if name.lower() in self._fields and len(found) < _AMBIGUOUS:
-                    found.append(self._from_field(name.lower(), value.strip(b" \t")))
+                if name.lower() in self._fields and len(credentials) < _AMBIGUOUS:
+                    credentials.append(
+                        self._from_field(name.lower(), value.strip(b" \t"))
+                    )
 
-        return found
+        return credentials
 
     def _from_field(self, name: bytes, token: bytes) -> Credential:
         if not token or b" " in token:
             return malformed("header", "not one key")
 
-        found = Credential(token, "header", scheme=name.decode("ascii"))
-        return checked(found, self._longest[found.way])
+        credential = Credential(token, "header", scheme=name.decode("ascii"))
+        return checked(credential, self._longest[credential.way])
 
     def _from_ambient(self, scope: Scope) -> Credential | None:
         """Read what a proxy adds to each request, whoever has made it."""
@@ -246,19 +254,19 @@ class CredentialReader:
 
     def _from_query(self, scope: Scope) -> list[Credential]:
         query = scope["query_string"]
-        found: list[Credential] = []
+        credentials: list[Credential] = []
         for source, pattern in self._queries[scope["type"]]:
             # An empty one is what an outer middleware has left of its own.
             values = (match[1] for match in pattern.finditer(query) if match[1])
             some = islice(values, _AMBIGUOUS)
-            found += [_from_query_value(value, source) for value in some]
+            credentials += [_from_query_value(value, source) for value in some]
             query = pattern.sub(source.name.encode("ascii") + b"=", query)
 
-            if found and type(source) is Ticket and scope["type"] == "http":
+            if credentials and type(source) is Ticket and scope["type"] == "http":
                 query = _with_last_event_id(scope, query)
 
         scope["query_string"] = query
-        return found
+        return credentials
 
     def _from_cookies(self, cookies: bytes) -> Credential | None:
         for name, pattern in self._cookies:
@@ -269,8 +277,8 @@ class CredentialReader:
                 return malformed("cookie", "two cookies of one name", explicit=False)
 
             if values:
-                found = Credential(values[0], "cookie", explicit=False, name=name)
-                return checked(found)
+                credential = Credential(values[0], "cookie", explicit=False, name=name)
+                return checked(credential)
 
         return None
 
@@ -285,14 +293,16 @@ def _cookies_in(headers: Headers) -> bytes:
 
 
 def _one_of(first: Credential | None, others: list[Credential]) -> Credential | None:
-    found = others if first is None else [first, *others]
-    if len(found) < 2:  # noqa: PLR2004
-        return found[0] if found else None
+    credentials = others if first is None else [first, *others]
+    if len(credentials) < 2:  # noqa: PLR2004
+        return credentials[0] if credentials else None
 
     # RFC 6750, section 2: clients must not use more than one method.
-    offers = [c.offer for c in found if c.offer is not None]
+    offers = [c.offer for c in credentials if c.offer is not None]
     error = InvalidRequestError("more than one credential")
-    return found[0]._replace(token=b"", error=error, offer=next(iter(offers), None))
+    return credentials[0]._replace(
+        token=b"", error=error, offer=next(iter(offers), None)
+    )
 
 
 def _only_query(scope: Scope, name: str, prefix: bytes) -> Credential | None:

@@ -42,6 +42,7 @@ class Site:
             if isinstance(value, str):
                 msg = f"{name} is a list, not one text: write [{value!r}]."
                 raise ConfigurationError(msg)
+
             object.__setattr__(self, name, tuple(value))
 
         self.cross_origin_check()

@@ -99,8 +99,8 @@ class Header:
     def __post_init__(self) -> None:
         """Refuse names that cannot be sent, or that have a form of their own."""
         check_longest(self.max_token)
-        taken = self.name.lower() in {"authorization", "cookie"}
-        if taken or _TCHAR.fullmatch(self.name) is None:
+        is_reserved = self.name.lower() in {"authorization", "cookie"}
+        if is_reserved or _TCHAR.fullmatch(self.name) is None:
             msg = f"{self.name!r} is no header for keys: try BearerHeader."
             raise ConfigurationError(msg)
 

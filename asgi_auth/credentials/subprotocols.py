@@ -30,35 +30,35 @@ _NONE = Offer([], None)
 
 def from_subprotocols(names: Sequence[str]) -> list[Credential]:
     """Take tokens out of *names*; what holds one is never echoed."""
-    found: list[Credential] = []
+    credentials: list[Credential] = []
     rest: list[str] = []
     answer: str | None = None
     waiting = iter(names[:_MOST_PROTOCOLS])
     for name in waiting:
-        if len(found) == _AMBIGUOUS:
+        if len(credentials) == _AMBIGUOUS:
             break  # What is left is dropped: it may hold tokens as well.
 
         prefix = next((p for p in _KUBERNETES if name.startswith(p)), None)
         if name.lower() == "bearer":
             answer = name
-            found.append(_from_text(next(waiting, "")))
+            credentials.append(_from_text(next(waiting, "")))
         elif prefix is not None:
-            found.append(_from_kubernetes(name[len(prefix) :]))
+            credentials.append(_from_kubernetes(name[len(prefix) :]))
         else:
             rest.append(name)
 
-    if not found and len(names) > _MOST_PROTOCOLS:
+    if not credentials and len(names) > _MOST_PROTOCOLS:
         # Not looked at, and not handed on: there may be tokens among the rest.
         return [malformed("subprotocol", "too many protocols")._replace(offer=_NONE)]
 
-    if not found:
+    if not credentials:
         return []
 
     offer = Offer(rest, answer or next(iter(rest), None))
     if offer.answer is None:
-        found = [malformed("subprotocol", "no protocol beside the token")]
+        credentials = [malformed("subprotocol", "no protocol beside the token")]
 
-    return [credential._replace(offer=offer) for credential in found]
+    return [credential._replace(offer=offer) for credential in credentials]
 
 
 def _from_text(token: str) -> Credential:
