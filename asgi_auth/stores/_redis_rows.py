@@ -44,7 +44,7 @@ def pack(*values: Any, device: Device) -> str:
 
 
 def pack_owner(issuer: str, subject: str) -> str:
-    """Write what :func:`pack` begins with, so that a script can tell whose a row is."""
+    """Write what :func:`pack` begins with, so that a script can see whose a row is."""
     return _json([issuer, subject])[:-1] + ","
 
 

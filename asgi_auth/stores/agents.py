@@ -44,6 +44,7 @@ def device_name(user_agent: str | None) -> str | None:
     system = _first(_SYSTEMS, user_agent)
     if browser is None or system is None:
         return browser or system
+
     return f"{browser} on {system}"
 
 
@@ -55,4 +56,5 @@ def _product_of(user_agent: str) -> str | None:
     product = _PRODUCT.match(user_agent)
     if product is None or product[1] == "Mozilla":
         return None
+
     return product[1]

@@ -139,6 +139,7 @@ class SQLAuditLog:
                     return []  # Databases have no such texts.
 
                 statement = statement.where(column == value)
+
         if before is not None:
             statement = statement.where(columns.id < before)
 

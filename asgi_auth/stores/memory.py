@@ -43,7 +43,7 @@ class MemoryStore:
 
     Args:
         max_sessions: How many sessions it holds. When it is full, the session that
-            ended first makes room, and if none has ended, the one that was refreshed
+            ended first makes way, and if none has ended, the one that was refreshed
             the longest ago: its user has to log in again.
         retention: Seconds for which an ended session is still known.
         clock: Its own time, used where a verb is not given ``now``.
@@ -62,6 +62,7 @@ class MemoryStore:
         if max_sessions < 1 or retention < 0:
             msg = "max_sessions must be 1 or more, and retention 0 or more seconds"
             raise ConfigurationError(msg)
+
         self._max_sessions = max_sessions
         self._retention = retention
         self._clock = clock
@@ -110,6 +111,7 @@ class MemoryStore:
         with self._lock:
             self._make_room(now)
             self._insert(row)
+
         return row.copy()
 
     async def rotate(
@@ -128,10 +130,12 @@ class MemoryStore:
             row = self._rows.get(sid)
             if row is None:
                 return Rotation("refused")
+
             outcome = judge(row.session, seq, grace=grace, client=client, now=now)
             if outcome in {"rotated", "restored"}:
                 row.advance(seq, now, idle_ttl, client)
                 self._rows[sid] = self._rows.pop(sid)
+
             return Rotation(outcome, row.copy())
 
     async def find(self, sid: str, *, now: float | None = None) -> Session | None:
@@ -205,14 +209,15 @@ class MemoryStore:
         """
         for entry in entries:
             check_storable(issuer=entry.issuer, value=entry.value)
+
         self._feed.publish(entries, ttl=ttl, now=self._time(now))
 
     def subscribe(
         self, listener: Callable[[Sequence[Revocation], float], None]
     ) -> None:
-        """Tell *listener* of entries as they are published, the living ones first.
+        """Call *listener* with entries as they are published, the living ones first.
 
-        Within one process nobody has to wait in :meth:`feed`. The listener must be
+        Within one process no reader has to wait in :meth:`feed`. The listener must be
         the method of an object; it is held weakly.
         """
         self._feed.subscribe(listener, now=self._clock())
@@ -226,6 +231,7 @@ class MemoryStore:
         """
         if cursor is not None and wait > 0:
             await self._feed.news(cursor, wait)
+
         return self._feed.read(cursor, now=self._time(now))
 
     async def once(
@@ -246,6 +252,7 @@ class MemoryStore:
         if session.sid in self._rows:
             msg = "a session with this sid exists"
             raise ValueError(msg)
+
         self._rows[session.sid] = row
         owner = (session.issuer, session.subject)
         insort(self._subjects.setdefault(owner, []), session.place)
@@ -255,8 +262,10 @@ class MemoryStore:
         for _ in range(_SWEEP_AT_ONCE):
             if not self._drop_ended(now - self._retention):
                 break
+
         if len(self._rows) >= self._max_sessions and not self._drop_ended(now):
             self._drop(next(iter(self._rows)))
+
         # Entries of dropped sessions stay until they come up: not too many of them.
         if len(self._ends) > 2 * self._max_sessions + _SWEEP_AT_ONCE:
             self._ends = [(row.ends_at, sid) for sid, row in self._rows.items()]
@@ -269,10 +278,13 @@ class MemoryStore:
             row = self._rows.get(sid)
             if row is None:
                 continue
+
             if row.ends_at <= before:
                 self._drop(sid)
                 return True
+
             heappush(self._ends, (row.ends_at, sid))
+
         return False
 
     def _drop(self, sid: str) -> None:
@@ -303,6 +315,7 @@ class _Row:
         session = self.session
         if session.revoked_at is not None:
             return session.revoked_at
+
         return min(session.idle_expires_at, session.expires_at)
 
     def advance(

@@ -61,11 +61,11 @@ class MemoryFeed:
             for key in keys:
                 self._add(key, now, now + ttl)
 
-            stamped = [_revocation(key, self._rows[key]) for key in keys]
+            revocations = [_revocation(key, self._rows[key]) for key in keys]
             waiters, self._waiters = self._waiters, set()
 
         for listener in self._living():
-            listener(stamped, now)
+            listener(revocations, now)
 
         for waiter in waiters:
             # In a loop that was closed there is no one left who waits.
@@ -123,12 +123,12 @@ class MemoryFeed:
 
     def _add(self, key: _Key, at: float, expires_at: float) -> None:
         goes_at = time.monotonic() + expires_at - at
-        known = self._rows.get(key)
-        if known is None:
+        row = self._rows.get(key)
+        if row is None:
             heappush(self._ends, (goes_at, key))
         else:
             # No revocation may end early, whatever ttl the second one has.
-            number, *times = known
+            number, *times = row
             at, expires_at, goes_at = map(max, times, (at, expires_at, goes_at))
             self._drop(number)
 

@@ -144,7 +144,7 @@ class Session:
         seq: Counts rotations; the refresh token that carries it is the current one.
         created_at: When the session began.
         rotated_at: When *seq* last went up; at first equal to *created_at*.
-        idle_expires_at: When it ends if nobody refreshes.
+        idle_expires_at: When it ends unless it is refreshed.
         expires_at: When it ends in any case.
         auth_time: When the user last proved who they are (RFC 9470).
         acr: Authentication context class (RFC 9470).
@@ -253,7 +253,7 @@ FEED_PAGE = 2000
 
 
 SESSIONS_PAGE = 100
-"""How many sessions a page has if nobody says otherwise."""
+"""How many sessions a page has by default."""
 
 
 def subject_tag(issuer: str, subject: str) -> str:

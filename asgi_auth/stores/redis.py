@@ -189,8 +189,8 @@ class RedisStore:
         place = "-" if after is None else f"({pack_place(after)}"
         args = (self._rows(tag), pack_owner(issuer, subject), moment(now), place, limit)
         keys = self._indexes(tag)
-        found = await self._link.run(lua.SESSIONS, keys, args, again=args)
-        rows = zip(found[::2], found[1::2], strict=True)
+        answer = await self._link.run(lua.SESSIONS, keys, args, again=args)
+        rows = zip(answer[::2], answer[1::2], strict=True)
         return [unpack(text(sid), row) for sid, row in rows]
 
     async def surplus(
@@ -222,9 +222,9 @@ class RedisStore:
             if tag is not None:
                 by_tag.setdefault(tag, []).append(sid)
 
-        for tag, known in by_tag.items():
-            for start in range(0, len(known), _CHUNK):
-                chunk = known[start : start + _CHUNK]
+        for tag, members in by_tag.items():
+            for start in range(0, len(members), _CHUNK):
+                chunk = members[start : start + _CHUNK]
                 keys = [*self._indexes(tag), *map(self._row, chunk)]
                 await self._link.run(lua.CLOSE, keys, chunk, again=chunk)
 
@@ -242,6 +242,7 @@ class RedisStore:
         """
         for entry in entries:
             check_storable(issuer=entry.issuer, value=entry.value)
+
         if not entries:
             return
 
@@ -322,5 +323,5 @@ class RedisStore:
 
 
 def _tag(sid: str) -> str | None:
-    found = _SID.fullmatch(sid)
-    return None if found is None else found[1]
+    match = _SID.fullmatch(sid)
+    return None if match is None else match[1]

@@ -29,14 +29,19 @@ def judge(
     """
     if session.revoked_at is not None:
         return "refused"
+
     if now >= min(session.idle_expires_at, session.expires_at):
         return "refused"
+
     if seq == session.seq:
         return "rotated"
+
     if not 0 <= seq <= GREATEST_SEQ:
         return "refused"
+
     if seq > session.seq:
         return "restored"
+
     # A clock that was set back by more than grace makes no retry of a replay.
     is_last = seq == session.seq - 1 and abs(now - session.rotated_at) <= grace
     is_other = None not in {client, session.rotated_by} and client != session.rotated_by

@@ -71,6 +71,7 @@ class SQLStore:
         if retention < 0 or poll <= 0:
             msg = "retention must be 0 or more seconds, and poll more than 0"
             raise ConfigurationError(msg)
+
         self._database = Database(url_or_engine, owner="SQLStore", schema=schema)
         self._schema = Schema(table_prefix, schema)
         statements = Statements(self._schema, self._database.dialect)
@@ -138,6 +139,7 @@ class SQLStore:
         except sa.exc.IntegrityError as error:
             msg = "a session with this sid exists"
             raise ValueError(msg) from error
+
         return read_session(row)
 
     async def rotate(
@@ -157,6 +159,7 @@ class SQLStore:
         """
         if not is_storable(sid):
             return Rotation("refused")
+
         try:
             async with asyncio.timeout(_ROTATE_TIMEOUT):
                 while True:

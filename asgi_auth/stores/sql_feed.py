@@ -57,6 +57,7 @@ class SQLFeed:
         """
         for entry in entries:
             check_storable(issuer=entry.issuer, value=entry.value)
+
         rows = [[entry.kind, entry.issuer, entry.value] for entry in entries]
         if rows:
             values = {"entries": json.dumps(rows), "ttl": ttl, "now": now}
@@ -98,13 +99,13 @@ class SQLFeed:
                 place = await self._begin(now)
                 return await self._read_window(place, now, restarted=True)
 
-            left = deadline - time.monotonic()
+            rest = deadline - time.monotonic()
             feed = page.feed()
-            if feed.entries or feed.more or left <= 0:
+            if feed.entries or feed.more or rest <= 0:
                 return feed
 
             place = page.place
-            await asyncio.sleep(min(self._poll, left))
+            await asyncio.sleep(min(self._poll, rest))
 
         return await self._read_window(place, now)
 
@@ -175,8 +176,8 @@ class _Page:
     @classmethod
     def of(cls, rows: Sequence[sa.Row[Any]], place: Cursor, *, more: bool) -> _Page:
         # The time stands in each row; a row with nothing else says that there is none.
-        known = [] if rows[0].id is None else rows
-        return cls(known, place, rows[0].now, more)
+        entries = [] if rows[0].id is None else rows
+        return cls(entries, place, rows[0].now, more)
 
     def feed(self, *, restarted: bool = False) -> Feed:
         live = [row for row in self.rows if self.now < row.expires_at]

@@ -31,6 +31,7 @@ class Schema:
         if not _PREFIX.fullmatch(prefix):
             msg = "table_prefix must be 1-31 of a-z, 0-9 and _, and not begin with 0-9"
             raise ConfigurationError(msg)
+
         self.metadata: sa.MetaData = sa.MetaData(schema=schema)
         self.sessions: sa.Table = _sessions(prefix, self.metadata)
         self.revocations: sa.Table = _revocations(prefix, self.metadata)

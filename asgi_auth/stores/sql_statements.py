@@ -27,11 +27,11 @@ class Statements(Terms):
 
     def create(self) -> sa.Executable:
         """Insert a session; return it."""
-        given = {
+        columns = {
             name: sa.bindparam(name, type_=self._sessions.c[name].type)
             for name in ("sid", "issuer", "subject", "acr", "amr", "claims", "device")
         }
-        values = given | {
+        values = columns | {
             "seq": sa.literal(0, sa.BigInteger()),
             "created_at": self._now,
             "rotated_at": self._now,
@@ -154,7 +154,7 @@ class Statements(Terms):
     def publish(self) -> sa.Executable:
         """Insert ``entries``, a JSON array of arrays of kind, issuer and value.
 
-        It tells the numbers of the rows, and on PostgreSQL the greatest before them:
+        It returns the numbers of the rows, and on PostgreSQL the greatest before them:
         a sequence may be behind its table. SQLite numbers by the table.
         """
         source, entry = self._rows("entries", width=3)
@@ -168,8 +168,8 @@ class Statements(Terms):
         if self._dialect != "postgresql":
             return insert.returning(number, sa.literal(0).label("known"))
 
-        known = sa.select(sa.func.max(number)).scalar_subquery()
-        return insert.returning(number, known.label("known"))
+        greatest = sa.select(sa.func.max(number)).scalar_subquery()
+        return insert.returning(number, greatest.label("known"))
 
     def renumber(self) -> sa.Executable:
         """Set the sequence of PostgreSQL forward to the greatest number in use."""
@@ -242,15 +242,15 @@ class Statements(Terms):
         page = sa.union_all(
             sa.select(filled.subquery("filled")), sa.select(above.subquery("above"))
         ).subquery("page")
-        known = (
+        stored_at = (
             sa.select(row.c.stored_at)
             .where(row.c.id == integer("last"))
             .scalar_subquery()
             .label("known_at")
         )
-        return sa.select(page, self._now, self._moment.c.present, known).select_from(
-            self._moment.outerjoin(page, sa.true())
-        )
+        return sa.select(
+            page, self._now, self._moment.c.present, stored_at
+        ).select_from(self._moment.outerjoin(page, sa.true()))
 
     def once(self) -> sa.Executable:
         """Keep ``name`` for ``ttl``; return it, unless it counts as used."""

@@ -47,11 +47,11 @@ class SQLSweeper:
         Raises:
             UnavailableError: The database is down, locked or slow.
         """
-        gone = 0
+        total = 0
         while count := await self._piece(now):
-            gone += count
+            total += count
 
-        return gone
+        return total
 
     async def sometimes(self, now: float | None) -> None:
         """Delete a piece, about once an hour, or at each call while there is more."""

@@ -12,9 +12,10 @@ _LONGEST = 1000
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether a store can hold *text*: no NUL, no lone surrogate, not endless."""
+    """Say whether a store can hold *text*: no NUL, no lone surrogate, not endless."""
     if "\0" in text or len(text) > _LONGEST:
         return False
+
     try:
         return len(text.encode()) <= _LONGEST
     except UnicodeEncodeError:
