@@ -55,34 +55,34 @@ class ClaimMapping:
         Raises:
             InvalidTokenError: Something that must be there is not.
         """
-        said = tidy(claims)
-        self._check(claims, said)
-        said["scope"] = names_at(claims, self.scopes, separator=" ")
-        said["roles"] = names_at(
+        standard = tidy(claims)
+        self._check(claims, standard)
+        standard["scope"] = names_at(claims, self.scopes, separator=" ")
+        standard["roles"] = names_at(
             claims, self.roles, separator=self.role_separator, keys=True
         )
-        if "aud" not in said and self.audience in said:
-            said["aud"] = said[self.audience]
+        if "aud" not in standard and self.audience in standard:
+            standard["aud"] = standard[self.audience]
 
-        if "sub" not in said and not is_empty(claims.get(self.subject)):
-            said["sub"] = as_text(claims[self.subject])
-        elif self.numeric_subject and "sub" in said:
-            said["sub"] = as_text(said["sub"])
+        if "sub" not in standard and not is_empty(claims.get(self.subject)):
+            standard["sub"] = as_text(claims[self.subject])
+        elif self.numeric_subject and "sub" in standard:
+            standard["sub"] = as_text(standard["sub"])
 
-        if not _begins_with(said.get("sub"), self.subject_prefix):
+        if not _begins_with(standard.get("sub"), self.subject_prefix):
             msg = f"sub does not begin with {self.subject_prefix}"
             raise InvalidTokenError(msg)
 
-        return FrozenDict(said)
+        return FrozenDict(standard)
 
-    def _check(self, claims: FrozenDict, said: dict[str, Any]) -> None:
+    def _check(self, claims: FrozenDict, standard: dict[str, Any]) -> None:
         if not all(claims.get(name) == value for name, value in self.says.items()):
             msg = "the issuer marks its access tokens otherwise"
             raise InvalidTokenError(msg)
 
         for need in self.needs:
             names = (need,) if isinstance(need, str) else need
-            if all(is_empty(said.get(name)) for name in names):
+            if all(is_empty(standard.get(name)) for name in names):
                 msg = f"{' or '.join(names)} is missing"
                 raise InvalidTokenError(msg)
 

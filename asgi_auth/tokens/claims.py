@@ -51,7 +51,7 @@ _KINDS = {
 }
 # ID tokens (OpenID Connect Core, section 2) and log-out tokens (Back-Channel, 2.4).
 _FOREIGN = frozenset({"nonce", "at_hash", "c_hash", "events"})
-_TELLING = _FOREIGN | _KINDS.keys()
+_HINTS = _FOREIGN | _KINDS.keys()
 _NUMBERS = (int, float)
 # Larger numbers are no times, and would break the arithmetic with floats.
 _FARTHEST = 2**53
@@ -110,7 +110,7 @@ class ClaimsRules:
             InvalidTokenError: Anything else.
         """
         self._check_parties(claims)
-        if claims.get("type", "access") != self.kind or not _TELLING.isdisjoint(claims):
+        if claims.get("type", "access") != self.kind or not _HINTS.isdisjoint(claims):
             self._check_kind(claims)
 
         for name in _TEXTS:
@@ -134,7 +134,7 @@ class ClaimsRules:
         issuer = claims.get("iss")
         if issuer != self.issuer or (issuer is None and "iss" in claims):
             msg = "the issuer is another"
-            raise InvalidTokenError(_compared(msg, "iss", issuer, self.issuer))
+            raise InvalidTokenError(_comparison(msg, "iss", issuer, self.issuer))
 
         audience = claims.get("aud")
         if type(audience) is str:
@@ -146,19 +146,19 @@ class ClaimsRules:
 
         if not ours:
             ours_are = sorted(self.audience) or None
-            msg = _compared(AUDIENCE_FAULT, "aud", audience, ours_are)
+            msg = _comparison(AUDIENCE_FAULT, "aud", audience, ours_are)
             raise InvalidTokenError(msg)
 
     def _check_kind(self, claims: Mapping[str, Any]) -> None:
         wrong = claims.get("type", "access") != self.kind
         if self.kind == "access":
-            telling = _TELLING & claims.keys()
-            wrong |= not all(_speaks_of_access(name, claims[name]) for name in telling)
+            hints = _HINTS & claims.keys()
+            wrong |= not all(_speaks_of_access(name, claims[name]) for name in hints)
 
         if wrong:
             names = _FOREIGN | _KINDS.keys() | {"type"}
-            shown = {name: claims[name] for name in sorted(names & claims.keys())}
-            raise InvalidTokenError(_another_kind(shown, self.kind))
+            marks = {name: claims[name] for name in sorted(names & claims.keys())}
+            raise InvalidTokenError(_another_kind(marks, self.kind))
 
     def _check_times(self, claims: Mapping[str, Any], now: float) -> Window:
         tolerance = self.tolerance
@@ -175,7 +175,7 @@ class ClaimsRules:
             exp, issued_at = _number(claims, "exp"), _number(claims, "iat") or 0
 
         if exp is None or exp > now + tolerance.max_lifetime:
-            msg = f"exp is missing, or too far ahead: {_shown(exp)}, now {now:.0f}"
+            msg = f"exp is missing, or too far ahead: {_digits(exp)}, now {now:.0f}"
             raise InvalidTokenError(msg)
 
         start = issued_at
@@ -183,7 +183,7 @@ class ClaimsRules:
             start = max(_number(claims, "nbf") or 0, start)
 
         if start > now + tolerance.skew:
-            msg = f"nbf or iat lies ahead: {_shown(start)}, and now it is {now:.0f}"
+            msg = f"nbf or iat lies ahead: {_digits(start)}, and now it is {now:.0f}"
             raise InvalidTokenError(msg)
 
         if "auth_time" in claims:
@@ -202,21 +202,21 @@ class ClaimsRules:
         return _new(Window, (starts_at, expires_at, issued_at))
 
 
-def _shown(number: int | None) -> str:
+def _digits(number: int | None) -> str:
     """Write a number, of which strangers may have sent thousands of digits."""
     return str(number)[:_LONGEST_NUMBER]
 
 
-def _another_kind(shown: Mapping[str, Any], kind: str) -> str:
+def _another_kind(marks: Mapping[str, Any], kind: str) -> str:
     """Say what a token says of its kind."""
-    said = repr(shown)[:_LONGEST_SHOWN]
-    return f"the token is of another kind: expected {kind!r}, and it says {said}"
+    text = repr(marks)[:_LONGEST_SHOWN]
+    return f"the token is of another kind: expected {kind!r}, and it says {text}"
 
 
-def _compared(msg: str, name: str, value: object, expected: object) -> str:
+def _comparison(msg: str, name: str, value: object, expected: object) -> str:
     """Say what a claim is and what it should be, in a text of some length at most."""
-    shown, wanted = (repr(each)[:_LONGEST_SHOWN] for each in (value, expected))
-    return f"{msg}: {name} is {shown}, expected {wanted}"
+    actual, required = (repr(each)[:_LONGEST_SHOWN] for each in (value, expected))
+    return f"{msg}: {name} is {actual}, expected {required}"
 
 
 def _speaks_of_access(name: str, value: object) -> bool:
@@ -264,7 +264,7 @@ def check_issuer(issuer: object) -> None:
 
 
 def is_plain_text(value: object) -> bool:
-    """Tell a non-empty text of at most 255 characters, none of them for control."""
+    """Say whether *value* is a text of 1 to 255 characters, none for control."""
     if type(value) is not str or not 0 < len(value) <= _LONGEST:
         return False
 

@@ -1,6 +1,6 @@
 """Turn claims into a compact JWS and back (RFC 7515, sections 3.1 and 5).
 
-The hot room. It knows signatures and form, not meaning: claims are judged by
+The hot module. It knows signatures and form, not meaning: claims are judged by
 :mod:`asgi_auth.tokens.claims`. PyJWT owns the algorithms; the parser is our own, and
 stricter: it accepts nothing that PyJWT would refuse (RFC 8725).
 """
@@ -133,8 +133,8 @@ class Codec:
         signed, _, signature = token.rpartition(b".")
         head, _, payload = signed.partition(b".")
         headers = self._headers
-        known = headers.get(head)
-        key, typ, is_named = known or self._resolve(head)
+        entry = headers.get(head)
+        key, typ, is_named = entry or self._resolve(head)
         if self._padded:
             signature, payload = unpadded(signature), unpadded(payload)
 
@@ -150,8 +150,8 @@ class Codec:
             msg = f"{_MISMATCH}, with our {key.algorithm} key {key.kid!r}"
             raise fault(msg)
 
-        # Filled after a good signature only: nobody else can make it grow.
-        if known is None and len(headers) < _HEADERS:
+        # Filled after a good signature only: forged tokens cannot make it grow.
+        if entry is None and len(headers) < _HEADERS:
             headers[head] = key, typ, is_named
 
         try:
@@ -173,8 +173,8 @@ class Codec:
         algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
         if type(algorithm) is not str or not _allowed(algorithm, self._algorithms):
             accepted = ", ".join(sorted(self._algorithms or ())) or "what our keys have"
-            shown = repr(algorithm)[:_LONGEST_SHOWN]
-            msg = f"the algorithm is not accepted: alg is {shown}, expected {accepted}"
+            text = repr(algorithm)[:_LONGEST_SHOWN]
+            msg = f"the algorithm is not accepted: alg is {text}, expected {accepted}"
             raise InvalidTokenError(msg)
 
         if "kid" in header and (type(kid) is not str or len(kid) > _LONGEST_KID):
@@ -187,13 +187,13 @@ class Codec:
 
         key = self.keys.find(kid, algorithm)
         if key is None:
-            msg = f"no such key: kid is {kid!r}, alg is {algorithm!r}; {self._held()}"
+            msg = f"no such key: kid is {kid!r}, alg is {algorithm!r}; {self._names()}"
             raise UnknownKeyError(msg)
 
         media = (typ or "").lower().removeprefix("application/")
         return key, media, key.kid == kid
 
-    def _held(self) -> str:
+    def _names(self) -> str:
         """Say which keys there are, for the log."""
         keys = [f"{key.kid!r} ({key.algorithm})" for key in self.keys]
         more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""

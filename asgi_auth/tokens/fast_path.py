@@ -32,7 +32,7 @@ class Recall(Protocol):
 
 
 Verify = Callable[[bytes, bytes | None, str, str], VerifiedToken]
-"""Verifies a token, whose SHA-256 may be told, for a source and a backend."""
+"""Verifies a token, whose SHA-256 may be given, for a source and a backend."""
 
 _ALWAYS = float("inf")
 

@@ -67,39 +67,43 @@ def tidy(claims: Mapping[str, Any]) -> dict[str, Any]:
     """Return *claims* without what is empty or odd among the optional ones.
 
     Numbers become texts where a text is wanted. ``nbf`` stays if it is no time, since
-    somebody has limited the token in a way that is not understood.
+    the issuer has limited the token in a way that is not understood.
     """
-    said = dict(claims)
+    result = dict(claims)
     for name in _OPTIONAL:
-        if name in said and is_empty(said[name]):
-            del said[name]
+        if name in result and is_empty(result[name]):
+            del result[name]
 
-    for name in said.keys() & _TEXTS:
-        said[name] = as_text(said[name])
-        if not is_plain_text(said[name]):
-            del said[name]
+    for name in result.keys() & _TEXTS:
+        result[name] = as_text(result[name])
+        if not is_plain_text(result[name]):
+            del result[name]
 
-    for name in said.keys() & _TIMES:
-        if not _is_time(said[name]):
-            del said[name]
+    for name in result.keys() & _TIMES:
+        if not _is_time(result[name]):
+            del result[name]
 
-    for name in said.keys() & _ACCESS.keys():
-        value = said[name]
+    for name in result.keys() & _ACCESS.keys():
+        value = result[name]
         if isinstance(value, str) and value.lower() in _ACCESS[name]:
-            del said[name]
+            del result[name]
 
     # A token that has to come with a proof is known by what it is bound to.
-    kind = said.get("token_type")
-    if isinstance(kind, str) and kind.lower() == "dpop" and said.get("cnf") is not None:
-        del said["token_type"]
+    kind = result.get("token_type")
+    if (
+        isinstance(kind, str)
+        and kind.lower() == "dpop"
+        and result.get("cnf") is not None
+    ):
+        del result["token_type"]
 
-    return said
+    return result
 
 
 def without_marks(claims: FrozenDict, says: Mapping[str, str]) -> FrozenDict:
     """Return *claims* without a ``type`` that is not about tokens.
 
-    Only for tokens that nobody can have written for another purpose of this service:
+    Only for tokens that cannot have been written for another purpose of this service:
     those of an issuer with a name, for an audience.
 
     Args:
@@ -115,7 +119,7 @@ def without_marks(claims: FrozenDict, says: Mapping[str, str]) -> FrozenDict:
 
 
 def is_empty(value: object) -> bool:
-    """Tell what stands for nothing: null, an empty text, an empty list."""
+    """Say whether *value* stands for nothing: null, an empty text, an empty list."""
     return value in _EMPTY
 
 

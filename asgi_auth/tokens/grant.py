@@ -21,7 +21,7 @@ __all__ = ["Grant"]
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 # Claims that say who, when and of which kind; and those by which a token of
-# another kind is told, which would make ours be refused.
+# another kind is recognised, which would make ours be refused.
 _RESERVED = frozenset(
     [
         "iss",
@@ -113,13 +113,13 @@ def _in_order(names: Iterable[str], what: str) -> tuple[str, ...]:
 
 
 def _frozen_json(claims: Mapping[str, Any]) -> Any:
-    copied = dict(claims)
+    copy = dict(claims)
     try:
-        compact_json(copied)
+        compact_json(copy)
     except (TypeError, ValueError, RecursionError):
         msg = (
             "Claims must be JSON: texts, finite numbers, booleans, None, lists, dicts."
         )
         raise ConfigurationError(msg) from None
 
-    return freeze(copied)
+    return freeze(copy)

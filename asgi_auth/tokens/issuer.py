@@ -1,4 +1,4 @@
-"""Write tokens: the only room that decides what one says (RFC 9068, section 2.2).
+"""Write tokens: the only module that decides what one says (RFC 9068, section 2.2).
 
 It keeps nothing: a session, where there is one, is handed in.
 """
@@ -22,7 +22,7 @@ __all__ = ["KINDS", "Kind", "TokenIssuer"]
 
 
 class Kind:
-    """How tokens of one kind are told from all others.
+    """How tokens of one kind differ from all others.
 
     Args:
         name: The value of the ``type`` claim.
@@ -116,9 +116,9 @@ class TokenIssuer:
         if kind.audience is None:
             payload["client_id"] = self.client_id
 
-        said = {name: value for name, value in payload.items() if value is not None}
+        content = {name: value for name, value in payload.items() if value is not None}
         codec = self._access if kind.name == "access" else self._refresh
-        return codec.encode(said, typ=kind.typ)
+        return codec.encode(content, typ=kind.typ)
 
     def access(self, session: Session, grant: Mapping[str, Any], *, ttl: float) -> str:
         """Write the access token of a session, dated by the store's clock."""
@@ -131,12 +131,12 @@ class TokenIssuer:
             "acr": session.acr,
             "amr": list(session.amr) or None,
         }
-        left = min(ttl, session.expires_at - session.rotated_at)
+        lifetime = min(ttl, session.expires_at - session.rotated_at)
         return self.write(
             KINDS["access"],
             session.subject,
             now=session.rotated_at,
-            ttl=left,
+            ttl=lifetime,
             claims=claims,
         )
 
@@ -170,12 +170,12 @@ class TokenIssuer:
             grant: The claims of the access token.
             ttl: Seconds that an access token lives.
         """
-        began = session.rotated_at
+        start = session.rotated_at
         return TokenPair(
             access_token=self.access(session, grant, ttl=ttl),
             refresh_token=self.refresh(session),
-            expires_in=int(min(ttl, session.expires_at - began)),
-            refresh_expires_in=int(session.idle_expires_at - began),
+            expires_in=int(min(ttl, session.expires_at - start)),
+            refresh_expires_in=int(session.idle_expires_at - start),
             scope=grant.get("scope", ""),
             token_type="DPoP" if session.claims.get("cnf") else "Bearer",
             session_id=session.sid,

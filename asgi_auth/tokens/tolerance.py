@@ -9,7 +9,7 @@ from asgi_auth.errors import ConfigurationError
 __all__ = ["FOREIGN", "LONGEST_LIFETIME", "Tolerance"]
 
 LONGEST_LIFETIME = 366 * 86400.0
-"""Seconds that ``exp`` may lie ahead if nobody says otherwise."""
+"""Seconds that ``exp`` may lie ahead by default."""
 
 _MOST = 300
 

@@ -24,9 +24,9 @@ class VerifiedToken(Entry):
     """A token that was good when it was looked at.
 
     Args:
-        said: What counts: the payload, or what it was translated to.
+        claims: What counts: the payload, or what it was translated to.
         window: When it may be used.
-        shown: What the principal has as its claims; by default the same.
+        payload: What the principal has as its claims; by default the same.
         generation: The key set's when its signature was checked.
         validity: What may end its principals.
         source: Where the token has come from; nowhere, if a service looks at it.
@@ -57,9 +57,9 @@ class VerifiedToken(Entry):
 
     def __init__(  # noqa: PLR0917  (keywords take longer)
         self,
-        said: FrozenDict,
+        claims: FrozenDict,
         window: Window,
-        shown: FrozenDict | None = None,
+        payload: FrozenDict | None = None,
         generation: int = 0,
         validity: Validity | None = None,
         source: str | None = None,
@@ -74,22 +74,24 @@ class VerifiedToken(Entry):
         self._others: tuple[Principal, ...] = ()
         draft: Any = Draft()
         try:
-            draft.scopes = scopes_of(said["scope"]) if "scope" in said else _NO_SCOPES
-            draft.roles = roles_of(said["roles"]) if "roles" in said else _NO_ROLES
+            draft.scopes = (
+                scopes_of(claims["scope"]) if "scope" in claims else _NO_SCOPES
+            )
+            draft.roles = roles_of(claims["roles"]) if "roles" in claims else _NO_ROLES
         except TypeError:
             # Nothing that can be a key can be hidden in a list of names.
             msg = "scope or roles is no text and no list of texts"
             raise InvalidTokenError(msg) from None
 
-        draft.subject = said["sub"]
-        draft.issuer = said.get("iss")
-        draft.claims = said if shown is None else shown
+        draft.subject = claims["sub"]
+        draft.issuer = claims.get("iss")
+        draft.claims = claims if payload is None else payload
         draft.source = source
         draft.backend = backend
-        draft.session_id = said.get("sid")
-        draft.token_id = said.get("jti")
-        draft.auth_time = said.get("auth_time")
-        draft.acr = said.get("acr")
+        draft.session_id = claims.get("sid")
+        draft.token_id = claims.get("jti")
+        draft.auth_time = claims.get("auth_time")
+        draft.acr = claims.get("acr")
         draft.expires_at = expires_at
         draft.error = None
         draft.is_authenticated = True
@@ -142,9 +144,9 @@ class VerifiedToken(Entry):
         A token that was seen in a header never lends its explicitness to the same
         token in a cookie.
         """
-        for known in (self.first, *self._others):
-            if known.source == source and known.backend == backend:
-                return known
+        for principal in (self.first, *self._others):
+            if principal.source == source and principal.backend == backend:
+                return principal
 
         principal = replace(self.first, source=source, backend=backend)
         if self.first.source is None:
@@ -188,26 +190,26 @@ class VerifiedToken(Entry):
 class BoundToken(VerifiedToken):
     """A token that is worth nothing without the key that its ``cnf`` names (RFC 7800).
 
-    Whoever cannot tell that the caller has the key gets no principal from it. Its
-    ``first`` is never anybody's, so that the fast lane asks as well.
+    A backend that cannot check that the caller has the key gets no principal from it.
+    Its ``first`` is never anybody's, so that the fast lane asks as well.
     """
 
     __slots__ = ()
 
     def __init__(  # noqa: PLR0917  (as above)
         self,
-        said: FrozenDict,
+        claims: FrozenDict,
         window: Window,
-        shown: FrozenDict | None = None,
+        payload: FrozenDict | None = None,
         generation: int = 0,
         validity: Validity | None = None,
         source: str | None = None,
         backend: str | None = None,
     ) -> None:
-        super().__init__(said, window, shown, generation, validity)
+        super().__init__(claims, window, payload, generation, validity)
 
     def principal(self, source: str, backend: str) -> Principal:
-        """Refuse: nobody has seen a proof (RFC 9449, section 7.2).
+        """Refuse: no proof has been checked (RFC 9449, section 7.2).
 
         Raises:
             InvalidTokenError: Always.
@@ -217,9 +219,9 @@ class BoundToken(VerifiedToken):
 
     def confirmed(self, source: str, backend: str) -> Principal:
         """Return the principal for a caller who has shown the key."""
-        for known in self._others:
-            if known.source == source and known.backend == backend:
-                return known
+        for principal in self._others:
+            if principal.source == source and principal.backend == backend:
+                return principal
 
         principal = replace(self.first, source=source, backend=backend)
         self._others += (principal,)
@@ -230,8 +232,8 @@ def kind_of(
     claims: Mapping[str, Any], *, ignore_confirmation: bool
 ) -> type[VerifiedToken]:
     """Return what a token with these claims is, as its issuer wrote them."""
-    bound = claims.get("cnf") is not None and not ignore_confirmation
-    return BoundToken if bound else VerifiedToken
+    is_bound = claims.get("cnf") is not None and not ignore_confirmation
+    return BoundToken if is_bound else VerifiedToken
 
 
 _NO_SCOPES = frozenset({AUTHENTICATED})

@@ -46,9 +46,9 @@ class TokenVerifier:
         tolerance: How far times may be off.
         cache_size: Greatest number of verified tokens to remember; 0 verifies the same
             token again each time.
-        revocations: What is revoked, or ``None``: nobody can revoke these tokens.
+        revocations: What is revoked, or ``None``: these tokens cannot be revoked.
         whole_subjects: A revoked subject's tokens are revoked even if they have a
-            ``sid``, as for issuers that do not tell us of their sessions.
+            ``sid``, as for issuers that do not report their sessions.
         translate: Puts the issuer's own claims under the names that are read here;
             the principal's ``claims`` stay as they were.
         form: How the tokens look, where that is not the usual way.
@@ -251,20 +251,20 @@ class TokenVerifier:
             ExpiredTokenError: It was good once.
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
-        typ, claims, generation = self._codec.decode(token)
+        typ, payload, generation = self._codec.decode(token)
         if typ not in self._types:
             msg = f"the token is of another type: typ is {typ[:99]!r}"
             msg = f"{msg}, expected {' or '.join(sorted(self._types)) or 'none'}"
             raise InvalidTokenError(msg)
 
-        said = claims if self._translate is None else self._translate(claims)
-        window = self._rules.check(said, self._clock())
+        claims = payload if self._translate is None else self._translate(payload)
+        window = self._rules.check(claims, self._clock())
         if self._cache is not None:
-            share(claims)
+            share(payload)
 
-        kind = kind_of(claims, ignore_confirmation=self._ignore_confirmation)
+        kind = kind_of(payload, ignore_confirmation=self._ignore_confirmation)
         verified = kind(
-            said, window, claims, generation, self._validity, source, backend
+            claims, window, payload, generation, self._validity, source, backend
         )
         if self._cache is not None:
             digest = digest or sha256(token).digest()
