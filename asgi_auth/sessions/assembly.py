@@ -42,7 +42,7 @@ class Assembly:
     All else is described at :class:`~asgi_auth.sessions.service.TokenService`.
 
     Attributes:
-        events: Whom to tell.
+        events: Gets what is reported.
         revocations: This process's copy of what is revoked.
         revoker: Ends sessions and tokens.
         refresher: Replaces refresh tokens.

@@ -23,8 +23,8 @@ def bound_to(thumbprint: str | None, grant: Grant) -> dict[str, Any]:
         thumbprint: Of the key, or ``None`` for tokens that are not bound.
         grant: What the tokens allow.
     """
-    bound = {} if thumbprint is None else {"cnf": {"jkt": thumbprint}}
-    return {**grant.to_claims(), **bound}
+    confirmation = {} if thumbprint is None else {"cnf": {"jkt": thumbprint}}
+    return {**grant.to_claims(), **confirmation}
 
 
 def check_binding(claims: Mapping[str, Any], thumbprint: str | None) -> None:
@@ -40,7 +40,7 @@ def check_binding(claims: Mapping[str, Any], thumbprint: str | None) -> None:
     Raises:
         InvalidTokenError: It has shown another, or none.
     """
-    bound = claims.get("cnf")
-    if bound is not None and bound != {"jkt": thumbprint}:
+    confirmation = claims.get("cnf")
+    if confirmation is not None and confirmation != {"jkt": thumbprint}:
         msg = "the refresh token is bound to a key that its sender has not shown"
         raise InvalidTokenError(msg)

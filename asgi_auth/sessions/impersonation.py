@@ -48,7 +48,7 @@ class Impersonation:
         ``principal.actor`` is the actor's subject then, in every guard, log and
         handler; ``requires(allow_actor=False)`` and the routes about passwords,
         addresses and the account itself refuse it. The event ``session.impersonated``
-        tells of it.
+        reports it.
 
         Args:
             subject: Whom the actor acts for.
@@ -60,9 +60,9 @@ class Impersonation:
             reason: Why, for the event.
 
         Raises:
-            ActorRefusedError: Somebody acts for *actor* already.
+            ActorRefusedError: Another user acts for *actor* already.
             UnknownSubjectError: The user is gone or disabled.
-            ConfigurationError: *actor* is nobody or the subject, *ttl* is out of
+            ConfigurationError: *actor* is anonymous or the subject, *ttl* is out of
                 bounds, or there are neither *grant* nor ``claims_loader``.
             UnavailableError: The loader has failed.
         """
@@ -73,6 +73,7 @@ class Impersonation:
         ):
             msg = "An actor is somebody who is known, and somebody else."
             raise ConfigurationError(msg)
+
         if actor.actor is not None:
             msg = f"{actor.actor!r} acts for {actor.subject!r}, who cannot act further"
             raise ActorRefusedError(msg)
@@ -87,15 +88,17 @@ class Impersonation:
         now = (self._clock or system_clock)()
         ahead = 0.0 if self._clock else self.revocations.ahead(now)
         # The actor's program holds a key: what it gets is of no use without that.
-        bound = {name: actor.claims[name] for name in ("cnf",) if name in actor.claims}
+        confirmation = {
+            name: actor.claims[name] for name in ("cnf",) if name in actor.claims
+        }
         token = self._issuer.write(
             KINDS["access"],
             user,
             now=now - ahead,
             ttl=lifetime + ahead,
-            claims={**allowed, "act": self._act_of(actor), **bound},
+            claims={**allowed, "act": self._act_of(actor), **confirmation},
         )
-        self._tell_of(user, actor, now, {"ttl": lifetime, "reason": reason})
+        self._report(user, actor, now, {"ttl": lifetime, "reason": reason})
         return token
 
     def _act_of(self, actor: Principal) -> dict[str, Any]:
@@ -103,15 +106,17 @@ class Impersonation:
         if actor.issuer != self.issuer:
             # Its sessions are another issuer's, so that we do not hear of their ends.
             return {**act, "iss": actor.issuer}
+
         return act if actor.session_id is None else {**act, "sid": actor.session_id}
 
     async def _allowed(self, user: str) -> Mapping[str, Any]:
         grant = await self._refresher.granted(user)
         if grant is None:
             raise UnknownSubjectError
+
         return grant.to_claims()
 
-    def _tell_of(
+    def _report(
         self, user: str, actor: Principal, now: float, detail: Mapping[str, Any]
     ) -> None:
         event = Event(

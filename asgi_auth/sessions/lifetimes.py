@@ -21,7 +21,7 @@ LONGEST_LINK = 7 * DAY
 """Seconds that a token in a message lives at most, and its revocation."""
 
 MAX_SESSIONS = 100
-"""Sessions that a subject may have if nobody says otherwise.
+"""Sessions that a subject may have by default.
 
 More than one person has devices, browsers and lost cookies in the life of a session;
 few enough to be shown on a page, and revoked in one step."""

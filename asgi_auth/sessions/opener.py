@@ -1,6 +1,6 @@
 """Open sessions, and keep a subject to as many as it may have.
 
-Nothing is signed here, and nobody's password is checked.
+Nothing is signed here, and no password is checked.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Opener:
             **facts,
         )
         session = await self._store.create(new, now=self._revoker.now())
-        self._revoker.tell("session.created", subject, session.sid)
+        self._revoker.report("session.created", subject, session.sid)
         if policy.max_sessions is not None:
             # Be it the one that was just opened: log-ins that come at once agree on
             # the order, so that the newest is ended by none of them.

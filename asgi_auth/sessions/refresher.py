@@ -99,7 +99,7 @@ class Refresher:
             lender: Whose loader it is.
 
         Raises:
-            ConfigurationError: Somebody else has lent one before.
+            ConfigurationError: Another caller has lent one before.
         """
         if self._claims_loader is not None and self._lender is None:
             return
@@ -148,7 +148,7 @@ class Refresher:
             now=self._revoker.now(),
         )
         session = await self._judge(rotation, token, device)
-        self._revoker.tell(f"session.{rotation.outcome}", session.subject, sid)
+        self._revoker.report(f"session.{rotation.outcome}", session.subject, sid)
         return Refreshed(session, session.claims if grant is None else grant)
 
     async def _refuse_revoked(self, token: VerifiedToken, sid: str) -> None:
@@ -228,7 +228,7 @@ class Refresher:
 
         if rotation.outcome == "reused":
             sides = {"opened_by": session.device, "shown_by": device}
-            detail = {side: asdict(seen) for side, seen in sides.items() if seen}
+            detail = {side: asdict(value) for side, value in sides.items() if value}
             await self._revoker.end(
                 [session.sid], "session.reused", session.subject, detail
             )

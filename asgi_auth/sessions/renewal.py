@@ -21,7 +21,7 @@ __all__ = ["SessionRenewal"]
 
 
 class SessionRenewal:
-    """Tells of the session behind a principal.
+    """Reports on the session behind a principal.
 
     Args:
         revoker: Finds the session.
@@ -51,13 +51,13 @@ class SessionRenewal:
 
         grant = await self._refresher.renewed_grant(session.subject, session.sid)
         renewed = principal if grant is None else _with_grant(principal, grant)
-        asks = (self._revoker.now() or system_clock()) + self._interval
-        return renewed, min(session.idle_expires_at, session.expires_at, asks)
+        due_at = (self._revoker.now() or system_clock()) + self._interval
+        return renewed, min(session.idle_expires_at, session.expires_at, due_at)
 
 
 def _with_grant(principal: Principal, grant: Mapping[str, Any]) -> Principal:
-    kept = {name: principal.claims[name] for name in principal.claims.keys() - _GRANTED}
-    granted: FrozenDict = freeze({**kept, **grant})
+    rest = {name: principal.claims[name] for name in principal.claims.keys() - _GRANTED}
+    granted: FrozenDict = freeze({**rest, **grant})
     return replace(
         principal,
         claims=granted,

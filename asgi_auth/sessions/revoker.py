@@ -26,7 +26,7 @@ Entry = tuple[Literal["jti", "sid", "subject", "all"], str]
 
 
 class Revoker:
-    """Publishes revocations of one issuer, closes its sessions and tells of it.
+    """Publishes revocations of one issuer, closes its sessions and reports it.
 
     Args:
         store: Keeps sessions and passes revocations on.
@@ -34,7 +34,7 @@ class Revoker:
         issuer: Whose tokens; empty where they have no ``iss``.
         ttl: Seconds after which no token can be left that an entry could hit.
         session_ttl: Seconds that a session lives in any case.
-        events: Whom to tell.
+        events: Gets what is reported.
         clock: Returns Unix seconds, or ``None``: the store's time counts.
     """
 
@@ -209,7 +209,7 @@ class Revoker:
             return
 
         entries: list[Entry] = [("sid", sid) for sid in sids]
-        # Once it is known, it is done, also if nobody waits for it any more.
+        # Once it is known, it is done, also if no caller waits for it any more.
         with CancelScope(shield=True):
             await self.publish(entries)
             try:
@@ -220,9 +220,9 @@ class Revoker:
                 raise
 
         for sid in sids:
-            self.tell(event, subject, sid, detail)
+            self.report(event, subject, sid, detail)
 
-    def tell(
+    def report(
         self,
         name: str,
         subject: str | None,

@@ -277,7 +277,7 @@ class TokenService(Impersonation):
         return await self._revoker.sessions(owner, after=after, limit=limit)
 
     async def session(self, sid: str, subject: UserId) -> Session | None:
-        """Return a live session of a subject; ``None`` also for somebody else's.
+        """Return a live session of a subject; ``None`` also for another's.
 
         Raises:
             UnavailableError: The store is down.

@@ -36,7 +36,7 @@ class Tickets:
         issuer: Signs them.
         verifiers: Know tickets, and the tokens that they stand for.
         store: Knows which were used, in all processes.
-        revocations: Tells how far the store's clock is behind.
+        revocations: Reports how far the store's clock is behind.
         clock: The service's own, or ``None``.
     """
 
@@ -87,7 +87,7 @@ class Tickets:
         )
 
     async def spend(self, ticket: bytes, scope: Scope, backend: str) -> Principal:
-        """Return who a ticket stands for, and let nobody use it again.
+        """Return who a ticket stands for, and let no caller use it again.
 
         Args:
             ticket: As it came.
@@ -103,13 +103,13 @@ class Tickets:
         verified = self._verifiers["ticket"].verify(ticket)
         claims: Any = verified.claims
         _check_place(claims, scope)
-        said = claims.get("for")
-        if not isinstance(said, FrozenDict):
+        access_claims = claims.get("for")
+        if not isinstance(access_claims, FrozenDict):
             msg = "the ticket stands for no token"
             raise InvalidTokenError(msg)
 
         access = self._verifiers["access"]
-        token = await access.admit_claims(said, "ticket", backend)
+        token = await access.admit_claims(access_claims, "ticket", backend)
         # Last, so that no ticket is lost to a request that could not have used it.
         await self._use(str(verified.token_id), verified.expires_at)
         return token.first
@@ -140,8 +140,8 @@ def _check_place(claims: Any, scope: Scope) -> None:
 
     # Pages of others say where they come from; programs and own pages need not.
     origins = [value for name, value in scope["headers"] if name.lower() == b"origin"]
-    wanted = claims.get("origin")
-    if any(value.decode("latin-1") != wanted for value in origins):
+    origin = claims.get("origin")
+    if any(value.decode("latin-1") != origin for value in origins):
         msg = "the ticket is for another page"
         raise InvalidTokenError(msg)
 

@@ -102,9 +102,9 @@ class Verifiers:
         if ignore_confirmation:
             return (await self._verifiers[kind].admit(raw)).claims
 
-        known = self._recalls[kind](raw, "message")
-        if known is not None:
-            return known.claims
+        principal = self._recalls[kind](raw, "message")
+        if principal is not None:
+            return principal.claims
 
         verified = await self._verifiers[kind].admit(raw, "message", "service")
         return verified.principal("message", "service").claims
