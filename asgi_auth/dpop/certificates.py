@@ -88,12 +88,12 @@ class ClientCertificate:
         """
         named = principal.claims["cnf"][self.member]
         certificate = self._certificate(scope)
-        shown = b64url_encode(sha256(certificate or b"").digest())
+        digest = b64url_encode(sha256(certificate or b"").digest())
         if certificate is None or type(named) is not str:
             msg = "no certificate came from a trusted proxy with a token bound to one"
             raise InvalidTokenError(msg)
 
-        if not constant_time_equal(shown, named.encode("utf-8", "replace")):
+        if not constant_time_equal(digest, named.encode("utf-8", "replace")):
             msg = "the token is bound to another certificate"
             raise InvalidTokenError(msg)
 

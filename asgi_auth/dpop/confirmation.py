@@ -1,6 +1,6 @@
 """Have callers prove that they hold the key of their token: DPoP (RFC 9449).
 
-It is handed to backends and to the log-in routes; it identifies nobody itself.
+It is handed to backends and to the log-in routes; it identifies no caller itself.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class DPoP:
         required: Take no tokens that are not bound; else they go on as they are.
         replay: Who remembers proofs, so that each counts once. ``local``: this
             process, at no cost; with several, a proof counts once in each. A store: all
-            of them together, for one round trip a request. ``None``: nobody; whoever
-            sees a request can repeat it, as it is, for *max_age* seconds.
+            of them together, for one round trip a request. ``None``: they are
+            forgotten, and whoever sees a request can repeat it, as it is, for *max_age*
+            seconds.
         nonces: Have each proof contain a nonce of ours, so that none can be made ahead
             of time. It costs a client one more request at the beginning.
         algorithms: What proofs may be signed with.
@@ -135,7 +136,7 @@ class DPoP:
         return {"dpop_signing_alg_values_supported": list(self._algorithms)}
 
     def challenge(self, bearer: Challenge) -> Challenge:
-        """Return what a refusal tells clients (RFC 9449, section 7.1).
+        """Return what a refusal says to clients (RFC 9449, section 7.1).
 
         Args:
             bearer: The backend's own, whose parameters count here too.
@@ -201,13 +202,13 @@ class DPoP:
         return proof.thumbprint
 
     def response_headers(self) -> dict[str, str]:
-        """Return what an answer with bound tokens tells (RFC 9449, section 8.2)."""
+        """Return what an answer with bound tokens says (RFC 9449, section 8.2)."""
         return {} if self.nonces is None else {"dpop-nonce": self.nonces.current()}
 
     def around(self, app: ASGIApp) -> ASGIApp:
         """Return *app* with a new nonce in each answer to a request with a proof.
 
-        It saves clients the refusal that would tell them so (RFC 9449, section 8.2).
+        It saves clients the refusal that would say so (RFC 9449, section 8.2).
         Without nonces it returns *app*.
         """
         nonces = self.nonces

@@ -1,4 +1,4 @@
-"""Nonces that every worker makes and knows, and nobody stores (RFC 9449, section 8).
+"""Nonces that every worker makes and knows, and no store holds (RFC 9449, section 8).
 
 A nonce is a slot of time and its HMAC. It proves that a proof was made just now, by
 the server's clock; it is no secret, and all clients share it.
@@ -45,13 +45,13 @@ class Nonces:
         return self._of(self._slot())
 
     def knows(self, nonce: str) -> bool:
-        """Tell whether *nonce* is of this minute, or of one of those around it.
+        """Say whether *nonce* is of this minute, or of one of those around it.
 
         The one to come counts as well: clocks of workers differ.
         """
-        slot, given = self._slot(), nonce.encode("utf-8", "replace")
-        known = [self._of(each).encode() for each in (slot, slot - 1, slot + 1)]
-        return any(constant_time_equal(each, given) for each in known)
+        slot, raw = self._slot(), nonce.encode("utf-8", "replace")
+        nonces = [self._of(each).encode() for each in (slot, slot - 1, slot + 1)]
+        return any(constant_time_equal(each, raw) for each in nonces)
 
     def _slot(self) -> int:
         return int(self._clock() // _SLOT)
@@ -63,7 +63,7 @@ class Nonces:
             nonce = b64url_encode(data + self._key.mac(_LABEL + data)[:16]).decode()
             # Of threads that race, each writes the same.
             near = range(slot - 3, slot + 4)
-            kept = {each: text for each, text in self._known.items() if each in near}
-            self._known = {**kept, slot: nonce}
+            rest = {each: text for each, text in self._known.items() if each in near}
+            self._known = {**rest, slot: nonce}
 
         return nonce

@@ -119,8 +119,8 @@ class ProofReader:
         self._check_nonce(claims)
         self._check_request(claims, scope, token)
         issued_at = self._check_time(claims)
-        known = self._keys.table.get(head)
-        entry = known or self._ready_key(head)
+        cache_entry = self._keys.table.get(head)
+        entry = cache_entry or self._ready_key(head)
         if thumbprint is not None and entry.thumbprint != thumbprint:
             msg = "the proof is made with another key than the token is bound to"
             raise InvalidProofError(msg)
@@ -129,10 +129,10 @@ class ProofReader:
             msg = "the signature does not match"
             raise InvalidProofError(msg)
 
-        if known is not None:
+        if cache_entry is not None:
             entry.visited = True
         elif thumbprint is not None:
-            # Only for those who hold a token: nobody else can make it change.
+            # Only for those who hold a token: no other caller can make it change.
             self._keys.put(head, entry, len(head))
 
         ends_at = issued_at + self._max_age
@@ -218,16 +218,16 @@ def proof_in(scope: Scope) -> bytes | None:
     Raises:
         InvalidProofError: There are two (RFC 9449, section 4.3).
     """
-    found: bytes | None = None
+    proof: bytes | None = None
     for name, value in scope["headers"]:
         if len(name) == 4 and name.lower() == b"dpop":  # noqa: PLR2004
-            if found is not None:
+            if proof is not None:
                 msg = "two DPoP headers"
                 raise InvalidProofError(msg)
 
-            found = value
+            proof = value
 
-    return found
+    return proof
 
 
 def token_hash(token: bytes) -> str:

@@ -35,20 +35,20 @@ def normal_url(url: str) -> str:
         ValueError: It is no plain http URL: with a user, a backslash, a port that is
             none, a percent sign that escapes nothing, or a character that is not ASCII.
     """
-    found = _URL.fullmatch(url) if len(url) <= _LONGEST and _is_plain(url) else None
-    authority = found and _AUTHORITY.fullmatch(found[2].lower())
-    if found is None or authority is None:
+    match = _URL.fullmatch(url) if len(url) <= _LONGEST and _is_plain(url) else None
+    authority = match and _AUTHORITY.fullmatch(match[2].lower())
+    if match is None or authority is None:
         msg = "not a plain http URL"
         raise ValueError(msg)
 
-    scheme = found[1].lower()
+    scheme = match[1].lower()
     scheme = _SCHEMES.get(scheme, scheme)
     host, port = authority[1], (authority[2] or "").lstrip("0")
     origin = f"{scheme}://{host}"
     if port and port != _PORTS[scheme]:
         origin += f":{port}"
 
-    return origin + _normal_path(found[3] or "")
+    return origin + _normal_path(match[3] or "")
 
 
 class Target:
@@ -71,13 +71,13 @@ class Target:
         self._prefix = f"/{path}".rstrip("/")
 
     def is_meant_by(self, url: str, scope: Scope) -> bool:
-        """Tell whether *url*, of a proof, is that of the request in *scope*."""
-        asked = self._origin + self._path(scope)
-        if url == asked:
+        """Say whether *url*, of a proof, is that of the request in *scope*."""
+        own_url = self._origin + self._path(scope)
+        if url == own_url:
             return True
 
         try:
-            return normal_url(url) == normal_url(asked)
+            return normal_url(url) == normal_url(own_url)
         except ValueError:
             return False
 
@@ -105,13 +105,13 @@ def _normal_path(path: str) -> str:
     return _without_dots(_ESCAPE.sub(_normal_escape, path)) or "/"
 
 
-def _normal_escape(found: re.Match[str]) -> str:
-    if found[1] is None:
+def _normal_escape(match: re.Match[str]) -> str:
+    if match[1] is None:
         msg = "a percent sign that escapes nothing"
         raise ValueError(msg)
 
-    character = unquote(found[0])
-    return character if _UNRESERVED.fullmatch(character) else found[0].upper()
+    character = unquote(match[0])
+    return character if _UNRESERVED.fullmatch(character) else match[0].upper()
 
 
 def _without_dots(path: str) -> str:
@@ -119,15 +119,15 @@ def _without_dots(path: str) -> str:
     if "/." not in path:
         return path
 
-    kept: list[str] = []
+    result: list[str] = []
     segments = path.split("/")[1:]
     for segment in segments:
         if segment == "..":
-            del kept[-1:]
+            del result[-1:]
         elif segment != ".":
-            kept.append(segment)
+            result.append(segment)
 
     if segments[-1] in {".", ".."}:
-        kept.append("")
+        result.append("")
 
-    return "/" + "/".join(kept)
+    return "/" + "/".join(result)
