@@ -1,6 +1,6 @@
 """Let whoever measures see the calls to stores and to the keys of issuers.
 
-Where nobody watches, a call pays for one look. It measures nothing itself.
+Where no watcher is set, a call pays for one look. It measures nothing itself.
 """
 
 from __future__ import annotations

@@ -32,15 +32,15 @@ def cause_of(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    found = [error]
-    while len(found) < _DEEPEST:
-        inner = found[-1].__cause__ or found[-1].__context__
+    errors = [error]
+    while len(errors) < _DEEPEST:
+        inner = errors[-1].__cause__ or errors[-1].__context__
         if inner is None:
             break
 
-        found.append(inner)
+        errors.append(inner)
 
-    return found
+    return errors
 
 
 def _words(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """A bounded queue before a pool of connections.
 
 Under load, what cannot be served soon is refused at once: who waits longer than their
-client does makes work for nobody, and a queue of such work never empties again.
+client does makes useless work, and a queue of such work never empties again.
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ class Gate:
             # Its turn may have come at the very moment.
             if self._queue.pop(ticket, self) is self:
                 self.leave()
+
             if isinstance(error, TimeoutError):
                 raise self._refusal() from None
+
             raise
 
     def leave(self) -> None:

@@ -1,7 +1,7 @@
 """The door to httpx2: bounded requests to the few servers that we depend on.
 
-It follows no redirect, inflates nothing, and reads no more than it was told to. What
-an answer means is for the rooms above. It needs asyncio.
+It follows no redirect, inflates nothing, and reads no more than its limit. What an
+answer means is for the packages above. It needs asyncio.
 """
 
 from __future__ import annotations
@@ -102,8 +102,10 @@ class HTTPClient:
         self, client: Any, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> HTTPAnswer:
         method = "GET" if body is None else "POST"
-        sent = {**headers, "accept-encoding": "identity"}
-        async with client.stream(method, url, headers=sent, content=body) as answer:
+        all_headers = {**headers, "accept-encoding": "identity"}
+        async with client.stream(
+            method, url, headers=all_headers, content=body
+        ) as answer:
             content = await self._read(answer)
             return HTTPAnswer(answer.status_code, dict(answer.headers), content)
 

@@ -1,7 +1,7 @@
 """Say once that something elsewhere is down, why, and how long it was.
 
 Each thing that a process depends on has one :class:`Outage`: a database, the keys of an
-issuer, counters. It closes no connection and refuses nobody.
+issuer, counters. It closes no connection and refuses no caller.
 """
 
 from __future__ import annotations
@@ -173,5 +173,5 @@ def report_changes(listener: Listener, *, key: Hashable) -> None:
         key: Of methods with one key, the first that lives is called.
     """
     with _registry:
-        _listeners[:] = [known for known in _listeners if known[1]() is not None]
+        _listeners[:] = [entry for entry in _listeners if entry[1]() is not None]
         _listeners.append((key, WeakMethod(listener)))

@@ -1,6 +1,6 @@
 """What belongs to one event loop, and ends with it: connections above all.
 
-It needs asyncio, and no lifespan: an event loop tells by itself when it shuts down.
+It needs asyncio, and no lifespan: an event loop reports by itself when it shuts down.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class PerLoop(Generic[_T]):
         self._make = make
         self._close = close
         self._lock = threading.Lock()
-        self._found: dict[
+        self._entries: dict[
             asyncio.AbstractEventLoop, tuple[_T, AsyncGenerator[None, None]]
         ] = {}
 
     def __len__(self) -> int:
         """Count the loops that have one."""
-        return len(self._found)
+        return len(self._entries)
 
     async def get(self) -> _T:
         """Return what the running loop has, made now if need be."""
@@ -49,16 +49,16 @@ class PerLoop(Generic[_T]):
         """Do as :meth:`get` does, without waiting."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            found = self._found.get(loop)
-            if found is not None:
-                return found[0]
+            entry = self._entries.get(loop)
+            if entry is not None:
+                return entry[0]
 
-            for other in [other for other in self._found if other.is_closed()]:
-                del self._found[other]
+            for other in [other for other in self._entries if other.is_closed()]:
+                del self._entries[other]
 
             thing = self._make()
             keeper = self._keep(loop, thing)
-            self._found[loop] = (thing, keeper)
+            self._entries[loop] = (thing, keeper)
 
         # It runs to its only "yield" and waits for nothing on the way there.
         with suppress(StopIteration):
@@ -68,9 +68,9 @@ class PerLoop(Generic[_T]):
 
     async def aclose(self) -> None:
         """Close what the running loop has; the next use makes a new one."""
-        found = self._found.get(asyncio.get_running_loop())
-        if found is not None:
-            await found[1].aclose()
+        entry = self._entries.get(asyncio.get_running_loop())
+        if entry is not None:
+            await entry[1].aclose()
 
     async def _keep(
         self, loop: asyncio.AbstractEventLoop, thing: _T
@@ -80,12 +80,12 @@ class PerLoop(Generic[_T]):
         try:
             yield
         finally:
-            self._found.pop(loop, None)
+            self._entries.pop(loop, None)
             await self._close(thing)
 
 
 def may_go_on() -> bool:
-    """Tell whether nobody has cancelled the running task.
+    """Say whether the running task has not been cancelled.
 
     For tasks that never end by themselves: a driver that gives up at the very moment
     may swallow the cancellation, and the loop that shuts down would wait for ever.

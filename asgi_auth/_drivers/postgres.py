@@ -89,7 +89,7 @@ def split_url_query(
     if driver != "asyncpg":
         return rest, {}  # It is libpq.
 
-    kept = {name: rest.pop(name) for name in [*rest] if name in _OF_SQLALCHEMY}
+    own_query = {name: rest.pop(name) for name in [*rest] if name in _OF_SQLALCHEMY}
     arguments: dict[str, Any] = {}
     seconds = rest.pop("connect_timeout", None)
     if seconds is not None:
@@ -112,7 +112,7 @@ def split_url_query(
         pairs = "&".join(f"{name}={_quoted(value)}" for name, value in own.items())
         arguments["dsn"] = f"postgresql:///?{pairs}"
 
-    return kept, arguments
+    return own_query, arguments
 
 
 def connect_arguments(
@@ -128,8 +128,8 @@ def connect_arguments(
     """
     if driver == "psycopg":
         # What it prepares has a name, which another connection does not know.
-        never = {"prepare_threshold": None} if pooled else {}
-        return {"connect_timeout": max(round(limit), 1), **arguments, **never}
+        extra = {"prepare_threshold": None} if pooled else {}
+        return {"connect_timeout": max(round(limit), 1), **arguments, **extra}
 
     if driver != "asyncpg":
         return dict(arguments)
@@ -138,7 +138,7 @@ def connect_arguments(
     result["timeout"] = min(result["timeout"], limit)
     if pooled:
         # Statements without a name, each in a transaction: nothing is left behind on
-        # a connection that somebody else gets next.
+        # a connection that another client gets next.
         result["statement_cache_size"] = result["prepared_statement_cache_size"] = 0
         result["prepared_statement_name_func"] = str
 

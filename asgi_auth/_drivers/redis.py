@@ -1,6 +1,6 @@
 """The door to redis-py: clients, deadlines, and what counts as an outage.
 
-It knows no key and no meaning: what is stored is the business of the rooms above.
+It knows no key and no meaning: what is stored is the business of the packages above.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
 
 @dataclass(slots=True)
-class _Room:
+class _LoopState:
     """What belongs to one event loop, and ends with it."""
 
     client: RedisClient
@@ -80,7 +80,7 @@ class _Room:
         self.calls.discard(call)
         self.gate.leave()
         if not call.cancelled():
-            call.exception()  # Read, so that nobody warns about an abandoned one.
+            call.exception()  # Read, or asyncio warns of an abandoned one.
 
 
 class RedisLink:
@@ -91,7 +91,7 @@ class RedisLink:
 
     Args:
         target: A URL, or a client of ``redis.asyncio``.
-        cluster: The URL leads to a cluster; a client tells by itself.
+        cluster: The URL leads to a cluster; a client says so itself.
         owner: Who asks, for the sentences of errors.
         kind: What its outages are outages of.
 
@@ -114,7 +114,7 @@ class RedisLink:
 
         self._rooms = PerLoop(self._open, self._close)
         self._url = ""
-        self._given: RedisClient | None = None
+        self._foreign: RedisClient | None = None
         if isinstance(target, str):
             scheme, colon, rest = target.partition(":")
             self._url = _SCHEMES.get(scheme, scheme) + colon + rest
@@ -124,16 +124,16 @@ class RedisLink:
 
         self.cluster = isinstance(target, redis.asyncio.RedisCluster)
         if not self.cluster and not isinstance(target, redis.asyncio.Redis):
-            given = type(target).__name__
-            msg = f"{owner} takes a URL or a client of redis.asyncio, not a {given}"
+            type_name = type(target).__name__
+            msg = f"{owner} takes a URL or a client of redis.asyncio, not a {type_name}"
             raise ConfigurationError(msg)
 
-        self._given = target
+        self._foreign = target
         self.outage = Outage(kind, place_of(target))
 
     def __repr__(self) -> str:
         """Say nothing of the URL, which may hold a password."""
-        return f"RedisLink(cluster={self.cluster}, given={self._given is not None})"
+        return f"RedisLink(cluster={self.cluster}, given={self._foreign is not None})"
 
     async def run(
         self,
@@ -157,14 +157,14 @@ class RedisLink:
         head = (len(keys), *keys)
         first = (script, *head, *args)
         second = None if again is None else (script, *head, *again)
-        room, loop = self._rooms.here(), asyncio.get_running_loop()
+        state, loop = self._rooms.here(), asyncio.get_running_loop()
         until = loop.time() + _DEADLINE
-        await room.gate.enter(urgent=urgent)
+        await state.gate.enter(urgent=urgent)
         # A call that is cut off on its way costs its connection: it goes on alone, and
         # keeps its place.
-        call = loop.create_task(self._call(room, first, second, until))
-        room.calls.add(call)
-        call.add_done_callback(room.forget)
+        call = loop.create_task(self._call(state, first, second, until))
+        state.calls.add(call)
+        call.add_done_callback(state.forget)
         with observed("redis", "EVALSHA", self.outage.place), outages(self.outage):
             return await asyncio.shield(call)
 
@@ -176,10 +176,12 @@ class RedisLink:
         Raises:
             UnavailableError: The server cannot be reached.
         """
-        room = self._rooms.here()
-        fresh = not room.waiters
+        state = self._rooms.here()
+        fresh = not state.waiters
         with outages(self.outage):
-            connection = await self._waiter(room, key) if fresh else room.waiters.pop()
+            connection = (
+                await self._waiter(state, key) if fresh else state.waiters.pop()
+            )
             try:
                 await _read_stream(connection, key, entry_id, seconds)
             except exceptions.AskError:
@@ -193,10 +195,10 @@ class RedisLink:
                 if not was_lost(error):
                     raise
 
-        if room.is_closed:
+        if state.is_closed:
             await connection.disconnect(nowait=True)
         elif connection.is_connected:
-            room.waiters.append(connection)
+            state.waiters.append(connection)
 
     async def client(self) -> RedisClient:
         """Return the running loop's client, for use within :func:`outages`."""
@@ -208,25 +210,25 @@ class RedisLink:
 
     async def _call(
         self,
-        room: _Room,
+        state: _LoopState,
         first: Sequence[Any],
         second: Sequence[Any] | None,
         until: float,
     ) -> Any:
         async with asyncio.timeout_at(until):
             try:
-                return await self._once(room, *first)
+                return await self._once(state, *first)
             except _LOST:
                 if second is None:
                     raise
 
             await asyncio.sleep(_PAUSE)
-            return await self._once(room, *second)
+            return await self._once(state, *second)
 
-    async def _once(self, room: _Room, script: str, *args: object) -> Any:
+    async def _once(self, state: _LoopState, script: str, *args: object) -> Any:
         for _ in range(_DEAD_AT_MOST):
             try:
-                return await self._evaluate(room.client, script, *args)
+                return await self._evaluate(state.client, script, *args)
             except _WRITE_ERRORS as error:
                 # Nothing was sent, and the next connection may be better.
                 if not was_lost(error):
@@ -244,36 +246,36 @@ class RedisLink:
         except exceptions.NoScriptError:
             return await client.execute_command("EVAL", script, *args)
 
-    async def _waiter(self, room: _Room, key: str) -> Any:
+    async def _waiter(self, state: _LoopState, key: str) -> Any:
         """Make a connection outside the pool, to the node that has *key*."""
         if not self.cluster:
-            return room.client.connection_pool.make_connection()
+            return state.client.connection_pool.make_connection()
 
         async with asyncio.timeout(_DEADLINE):
-            await room.client.initialize()
+            await state.client.initialize()
 
-        node = room.client.get_node_from_key(key)
+        node = state.client.get_node_from_key(key)
         retry = Retry(NoBackoff(), 0)
         return node.connection_class(**{**node.connection_kwargs, "retry": retry})
 
-    def _open(self) -> _Room:
-        client = self._client() if self._given is None else self._given
+    def _open(self) -> _LoopState:
+        client = self._client() if self._foreign is None else self._foreign
         # Callers queue for a pool that would refuse them when it is empty.
         pool = getattr(client, "connection_pool", None)
         places = getattr(pool, "max_connections", _CONCURRENT)
-        return _Room(client, Gate(min(places, _CONCURRENT), "Redis"))
+        return _LoopState(client, Gate(min(places, _CONCURRENT), "Redis"))
 
-    async def _close(self, room: _Room) -> None:
-        room.is_closed = True
-        for connection in room.waiters:
+    async def _close(self, state: _LoopState) -> None:
+        state.is_closed = True
+        for connection in state.waiters:
             await connection.disconnect(nowait=True)
 
         # What its caller has left alone.
-        if room.calls:
-            await asyncio.wait([*room.calls], timeout=_DEADLINE)
+        if state.calls:
+            await asyncio.wait([*state.calls], timeout=_DEADLINE)
 
-        if self._given is None:
-            await room.client.aclose()
+        if self._foreign is None:
+            await state.client.aclose()
 
     def _client(self) -> RedisClient:
         kind = redis.asyncio.RedisCluster if self.cluster else redis.asyncio.Redis
@@ -292,6 +294,7 @@ class RedisLink:
             client = self._client()
             if not self.cluster:
                 client.connection_pool.make_connection()
+
             return place_of(client)
 
         # Raised out here, because what redis-py says may quote the password.

@@ -1,6 +1,6 @@
 """The door to aiosmtplib: one message, one connection.
 
-It knows nothing of accounts, and never sends in clear unless it is told to.
+It knows nothing of accounts, and never sends in clear unless a setting allows it.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Database:
             msg = f'{owner} needs SQLAlchemy: python -m pip install "asgi-auth[sql]"'
             raise MissingExtraError(msg)
 
-        self._given = source if isinstance(source, AsyncEngine) else None
+        self._foreign = source if isinstance(source, AsyncEngine) else None
         self.url: sa.URL = (
             source.url if isinstance(source, AsyncEngine) else _read_url(source)
         )
@@ -91,9 +91,9 @@ class Database:
         check_dialect(self.dialect, owner, schema)
         self.outage: Outage = Outage("store", place_of(self.url))
         self._pooled = False
-        # For a driver of our own choice; None where somebody else has made the engine.
+        # For a driver of our own choice; None where the user has made the engine.
         self._arguments: dict[str, Any] | None = None
-        if self._given is None:
+        if self._foreign is None:
             _check_driver(self.url)
             if self.dialect == "postgresql":
                 self._read_query()
@@ -146,10 +146,12 @@ class Database:
         async def work(connection: AsyncConnection) -> None:
             if self.dialect == "postgresql":
                 await _lock_schema(connection)
+
             for table in metadata.sorted_tables:
                 await connection.execute(CreateTable(table, if_not_exists=True))
                 for index in table.indexes:
                     await connection.execute(CreateIndex(index, if_not_exists=True))
+
             await connection.commit()
 
         await self._run(work, write=True)
@@ -206,6 +208,7 @@ class Database:
             fault = self._fault_of(error)
             if fault is None:
                 raise
+
             raise fault from error
 
     def _fault_of(self, error: Exception) -> Exception | None:
@@ -219,6 +222,7 @@ class Database:
     async def _adapt_to_pooler(self, life: Life, engine: AsyncEngine) -> None:
         if engine is not life.engine or life.is_adapted:
             return
+
         _logger.warning(
             "a pooler in transaction mode is between us and PostgreSQL: each statement "
             "now takes a transaction; pgbouncer=true in the URL says so from the start"
@@ -228,7 +232,7 @@ class Database:
         await engine.dispose()
 
     def _read_query(self) -> None:
-        """Take from the URL what the driver is to be told in another way."""
+        """Take from the URL what the driver is to get in another way."""
         self._pooled = is_pooled(self.url.query)
         query, self._arguments = split_url_query(
             self.url.query, self.url.get_driver_name()
@@ -236,8 +240,8 @@ class Database:
         self.url = self.url.set(query=query)
 
     def _live(self) -> Life:
-        if self._given is not None:
-            engine = self._given.execution_options(isolation_level="AUTOCOMMIT")
+        if self._foreign is not None:
+            engine = self._foreign.execution_options(isolation_level="AUTOCOMMIT")
             # Ours alone: the errors of its owner's statements stay as they are.
             engine.sync_engine.hide_parameters = True
             kind = Life.of_file if self.dialect == "sqlite" else Life.of_server
@@ -272,7 +276,7 @@ class Database:
         if life.verbs:
             await asyncio.wait([*life.verbs], timeout=_VERB_TIMEOUT + _CLEAN_UP)
 
-        if self._given is None:
+        if self._foreign is None:
             await life.engine.dispose()
 
 
@@ -299,8 +303,10 @@ def _read_url(source: str | sa.URL) -> sa.URL:
         url = sa.make_url(source)
     except (sa.exc.ArgumentError, ValueError):  # The latter for its port.
         raise ConfigurationError(msg) from None
+
     if url.get_backend_name() == "sqlite" and url.host:
         raise ConfigurationError(msg)
+
     name = "postgresql" if url.drivername == "postgres" else url.drivername
     return url.set(drivername=DRIVERS.get(name, name))
 
@@ -313,13 +319,14 @@ def _check_driver(url: sa.URL) -> None:
         command = f'pip install "asgi-auth[{extra_of(url)}]"'
         msg = f"the driver of {url.drivername} is missing: python -m {command}"
         raise MissingExtraError(msg) from error
+
     if not dialect.is_async:
         msg = f"{url.drivername} blocks; use {DRIVERS[url.get_backend_name()]}"
         raise ConfigurationError(msg)
 
 
 def _places_of(engine: AsyncEngine) -> int:
-    """Return how many connections we may use of a pool that is somebody else's."""
+    """Return how many connections we may use of a pool that is the user's."""
     pool = engine.pool
     return pool.size() if isinstance(pool, sa.QueuePool) else CONNECTIONS
 

@@ -76,8 +76,8 @@ _WORDS = {
 
 def words_on(code: str) -> str:
     """Return what is most likely wrong at a database that says *code*, or ``""``."""
-    known = [start for start in _WORDS if code.startswith(start)]
-    return _WORDS[max(known, key=len)] if known else ""
+    starts = [start for start in _WORDS if code.startswith(start)]
+    return _WORDS[max(starts, key=len)] if starts else ""
 
 
 def advice_on(code: str) -> str | None:
@@ -96,5 +96,7 @@ def code_of(error: BaseException | None) -> str:
         for word in ("sqlstate", "sqlite_errorname"):
             if isinstance(code := getattr(error, word, None), str):
                 return code
+
         error = getattr(error, "orig", None) or error.__cause__
+
     return ""

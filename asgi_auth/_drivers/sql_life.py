@@ -60,4 +60,4 @@ class Life:
         """Take a statement for done."""
         self.verbs.discard(verb)
         if not verb.cancelled():
-            verb.exception()  # Read, so that nobody warns about an abandoned one.
+            verb.exception()  # Read, or asyncio warns of an abandoned one.

@@ -62,7 +62,7 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Connection(sqlite3.Connection):
-    """Closes itself when nobody has it: a cancelled opening loses it."""
+    """Closes itself when no reference is left: a cancelled opening loses it."""
 
     def cursor(self, factory: Any = _Cursor) -> Any:
         return super().cursor(factory)
@@ -78,7 +78,7 @@ _WITHOUT_VALUES = _WithoutValues()
 async def open_connection(
     connect: Callable[..., Any], patience: float, *args: Any, **options: Any
 ) -> Any:
-    """Open a connection in write-ahead mode: readers go on while somebody writes.
+    """Open a connection in write-ahead mode: readers go on while another writes.
 
     Args:
         connect: ``aiosqlite.connect``.
@@ -100,11 +100,12 @@ async def open_connection(
         connection.stop()
         thread.join(_LAST_WORDS)
         raise
+
     return connection
 
 
 async def _write_ahead(connection: Any, deadline: float) -> None:
-    # The file remembers it. Of two that tell it at once, one gets an error at once:
+    # The file remembers it. Of two that set it at once, one gets an error at once:
     # SQLite does not wait for the lock here.
     while True:
         try:
@@ -113,6 +114,7 @@ async def _write_ahead(connection: Any, deadline: float) -> None:
             locked = error.sqlite_errorname.startswith("SQLITE_BUSY")
             if not locked or time.monotonic() > deadline:
                 raise
+
             await asyncio.sleep(0.02)
         else:
             return

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class StatementTask(asyncio.Task[_T]):
-    """A statement on its way, which nobody cancels but its deadline.
+    """A statement on its way, which only its deadline cancels.
 
     A caller that is cancelled leaves at once, and a loop that shuts down waits: the
     statement comes to its end, and its connection goes back clean. A SQLite file is

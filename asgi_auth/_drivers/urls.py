@@ -1,4 +1,4 @@
-"""Which URLs are asked: https, and http where nobody can listen.
+"""Which URLs are asked: https, and http where no third party can listen.
 
 Nothing is resolved here: a name says what it says.
 """
@@ -25,7 +25,7 @@ _PRIVATE = (".localhost", ".local", ".home.arpa", ".internal", ".test", ".svc")
 
 
 def is_safe_url(url: object, *, insecure_http: bool = False) -> bool:
-    """Tell whether *url* is https, or http to this machine's loopback interface.
+    """Say whether *url* is https, or http to this machine's loopback interface.
 
     Args:
         url: What may be one.
