@@ -47,7 +47,7 @@ def observed(system: str, operation: str, place: str) -> AbstractContextManager[
 
 
 def watch_calls(watcher: Watcher) -> Callable[[], None]:
-    """Have *watcher* see each call of this process; return how to stop that."""
+    """Show *watcher* each call of this process; return how to stop that."""
     _watchers.append(watcher)
 
     def stop() -> None:

@@ -313,7 +313,7 @@ def _sha1(script: str) -> str:
 
 @contextmanager
 def outages(outage: Outage) -> Iterator[None]:
-    """Let outages out as :class:`~asgi_auth.errors.UnavailableError`, and note them."""
+    """Raise outages as :class:`~asgi_auth.errors.UnavailableError`, and note them."""
     try:
         yield
     except Exception as error:

@@ -19,7 +19,7 @@ class StatementTask(asyncio.Task[_T]):
     """
 
     def cancel(self, msg: Any = None) -> bool:
-        """Go on."""
+        """Return ``False``: the statement goes on."""
         return False
 
     def expire(self) -> None:

@@ -51,7 +51,7 @@ class CrossOriginCheck:
             raise ConfigurationError(msg)
 
     def check(self, scope: Scope) -> None:
-        """Pass, or raise.
+        """Check that a request does not come from a foreign page.
 
         Raises:
             CrossOriginError: The request comes from a foreign page, or a WebSocket

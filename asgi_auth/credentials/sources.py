@@ -194,7 +194,7 @@ Source = BearerHeader | Cookie | Header | QueryParam | Subprotocol | WholeScope
 
 
 def check_longest(max_token: int) -> None:
-    """Pass a limit for tokens that is neither below ours nor above what servers take.
+    """Check that a limit for tokens is not below ours or above what servers take.
 
     Raises:
         ConfigurationError: It is out of bounds.

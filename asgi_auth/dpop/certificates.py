@@ -76,7 +76,7 @@ class ClientCertificate:
         credential: Credential,
         scope: Scope,
     ) -> None:
-        """Pass a caller who connects with the certificate of the token.
+        """Check that the caller connects with the certificate of the token.
 
         Args:
             principal: Whom a good token is for that says ``x5t#S256``.

@@ -147,7 +147,7 @@ class DPoP:
     async def check(
         self, principal: Principal, credential: Credential, scope: Scope
     ) -> None:
-        """Pass a caller who has the key.
+        """Check that the caller has the key.
 
         Args:
             principal: Whom a good token is for that says ``jkt``.

@@ -181,7 +181,7 @@ class RevocationList:
         whole_subject: bool = False,
         act: Any = None,
     ) -> None:
-        """Pass, or raise.
+        """Check that no entry of the list hits a token.
 
         Args:
             issuer: The token's ``iss``.

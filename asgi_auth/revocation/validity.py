@@ -42,7 +42,7 @@ class Validity:
     interval: float | None = None
 
     def check(self, principal: Principal) -> None:
-        """Pass, or raise.
+        """Check that nothing that *principal* hangs on was revoked.
 
         Raises:
             RevokedTokenError: What *principal* hangs on was revoked.

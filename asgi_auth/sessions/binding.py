@@ -28,7 +28,7 @@ def bound_to(thumbprint: str | None, grant: Grant) -> dict[str, Any]:
 
 
 def check_binding(claims: Mapping[str, Any], thumbprint: str | None) -> None:
-    """Pass a refresh token whose client has the key that it is bound to.
+    """Check that the client of a refresh token has the key that it is bound to.
 
     A token that is not bound stays so, whatever key its client has: whoever came first
     with a key would otherwise have the session for itself.

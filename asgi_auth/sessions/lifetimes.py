@@ -76,7 +76,7 @@ class SessionPolicy:
             raise ConfigurationError(msg)
 
     def check_access(self, access_ttl: float) -> None:
-        """Pass a lifetime of access tokens that sessions of this kind can have.
+        """Check that sessions of this kind can have such a lifetime of access tokens.
 
         Raises:
             ConfigurationError: It is more than a day, or more than a session's.
@@ -92,7 +92,7 @@ class SessionPolicy:
 
 
 def check_minted(kind: str, ttl: float, access_ttl: float) -> None:
-    """Pass a token without a session only if revocations last as long as it.
+    """Check that revocations last as long as a token without a session.
 
     Raises:
         ConfigurationError: It would live longer.

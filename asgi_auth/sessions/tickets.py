@@ -125,7 +125,7 @@ class Tickets:
 
 
 def _check_place(claims: Any, scope: Scope) -> None:
-    """Pass a ticket that is used where it was meant to be.
+    """Check that a ticket is used where it was meant to be.
 
     Raises:
         InvalidTokenError: It is not.

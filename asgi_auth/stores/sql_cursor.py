@@ -90,17 +90,17 @@ class Cursor:
         return [(hole.first, hole.last) for hole in self.holes]
 
     def in_window(self, end: float, number: int) -> Cursor:
-        """Go on in the window to the row of *number*, which expires at *end*."""
+        """Return the cursor at the row *number*, which expires at *end*."""
         return replace(self, window=(end, number))
 
     def past_window(self) -> Cursor:
-        """Go on behind what was settled when the window began."""
+        """Return the cursor behind what was settled when the window began."""
         return replace(self, window=None)
 
     def advance(
         self, rows: Iterable[tuple[int, float]], *, now: float, more: bool = False
     ) -> Cursor:
-        """Go on over what was read.
+        """Return the cursor behind what was read.
 
         Args:
             rows: Number and time of each row that was there, among the holes and

@@ -51,7 +51,7 @@ class Statements(Terms):
         return self._advance(operator.eq)
 
     def restore(self) -> sa.Executable:
-        """Do so for one whose counter is behind it."""
+        """Advance a live session whose counter is behind ``current``; return it."""
         return self._advance(operator.lt)
 
     def advances(self) -> dict[str, sa.Executable]:

@@ -253,7 +253,7 @@ def names_of(value: object) -> frozenset[str]:
 
 
 def check_issuer(issuer: object) -> None:
-    """Pass the name of an issuer, or ``None`` for tokens without ``iss``.
+    """Check the name of an issuer, or ``None`` for tokens without ``iss``.
 
     Raises:
         ConfigurationError: It is no text, or an empty one.

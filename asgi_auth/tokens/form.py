@@ -38,7 +38,7 @@ class TokenForm:
         check_longest(self.max_token)
 
     def check(self, header: FrozenDict) -> None:
-        """Pass a header that says what it must.
+        """Check that a header says what it must.
 
         Raises:
             InvalidTokenError: A member is missing or another.

@@ -135,7 +135,7 @@ class TokenVerifier:
         return self._validity
 
     def renew_by(self, renew: Renew) -> None:
-        """Have *renew* asked where a session outlives its token."""
+        """Ask *renew* from now on where a session outlives its token."""
         self._validity = replace(self._validity, renew=renew)
 
     @property
