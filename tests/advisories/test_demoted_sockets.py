@@ -32,7 +32,7 @@ from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketEndpoint
 from tests.advisories import demoted_app
 from tests.asgi import Echo, run
-from tests.lifetime.test_lifetime import EXPIRED, REVOKED, Recorder, echo
+from tests.lifetime.lifetime_world import EXPIRED, REVOKED, Recorder, echo
 from tests.servers.running import GRANIAN, HYPERCORN, UVICORN, running
 from tests.websocket.peer import SOURCES, Peer, guarded, token_service
 

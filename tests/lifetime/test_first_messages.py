@@ -23,7 +23,7 @@ from asgi_auth.lifetime import lifetime_of, stranger_of
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import FirstMessages
 from tests.asgi import http_scope, run
-from tests.lifetime.test_lifetime import EXPIRED, REVOKED, Recorder
+from tests.lifetime.lifetime_world import EXPIRED, REVOKED, Recorder
 from tests.websocket.peer import Peer, guarded, token_service, until
 
 UNIDENTIFIED = (3000, "unauthenticated")

@@ -21,7 +21,7 @@ from asgi_auth.backends.apikeys.memory import MemoryAPIKeys
 from asgi_auth.backends.apikeys.service import APIKeys
 from asgi_auth.testing import FakeClock
 from tests.asgi import websocket_scope
-from tests.lifetime.test_lifetime import EXPIRED, REVOKED, echo
+from tests.lifetime.lifetime_world import EXPIRED, REVOKED, echo
 from tests.websocket.peer import guarded, token_service
 
 
