@@ -10,6 +10,8 @@ import warnings
 
 import pytest
 
+from asgi_auth.stores.sql import SQLStore
+
 _numbers = itertools.count(1)
 
 
@@ -63,3 +65,11 @@ def database_url(request) -> str:
 def table_prefix() -> str:
     """A name that no other test has on the shared server."""
     return f"t{os.getpid()}_{next(_numbers)}_"
+
+
+@pytest.fixture
+async def store(database_url, table_prefix, anyio_backend):
+    store = SQLStore(database_url, table_prefix=table_prefix)
+    await store.create_schema()
+    yield store
+    await store.aclose()

@@ -1,0 +1,20 @@
+"""What the tests of the SQL store share."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import create_async_engine
+
+ISSUER = "https://issuer.example"
+IDLE = {"idle_ttl": 600.0, "grace": 30.0}
+
+
+async def open_session(store, sid="one", *, now=None):
+    return await store.create(
+        NewSession(sid=sid, issuer=ISSUER, subject="ada", idle_ttl=600, ttl=3600),
+        now=now,
+    )
+
+
+def direct_engine(store):
+    """A second way to the database, past the store."""
+    return create_async_engine(store._database.url)
