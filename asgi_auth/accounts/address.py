@@ -1,8 +1,8 @@
 """Brings e-mail addresses to the one form by which accounts are found.
 
 It knows syntax only, and fewer forms than RFC 5321 allows: no quotes, no comments, no
-IP addresses. Two texts that a mail server may tell apart never become one account's
-address unless they differ in case alone.
+IP addresses. Two texts that a mail server may treat as different never become the
+address of one account unless they differ in case alone.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def normalise_email(text: str, *, unicode_local: bool = False) -> str:
     address = f"{_local_part(local, unicode_local=unicode_local)}@{_domain(domain)}"
     if len(address.encode()) > _LONGEST:
         raise InvalidEmailError
+
     return address
 
 
@@ -69,6 +70,7 @@ def _local_part(local: str, *, unicode_local: bool) -> str:
     pattern = _UNICODE_LOCAL if unicode_local else _LOCAL
     if pattern.fullmatch(local) is None or len(local.encode()) > _LONGEST_LOCAL:
         raise InvalidEmailError
+
     return local
 
 
@@ -79,6 +81,7 @@ def _unicode_part(local: str) -> str:
     stable = unicodedata.normalize("NFKC", composed) == composed
     if composed.isascii() or not stable:
         raise InvalidEmailError
+
     return unicodedata.normalize("NFC", composed.lower())
 
 
@@ -91,4 +94,5 @@ def _domain(domain: str) -> str:
     # All top-level domains end in a letter; IPv4 addresses end in a digit.
     if "." not in encoded or not encoded[-1].isalpha():
         raise InvalidEmailError
+
     return encoded.lower()

@@ -111,12 +111,14 @@ class AccountAdministration:
         Raises:
             UnknownAccountError: There is no such account.
         """
-        found = await self._accounts.find_by_id(account)
-        if found is None:
-            found = await self._find_by_name(account)
-        if found is None:
+        entry = await self._accounts.find_by_id(account)
+        if entry is None:
+            entry = await self._find_by_name(account)
+
+        if entry is None:
             raise UnknownAccountError
-        return found
+
+        return entry
 
     async def list(
         self, *, search: str = "", after: str = "", limit: int = 100
@@ -252,7 +254,7 @@ class AccountAdministration:
         """Delete an account, and end its sessions; repeat it if it fails.
 
         What the application keeps about the user is its own to delete: the event
-        ``account.deleted`` tells of it.
+        ``account.deleted`` reports it.
 
         Raises:
             UnknownAccountError: There is no such account.
@@ -297,12 +299,14 @@ class AccountAdministration:
     async def _find_by_name(self, name: str) -> Account | None:
         if "@" not in name:
             return None
+
         return await self._accounts.find_by_email(normalise_email(name))
 
     async def _required(self, account_id: str) -> Account:
         account = await self._accounts.find_by_id(subject_of(account_id))
         if account is None:
             raise UnknownAccountError
+
         return account
 
     async def _end_all(self, account_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Does work after the answer: sends messages that nobody waits for.
+"""Does work after the answer: sends messages that no caller waits for.
 
 Whether a job succeeds changes no answer; a failure is logged, without its words.
 Needs asyncio.
@@ -21,7 +21,7 @@ _logger = package_logger(__name__)
 
 @dataclass(slots=True)
 class _Room:
-    """The jobs of one event loop; a task that nobody holds may be collected."""
+    """The jobs of one event loop; a task without a reference may be collected."""
 
     places: asyncio.Semaphore
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -91,6 +91,7 @@ class Outbox:
 
         for other in [other for other in self._rooms if other.is_closed()]:
             del self._rooms[other]
+
         places = asyncio.Semaphore(self._max_sending)
         room = self._rooms[loop] = _Room(places)
         return room

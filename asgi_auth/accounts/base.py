@@ -89,7 +89,7 @@ class AccountStore(Protocol):
 
         Raises:
             DuplicateAccountError: The address or the id is taken. Of many calls at
-                once, exactly one is not told so.
+                once, exactly one succeeds.
         """
         ...
 
@@ -113,7 +113,7 @@ class AccountTokens(Protocol):
 
     @property
     def events(self) -> Events:
-        """Whom to tell what happened."""
+        """Who gets the events."""
         ...
 
     def mint(

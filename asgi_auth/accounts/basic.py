@@ -1,7 +1,7 @@
 """Recognise users by name and password in every request: HTTP Basic (RFC 7617).
 
 For machines and small tools: each request costs a password hash, so put a rate limit
-before it. It issues nothing, and remembers nobody.
+before it. It issues nothing, and keeps no sessions.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class BasicBackend(Generic[User]):
         return self._principal(user, credential)
 
     def claims(self, credential: Credential) -> bool:
-        """Tell by its scheme whether the credential would be a name and a password."""
+        """Say by its scheme whether the credential would be a name and a password."""
         return credential.scheme == "basic"
 
     async def _renew(self, principal: Principal) -> tuple[Principal, float]:

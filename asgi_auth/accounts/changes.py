@@ -1,6 +1,6 @@
 """Checks the password of an account, and changes accounts without losing a change.
 
-It never tells an unknown account from a wrong password, neither by word nor by time.
+An unknown account and a wrong password look the same, in the answer and in its time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Matches = Callable[[Account, str], Awaitable[PasswordMatch]]
 
 _logger = package_logger(__name__)
 
-# Each failed try means that somebody else's change went through.
+# Each failed try means that another change of the account went through.
 _TRIES = 4
 
 _GONE = "the token is about an account that is gone"
@@ -88,10 +88,13 @@ class AccountChanges:
         match = await self._matches(account, password)
         if account.disabled:
             raise AccountDisabledError
+
         if self._require_verified and account.verified_at is None:
             raise EmailNotVerifiedError
+
         if match.replacement is None:
             return account
+
         return await self._upgrade(account, match.replacement)
 
     async def admit(self, email_token: EmailToken) -> Account:
@@ -103,6 +106,7 @@ class AccountChanges:
         account = await self._accounts.find_by_id(email_token.account_id)
         if account is None:
             raise InvalidTokenError(_GONE)
+
         email_token.admit(account)
         return account
 
@@ -156,6 +160,7 @@ class AccountChanges:
             if account.email != email_token.email:
                 msg = "the token is about another address"
                 raise InvalidTokenError(msg)
+
             return replace(account, verified_at=self._verified_at(account))
 
         return await self._redeem(email_token, edit)
@@ -186,6 +191,7 @@ class AccountChanges:
         def edit(present: Account) -> Account:
             if present.password_hash != account.password_hash:
                 raise StaleAccountError
+
             return replace(present, password_hash=password_hash)
 
         async with self.sessions_ended(account.id, keep=keep):
@@ -251,9 +257,11 @@ class AccountChanges:
             account = await self._accounts.find_by_id(account_id)
             if account is None:
                 raise UnknownAccountError
+
             edited = edit(account)
             with suppress(StaleAccountError):
                 return await self._accounts.update(edited)
+
         raise StaleAccountError
 
     def _verified_at(self, account: Account) -> float:

@@ -95,6 +95,7 @@ def since(moment: float | None, kind: Any) -> Any:
     """
     if kind.python_type is bool:
         return moment is not None
+
     if moment is None or kind.python_type is not datetime:
         return moment
 
@@ -113,7 +114,9 @@ def time_of(user: object, name: str | None) -> float | None:
     value: Any = None if name is None else getattr(user, name)
     if value is None or value is False:
         return None
+
     if isinstance(value, datetime):
         # Without a zone it is what UTC's clock says.
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+
     return 0.0 if value is True else float(value)

@@ -33,5 +33,6 @@ class ConsoleSender:
         lines = [f"To: {account.email}", f"Subject: {subject}"]
         if token is not None:
             lines.append(f"Token ({kind}): {token}")
+
         stream.write("\n".join(lines) + "\n\n")
         stream.flush()

@@ -144,4 +144,5 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         msg = "the token lacks a claim that its kind must have"
         raise InvalidTokenError(msg)
+
     return value

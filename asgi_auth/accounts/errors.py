@@ -9,8 +9,8 @@
     ├── DuplicateAccountError      409  another account has this address or name
     ├── StaleAccountError          409  the account was changed in between
     └── AuthorizationError
-        ├── AccountDisabledError   403  told only after the right password
-        └── EmailNotVerifiedError  403  told only after the right password
+        ├── AccountDisabledError   403  only after the right password
+        └── EmailNotVerifiedError  403  only after the right password
 """
 
 from __future__ import annotations

@@ -148,14 +148,14 @@ class ManagedAccounts(AccountService, Generic[User]):
             raise InvalidUsernameError
 
         address = self._normalise(email) if email else ""
-        made = await self._make(
+        user = await self._make(
             address, password, username, roles=roles, scopes=scopes, data=data
         )
         try:
-            account = await self._accounts.add(made)
+            account = await self._accounts.add(user)
         except DuplicateAccountError:
             # Names are seen by everybody; whose an address is, by its owner only.
-            if not (self.require_verified and await self._is_address_taken(made)):
+            if not (self.require_verified and await self._is_address_taken(user)):
                 raise
 
             make_token = self._email_tokens.for_reset
@@ -165,6 +165,7 @@ class ManagedAccounts(AccountService, Generic[User]):
         if address:
             make_token = self._email_tokens.for_verification
             self._postman.write_to_owner("verify", address, make_token)
+
         return None if self.require_verified else account
 
     async def authenticate(self, email: str, password: str) -> Account:
@@ -187,8 +188,10 @@ class ManagedAccounts(AccountService, Generic[User]):
         await self._check_id(user, account)
         if account.disabled:
             raise AccountDisabledError
+
         if self.require_verified and account.verified_at is None:
             raise EmailNotVerifiedError
+
         return account
 
     async def confirm_password(self, account_id: str, password: str) -> Account:
@@ -246,6 +249,7 @@ class ManagedAccounts(AccountService, Generic[User]):
     async def _matches(self, account: Account, password: str) -> PasswordMatch:
         if not await self._manager.verify_password(_login_of(account), password):
             raise InvalidCredentialsError
+
         return PasswordMatch()
 
 

@@ -51,7 +51,7 @@ class ManagedStore(Generic[User]):
 
         manager = type(self._manager)
         if manager.get_user_by_login is AuthManager.get_user_by_login:
-            # It is shown somewhere, and nobody is found by it.
+            # It is shown in places, but no user is looked up by it.
             account = replace(account, username=None)
 
         return replace(account, user=user, version=_version_of(account))

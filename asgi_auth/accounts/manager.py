@@ -66,7 +66,7 @@ class AuthManager(ABC, Generic[User]):
     id_type: type[Any] = str
 
     def __new__(cls, *_arguments: Any, **_options: Any) -> Self:
-        """Refuse a class that finds nobody."""
+        """Refuse a class that cannot find users."""
         if (
             cls.get_user_by_email is AuthManager.get_user_by_email
             and cls.get_user_by_login is AuthManager.get_user_by_login
@@ -99,7 +99,7 @@ class AuthManager(ABC, Generic[User]):
     async def get_user_by_subject(self, subject: str) -> User | None:
         """Return the user that a token is about, or ``None``.
 
-        A subject is the text of an id; another spelling of it is nobody's.
+        A subject is the text of an id; another spelling of it has no user.
         """
         try:
             user_id = self.id_type(subject)
@@ -135,8 +135,8 @@ class AuthManager(ABC, Generic[User]):
         :meth:`PasswordHasher.verify` does: on the event loop, everybody waits.
         """
         user = await self.get_user_by_login(login)
-        known = user if is_user(user) else None
-        stored = None if known is None else self.stored_hash(known)
+        own_user = user if is_user(user) else None
+        stored = None if own_user is None else self.stored_hash(own_user)
         try:
             match = await self.hasher.verify(password, stored)
         except InvalidCredentialsError:
@@ -144,6 +144,7 @@ class AuthManager(ABC, Generic[User]):
 
         if stored is not None and match.replacement is not None:
             await self._upgrade(login, stored, match.replacement)
+
         return True
 
     async def _upgrade(self, login: str, stored: str, password_hash: str) -> None:
@@ -204,6 +205,7 @@ class AuthManager(ABC, Generic[User]):
             # As verify_password looks a known user up once more.
             if _is_plain(login):
                 await self.get_user_by_login(login)
+
             await self.hasher.verify_dummy(password)
             return None
 
@@ -211,10 +213,11 @@ class AuthManager(ABC, Generic[User]):
             right = await self.verify_password(login, password)
         except InvalidCredentialsError:
             return None
+
         # Its hash may have been replaced just now.
         return await self.get_user_by_login(login) if right else None
 
 
 def _is_plain(login: str) -> bool:
-    """Tell whether drivers take the text: PostgreSQL, for one, has no NUL."""
+    """Say whether drivers take the text: PostgreSQL, for one, has no NUL."""
     return len(login) <= _LONGEST_LOGIN and login.isprintable()

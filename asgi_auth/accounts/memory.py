@@ -57,6 +57,7 @@ class MemoryAccounts:
         old = self._by_id.get(account.id)
         if old is None or old.version != account.version:
             raise StaleAccountError
+
         if self._ids.get(account.email, account.id) != account.id:
             raise DuplicateAccountError
 

@@ -82,8 +82,10 @@ class Postman:
             account = await self._accounts.find_by_email(address)
             if account is None or account.disabled:
                 return
+
             if only_unverified and account.verified_at is not None:
                 return
+
             await send(kind, account, make_token(account))
 
         self._outbox.put(job)

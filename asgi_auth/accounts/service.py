@@ -40,8 +40,8 @@ class AccountService(AccountAdministration):
         policy: Says which new passwords are good enough.
         send_message: Sends mail; it runs after the answer, and may be slow or fail.
         require_verified:
-            Log-ins need a verified address, and registering does not tell whether an
-            account exists. Without it, registering has to tell.
+            Log-ins need a verified address, and registering does not reveal whether an
+            account exists. Without it, registering has to.
         verify_ttl: Seconds that an address may be confirmed.
         reset_ttl: Seconds that a password may be reset, 900 at most.
         unicode_local: Accept other letters than ASCII before the @-sign.
@@ -144,6 +144,7 @@ class AccountService(AccountAdministration):
         except DuplicateAccountError:
             if not self._require_verified:
                 raise
+
             # Which of the two it is shows where no answer waits for it.
             self._postman.write_about_registration(
                 address,
@@ -205,6 +206,7 @@ class AccountService(AccountAdministration):
             account = None
         else:
             account = await self._accounts.find_by_email(address)
+
         return await self._changes.confirm(account, password)
 
     async def confirm_password(self, account_id: str, password: str) -> Account:
@@ -309,6 +311,7 @@ class AccountService(AccountAdministration):
         account = await self._changes.change_email(email_token)
         if before is not None:
             self._postman.write("email_changed", before)
+
         return account
 
     def _normalise(self, email: str) -> str:

@@ -101,6 +101,7 @@ class SMTPSender:
         message["Auto-Submitted"] = "auto-generated"
         if token is not None:
             words += "\n\n" + self._links[kind].replace("{token}", token)
+
         message.set_content(words + "\n")
         await self._server.send(message)
 

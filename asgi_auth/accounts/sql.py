@@ -99,6 +99,7 @@ class SQLAccounts:
         )
         if not rows:
             raise StaleAccountError
+
         return stored
 
     async def page(self, *, search: str, after: str, limit: int) -> Sequence[Account]:
@@ -125,6 +126,7 @@ class SQLAccounts:
         # PostgreSQL has neither NUL nor surrogates, so no account has them either.
         if not value.isprintable():
             return None
+
         statement = sa.select(self._table).where(column == value)
         rows = await self._database.fetch(statement)
         return _account_of(rows[0]) if rows else None
@@ -132,6 +134,7 @@ class SQLAccounts:
     async def _write(self, statement: Any) -> Any:
         with suppress(sa.exc.IntegrityError):
             return await self._database.fetch(statement, write=True)
+
         # Out here: what the driver says quotes the address.
         raise DuplicateAccountError
 
@@ -173,4 +176,5 @@ def _account_of(row: Any) -> Account:
     fields = dict(row._mapping)  # noqa: SLF001  # documented, in spite of its name
     for name in ("roles", "scopes", "data"):
         fields[name] = json.loads(fields[name])
+
     return Account(**fields)

@@ -140,15 +140,19 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         Nothing else is written: somebody may be changing that at the same time.
 
         Raises:
-            StaleAccountError: Somebody else was faster.
+            StaleAccountError: Another change was faster.
             DuplicateAccountError: The address is taken.
         """
         model, user_id = self._model, getattr(user, self._columns.id)
         changed = self._changed_by(user, account)
-        known = [self._columns.password, self._columns.email, self._columns.active]
+        own_columns = [
+            self._columns.password,
+            self._columns.email,
+            self._columns.active,
+        ]
         same = [
             getattr(model, name).is_not_distinct_from(getattr(user, name))
-            for name in known
+            for name in own_columns
             if name is not None
         ]
         statement = (
@@ -207,12 +211,12 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
 
         names = (self._columns.email, self._columns.username)
         if search:
-            found = [
+            conditions = [
                 getattr(self._model, name).icontains(search, autoescape=True)
                 for name in names
                 if name is not None
             ]
-            statement = statement.where(sa.or_(*found))
+            statement = statement.where(sa.or_(*conditions))
 
         return await self._all(statement)
 
@@ -286,7 +290,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             )
             raise ConfigurationError(msg)
 
-        said = {
+        values = {
             columns.email: account.email or None,
             columns.username: account.username,
             columns.password: account.password_hash,
@@ -299,8 +303,9 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         if not self._fits(columns.username, account.username):
             raise InvalidUsernameError
         if columns.username is not None and account.username is None:
-            del said[columns.username]
-        return {name: value for name, value in said.items() if name} | flags
+            del values[columns.username]
+
+        return {name: value for name, value in values.items() if name} | flags
 
     def _fits(self, name: str | None, text: str | None) -> bool:
         return name is None or fits(text, self._mapped[name].type)
@@ -312,9 +317,9 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
 
     def _data_of(self, account: Account) -> dict[str, Any]:
         """Return the further fields of a registration; none of them is a right."""
-        kept = set(self._columns.names())
+        own_names = set(self._columns.names())
         for name in account.data:
-            if name in kept or name not in self._mapped:
+            if name in own_names or name not in self._mapped:
                 msg = f"{self._model.__name__} takes no {name!r} from a registration."
                 raise ConfigurationError(msg)
 
@@ -346,4 +351,5 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             fault = session_fault(error)
             if fault is None:
                 raise
+
             raise fault from error

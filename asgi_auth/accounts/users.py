@@ -61,7 +61,7 @@ def account_of_user(user: Any) -> Account:
 def is_username(text: str) -> bool:
     """Return whether a text can be a user name.
 
-    None looks like an address, which may be somebody else's; and none has another form
+    None looks like an address, which may be another user's; and none has another form
     that looks the same (NFKC).
     """
     return (

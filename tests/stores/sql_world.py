@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from asgi_auth.stores import NewSession
+
 ISSUER = "https://issuer.example"
 IDLE = {"idle_ttl": 600.0, "grace": 30.0}
 
