@@ -1,6 +1,6 @@
 """What an issuer has said of a token, for as long as it is believed.
 
-It asks nobody.
+It sends no requests.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ class Answer(Entry):
         self._until = min(until, token.expires_at)
 
     def holds(self, now: float) -> bool:
-        """Tell whether it is still believed."""
+        """Say whether it is still valid."""
         return self._asked_at <= now < self._until

@@ -37,37 +37,37 @@ class Confirmations:
 
     __slots__ = ("_all", "_items", "required")
 
-    def __init__(self, given: Sequence[Confirmation]) -> None:
-        by_member = {each.member: each for each in given}
-        if len(by_member) != len(given):
+    def __init__(self, confirmations: Sequence[Confirmation]) -> None:
+        by_member = {each.member: each for each in confirmations}
+        if len(by_member) != len(confirmations):
             msg = "Two confirmations are for the same member of cnf."
             raise ConfigurationError(msg)
 
         self._items = tuple(by_member.items())
-        self.required = any(each.required for each in given)
+        self.required = any(each.required for each in confirmations)
         # A bearer token may or may not be bound; one of another scheme must be.
-        schemes = [each.scheme.lower().replace(_BEARER, "") for each in given]
-        self._all = tuple(zip(given, schemes, strict=True))
+        schemes = [each.scheme.lower().replace(_BEARER, "") for each in confirmations]
+        self._all = tuple(zip(confirmations, schemes, strict=True))
 
     def __bool__(self) -> bool:
-        """Tell whether there is any."""
+        """Say whether there is any."""
         return bool(self._items)
 
-    def sources(self, given: Sequence[Source]) -> tuple[Source, ...]:
-        """Return *given*, and where bound tokens may come from besides."""
-        headers = [source for source in given if isinstance(source, BearerHeader)]
-        ways = {source.way for source in given}
+    def sources(self, ways_in: Sequence[Source]) -> tuple[Source, ...]:
+        """Return *ways_in*, and where bound tokens may come from besides."""
+        headers = [source for source in ways_in if isinstance(source, BearerHeader)]
+        ways = {source.way for source in ways_in}
         longest = max([MAX_TOKEN, *(source.max_token for source in headers)])
         more = [BearerHeader(each.scheme, longest) for each, _ in self._all]
-        return (*given, *(source for source in more if source.way not in ways))
+        return (*ways_in, *(source for source in more if source.way not in ways))
 
     def challenges(self, bearer: Challenge) -> tuple[Challenge, ...]:
-        """Return what a refusal tells the client to send, each scheme once."""
-        known = {} if self.required else {bearer.scheme.lower(): bearer}
+        """Return the challenges of a refusal, each scheme once."""
+        by_scheme = {} if self.required else {bearer.scheme.lower(): bearer}
         for each, _ in self._all:
-            known.setdefault(each.scheme.lower(), each.challenge(bearer))
+            by_scheme.setdefault(each.scheme.lower(), each.challenge(bearer))
 
-        return tuple(known.values())
+        return tuple(by_scheme.values())
 
     def lane(self, confirmed: Recognise, plain: Recognise) -> Recognise:
         """Return what recognises bearer tokens without waiting.
@@ -110,7 +110,7 @@ class Confirmations:
         """Pass a caller who has every key that the token is bound to.
 
         Raises:
-            InvalidTokenError: It is bound to something that nobody checks, or is not
+            InvalidTokenError: It is bound to something that is not checked, or is not
                 bound where it must be.
             AuthError: The caller does not have the key, or that cannot be known.
         """
@@ -131,12 +131,12 @@ class Confirmations:
     def _of(self, confirmation: object) -> Sequence[Confirmation]:
         """Return who checks what a token is bound to, if that is all of it."""
         members = confirmation if isinstance(confirmation, dict) else {}
-        known = [each for member, each in self._items if member in members]
-        if not known or len(known) != len(members):
+        bindings = [each for member, each in self._items if member in members]
+        if not bindings or len(bindings) != len(members):
             msg = "the token is bound in a way (cnf) that nobody checks here"
             raise InvalidTokenError(msg)
 
-        return known
+        return bindings
 
 
 async def _check_all(

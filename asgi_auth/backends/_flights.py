@@ -56,7 +56,7 @@ class Flights(Generic[T]):
             slots = self._known if known else self._unknown
             flight = self._fly(slots, work)
             task = self._tasks[key] = asyncio.get_running_loop().create_task(flight)
-            task.add_done_callback(lambda done: self._land(key, done))
+            task.add_done_callback(lambda ended_task: self._land(key, ended_task))
 
         # Who is cancelled leaves alone: others wait for the same answer.
         return await asyncio.shield(task)
@@ -75,14 +75,14 @@ class Flights(Generic[T]):
         finally:
             slots.release()
 
-    def _land(self, key: bytes, done: asyncio.Task[T]) -> None:
+    def _land(self, key: bytes, ended_task: asyncio.Task[T]) -> None:
         self._tasks.pop(key, None)
-        if not done.cancelled():
-            done.exception()  # Read, so that nothing warns where no one waited.
+        if not ended_task.cancelled():
+            ended_task.exception()  # Read, so that nothing warns where no one waited.
 
 
 class _Slots:
-    """Room for so many at once; of those who wait, the newest comes next."""
+    """Slots for so many at once; of those who wait, the newest comes next."""
 
     __slots__ = ("_free", "_waiting")
 
@@ -112,6 +112,7 @@ class _Slots:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.release()
+
             raise
         finally:
             timer.cancel()

@@ -1,4 +1,4 @@
-"""Tell the operator why tokens of an issuer are refused; the caller learns less.
+"""Log for the operator why tokens of an issuer are refused; the caller learns less.
 
 It names no token: only what a good signature vouches for, and what the settings say.
 """

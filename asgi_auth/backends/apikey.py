@@ -41,7 +41,7 @@ class APIKeyBackend:
             them beside tokens; any number of these.
         issuer: What ``principal.issuer`` says.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
-        challenge: What a refusal tells the client to send.
+        challenge: What a refusal asks the client to send.
 
     Raises:
         ConfigurationError: There is no source, or one that is no header.
@@ -100,7 +100,7 @@ class APIKeyBackend:
         return True
 
     def claims(self, credential: Credential) -> bool:
-        """Tell by scheme and prefix whether the credential would be one of ours."""
+        """Say by scheme and prefix whether the credential would be one of ours."""
         ours = credential.scheme in self._schemes and credential.source == "header"
         return ours and credential.token.startswith(self._prefix)
 

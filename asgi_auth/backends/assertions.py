@@ -94,7 +94,7 @@ def alb(
     """Trust an Application Load Balancer of AWS that logs users in.
 
     Its tokens have no audience: their header names the load balancer that has signed
-    them. Without that anybody's load balancer would do, since all share their keys.
+    them. Without that any load balancer of AWS would do, since all share their keys.
 
     Args:
         arn: Of the load balancer.
@@ -108,8 +108,8 @@ def alb(
         ConfigurationError: The ARN is not that of a load balancer, or where its keys
             are is not known.
     """
-    found = _ARN.fullmatch(arn)
-    if found is None:
+    match = _ARN.fullmatch(arn)
+    if match is None:
         msg = "alb() needs the ARN of a load balancer: arn:aws:elasticloadbalancing:…"
         raise ConfigurationError(msg)
 
@@ -124,12 +124,12 @@ def alb(
         "form": form,
     }
     if "keys" not in options:
-        url = _ALB_KEYS.get(found["partition"])
+        url = _ALB_KEYS.get(match["partition"])
         if url is None:
-            msg = f"alb() needs keys=PEMClient(url): AWS is {found['partition']} there."
+            msg = f"alb() needs keys=PEMClient(url): AWS is {match['partition']} there."
             raise ConfigurationError(msg)
 
-        url = url.format(region=found["region"])
+        url = url.format(region=match["region"])
         defaults["keys"] = PEMClient(url, fetch=options.get("fetch"))
 
     return TrustedIssuer(issuer, audience=None, **{**defaults, **options})

@@ -1,6 +1,6 @@
 """Ask several backends in turn.
 
-The first that claims a credential decides; nobody else is asked after it, so that a
+The first that claims a credential decides; no other is asked after it, so that a
 forged token cannot look for a more lenient judge.
 """
 
@@ -107,7 +107,7 @@ class BackendChain:
     def recognise(self, token: bytes, source: str) -> Principal | None:
         """Return what a backend knows of a bearer token without waiting.
 
-        Only of one in the Authorization header can it be told whose it may be.
+        Only a token in the Authorization header shows which backend it belongs to.
 
         Raises:
             AuthError: The backend that claims the token finds it bad.
@@ -117,7 +117,7 @@ class BackendChain:
             if not member.is_concerned(credential):
                 continue
 
-            # Who must be waited for comes in turn: nobody is asked before it.
+            # A backend that must be waited for keeps its turn: none is asked before it.
             if member.recognise is None:
                 return None
 
@@ -134,11 +134,11 @@ class BackendChain:
 
     async def ready(self) -> bool:
         """Report whether all backends are ready that can say so."""
-        asked = filter(None, map(ready_of, self.backends))
-        return all([await ready() for ready in asked])
+        probes = filter(None, map(ready_of, self.backends))
+        return all([await ready() for ready in probes])
 
     def claims(self, credential: Credential) -> bool:
-        """Tell whether the credential would be one of a member's."""
+        """Say whether the credential would be one of a member's."""
         return any(
             member.is_concerned(credential)
             and member.claims is not None
@@ -161,7 +161,7 @@ class _Member(NamedTuple):
     Attributes:
         backend: As it was given.
         ways: Of its sources.
-        claims: Tells its credentials by their shape; ``None``: all are its own.
+        claims: Recognises its credentials by their shape; ``None``: all are its own.
         recognise: Its quicker way, if it has one.
         is_always_asked: It looks at the whole scope.
     """
@@ -191,14 +191,14 @@ class _Member(NamedTuple):
         return cls(backend, ways, claims, lane_of(backend), always)
 
     def is_concerned(self, credential: Credential | None) -> bool:
-        """Tell whether *credential* came in a way that this backend has asked for."""
+        """Say whether *credential* came in a way that this backend has asked for."""
         if credential is None or credential.source == "message":
             return True
 
         return self.is_always_asked or credential.way in self.ways
 
     def has_claimed(self, credential: Credential | None) -> bool:
-        """Tell whether what is wrong with *credential* is for this one to say."""
+        """Say whether what is wrong with *credential* is for this one to say."""
         if self.claims is None or credential is None:
             return True
 

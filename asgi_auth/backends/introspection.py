@@ -89,7 +89,7 @@ class IntrospectionBackend:
         timeout: Seconds until an answer must be complete.
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
-        challenge: What a refusal tells the client to send.
+        challenge: What a refusal asks the client to send.
         confirmations: See to it that who sends a token bound to a key has that key, for
             instance :class:`~asgi_auth.dpop.DPoP`. Without any such tokens are refused.
         clock: Returns Unix seconds.
@@ -191,7 +191,7 @@ class IntrospectionBackend:
             raise InvalidTokenError(msg)
 
         source, confirmations = credential.source, self._confirmations
-        token = self._known(credential.token) if confirmations else None
+        token = self._cached_token(credential.token) if confirmations else None
         if token is None:
             with self._notes:
                 token = await self._ask_once(credential.token)
@@ -208,24 +208,24 @@ class IntrospectionBackend:
         return self._recall(token, source)
 
     def claims(self, credential: Credential) -> bool:
-        """Tell an opaque token by its shape: it is no compact JWS."""
+        """Say whether a token is opaque, by its shape: it is no compact JWS."""
         return peek(credential.token) is None
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
         await self._remote.aclose()
 
-    def _known(self, token: bytes) -> VerifiedToken | None:
-        known = self._cache.get(sha256(token).digest())
-        return known.token if known and known.holds(self._clock()) else None
+    def _cached_token(self, token: bytes) -> VerifiedToken | None:
+        answer = self._cache.get(sha256(token).digest())
+        return answer.token if answer and answer.holds(self._clock()) else None
 
     def _plain(self, token: bytes, source: str) -> Principal | None:
-        known = self._known(token)
-        return None if known is None else known.principal(source, self.name)
+        verified = self._cached_token(token)
+        return None if verified is None else verified.principal(source, self.name)
 
     def _confirmed(self, token: bytes, source: str) -> Principal | None:
-        known = self._known(token)
-        return None if known is None else known.confirmed(source, self.name)
+        verified = self._cached_token(token)
+        return None if verified is None else verified.confirmed(source, self.name)
 
     async def _ask_once(self, token: bytes) -> VerifiedToken:
         digest = sha256(token).digest()
@@ -240,29 +240,29 @@ class IntrospectionBackend:
         )
 
     async def _ask(self, token: bytes, digest: bytes) -> VerifiedToken:
-        said = await self._answer(token)
-        if said.get("active") is False:
+        response = await self._answer(token)
+        if response.get("active") is False:
             error = InvalidTokenError(_NOT_ACTIVE)
             self._remember_refusal(digest, error)
             raise error
 
-        if said.get("active") is not True:
+        if response.get("active") is not True:
             raise self._puzzled(_NO_VERDICT)
 
         now = self._clock()
         try:
-            claims = self._claim_mapping.translate(self._completed(said, now))
+            claims = self._claim_mapping.translate(self._completed(response, now))
             claims = without_marks(claims, self._claim_mapping.says)
             window = self._rules.check(claims, now)
         except InvalidTokenError as error:
             self._remember_refusal(digest, error)
             raise
 
-        kind = kind_of(said, ignore_confirmation=self._ignore_confirmation)
-        verified = kind(claims, window, said, validity=self._validity)
+        kind = kind_of(response, ignore_confirmation=self._ignore_confirmation)
+        verified = kind(claims, window, response, validity=self._validity)
         if self._ttl > 0:
-            known = Answer(verified, now, now + self._ttl)
-            self._cache.put(digest, known, length=0)
+            answer = Answer(verified, now, now + self._ttl)
+            self._cache.put(digest, answer, length=0)
 
         return verified
 
@@ -293,18 +293,18 @@ class IntrospectionBackend:
             raise self._puzzled(fault)
 
         try:
-            said = parse_object(answer.body)
+            response = parse_object(answer.body)
         except ValueError:
             raise self._puzzled(_NO_JSON) from None
 
         self._outage.up()
-        return said
+        return response
 
-    def _completed(self, said: FrozenDict, now: float) -> FrozenDict:
+    def _completed(self, response: FrozenDict, now: float) -> FrozenDict:
         """Add what may be left out (RFC 7662, section 2.2), and is known otherwise."""
-        claims = dict(said)
+        claims = dict(response)
         if self._subject != "sub":
-            claims["sub"] = as_text(said.get(self._subject))
+            claims["sub"] = as_text(response.get(self._subject))
 
         for name, value in (("iss", self._rules.issuer), ("exp", now + _UNSAID)):
             if is_empty(claims.get(name)):

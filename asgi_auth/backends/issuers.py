@@ -31,7 +31,7 @@ class IssuersBackend:
         trusted: At least one, each with an ``iss`` of its own.
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
-        challenge: What a refusal tells the client to send.
+        challenge: What a refusal asks the client to send.
         confirmations: See to it that who sends a token bound to a key has that key, for
             instance :class:`~asgi_auth.dpop.DPoP`. Without any such tokens are refused.
 
@@ -133,7 +133,7 @@ class IssuersBackend:
         return None
 
     def claims(self, credential: Credential) -> bool:
-        """Tell by its mere shape whether the token would be one of ours."""
+        """Say by its shape alone whether the token would be one of ours."""
         return self._issuer_of(credential) is not None
 
     def verifier_for(self, issuer: str | None) -> TokenVerifier | None:
@@ -164,20 +164,20 @@ class IssuersBackend:
             await issuer.warm_up()
 
     def _issuer_of(self, credential: Credential) -> TrustedIssuer | None:
-        seen = peek(credential.token)
-        if seen is None:
+        parts = peek(credential.token)
+        if parts is None:
             return None
 
-        named = seen[1].get("iss")
-        if not isinstance(named, str) and "iss" in seen[1]:
+        named = parts[1].get("iss")
+        if not isinstance(named, str) and "iss" in parts[1]:
             return None
 
         return self._trusted.get(named)
 
     def _note_slash(self, credential: Credential) -> None:
         """Look whether an issuer would be known but for a slash at its end."""
-        seen = peek(credential.token)
-        named = None if seen is None else seen[1].get("iss")
+        parts = peek(credential.token)
+        named = None if parts is None else parts[1].get("iss")
         if isinstance(named, str):
             bare = named.removesuffix("/")
             near = self._trusted.get(bare) or self._trusted.get(f"{bare}/")

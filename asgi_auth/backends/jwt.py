@@ -27,7 +27,7 @@ __all__ = ["HasVerifier", "JWTBackend"]
 
 
 class HasVerifier(Protocol):
-    """What a token service offers to this room."""
+    """What a token service offers to this module."""
 
     @property
     def verifier(self) -> TokenVerifier:
@@ -39,15 +39,15 @@ class JWTBackend:
     """Knows callers by the access tokens of one issuer.
 
     Args:
-        tokens: The service that issues them, or a verifier for somebody else's.
+        tokens: The service that issues them, or a verifier for another issuer's.
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
-        challenge: What a refusal tells the client to send.
+        challenge: What a refusal asks the client to send.
         confirmations: See to it that who sends a token bound to a key has that key, for
             instance :class:`~asgi_auth.dpop.DPoP`. Without any such tokens are refused.
 
     Raises:
-        ConfigurationError: There is no source, or nobody who knows its tickets.
+        ConfigurationError: There is no source, or no service that knows its tickets.
     """
 
     __slots__ = (
@@ -152,15 +152,15 @@ class JWTBackend:
         return principal
 
     def claims(self, credential: Credential) -> bool:
-        """Tell by its mere shape whether the token would be one of ours.
+        """Say by its shape alone whether the token would be one of ours.
 
         That is a compact JWS with our ``iss``; where ours have none, with our ``kid``.
         """
-        seen = peek(credential.token)
-        if seen is None:
+        parts = peek(credential.token)
+        if parts is None:
             return False
 
-        header, payload = seen
+        header, payload = parts
         if self._verifier.issuer is not None or "iss" in payload:
             return payload.get("iss") == self._verifier.issuer
 

@@ -119,8 +119,8 @@ def entra(
     issuer = template.replace("{tenantid}", tenant)
 
     async def locate() -> str:
-        found = await discover(issuer, fetch=fetch, at=at, aliases=(template,))
-        return found.jwks_uri
+        metadata = await discover(issuer, fetch=fetch, at=at, aliases=(template,))
+        return metadata.jwks_uri
 
     # A key may be that of another tenant, and says so.
     client = JWKSClient(
@@ -143,12 +143,12 @@ def cognito(
     Raises:
         ConfigurationError: That is no id of a pool.
     """
-    found = _POOL.fullmatch(pool)
-    if found is None:
+    match = _POOL.fullmatch(pool)
+    if match is None:
         msg = "cognito() needs the id of a user pool, like eu-central-1_AbCdEfGhI."
         raise ConfigurationError(msg)
 
-    issuer = f"https://cognito-idp.{found[1]}.amazonaws.com/{pool}"
+    issuer = f"https://cognito-idp.{match[1]}.amazonaws.com/{pool}"
     defaults = {
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "algorithms": _RS256,

@@ -46,7 +46,7 @@ Translate = Callable[[FrozenDict], FrozenDict]
 
 
 class TrustedIssuer:
-    """Verifies the access tokens of somebody else.
+    """Verifies the access tokens of another issuer.
 
     With neither *jwks_uri* nor *keys*, the issuer's metadata say where its keys are
     (:func:`~asgi_auth.backends.discovery.discover`), at the first token.
@@ -131,7 +131,7 @@ class TrustedIssuer:
         if isinstance(keys, KeySet):
             self._verifier = self._make_verifier(keys)
         else:
-            # In vain, so that a bad option is told of here and not in a request.
+            # Made and dropped: a bad option raises here, and not in a request.
             self._make_verifier(_PLACEHOLDER)
 
     async def admit(
@@ -185,6 +185,7 @@ class TrustedIssuer:
             if lane is None:
                 if self._verifier is None:
                     return None
+
                 lane = self._verifier.recaller(backend, confirmed=confirmed)
 
             return lane(token, source)
@@ -234,16 +235,16 @@ class TrustedIssuer:
         return self._verifier
 
     async def _seek(self, client: RemoteKeys, token: bytes) -> None:
-        seen = peek(token)
-        if seen is not None:
-            header = seen[0]
+        parts = peek(token)
+        if parts is not None:
+            header = parts[0]
             await client.seek(header.get("kid"), header["alg"])
 
     async def _find_keys(self) -> str:
-        found = await discover(
+        metadata = await discover(
             self.issuer or "", fetch=self._fetch, insecure_http=self._insecure_http
         )
-        return found.jwks_uri
+        return metadata.jwks_uri
 
     def _client_of(
         self, jwks_uri: str | None, keys: KeySet | RemoteKeys | None
@@ -291,7 +292,7 @@ def _check_parties(
     claim_mapping: ClaimMapping,
     form: TokenForm,
 ) -> None:
-    """Refuse what would take tokens of anybody, or for anybody."""
+    """Refuse what would accept tokens of any issuer, or for any audience."""
     has_issuer = bool(issuer) or (issuer is None and claim_mapping.subject_prefix)
     if has_issuer and (audience or (audience is None and form.header_says)):
         return
@@ -326,19 +327,19 @@ def _reader(
     """Return what reads the claims of this issuer."""
 
     def read(claims: FrozenDict) -> FrozenDict:
-        said = without_marks(claim_mapping.translate(claims), claim_mapping.says)
+        translated = without_marks(claim_mapping.translate(claims), claim_mapping.says)
         if revocations is not None:
-            _check_traces(claims, said)
+            _check_traces(claims, translated)
 
-        return said
+        return translated
 
     return read
 
 
-def _check_traces(claims: FrozenDict, said: FrozenDict) -> None:
+def _check_traces(claims: FrozenDict, translated: FrozenDict) -> None:
     """Refuse a token that no log-out could find."""
     for name in ("sid", "jti"):
-        if name not in said and not is_empty(claims.get(name)):
+        if name not in translated and not is_empty(claims.get(name)):
             msg = f"{name} has a shape that cannot be revoked"
             raise InvalidTokenError(msg)
 

@@ -33,7 +33,7 @@ def okta(
     """Trust a custom authorization server of Okta; groups count as roles.
 
     The tokens of the org server itself (``https://{domain}``) are for Okta's own APIs
-    and cannot be verified by anybody else.
+    and cannot be verified by any other service.
 
     Args:
         domain: For instance ``dev-1.okta.com``.

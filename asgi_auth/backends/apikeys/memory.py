@@ -29,8 +29,8 @@ class MemoryAPIKeys:
 
     async def list(self, subject: str) -> Sequence[APIKey]:
         """List the keys of a subject, the oldest first, ended ones included."""
-        found = [key for key in self._keys.values() if key.subject == subject]
-        return sorted(found, key=lambda key: (key.created_at, key.id))
+        keys = [key for key in self._keys.values() if key.subject == subject]
+        return sorted(keys, key=lambda key: (key.created_at, key.id))
 
     async def mark(
         self,

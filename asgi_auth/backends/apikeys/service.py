@@ -120,8 +120,8 @@ class APIKeys:
         """
         key_id, digest = read_text(self.prefix, text)
         key = await self._store.find(key_id)
-        known = _NOBODY if key is None else key.digest
-        same = constant_time_equal(digest.encode("ascii"), known.encode("ascii"))
+        expected = _NOBODY if key is None else key.digest
+        same = constant_time_equal(digest.encode("ascii"), expected.encode("ascii"))
         if key is None or not same:
             msg = "there is no such API key"
             raise InvalidTokenError(msg)

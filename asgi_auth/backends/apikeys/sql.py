@@ -146,4 +146,5 @@ def _key_of(row: Any) -> APIKey:
     fields = dict(row._mapping)  # noqa: SLF001  # documented, in spite of its name
     for name in ("scopes", "roles", "data"):
         fields[name] = json.loads(fields[name])
+
     return APIKey(**fields)

@@ -1,7 +1,7 @@
 """The text of an API key: ``prefix_id_secret``, with a checksum at the end.
 
-Nothing is looked up here. The checksum is no proof of anything: it lets typing errors
-and the finds of secret scanners be told from keys without asking a store.
+Nothing is looked up here. The checksum is no proof of anything: typing errors and
+false finds of secret scanners are recognised by it, without asking a store.
 """
 
 from __future__ import annotations
@@ -65,20 +65,20 @@ def read_text(prefix: str, text: bytes) -> KeyText:
         InvalidTokenError: It has another form, or the checksum is wrong.
     """
     try:
-        shown = text.decode("ascii")
+        key = text.decode("ascii")
     except UnicodeDecodeError:
-        shown = ""
+        key = ""
 
-    found = _FORM.fullmatch(shown.removeprefix(f"{prefix}_"))
-    if not shown.startswith(f"{prefix}_") or found is None:
+    match = _FORM.fullmatch(key.removeprefix(f"{prefix}_"))
+    if not key.startswith(f"{prefix}_") or match is None:
         msg = "the API key is malformed"
         raise InvalidTokenError(msg)
 
-    if _checksum(shown[:-_CHECKSUM]) != shown[-_CHECKSUM:]:
+    if _checksum(key[:-_CHECKSUM]) != key[-_CHECKSUM:]:
         msg = "the checksum of the API key is wrong"
         raise InvalidTokenError(msg)
 
-    return KeyText(found[1], digest_of(shown))
+    return KeyText(match[1], digest_of(key))
 
 
 def digest_of(text: str) -> str:
@@ -95,4 +95,5 @@ def _checksum(body: str) -> str:
     for _ in range(_CHECKSUM):
         number, index = divmod(number, len(_ALPHABET))
         letters = _ALPHABET[index] + letters
+
     return letters
