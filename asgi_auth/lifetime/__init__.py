@@ -1,6 +1,6 @@
 """End a WebSocket or a stream with its token or session, whatever framework runs.
 
-Nobody is identified here. Timers and revocations need asyncio; on another event loop
+No caller is identified here. Timers and revocations need asyncio; on another event loop
 each still ends at its expiry, while it is received from or sent to.
 """
 

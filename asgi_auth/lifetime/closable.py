@@ -2,7 +2,7 @@
 
 Why and when it is closed is for others to say. It needs asyncio: the app's pending
 ``receive`` is interrupted by cancelling the task that waits in it, which costs next
-to nothing as long as nobody does it.
+to nothing as long as it is not done.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class ClosableSocket:
     # With slots each message takes less time, though each socket a little more.
     __slots__ = (
         "_closer",
+        "_has_reported",
         "_interrupted",
         "_quiet",
         "_receive",
         "_receiver",
         "_send",
         "_sending",
-        "_told",
         "closed",
         "gone",
     )
@@ -78,7 +78,7 @@ class ClosableSocket:
         self._sending = 0
         self._quiet: asyncio.Event | None = None
         self._closer: asyncio.Task[None] | None = None
-        self._told = False
+        self._has_reported = False
         self.closed: SocketClosedError | None = None
         self.gone: bool = False
 
@@ -86,7 +86,7 @@ class ClosableSocket:
         """Return the next message, or the disconnect once the socket was ended.
 
         Raises:
-            SocketClosedError: That disconnect has been told already.
+            SocketClosedError: That disconnect has been reported already.
         """
         if self.closed is not None:
             return await self._disconnect()
@@ -98,7 +98,7 @@ class ClosableSocket:
         except asyncio.CancelledError:
             ours = task is not None and self._interrupted is task
             if not ours or task.uncancel() > cancels:  # type: ignore[union-attr]
-                raise  # Somebody else's, or somebody else's as well.
+                raise  # Another caller has cancelled it, alone or as well.
         else:
             if self._quiet is None:
                 if message["type"] == "websocket.disconnect":
@@ -141,7 +141,7 @@ class ClosableSocket:
         reason: str,
         farewell: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Close the socket; the first call counts, and nobody has to wait.
+        """Close the socket; the first call counts, and no caller has to wait.
 
         The server's pending ``receive`` is cancelled first, because some servers hold
         a close back while one is under way.
@@ -196,16 +196,16 @@ class ClosableSocket:
     async def _say_close(self) -> None:
         closed = self.closed
         if closed is not None:
-            said = {"code": closed.close_code, "reason": closed.reason}
-            await self._send({"type": "websocket.close", **said})
+            details = {"code": closed.close_code, "reason": closed.reason}
+            await self._send({"type": "websocket.close", **details})
 
     async def _disconnect(self) -> Message:
         closed = self.closed
-        if closed is None or self._told:
+        if closed is None or self._has_reported:
             # An app that would go on asking would never end.
             raise closed or SocketClosedError
 
         await self.finish()
-        self._told = True
-        said = {"code": closed.close_code, "reason": closed.reason}
-        return {"type": "websocket.disconnect", **said}
+        self._has_reported = True
+        details = {"code": closed.close_code, "reason": closed.reason}
+        return {"type": "websocket.disconnect", **details}

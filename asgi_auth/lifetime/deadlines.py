@@ -30,7 +30,7 @@ _MOST_NAMES = 10_000
 
 
 class Enrolled(Protocol):
-    """A socket that is told when to look."""
+    """A socket that is called when it has to look."""
 
     principal: Principal
 
@@ -52,12 +52,12 @@ def open_sockets() -> int:
 
 
 class Deadlines:
-    """Tells sockets when to look at the clock, and when at the revocations.
+    """Calls sockets when they have to look at the clock, or at the revocations.
 
     A socket comes and goes for the price of a set, which is why nothing is indexed by
     what revocations name: an entry is held against every socket instead, and entries
     that come in a flood are held against them together. While sockets come and go, the
-    timer and the listener stay; they end by themselves once nobody has come for a
+    timer and the listener stay; they end by themselves once no socket has come for a
     while. Who remembers a ledger does not keep its loop.
 
     Args:
@@ -81,7 +81,7 @@ class Deadlines:
     def __init__(self, clock: Clock, revocations: RevocationList | None) -> None:
         self._clock = clock
         self._revocations = revocations
-        # A store in this process tells directly: nothing has to be kept up.
+        # A store in this process reports directly: no feed has to be kept fresh.
         is_told = revocations is None or revocations.fresh_until == math.inf
         self._feed = None if is_told else revocations
         self._by_deadline: dict[float, set[Enrolled]] = {}
@@ -106,7 +106,7 @@ class Deadlines:
             # Sockets live long and may be idle: no request would keep it running.
             self._feed.keep_fresh()
 
-        # A timer that is overdue by the clock was set before somebody set the clock.
+        # A timer that is overdue by the clock was set before the clock was changed.
         if not now < self._wakes_at <= deadline:
             self._set_timer(deadline, now)
 
@@ -160,7 +160,7 @@ class Deadlines:
         if len(self._named) < _MOST_NAMES:
             self._named.update(entry.value for entry in entries)
         else:
-            self._named.add("")  # In a flood everybody looks: that costs no memory.
+            self._named.add("")  # In a flood all look: that costs no memory.
 
     def _tell(self) -> None:
         """Let look who is named; then rest, so that a flood leaves time for others."""
@@ -184,12 +184,12 @@ class Deadlines:
 
 
 def _subscribe(revocations: RevocationList, deadlines: Deadlines) -> Callable[[], None]:
-    """Let *ledger* hear of revocations for as long as somebody else remembers it."""
-    known, loop = ref(deadlines), ref(asyncio.get_running_loop())
+    """Let *deadlines* hear of revocations for as long as other objects refer to it."""
+    deadlines_ref, loop = ref(deadlines), ref(asyncio.get_running_loop())
 
     def hear(entries: Sequence[Revocation]) -> None:
         # It may come from another thread, and after the end of the loop.
-        listener, running = known(), loop()
+        listener, running = deadlines_ref(), loop()
         if listener is None or running is None or running.is_closed():
             stop()
             return

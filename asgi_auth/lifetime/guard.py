@@ -1,6 +1,7 @@
 """Put every WebSocket of a known caller under a lifetime.
 
-The middleware calls this in place of the app. Sockets of nobody may become somebody's.
+The middleware calls this in place of the app. An anonymous socket may get
+a caller later.
 """
 
 from __future__ import annotations

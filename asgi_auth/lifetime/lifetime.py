@@ -105,7 +105,7 @@ class Lifetime(OfThisProcess):
 
         # Afterwards, so that nothing is missed in between.
         if validity.revocations is not None and validity.revocations.version:
-            self.look()  # Else nothing was ever revoked.
+            self.look()  # Otherwise nothing was ever revoked.
 
     def stop(self) -> None:
         """Leave nothing behind."""
@@ -120,7 +120,7 @@ class Lifetime(OfThisProcess):
         self.socket.end(close_code(error), error.code, lambda: refuse(error))
 
     def is_over(self) -> bool:
-        """Tell whether it has ended already, by itself or from outside."""
+        """Say whether it has ended already, by itself or from outside."""
         return self.socket.closed is not None or self.socket.gone
 
     def look(self) -> None:
@@ -166,6 +166,7 @@ class Lifetime(OfThisProcess):
             self.principal = before
             if isinstance(error, AuthError):
                 self.end(error)
+
             raise
 
         scope["auth"], scope["user"] = self.changed = principal, user
@@ -181,7 +182,7 @@ class Lifetime(OfThisProcess):
         elif renew is None:
             self.end(ExpiredTokenError())
         else:
-            # Until there is an answer, nobody need tell it anything.
+            # Until there is an answer, it need not be called.
             self._deadlines.leave(self, self._deadline)
             loop = asyncio.get_running_loop()
             self._lookup = loop.create_task(self._renew(renew))
@@ -230,7 +231,7 @@ async def extend(scope: Scope, token: str) -> Principal:
         token: A new access token of the same issuer and subject.
 
     Raises:
-        InvalidTokenError: It is bad, or somebody else's; the socket lives on as it
+        InvalidTokenError: It is bad, or another user's; the socket lives on as it
             did before.
         ExpiredTokenError: It, or the socket itself, has ended.
         UnavailableError: It cannot be known whether it is revoked.

@@ -24,7 +24,7 @@ _Known = dict[Validity, tuple[Terms, Deadlines]]
 
 
 class Policies:
-    """By what connections end, and who tells them when to look.
+    """By what connections end, and what calls them when they have to look.
 
     Attributes:
         identify: Verifies a token that is to extend one.
@@ -39,10 +39,10 @@ class Policies:
     __slots__ = (
         "_by_session",
         "_has_warned",
-        "_known",
         "_latest",
         "_load_user",
         "_option",
+        "_policies",
         "identify",
     )
 
@@ -59,7 +59,7 @@ class Policies:
         self._by_session = by_session
         self._option = option
         self._has_warned = False
-        self._known = WeakKeyDictionary[AbstractEventLoop, _Known]()
+        self._policies = WeakKeyDictionary[AbstractEventLoop, _Known]()
         # Nearly always there is one loop, and a look into weak keys is slow.
         self._latest: tuple[_Recall, _Known] = _no_loop, {}
 
@@ -67,17 +67,17 @@ class Policies:
         self, principal: Principal, loop: AbstractEventLoop
     ) -> tuple[Terms, Deadlines]:
         """Return what connections of the same kind of caller share in *loop*."""
-        latest, known = self._latest
+        latest, policies = self._latest
         if latest() is not loop:
-            known = self._known.setdefault(loop, {})
-            self._latest = ref(loop), known
+            policies = self._policies.setdefault(loop, {})
+            self._latest = ref(loop), policies
 
         validity = validity_of(principal)
-        policy = known.get(validity)
+        policy = policies.get(validity)
         if policy is None:
             terms = self.terms(validity)
             deadlines = Deadlines(validity.clock, validity.revocations)
-            policy = known[validity] = terms, deadlines
+            policy = policies[validity] = terms, deadlines
 
         return policy
 

@@ -41,7 +41,7 @@ class PolledLifetime(OfThisProcess):
     __slots__ = (
         "_closed",
         "_deadline",
-        "_gone",
+        "_is_gone",
         "_outage_since",
         "_receive",
         "_scope",
@@ -68,7 +68,7 @@ class PolledLifetime(OfThisProcess):
         self._send = send
         self._state = state
         self._closed: SocketClosedError | None = None
-        self._gone = False
+        self._is_gone = False
         self._outage_since: float | None = None
         self.changed: tuple[Principal, Any] | None = None
         first = terms.first_deadline(self.principal, terms.validity.clock())
@@ -78,21 +78,21 @@ class PolledLifetime(OfThisProcess):
         """Return the next message, or the disconnect once the time is over.
 
         Raises:
-            SocketClosedError: That disconnect has been told already.
+            SocketClosedError: That disconnect has been reported already.
         """
         if self._closed is not None:
             raise self._closed
 
-        if self._gone:
+        if self._is_gone:
             return await self._receive()
 
         message: Message | None = None
         while message is None:
-            with anyio.move_on_after(self._left()):
+            with anyio.move_on_after(self._seconds_left()):
                 message = await self._receive()
 
             if message is not None and message["type"] == "websocket.disconnect":
-                self._gone = True
+                self._is_gone = True
                 return message
 
             try:
@@ -111,19 +111,19 @@ class PolledLifetime(OfThisProcess):
         if self._closed is not None:
             raise self._closed
 
-        if not self._gone:
+        if not self._is_gone:
             try:
                 await self._verify()
             except AuthError as error:
                 raise await self._end(error) from None
 
-        self._gone = self._gone or message["type"] == "websocket.close"
+        self._is_gone = self._is_gone or message["type"] == "websocket.close"
         await self._send(message)
 
     async def _disconnect(self, error: AuthError) -> Message:
         closed = await self._end(error)
-        said = {"code": closed.close_code, "reason": closed.reason}
-        return {"type": "websocket.disconnect", **said}
+        details = {"code": closed.close_code, "reason": closed.reason}
+        return {"type": "websocket.disconnect", **details}
 
     async def _end(self, error: AuthError) -> SocketClosedError:
         self._closed = SocketClosedError(close_code(error), error.code)
@@ -132,7 +132,7 @@ class PolledLifetime(OfThisProcess):
 
         return self._closed
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         return max(0.0, self._deadline - self._terms.validity.clock())
 
     async def _verify(self) -> None:
@@ -141,7 +141,7 @@ class PolledLifetime(OfThisProcess):
         Raises:
             AuthError: The time is over, or a guard lets the caller in no more.
         """
-        if self._left() <= 0:
+        if self._seconds_left() <= 0:
             await self._renew()
 
         self._terms.validity.check(self.principal)

@@ -68,10 +68,10 @@ class PolledStream(PolledLifetime):
                 break
 
             # What has not begun, or has ended, is not cut: it waits for the client.
-            with anyio.move_on_after(self._left() or None):
+            with anyio.move_on_after(self._seconds_left() or None):
                 message = await self._receive()
                 if message["type"] == "http.disconnect":
-                    self._gone = True
+                    self._is_gone = True
 
                 return message
 
@@ -88,12 +88,12 @@ class PolledStream(PolledLifetime):
             raise StreamClosedError(self._ended.reason)
 
         if message["type"] == "http.response.body" and not message.get("more_body"):
-            self._gone = True
+            self._is_gone = True
 
         await self._send(message)
 
     async def _go_on(self) -> None:
-        if self._ended is not None or self._gone:
+        if self._ended is not None or self._is_gone:
             return
 
         try:

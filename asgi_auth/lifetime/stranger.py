@@ -1,4 +1,4 @@
-"""An open WebSocket of nobody, until a message of it says whose it is.
+"""An open WebSocket without a caller, until one of its messages names the caller.
 
 GraphQL and Socket.IO send the token in their first message. From then on the socket is
 as one whose handshake had brought it. It needs asyncio.
@@ -31,12 +31,12 @@ _MOST_TRIES = 5
 
 
 class Stranger(OfThisProcess):
-    """Makes the socket of nobody somebody's.
+    """Gives an anonymous socket its caller.
 
     Attributes:
-        lifetime: What ends the socket, once it is somebody's.
-        listeners: Awaited when it has become somebody's, and later as a lifetime's.
-        when_known: Called once it is somebody's.
+        lifetime: What ends the socket, once it has a caller.
+        listeners: Awaited when it has got a caller, and later as a lifetime's.
+        when_known: Called once it has a caller.
         scope: Of the socket, as the app has it, while that runs.
         socket: Where the messages pass through.
 
@@ -62,7 +62,7 @@ class Stranger(OfThisProcess):
 
     @property
     def changed(self) -> tuple[Principal, Any] | None:
-        """Principal and user since the socket is somebody's, or ``None``."""
+        """Principal and user since the socket has a caller, or ``None``."""
         return None if self.lifetime is None else self.lifetime.changed
 
     async def identify(self, scope: Scope, token: str) -> Principal:
@@ -75,6 +75,7 @@ class Stranger(OfThisProcess):
         except AuthError as error:
             if self._tries >= _MOST_TRIES:
                 self.end(error)
+
             raise
 
         if self.lifetime is not None:
@@ -130,7 +131,7 @@ class Stranger(OfThisProcess):
 
 
 def stranger_of(scope: Mapping[str, Any]) -> Stranger | None:
-    """Return what can make the socket of *scope* somebody's, if it is nobody's."""
+    """Return what can give the socket of *scope* a caller, if it has none."""
     stranger = scope.get(LIFETIME)
     is_known = not isinstance(stranger, Stranger) or stranger.lifetime is not None
     return None if is_known else stranger

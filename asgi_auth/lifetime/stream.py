@@ -22,7 +22,7 @@ __all__ = [
     "without_length",
 ]
 
-# So often an app that ignores it is told that the client has gone.
+# So often an app that ignores it hears that the client has gone.
 _PATIENCE = 16
 
 LAST_PART: Final = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -79,7 +79,7 @@ class ClosableStream(ClosableSocket):
         except asyncio.CancelledError:
             ours = task in self._interruptions
             if not ours or task.uncancel() > cancels:  # type: ignore[union-attr]
-                raise  # Somebody else's, or somebody else's as well.
+                raise  # Another caller has cancelled it, alone or as well.
         else:
             if self._quiet is None:
                 if message["type"] == "http.disconnect":
@@ -115,7 +115,7 @@ class ClosableStream(ClosableSocket):
             self._settle()
 
     def finish_with(self, reason: str) -> None:
-        """End the stream; the first call counts, and nobody has to wait.
+        """End the stream; the first call counts, and no caller has to wait.
 
         Args:
             reason: Why, for the app.
@@ -154,20 +154,20 @@ def without_length(message: Message) -> Message:
     else is on the connection.
     """
     headers = [*(message.get("headers") or ())]
-    kept = [header for header in headers if header[0].lower() != b"content-length"]
-    return message if len(kept) == len(headers) else {**message, "headers": kept}
+    rest = [header for header in headers if header[0].lower() != b"content-length"]
+    return message if len(rest) == len(headers) else {**message, "headers": rest}
 
 
 def is_closed_stream(error: BaseException | None) -> bool:
-    """Tell whether an app has failed because its stream was ended.
+    """Say whether an app has failed because its stream was ended.
 
     Frameworks raise errors of their own while they handle it.
     """
     if isinstance(error, BaseExceptionGroup):
         return all(map(is_closed_stream, error.exceptions))
 
-    seen: Any = error
-    while seen is not None and not isinstance(seen, StreamClosedError):
-        seen = seen.__cause__ or seen.__context__
+    cause: Any = error
+    while cause is not None and not isinstance(cause, StreamClosedError):
+        cause = cause.__cause__ or cause.__context__
 
-    return seen is not None
+    return cause is not None

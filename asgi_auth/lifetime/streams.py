@@ -38,7 +38,7 @@ class StreamLifetime(Lifetime):
         self.socket.finish_with(error.code)
 
     def is_over(self) -> bool:
-        """Tell whether it has ended already."""
+        """Say whether it has ended already."""
         return self.socket.ended is not None or self.socket.gone
 
 
@@ -129,8 +129,8 @@ class StreamGuard:
         if not self._types:
             return reply
 
-        known = {"streams": self, "types": self._types, "ordinary": set()}
-        return type(reply.__name__, (reply,), known)
+        members = {"streams": self, "types": self._types, "ordinary": set()}
+        return type(reply.__name__, (reply,), members)
 
     def open(self, reply: Reply, send: Send) -> Stream:
         """Stand between an app and its client."""
@@ -143,7 +143,7 @@ class StreamGuard:
 
     @staticmethod
     def has_ended(error: BaseException) -> bool:
-        """Tell whether an app has failed because its stream was ended."""
+        """Say whether an app has failed because its stream was ended."""
         return is_closed_stream(error)
 
 
