@@ -1,6 +1,6 @@
-"""Refusals: what a caller is told who is not let in.
+"""Refusals: the answers to callers who are not let in.
 
-Whether somebody is let in is decided elsewhere.
+Whether a caller is let in is decided elsewhere.
 """
 
 from __future__ import annotations

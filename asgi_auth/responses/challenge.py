@@ -1,6 +1,6 @@
 """Say what a refused caller would need: the ``WWW-Authenticate`` header.
 
-This room formats; it neither decides nor sends. RFC 6750 section 3, RFC 9110
+This module formats; it neither decides nor sends. RFC 6750 section 3, RFC 9110
 section 11.6.1, RFC 9470 section 3, RFC 9728 section 5.1.
 """
 
@@ -88,7 +88,7 @@ def _format(challenge: Challenge, more: tuple[tuple[str, str], ...]) -> bytes:
 
 
 def _demands(error: AuthError) -> dict[str, str]:
-    """Tell what would have been enough: all of it at once, not piece by piece."""
+    """Return what would have been enough: all of it at once, not piece by piece."""
     demands = {}
     if isinstance(error, InsufficientScopeError):
         demands["scope"] = " ".join(s for s in error.scopes if s != AUTHENTICATED)

@@ -1,4 +1,4 @@
-"""Write refusals: the only room that answers a caller who is turned away.
+"""Write refusals: the only module that answers a caller who is turned away.
 
 It never decides whether to refuse. HTTP gets a problem document (RFC 9457); a
 WebSocket gets the same before it is accepted, and a close code after it.
@@ -80,8 +80,8 @@ async def answer(
         "headers": [*headers, *kept],
     }
     await send(start)
-    shown = b"" if scope.get("method") == "HEAD" else body
-    await send({"type": prefix + ".body", "body": shown, "more_body": False})
+    content = b"" if scope.get("method") == "HEAD" else body
+    await send({"type": prefix + ".body", "body": content, "more_body": False})
 
 
 def response_to(error: AuthError, scope: Scope) -> tuple[int, Headers, bytes]:
@@ -113,15 +113,15 @@ def _response(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
         return _compose(error, challenges)  # It says more than its class does.
 
     key = type(error), error.code, error.status, error.public_message, challenges
-    made = _made.get(key)
-    if made is None:
-        made = _compose(error, challenges)
+    response = _made.get(key)
+    if response is None:
+        response = _compose(error, challenges)
         if len(_made) >= _FLOODS:
             _made.clear()
 
-        _made[key] = made
+        _made[key] = response
 
-    return made
+    return response
 
 
 def _compose(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:

@@ -1,4 +1,4 @@
-"""Tell which headers of an answer outlive it when a refusal takes its place.
+"""Return the headers of an answer that are kept when a refusal takes its place.
 
 They are those that layers within the middleware put on each answer, whatever it says.
 What is not known to be one of them goes with the answer.

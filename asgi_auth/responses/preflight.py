@@ -22,7 +22,7 @@ _BODIES = frozenset(
 
 
 def is_cors_preflight(scope: Scope) -> bool:
-    """Tell a CORS preflight from any other OPTIONS request (Fetch, section 4.8)."""
+    """Say whether an OPTIONS request is a CORS preflight (Fetch, section 4.8)."""
     names = {name.lower() for name, _ in scope["headers"]}
     return b"origin" in names and b"access-control-request-method" in names
 
@@ -52,16 +52,16 @@ class EmptyBody:
         receive: The server's; what a body it brings is passed over.
     """
 
-    __slots__ = ("_given", "_receive")
+    __slots__ = ("_is_given", "_receive")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._given = False
+        self._is_given = False
 
     async def receive(self) -> Message:
         """Give the empty body, then wait: an answer for ever would never yield."""
-        if not self._given:
-            self._given = True
+        if not self._is_given:
+            self._is_given = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
         while (message := await self._receive())["type"] == "http.request":

@@ -1,6 +1,6 @@
 """Answer refusals within an app, for what stands between there and our middleware.
 
-It identifies nobody, and does nothing where no ``AuthenticationMiddleware`` stands
+It identifies no caller, and does nothing where no ``AuthenticationMiddleware`` stands
 around.
 """
 
@@ -79,7 +79,7 @@ class _Inner(Reply):
         self._outer.refusal = error
 
     def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
-        """Have the outer way out know it, which tells it once."""
+        """Pass it to the outer way out, which reports it once."""
         self._outer.note(error, scope)
 
     def refuse(

@@ -56,7 +56,7 @@ class Reply(RequestState):
     types: tuple[bytes, ...] = ()
     ordinary: set[bytes]
     stream: Stream | None = None
-    _done = False
+    _is_done = False
 
     def __init__(
         self, scope: Scope, send: Send, challenges: tuple[Challenge, ...]
@@ -144,12 +144,12 @@ class Reply(RequestState):
             kept: Headers of the answer that this one takes the place of.
         """
         # What comes then is the rest of a framework's own error page, or another one.
-        send, self._send, self._done = self._send, _drop, True
+        send, self._send, self._is_done = self._send, _drop, True
         return answer(error, self.scope, send, self, kept)
 
     async def settle(self, error: AuthError) -> bool:
-        """Answer an error that the app let out; tell whether that was possible."""
-        if self._done:
+        """Answer an error that the app let out; say whether that was possible."""
+        if self._is_done:
             return True
 
         if self.started:
@@ -159,7 +159,7 @@ class Reply(RequestState):
         return True
 
     async def excuses(self, error: BaseException) -> bool:
-        """Answer a refusal that the app let out; tell whether nothing is left of it."""
+        """Answer a refusal that the app let out; say whether nothing is left of it."""
         self.passed = None  # A circle.
         if self.stream is not None:
             await self.stream.leave()
@@ -228,19 +228,19 @@ class SocketReply(Reply):
     def _close(self, message: Message) -> Awaitable[None]:
         # A code of its own says that the app has found its own words for this.
         refusal, code = self.refusal, message.get("code")
-        if refusal is not None and not self.started and not self._done:
+        if refusal is not None and not self.started and not self._is_done:
             if code in _CRASH_CODES or code == close_code(refusal):
                 return self.refuse(refusal)
         elif refusal is not None and code in _CRASH_CODES:
-            told = {"code": close_code(refusal), "reason": refusal.code}
-            message = {**message, **told}
+            closing = {"code": close_code(refusal), "reason": refusal.code}
+            message = {**message, **closing}
 
-        send, self._send, self._done = self._send, _drop, True
+        send, self._send, self._is_done = self._send, _drop, True
         return send(message)
 
     async def settle(self, error: AuthError) -> bool:
-        """Answer an error that the app let out; tell whether that was possible."""
-        if self._done:
+        """Answer an error that the app let out; say whether that was possible."""
+        if self._is_done:
             return True
 
         if self._answering:
@@ -250,7 +250,7 @@ class SocketReply(Reply):
             await self.refuse(error)
             return True
 
-        # Where the client has gone, some servers raise: there is nobody left to tell.
+        # Where the client has gone, some servers raise: no client is left to answer.
         with suppress(OSError, RuntimeError):
             await self.refuse(error)
 
@@ -302,8 +302,8 @@ def refusal_in(error: BaseException) -> AuthError | None:
     if not isinstance(error, BaseExceptionGroup):
         return None
 
-    found = [refusal_in(member) for member in error.exceptions]
-    return None if None in found else found[0]
+    refusals = [refusal_in(member) for member in error.exceptions]
+    return None if None in refusals else refusals[0]
 
 
 async def _drop(_: Message) -> None:

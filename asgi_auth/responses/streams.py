@@ -41,5 +41,5 @@ class Streams(Protocol):
         ...
 
     def has_ended(self, error: BaseException, /) -> bool:
-        """Tell whether an app has failed because its stream was ended."""
+        """Say whether an app has failed because its stream was ended."""
         ...

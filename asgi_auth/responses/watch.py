@@ -32,7 +32,7 @@ class Watch:
     """Sees what the middleware, guards and routes refuse.
 
     Args:
-        events: Whom to tell.
+        events: Who gets the events.
         claimant: Names the backend of a credential.
     """
 
@@ -58,7 +58,7 @@ class Watch:
             credential: What it came with, as far as that is known.
             caller: Who was identified, or ``None``.
         """
-        # Asked first: refusals come in floods, and mostly nobody wants to know.
+        # Asked first: refusals come in floods, and mostly there is no listener.
         if self._is_heard or _logger.isEnabledFor(logging.DEBUG):
             self._note("request.refused", error, scope, credential, caller)
 
@@ -68,7 +68,7 @@ class Watch:
         scope: Mapping[str, Any],
         credential: Credential | None,
     ) -> None:
-        """Note that a bad credential passes as nobody's."""
+        """Note that a bad credential passes as none."""
         if self._is_heard or _logger.isEnabledFor(logging.DEBUG):
             self._note("credential.ignored", error, scope, credential, None)
 
@@ -126,9 +126,9 @@ def reason_of(error: BaseException) -> str:
             break
 
         is_ours = isinstance(inner, AsgiAuthError)
-        said = str(inner) if is_ours else type(inner).__name__
-        if not any(said in known for known in words):
-            words.append(said)
+        text = str(inner) if is_ours else type(inner).__name__
+        if not any(text in word for word in words):
+            words.append(text)
 
         inner = inner.__cause__ if is_ours else None
 
