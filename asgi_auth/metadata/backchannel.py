@@ -1,6 +1,6 @@
 """Hear of log-outs at the identity provider (OpenID Connect Back-Channel Logout 1.0).
 
-It passes them on to the store of revocations, which tells every process; tokens are
+It passes them on to the store of revocations, which informs every process; tokens are
 then refused by :class:`~asgi_auth.revocation.RevocationList`.
 """
 
@@ -119,8 +119,8 @@ class BackChannelLogout:
         await self._store.once(space, name, ttl=_OLDEST + 2 * _SKEW, now=now)
 
     async def _verified(self, token: bytes) -> Mapping[str, Any]:
-        seen = peek(token)
-        named = None if seen is None else seen[1].get("iss")
+        parts = peek(token)
+        named = None if parts is None else parts[1].get("iss")
         issuer = self._trusted.get(named) if isinstance(named, str) else None
         if issuer is None:
             msg = "the log-out token is of no trusted issuer"
@@ -162,17 +162,17 @@ class BackChannelLogout:
 
 
 def _is_time(value: object) -> bool:
-    """Tell a NumericDate that can be reckoned with."""
+    """Say whether it is a NumericDate that can be calculated with."""
     return type(value) in {int, float} and -_FARTHEST < value < _FARTHEST  # type: ignore[operator]
 
 
 def _tidy(claims: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is empty, and write ids as texts, as in the issuer's tokens."""
-    said = {name: value for name, value in claims.items() if not is_empty(value)}
-    for name in said.keys() & _IDS:
-        said[name] = as_text(said[name])
+    members = {name: value for name, value in claims.items() if not is_empty(value)}
+    for name in members.keys() & _IDS:
+        members[name] = as_text(members[name])
 
-    return said
+    return members
 
 
 async def _read(receive: Receive) -> bytes:
@@ -190,11 +190,11 @@ async def _read(receive: Receive) -> bytes:
 
 def _token_in(body: bytes) -> str:
     try:
-        found = parse_qs(body.decode("ascii"), max_num_fields=16)
+        form = parse_qs(body.decode("ascii"), max_num_fields=16)
     except ValueError:
-        found = {}
+        form = {}
 
-    tokens = found.get("logout_token", [])
+    tokens = form.get("logout_token", [])
     if len(tokens) != 1:
         msg = "there is not one logout_token"
         raise InvalidTokenError(msg)

@@ -148,7 +148,7 @@ class _Absent:
 
 
 def _is_probe(scope: Scope) -> bool:
-    """Tell a client that looks what there is from one that shows a token."""
+    """Say whether a client only looks at what there is, without a token."""
     names = {name.lower() for name, _ in scope["headers"]}
     return scope["method"] in _PROBES and b"authorization" not in names
 

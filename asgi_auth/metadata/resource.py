@@ -1,6 +1,6 @@
-"""Tell clients which issuers a service trusts (RFC 9728), as MCP asks for.
+"""Publish which issuers a service trusts (RFC 9728), as MCP asks for.
 
-It tells; it protects nothing. That is for the middleware, which gets the challenge.
+It informs; it protects nothing. That is for the middleware, which gets the challenge.
 """
 
 from __future__ import annotations
