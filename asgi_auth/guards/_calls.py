@@ -23,12 +23,12 @@ _APP = ["scope", "receive", "send"]
 
 
 def is_app(target: Callable[..., Any]) -> bool:
-    """Tell an ASGI app by its signature: ``(scope, receive, send)``."""
+    """Say whether it is an ASGI app, by its signature: ``(scope, receive, send)``."""
     return _names(target) == _APP
 
 
 def is_async(target: Callable[..., Any]) -> bool:
-    """Tell whether calling *target* makes a coroutine; look through partials."""
+    """Say whether calling *target* makes a coroutine; look through partials."""
     while isinstance(target, partial):
         target = target.func
 
@@ -55,7 +55,7 @@ def positional(target: Callable[..., Any]) -> int | None:
 
 
 def gets_no_connection(target: Callable[..., Any]) -> bool:
-    """Tell whether no request can be among the arguments of *target*.
+    """Say whether no request can be among the arguments of *target*.
 
     It has none, or they are all declared to be texts, numbers and the like.
     """
@@ -87,8 +87,8 @@ _LOOSE = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
 def _is_plain(annotation: object) -> bool:
-    written = annotation if isinstance(annotation, str) else None
-    text = inspect.formatannotation(annotation) if written is None else written
+    source = annotation if isinstance(annotation, str) else None
+    text = inspect.formatannotation(annotation) if source is None else source
     return _PLAIN.issuperset(word.strip() for word in text.split("|"))
 
 
@@ -99,21 +99,21 @@ def _names(target: Callable[..., Any]) -> list[str]:
         return []
 
 
-def texts(name: str, given: str | Iterable[str]) -> frozenset[str]:
+def texts(name: str, value: str | Iterable[str]) -> frozenset[str]:
     """Return one text or several as a set.
 
     Args:
         name: What the setting is called.
-        given: Its value.
+        value: Its value.
 
     Raises:
         ConfigurationError: It is something else, or a text is empty.
     """
-    alone = isinstance(given, str) or not isinstance(given, Iterable)
-    found: list[object] = [given] if alone else [*given]
+    alone = isinstance(value, str) or not isinstance(value, Iterable)
+    values: list[object] = [value] if alone else [*value]
     # Not str(text): an enumeration's member is its value here, and not its name.
-    named = [text for text in found if isinstance(text, str) and text]
-    if len(named) == len(found):
+    named = [text for text in values if isinstance(text, str) and text]
+    if len(named) == len(values):
         return frozenset(named)
 
     msg = f"{name} must be a text or several texts, and none may be empty."

@@ -16,6 +16,6 @@ __all__ = ["remember"]
 
 def remember(guard: Guard, scope: Mapping[str, Any], state: RequestState) -> None:
     """Have *guard* asked again, unless the socket is open and this is a message."""
-    asked = (other.guard for other in state.guards if isinstance(other, AskedGuard))
-    if not state.started and not any(guard is other for other in asked):
+    guards = (other.guard for other in state.guards if isinstance(other, AskedGuard))
+    if not state.started and not any(guard is other for other in guards):
         state.guards += (AskedGuard(guard, scope),)

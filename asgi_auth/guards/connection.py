@@ -19,7 +19,7 @@ _CONNECTIONS = frozenset({"http", "websocket"})
 
 
 def scope_of(connection: Any) -> Mapping[str, Any]:
-    """Return the scope that *connection* is, or has; else that which is tracked.
+    """Return the scope that *connection* is, or has; otherwise the tracked one.
 
     Raises:
         ConfigurationError: It is neither a request nor a socket, and none is tracked.
@@ -30,12 +30,12 @@ def scope_of(connection: Any) -> Mapping[str, Any]:
 
 
 def scope_among(arguments: tuple[Any, ...]) -> Mapping[str, Any]:
-    """Return the scope of what a handler is called with; else that which is tracked.
+    """Return the scope of what a handler is called with; otherwise the tracked one.
 
     Raises:
         ConfigurationError: There is none.
     """
-    found = None
+    candidate = None
     for argument in arguments:
         scope = _scope_in(argument)
         if scope is not None:
@@ -43,15 +43,15 @@ def scope_among(arguments: tuple[Any, ...]) -> Mapping[str, Any]:
             if isinstance(scope.get("auth"), Principal):
                 return scope
 
-            found = found or scope
+            candidate = candidate or scope
 
     try:
         return _tracked()
     except ConfigurationError:
-        if found is None:
+        if candidate is None:
             raise
 
-        return found
+        return candidate
 
 
 def _scope_in(connection: Any) -> Mapping[str, Any] | None:

@@ -1,7 +1,7 @@
 """Rules of the application about a known caller, and how they are put together.
 
-A policy answers yes or no; guards refuse. It is never asked about nobody, and nothing
-but ``True`` lets a caller pass.
+A policy answers yes or no; guards refuse. It is never asked about anonymous callers,
+and nothing but ``True`` lets a caller pass.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A guard reads the principal; it never looks at credentials. Guards stack in any order
 and none is skipped. Without the middleware above it a guard raises
-:class:`~asgi_auth.errors.ConfigurationError`: it never lets anybody pass.
+:class:`~asgi_auth.errors.ConfigurationError`: it never lets a caller pass.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def requires(
     Args:
         scopes: Scopes that the caller needs.
         roles: Roles that the caller needs.
-        any: One of all these is enough; else all are needed.
+        any: One of all these is enough; otherwise all are needed.
         backend: Names of the backends that may have identified the caller.
         max_age: Greatest age of the log-in, in seconds (RFC 9470).
         acr: Authentication context classes of which the log-in must have one.
@@ -66,7 +66,7 @@ def requires(
         hierarchy: Which roles imply which.
         wildcards: Names of the backends whose wildcard scopes count: a held
             ``orders:*`` then covers ``orders:read``.
-        allow_actor: Whether somebody may act for the user (``principal.actor``).
+        allow_actor: Whether an actor may act for the user (``principal.actor``).
         clock: Returns Unix seconds.
 
     Raises:
@@ -104,14 +104,14 @@ class Requirement:
         scopes: The needed scopes.
         roles: The needed roles.
         any: One of all these is enough.
-        backends: Who may have identified the caller; empty: anybody.
+        backends: Who may have identified the caller; empty: any.
         max_age: Greatest age of the log-in, in seconds; ``None``: any.
         acr: Context classes of which the log-in must have one; empty: any.
         clock: Returns Unix seconds.
         policy: What must say yes as well, if anything.
         hierarchy: Which roles imply which; ``None``: none does.
         wildcards: Names of the backends whose wildcard scopes count.
-        allow_actor: Whether somebody may act for the user.
+        allow_actor: Whether an actor may act for the user.
         inner: Guards further in, whose scopes and roles a refusal names too: then
             one new token will do for all.
     """
@@ -131,7 +131,7 @@ class Requirement:
     _rights: Rights = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse a choice of nothing, which everybody would satisfy."""
+        """Refuse a choice of nothing, which every caller would satisfy."""
         _check_age(self.max_age)
         rights = Rights(
             self.scopes, self.roles, self.any, self.hierarchy, self.wildcards
@@ -170,7 +170,7 @@ class Requirement:
                 had, if one came.
             InsufficientScopeError: The caller lacks a scope or a role.
             AuthorizationError: The policy says no.
-            ActorRefusedError: Somebody acts for the user.
+            ActorRefusedError: An actor acts for the user.
             StepUpRequiredError: The log-in is too old or too weak.
             ConfigurationError: There is no middleware above, or no scope; or the
                 policy is async: await :meth:`verify`.
@@ -201,10 +201,10 @@ class Requirement:
     ) -> Principal:
         """Return who may pass, or note and raise why not."""
         if error is None and scope["type"] == "http":
-            known = scope.get(KEY)
+            other = scope.get(KEY)
             # Its answer may be a stream, whose guards are asked again. No call here.
-            if known is not None and known.served is not None and not known.started:
-                known.passed = self, scope, known.passed
+            if other is not None and other.served is not None and not other.started:
+                other.passed = self, scope, other.passed
 
             return principal
 
@@ -217,7 +217,7 @@ class Requirement:
         return principal
 
     def allows(self, connection: Any = None) -> bool:
-        """Tell whether the caller has all that is needed, without refusing.
+        """Say whether the caller has all that is needed, without refusing.
 
         Also ``False`` where the policy could not find out.
 
@@ -268,7 +268,7 @@ class Requirement:
         return self._staleness(principal) if error is None else error
 
     def _lack(self, principal: Principal) -> AuthError | None:
-        # Before all else: no right of nobody counts, and no policy is asked about it.
+        # First of all: an anonymous caller has no rights, and policies never see it.
         if not principal.is_authenticated:
             return principal.error or AuthenticationError()
 
@@ -284,8 +284,8 @@ class Requirement:
         guards = (self, *self.inner)
         scopes = frozenset().union(*(guard.scopes for guard in guards))
         roles = frozenset().union(*(guard.roles for guard in guards))
-        told = sorted(scopes - {AUTHENTICATED})
-        return InsufficientScopeError(scopes=told, roles=sorted(roles))
+        names = sorted(scopes - {AUTHENTICATED})
+        return InsufficientScopeError(scopes=names, roles=sorted(roles))
 
     def _objection(self) -> AuthError:
         return AuthorizationError(f"the policy {self.policy} says no")
@@ -339,6 +339,6 @@ def _check_age(max_age: object) -> None:
 
 
 def _guards_of(app: object) -> tuple[Requirement, ...]:
-    """Return the guards that *app* is known to have; for what is told, not decided."""
-    known = getattr(app, MARK, ())
-    return known if isinstance(known, tuple) else ()
+    """Return the guards that *app* is known to have; for reports, not for decisions."""
+    guards = getattr(app, MARK, ())
+    return guards if isinstance(guards, tuple) else ()

@@ -71,7 +71,7 @@ class Rights:
         put(self, "_holders", tuple(holders))
 
     def held_by(self, principal: Principal) -> bool:
-        """Tell whether *principal* has what is needed; who calls knows that it is one.
+        """Say whether *principal* has what is needed; who calls knows that it is one.
 
         Args:
             principal: An authenticated one.
@@ -81,8 +81,8 @@ class Rights:
             return any(met) if self.any else all(met)
 
         if self.any:
-            held = self.scopes & principal.scopes or self.roles & principal.roles
-            return bool(held)
+            common = self.scopes & principal.scopes or self.roles & principal.roles
+            return bool(common)
 
         return self.scopes <= principal.scopes and self.roles <= principal.roles
 

@@ -1,6 +1,6 @@
 """Say which roles include which others.
 
-A hierarchy is a value, worked out once. It gives nobody a role: guards that were given
+A hierarchy is a value, worked out once. It gives no user a role: guards that were given
 one take a role for all that it implies.
 """
 
@@ -36,12 +36,12 @@ class RoleHierarchy:
     def __init__(self, implies: Mapping[str, str | Iterable[str]]) -> None:
         texts("roles", implies)
         below = {role: texts(f"roles[{role!r}]", implies[role]) for role in implies}
-        given = _closure(below)
+        closure = _closure(below)
         holders = {
-            role: frozenset(other for other in given if role in given[other])
-            for role in given
+            role: frozenset(other for other in closure if role in closure[other])
+            for role in closure
         }
-        object.__setattr__(self, "_given", given)
+        object.__setattr__(self, "_given", closure)
         object.__setattr__(self, "_holders", holders)
 
     def expand(self, roles: Iterable[str]) -> frozenset[str]:
@@ -67,9 +67,9 @@ class RoleHierarchy:
 
     def __repr__(self) -> str:
         implied = {
-            role: sorted(given - {role})
-            for role, given in sorted(self._given.items())
-            if len(given) > 1
+            role: sorted(roles - {role})
+            for role, roles in sorted(self._given.items())
+            if len(roles) > 1
         }
         return f"RoleHierarchy({implied})"
 
@@ -83,9 +83,9 @@ def _closure(implies: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]
         msg = f"Roles go round in a circle: {circle}."
         raise ConfigurationError(msg) from None
 
-    given: dict[str, frozenset[str]] = {}
+    closure: dict[str, frozenset[str]] = {}
     for role in lowest_first:
-        below = (given[other] for other in implies.get(role, ()))
-        given[role] = frozenset({role}).union(*below)
+        below = (closure[other] for other in implies.get(role, ()))
+        closure[role] = frozenset({role}).union(*below)
 
-    return given
+    return closure

@@ -152,11 +152,11 @@ def _instance(guarded: Any, cls: Any, way: tuple[Any, ...]) -> Any:
     # Not of the class that was guarded: *cls* may inherit from another guarded one,
     # whose guard stands further down the line.
     new = super(guarded, cls).__new__
-    made = new(cls) if new is object.__new__ else new(cls, *way)
-    if isinstance(made, cls):
-        made.__init__(*way)
+    instance = new(cls) if new is object.__new__ else new(cls, *way)
+    if isinstance(instance, cls):
+        instance.__init__(*way)
 
-    return made
+    return instance
 
 
 def _wrap_handler(check: Check, handler: Target) -> Target:
