@@ -111,11 +111,11 @@ class BearerAuthFlows:
             timeout=timeout,
             clock=self._clock,
         )
-        self._shown = f"{type(self).__name__}({refresh_url!r})"
+        self._text = f"{type(self).__name__}({refresh_url!r})"
 
     def __repr__(self) -> str:
         """Show where it refreshes."""
-        return self._shown
+        return self._text
 
     @property
     def tokens(self) -> Tokens | None:
@@ -213,35 +213,36 @@ class BearerAuthFlows:
 
     def _judge(self, flow: BearerFlow, request: Any, response: Any) -> Step:
         """Decide about an answer; after redirects it is to another request."""
-        sent = response.request
-        if not self._has_sent(flow, sent):
+        last_request = response.request
+        if not self._has_sent(flow, last_request):
             return Step.GIVE
 
         step = flow.answered(
             response.status_code,
             response.headers.get_list("www-authenticate"),
             self._clock(),
-            repeatable=_is_repeatable(request, sent),
+            repeatable=_is_repeatable(request, last_request),
             schemes=() if self._proofs is None else ("dpop",),
         )
         if step is Step.DROP:
             self._renewer.drop(flow.tokens)
+
         return step
 
-    def _has_sent(self, flow: BearerFlow, sent: Any) -> bool:
-        field = sent.headers.get("authorization")
-        return field == self._field(flow.tokens) and self._is_for_us(sent)
+    def _has_sent(self, flow: BearerFlow, last_request: Any) -> bool:
+        field = last_request.headers.get("authorization")
+        return field == self._field(flow.tokens) and self._is_for_us(last_request)
 
     def _wants_another_proof(self, request: Any, response: Any) -> bool:
-        """Learn from an answer, and tell whether to ask again with another proof."""
-        sent = response.request
-        if self._proofs is None or not self._is_for_us(sent):
+        """Learn from an answer, and say whether to ask again with another proof."""
+        last_request = response.request
+        if self._proofs is None or not self._is_for_us(last_request):
             return False
 
         hear_from(self._proofs, response)
         lines = response.headers.get_list("www-authenticate")
         refused = self._proofs.are_refused(response.status_code, lines)
-        return refused and _is_repeatable(request, sent)
+        return refused and _is_repeatable(request, last_request)
 
     def _field(self, tokens: Tokens) -> str:
         scheme = "Bearer" if self._proofs is None else "DPoP"
@@ -325,16 +326,16 @@ async def _adrive(renewer: Renewer, preparation: _Preparation) -> str:
     raise AssertionError  # A preparation asks once.
 
 
-def _is_repeatable(request: Any, sent: Any) -> bool:
-    """Tell whether a body can be sent again, also one that a redirect took along."""
-    if _is_buffered(sent):
+def _is_repeatable(request: Any, last_request: Any) -> bool:
+    """Say whether a body can be sent again, also one that a redirect took along."""
+    if _is_buffered(last_request):
         return True
 
-    return sent.stream is request.stream and _is_buffered(request)
+    return last_request.stream is request.stream and _is_buffered(request)
 
 
 def _is_buffered(request: Any) -> bool:
-    """Tell whether a body can be sent again: a stream may have been used up."""
+    """Say whether a body can be sent again: a stream may have been used up."""
     try:
         return isinstance(request.content, bytes)
     except RuntimeError:  # RequestNotRead, of both libraries

@@ -54,21 +54,21 @@ def parse_challenges(text: str) -> list[ReceivedChallenge]:
         msg = "the field is too long"
         raise ValueError(msg)
 
-    found: list[ReceivedChallenge] = []
+    challenges: list[ReceivedChallenge] = []
     place = _skip(_BETWEEN, text, 0)
     while place < len(text):
-        place = _read_element(text, place, found)
+        place = _read_element(text, place, challenges)
         if _END.match(text, place) is None:
             msg = "a comma is missing"
             raise ValueError(msg)
 
         place = _skip(_BETWEEN, text, place)
 
-    return found
+    return challenges
 
 
 def says_invalid_token(lines: Iterable[str], *schemes: str) -> bool:
-    """Tell whether a challenge calls the token invalid (RFC 6750, 3.1; RFC 9449, 7.1).
+    """Say whether a challenge calls the token invalid (RFC 6750, 3.1; RFC 9449, 7.1).
 
     Args:
         lines: The field lines, each as it came.
@@ -96,10 +96,10 @@ def _readable(lines: Iterable[str]) -> Iterable[ReceivedChallenge]:
             continue
 
 
-def _read_element(text: str, place: int, found: list[ReceivedChallenge]) -> int:
+def _read_element(text: str, place: int, challenges: list[ReceivedChallenge]) -> int:
     """Read what stands between two commas: a parameter, or how a challenge begins."""
-    if found and found[-1].token68 is None and _PARAM.match(text, place):
-        return _read_param(text, place, found[-1])
+    if challenges and challenges[-1].token68 is None and _PARAM.match(text, place):
+        return _read_param(text, place, challenges[-1])
 
     scheme = _SCHEME.match(text, place)
     if scheme is None:
@@ -107,7 +107,7 @@ def _read_element(text: str, place: int, found: list[ReceivedChallenge]) -> int:
         raise ValueError(msg)
 
     challenge = ReceivedChallenge(scheme[0].lower())
-    found.append(challenge)
+    challenges.append(challenge)
     spaces = _SPACES.match(text, scheme.end())
     if spaces is None:
         return scheme.end()

@@ -18,7 +18,7 @@ def steady_clock(
     """Make a clock that goes at least as fast as time does.
 
     It counts on while the machine sleeps, as the wall clock does and the monotonic one
-    need not, and does not stand still when somebody sets the wall clock back.
+    need not, and does not stand still when the wall clock is set back.
 
     Args:
         wall: Seconds since the Unix epoch.

@@ -95,11 +95,11 @@ class RefreshEndpoint:
 
     def ask(self, refresh_token: str) -> tuple[dict[str, str], bytes]:
         """Return the header fields and the body of a refresh."""
-        asked = {"refresh_token": refresh_token}
-        kind, body = "application/json", json.dumps(asked)
+        fields = {"refresh_token": refresh_token}
+        kind, body = "application/json", json.dumps(fields)
         if self._form is not None:
-            asked |= {**self._form, "grant_type": "refresh_token"}
-            kind, body = "application/x-www-form-urlencoded", urlencode(asked)
+            fields |= {**self._form, "grant_type": "refresh_token"}
+            kind, body = "application/x-www-form-urlencoded", urlencode(fields)
 
         headers = {
             "content-type": kind,
@@ -112,7 +112,7 @@ class RefreshEndpoint:
         return headers, body.encode()
 
     def wants_another_proof(self, answer: RefreshAnswer) -> bool:
-        """Learn from an answer, and tell whether to ask again with another proof."""
+        """Learn from an answer, and say whether to ask again with another proof."""
         if self._proofs is None:
             return False
 
@@ -132,8 +132,8 @@ class RefreshEndpoint:
             LoggedOutError: The refresh token is refused.
             RefreshFailedError: There are no tokens in the answer, and that is all.
         """
-        found = parse_body(answer.body)
-        if _is_refusal(answer, found):
+        members = parse_body(answer.body)
+        if _is_refusal(answer, members):
             msg = "the refresh token was refused: log in again"
             raise LoggedOutError(msg)
 
@@ -143,7 +143,7 @@ class RefreshEndpoint:
 
         try:
             tokens = Tokens.from_answer(
-                found,
+                members,
                 received_at=asked_at,
                 server_time=server_time(answer.date),
                 token_type="Bearer" if self._proofs is None else "DPoP",
@@ -151,8 +151,8 @@ class RefreshEndpoint:
         except BadAnswerError as error:
             raise RefreshFailedError(str(error)) from error
 
-        kept = tokens.refresh_token or old.refresh_token
-        return replace(tokens, refresh_token=kept, renewed_at=asked_at)
+        refresh_token = tokens.refresh_token or old.refresh_token
+        return replace(tokens, refresh_token=refresh_token, renewed_at=asked_at)
 
 
 def origin_of(url: str) -> Origin:
@@ -171,8 +171,8 @@ def origins_of(urls: Iterable[str]) -> frozenset[Origin]:
     return frozenset(origin_of(check_url(url, "Each of origins")) for url in urls)
 
 
-def _is_refusal(answer: RefreshAnswer, found: Mapping[str, Any]) -> bool:
-    if answer.status in _REFUSALS and found.get("error") == "invalid_grant":
+def _is_refusal(answer: RefreshAnswer, members: Mapping[str, Any]) -> bool:
+    if answer.status in _REFUSALS and members.get("error") == "invalid_grant":
         return True  # RFC 6749, section 5.2
 
     return answer.status == _UNAUTHORIZED and says_invalid_token(answer.challenges)
@@ -181,8 +181,8 @@ def _is_refusal(answer: RefreshAnswer, found: Mapping[str, Any]) -> bool:
 def parse_body(body: bytes) -> Mapping[str, Any]:
     """Return the object that an answer holds, or an empty one."""
     try:
-        found = json.loads(body)
+        members = json.loads(body)
     except (ValueError, RecursionError):
         return {}
 
-    return found if isinstance(found, dict) else {}
+    return members if isinstance(members, dict) else {}

@@ -6,7 +6,7 @@
     └── ClientError
         ├── BadAnswerError      an answer that should hold tokens holds none
         ├── RefreshFailedError  nothing is lost: the next request tries again
-        └── LoggedOutError      the tokens are gone: somebody has to log in
+        └── LoggedOutError      the tokens are gone: the user has to log in
 
 None of them is an :class:`~asgi_auth.errors.AuthError`: that another server refuses us
 says nothing about our own callers.

@@ -19,7 +19,7 @@ _LATEST = 253_402_300_800
 
 
 def seconds_left(token: str, *, now: float | None = None) -> float | None:
-    """Tell how long a token lives by its own ``exp``, which is not verified.
+    """Return how long a token lives by its own ``exp``, which is not verified.
 
     The issuer's clock made the claim, and the local one is compared with it: the
     result is as wrong as the two are apart.
@@ -40,7 +40,7 @@ def seconds_left(token: str, *, now: float | None = None) -> float | None:
 
 
 def is_expired(token: str, *, skew: float = 0.0, now: float | None = None) -> bool:
-    """Tell whether a token has ended by its own ``exp``, which is not verified.
+    """Say whether a token has ended by its own ``exp``, which is not verified.
 
     Args:
         token: An access token.
@@ -51,17 +51,17 @@ def is_expired(token: str, *, skew: float = 0.0, now: float | None = None) -> bo
         ``False`` also for a token that says nothing about it, see
         :func:`seconds_left`: only the server knows.
     """
-    left = seconds_left(token, now=now)
-    return left is not None and left <= skew
+    seconds = seconds_left(token, now=now)
+    return seconds is not None and seconds <= skew
 
 
 def stated_times(token: str) -> tuple[float | None, float | None]:
     """Return ``iat`` and ``exp`` unverified, each ``None`` where it is no date."""
-    seen = peek(token.encode()) if token.isascii() else None
-    if seen is None:
+    parts = peek(token.encode()) if token.isascii() else None
+    if parts is None:
         return None, None
 
-    return _date(seen[1], "iat"), _date(seen[1], "exp")
+    return _date(parts[1], "iat"), _date(parts[1], "exp")
 
 
 def _date(claims: Mapping[str, Any], name: str) -> float | None:

@@ -1,6 +1,6 @@
 """What to do about tokens in the course of one request: decisions, and nothing else.
 
-There is no I/O here, no lock and no clock. Shells for HTTP clients ask this room what
+There is no I/O here, no lock and no clock. Shells for HTTP clients ask this module what
 comes next, do it, and say how it went.
 """
 
@@ -74,11 +74,11 @@ class BearerFlow:
         if not self._can_renew:
             return Step.SEND  # The server will say what it thinks of it.
 
-        left = self._left(now)
-        if left is None or left > self._margin():
+        seconds = self._seconds_left(now)
+        if seconds is None or seconds > self._margin():
             return Step.SEND
 
-        return Step.SEND if left > 0 and self._rests(now) else Step.REFRESH
+        return Step.SEND if seconds > 0 and self._rests(now) else Step.REFRESH
 
     def renewed(self, tokens: Tokens) -> Step:
         """Go on with other tokens."""
@@ -92,8 +92,8 @@ class BearerFlow:
         Returns:
             ``SEND`` if the present token is alive, else ``None``: that is an error.
         """
-        left = self._left(now)
-        return None if left is None or left <= 0 else Step.SEND
+        seconds = self._seconds_left(now)
+        return None if seconds is None or seconds <= 0 else Step.SEND
 
     def answered(
         self,
@@ -128,14 +128,14 @@ class BearerFlow:
 
         return Step.REFRESH if repeatable else Step.DROP
 
-    def _left(self, now: float) -> float | None:
-        """Tell how long the access token lives; ``None``: not known."""
+    def _seconds_left(self, now: float) -> float | None:
+        """Return how long the access token lives; ``None``: not known."""
         if self.tokens.access_token is None:
             return 0.0
 
         ends = self.tokens.expires_at
         # By the claim alone, tokens of a server whose clock is behind look dead when
-        # they come: a refresh that could not tell their end must not lead to another.
+        # they come: a refresh that does not know their end must not lead to another.
         if ends is None and self.tokens.renewed_at is None:
             _, ends = stated_times(self.tokens.access_token)
 
@@ -150,5 +150,5 @@ class BearerFlow:
         return self._skew if lifetime is None else min(self._skew, lifetime / 2)
 
     def _rests(self, now: float) -> bool:
-        """Tell whether a refresh has just failed, and another one may wait."""
+        """Say whether a refresh has just failed, and another one may wait."""
         return self._failed_at is not None and 0 <= now - self._failed_at < _REST

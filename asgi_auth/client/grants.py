@@ -52,8 +52,10 @@ class Client:
         """Return the fields of the form that show who asks."""
         if self.secret is None:
             return {"client_id": self.id}
+
         if self.method == "basic":
             return {}
+
         return {"client_id": self.id, "client_secret": self.secret}
 
 
@@ -97,13 +99,13 @@ class ClientCredentials:
 
     def fields(self) -> list[tuple[str, str]]:
         """Return the fields of the form."""
-        asked = [("grant_type", "client_credentials")]
-        return asked + _targets(self.scopes, self.audience, self.resource)
+        form = [("grant_type", "client_credentials")]
+        return form + _targets(self.scopes, self.audience, self.resource)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenExchange:
-    """Ask with somebody's token for another one (RFC 8693, section 2.1).
+    """Exchange a user's token for another one (RFC 8693, section 2.1).
 
     Attributes:
         subject_token: Whom the new token is about; a function is called each time.
@@ -129,17 +131,19 @@ class TokenExchange:
 
     def fields(self) -> list[tuple[str, str]]:
         """Return the fields of the form."""
-        asked = [
+        form = [
             ("grant_type", _EXCHANGE),
             ("subject_token", _text_of(self.subject_token)),
             ("subject_token_type", self.subject_token_type),
         ]
         if self.actor_token is not None:
-            asked.append(("actor_token", _text_of(self.actor_token)))
-            asked.append(("actor_token_type", self.actor_token_type))
+            form.append(("actor_token", _text_of(self.actor_token)))
+            form.append(("actor_token_type", self.actor_token_type))
+
         if self.requested_token_type is not None:
-            asked.append(("requested_token_type", self.requested_token_type))
-        return asked + _targets(self.scopes, self.audience, self.resource)
+            form.append(("requested_token_type", self.requested_token_type))
+
+        return form + _targets(self.scopes, self.audience, self.resource)
 
 
 class GrantEndpoint(RefreshEndpoint):
@@ -173,9 +177,11 @@ class GrantEndpoint(RefreshEndpoint):
         }
         if self._proofs is not None:
             headers |= self._proofs.fields("POST", self.url)
+
         if client is not None:
             headers |= client.headers()
             fields += client.fields().items()
+
         return headers, urlencode(fields).encode()
 
     def read(self, answer: RefreshAnswer, old: Tokens, *, asked_at: float) -> Tokens:
@@ -211,6 +217,7 @@ def _targets(
     targets = [("scope", scope)] if scope else []
     if audience is not None:
         targets.append(("audience", audience))
+
     return targets + [("resource", uri) for uri in resource]
 
 
@@ -223,4 +230,5 @@ def _code_of(answer: RefreshAnswer) -> str | None:
     code = parsed.get("error")
     if isinstance(code, str) and code.isprintable() and len(code) <= _LONGEST_CODE:
         return code
+
     return None

@@ -1,4 +1,4 @@
-"""The door to httpx2: authentication for its clients.
+"""Authentication for clients of httpx2.
 
 It decides nothing: that is in :mod:`asgi_auth.client.flow`.
 """

@@ -63,21 +63,21 @@ class Proofs:
             nonce: The field ``DPoP-Nonce``.
             date: The field ``Date``; as wrong as that server is itself.
         """
-        origin, told = _origin(url), server_time(date)
+        origin, server_now = _origin(url), server_time(date)
         if len(self._ahead) >= _MOST or len(self._nonces) >= _MOST:
             self._ahead, self._nonces = {}, {}
 
         if nonce is not None:
             self._nonces[origin] = nonce
 
-        if told is not None:
+        if server_now is not None:
             # A date has whole seconds, and comes a moment later.
-            ahead = told - self._clock()
+            ahead = server_now - self._clock()
             self._ahead[origin] = ahead if abs(ahead) > 1 else 0.0
 
     @staticmethod
     def are_refused(status: int, challenges: Iterable[str], body: bytes = b"") -> bool:
-        """Tell whether another proof may do where this one did not.
+        """Say whether another proof may do where this one did not.
 
         Args:
             status: Of the answer.
@@ -152,11 +152,11 @@ def server_time(date: str | None) -> float | None:
 
 def _errors_in(body: bytes) -> set[str]:
     try:
-        found: Any = json.loads(body) if body else None
+        content: Any = json.loads(body) if body else None
     except (ValueError, RecursionError):
         return set()
 
-    members: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    members: Mapping[str, Any] = content if isinstance(content, dict) else {}
     named = (members.get("error"), members.get("code"))
     return {name for name in named if isinstance(name, str)}
 

@@ -139,16 +139,17 @@ class Renewer:
         return self._outcome(flight, stale)
 
     def _join(self, stale: Tokens, loop: _Loop) -> Future[Tokens]:
-        """Return the refresh of these tokens, begun now if nobody else has."""
+        """Return the refresh of these tokens, begun now if no other request has."""
         with self._lock:
             tokens = _present(self._tokens)
             if tokens is not stale and tokens.access_token is not None:
-                done: Future[Tokens] = Future()
-                done.set_result(tokens)
-                return done
+                result: Future[Tokens] = Future()
+                result.set_result(tokens)
+                return result
 
             if self._flight is None:
                 self._flight = self._take_off(tokens, loop)
+
             return self._flight
 
     def _take_off(self, stale: Tokens, loop: _Loop) -> Future[Tokens]:
@@ -160,7 +161,7 @@ class Renewer:
             raise ConfigurationError(msg)
 
         flight: Future[Tokens] = Future()
-        flight.set_running_or_notify_cancel()  # Nobody who waits can cancel it.
+        flight.set_running_or_notify_cancel()  # No waiting caller can cancel it.
         thread = threading.Thread(
             target=self._fly, args=(flight, stale, loop), name="asgi-auth-refresh"
         )
@@ -173,7 +174,7 @@ class Renewer:
         return flight
 
     def _fly(self, flight: Future[Tokens], stale: Tokens, loop: _Loop) -> None:
-        """Refresh, and tell everybody who waits; runs in the thread."""
+        """Refresh, and give the result to all who wait; runs in the thread."""
         try:
             flight.set_result(self._bring(flight, stale, loop))
         except BaseException as error:  # noqa: BLE001  # It is for who waits.
@@ -186,14 +187,14 @@ class Renewer:
             if self._land(flight, None, loop):
                 raise
         except BaseException:
-            # Also of what nobody thought of: else all would wait for it for ever.
+            # Unexpected errors count too: otherwise all would wait for ever.
             self._note_failure(flight)
             raise
         else:
             if self._land(flight, tokens, loop):
                 return tokens
 
-        return _present(self._tokens)  # Somebody has logged in or out meanwhile.
+        return _present(self._tokens)  # The user has logged in or out meanwhile.
 
     def _refresh(self, stale: Tokens, loop: _Loop) -> Tokens:
         try:
@@ -313,6 +314,7 @@ async def _until_done(flight: Future[Tokens], loop: _Loop) -> None:
     if loop is not None:
         with contextlib.suppress(ClientError):
             await asyncio.wrap_future(flight)
+
         return
 
     # There is no way into trio's loop from a thread that does not need trio.
@@ -325,7 +327,7 @@ async def _wait_for(value: Awaitable[Any]) -> Any:
 
 
 def _close(value: Any) -> None:
-    """Spare us the warning about a coroutine that nobody waited for."""
+    """Spare us the warning about a coroutine that was not awaited."""
     if inspect.iscoroutine(value):
         value.close()
 

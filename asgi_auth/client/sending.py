@@ -44,7 +44,7 @@ def send(
 async def asend(
     client: Any, url: str, headers: Mapping[str, str], body: bytes
 ) -> RefreshAnswer:
-    """Send a refresh with an ``AsyncClient``; else as :func:`send`."""
+    """Send a refresh with an ``AsyncClient``; otherwise as :func:`send`."""
     sending = client.stream("POST", url, headers=headers, content=body, **_BARE)
     async with sending as answer:
         content = bytearray()

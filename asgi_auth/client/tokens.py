@@ -1,6 +1,6 @@
 """What a client holds: an access token, a refresh token, and when they came.
 
-Where it is kept is not decided here. No token ever shows in a text of this room.
+Where it is kept is not decided here. No token ever shows in a text of this module.
 """
 
 from __future__ import annotations
