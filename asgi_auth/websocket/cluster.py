@@ -1,7 +1,7 @@
 """Between the rooms of this process and those of others.
 
-It holds no rooms and delivers nothing itself. Where there is no fan-out, nobody else
-is there, and nothing happens here.
+It holds no rooms and delivers nothing itself. Without a fan-out there are no other
+processes, and nothing happens here.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class Deliveries(Protocol):
         ...
 
     def announce(self, event: str, room: str, member: Member) -> None:
-        """Tell the room who has come or left."""
+        """Announce to the room who has come or left."""
         ...
 
     def report(self, *, up: bool) -> None:
-        """Tell that the fan-out went down, or is back."""
+        """Report that the fan-out went down, or is back."""
         ...
 
 
 class Cluster:
-    """Tells other processes what happens here, and hears what happens there.
+    """Reports to other processes what happens here, and hears what happens there.
 
     Attributes:
         elsewhere: Who is in the rooms of the other processes.
@@ -96,7 +96,7 @@ class Cluster:
         room: str | None = None,
         **facts: Any,
     ) -> None:
-        """Tell those who hear *room*, or all."""
+        """Publish to those who hear *room*, or to all."""
         if self._fanout is not None:
             channel = _ALL if room is None else f"room:{room}"
             if room is not None:
@@ -105,7 +105,7 @@ class Cluster:
             self._fanout.publish(channel, wrap(self._name, verb, payload, **facts))
 
     def publish_presence(self, verb: str, room: str, member: Member) -> None:
-        """Tell all that *member* has come or left."""
+        """Report to all that *member* has come or left."""
         # Not on the channel of the room: who lists its members need not be in it.
         self.publish(verb, where=room, who=as_json(member))
 
@@ -150,11 +150,11 @@ class Cluster:
                 await self._settle(self._fanout, self._unsettled.pop())
 
     async def _settle(self, fanout: Fanout, channel: str) -> None:
-        wanted = self._is_wanted(channel)
-        if wanted == (channel in self._heard):
+        is_wanted = self._is_wanted(channel)
+        if is_wanted == (channel in self._heard):
             return
 
-        if wanted:
+        if is_wanted:
             self._heard.add(channel)
             await fanout.subscribe(channel, self._hear)
         else:
@@ -162,7 +162,7 @@ class Cluster:
             await fanout.unsubscribe(channel, self._hear)
 
         if channel == _ALL:
-            self._begin(fanout) if wanted else self._end()
+            self._begin(fanout) if is_wanted else self._end()
 
     def _is_wanted(self, channel: str) -> bool:
         if channel == _ALL:
@@ -212,7 +212,7 @@ class Cluster:
             self._introduce()
 
     def _hear(self, message: bytes) -> None:
-        """Take a message in; one that cannot be read harms nobody."""
+        """Take a message in; one that cannot be read does no harm."""
         try:
             envelope = unwrap(message)
             if envelope.sender != self._name:
@@ -228,17 +228,17 @@ class Cluster:
             self._take_presence(envelope)
         elif verb == "here":
             rooms = {r: [*map(member_of, who)] for r, who in head["rooms"].items()}
-            come, gone = self._replace(sender, rooms)
-            for room, member in come:
+            newcomers, leavers = self._replace(sender, rooms)
+            for room, member in newcomers:
                 self._rooms.announce("join", room, member)
 
-            self._note_leaving(gone)
+            self._note_leaving(leavers)
         elif verb == "bye":
             self._note_leaving(self.elsewhere.forget(sender))
         elif verb == "hello":
             self._tell_all()
         elif verb == "alive":
-            # Who was taken for gone, for instance after a pause, tells all again.
+            # Who was taken for gone, for instance after a pause, reports all again.
             if first:
                 self.publish("hello")
         else:
@@ -247,14 +247,14 @@ class Cluster:
     def _replace(
         self, sender: str, rooms: dict[str, list[Member]]
     ) -> tuple[list[tuple[str, Member]], set[tuple[str, Member]]]:
-        known = {
+        present = {
             (room, member)
             for room, members in rooms.items()
             for member in members
             if self._is_present(room, member)
         }
-        come, gone = self.elsewhere.replace(sender, rooms)
-        return [pair for pair in come if pair not in known], gone
+        newcomers, leavers = self.elsewhere.replace(sender, rooms)
+        return [pair for pair in newcomers if pair not in present], leavers
 
     def _take_presence(self, envelope: Envelope) -> None:
         room, member = envelope.head["where"], member_of(envelope.head["who"])
@@ -263,13 +263,13 @@ class Cluster:
             self._note_leaving({(room, member)})
             return
 
-        known = self._is_present(room, member)
+        was_present = self._is_present(room, member)
         self.elsewhere.join(envelope.sender, room, member)
-        if not known:
+        if not was_present:
             self._rooms.announce("join", room, member)
 
-    def _note_leaving(self, gone: set[tuple[str, Member]]) -> None:
-        for room, member in gone:
+    def _note_leaving(self, leavers: set[tuple[str, Member]]) -> None:
+        for room, member in leavers:
             if not self._is_present(room, member):
                 self._rooms.announce("leave", room, member)
 

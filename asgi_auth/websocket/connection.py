@@ -1,6 +1,6 @@
 """One WebSocket, as an app wants to have it.
 
-It never identifies anybody: the middleware has done that. It needs asyncio.
+It never identifies a caller: the middleware has done that. It needs asyncio.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class WebSocketConnection:
 
     @property
     def user_id(self) -> str:
-        """The subject of the principal; empty for nobody."""
+        """The subject of the principal; empty for an anonymous caller."""
         return self.principal.subject
 
     @property
@@ -112,8 +112,8 @@ class WebSocketConnection:
     @property
     def path_params(self) -> Mapping[str, Any]:
         """What a framework's router found in the path."""
-        found: Mapping[str, Any] = self.scope.get("path_params") or {}
-        return found
+        params: Mapping[str, Any] = self.scope.get("path_params") or {}
+        return params
 
     @property
     def subprotocols(self) -> Sequence[str]:
@@ -124,8 +124,8 @@ class WebSocketConnection:
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        gone = self._closable.closed is not None or self._closable.gone
-        return self._state is _OPEN and not gone
+        is_gone = self._closable.closed is not None or self._closable.gone
+        return self._state is _OPEN and not is_gone
 
     async def accept(
         self,
@@ -139,7 +139,7 @@ class WebSocketConnection:
             headers: Of the answer to the handshake.
 
         Raises:
-            ConfigurationError: It was done before, or nobody offered *subprotocol*.
+            ConfigurationError: It was done before, or *subprotocol* was not offered.
             SocketClosedError: The client has left.
         """
         self._must_be(_NEW, "accept")
@@ -262,9 +262,9 @@ class WebSocketConnection:
             return
 
         self._state = _CLOSED
-        said = {"code": code, "reason": _cut(reason)}
+        details = {"code": code, "reason": _cut(reason)}
         try:
-            await self._queue.send({"type": "websocket.close", **said})
+            await self._queue.send({"type": "websocket.close", **details})
         except (OSError, RuntimeError):
             return  # The client was faster.
         finally:

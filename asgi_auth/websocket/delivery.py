@@ -1,6 +1,6 @@
 """Bring messages to the connections of this process.
 
-It knows who is connected, and asks nobody. What other processes want delivered comes
+It knows who is connected, and asks no other process. What those want delivered comes
 in here as well.
 """
 
@@ -32,7 +32,7 @@ class Disconnect(NamedTuple):
     """Whose connections are to be closed, and how.
 
     Attributes:
-        subject: The user, or ``None``: anybody.
+        subject: The user, or ``None``: all.
         issuer: Whose user; ``None``: of tokens without ``iss``.
         session_id: The session, or ``None``: any.
         code: The close code.
@@ -54,7 +54,7 @@ class Delivery:
 
     Args:
         registry: Who is connected.
-        presence: Tell rooms who comes and leaves.
+        presence: Announce to rooms who comes and leaves.
         issuer: Whose subjects are meant where none is named.
         on_event: Gets what happens.
     """
@@ -91,7 +91,7 @@ class Delivery:
 
         Raises:
             ConfigurationError: None is named, and there are several; or there are other
-                processes, and nobody who came here says which it is.
+                processes, and no caller here says which it is.
         """
         named = self.issuer if issuer is None else issuer
         if named is not None:
@@ -137,7 +137,7 @@ class Delivery:
         self, connections: Sequence[WebSocketConnection], payload: Payload
     ) -> None:
         """Send to all, and let others run in between."""
-        # All are given it before anybody is sent it: the messages of two senders
+        # All have it queued before one is sent it: the messages of two senders
         # arrive everywhere in one order.
         self._post(connections, payload)
         for number, connection in enumerate(connections, 1):
@@ -156,16 +156,16 @@ class Delivery:
         for connection in connections:
             connection.flush()
 
-    def end(self, wanted: Disconnect) -> None:
+    def end(self, order: Disconnect) -> None:
         """Close connections."""
         connections: Iterable[WebSocketConnection] = [*self._registry]
-        if wanted.subject is not None:
-            connections = self.devices(wanted.subject, wanted.issuer)
+        if order.subject is not None:
+            connections = self.devices(order.subject, order.issuer)
 
-        sid = wanted.session_id
+        sid = order.session_id
         for connection in connections:
             if sid is None or connection.principal.session_id == sid:
-                connection.end(wanted.code, wanted.reason)
+                connection.end(order.code, order.reason)
 
     def deliver(self, envelope: Envelope) -> None:
         """Do what another process asks for."""
@@ -180,14 +180,14 @@ class Delivery:
             self.end(Disconnect(*head["who"]))
 
     def announce(self, event: str, room: str, member: Member) -> None:
-        """Tell *room* who has come or left."""
+        """Announce to *room* who has come or left."""
         if self._presence:
-            said = {"event": event, "room": room, "subject": member.subject}
-            payload = Payload.of({"type": "presence", **said})
+            details = {"event": event, "room": room, "subject": member.subject}
+            payload = Payload.of({"type": "presence", **details})
             self.send_now(self._registry.in_room(room), payload)
 
     def report(self, *, up: bool) -> None:
-        """Tell that the fan-out went down or is back."""
+        """Report that the fan-out went down or is back."""
         _logger.info("messages %s other processes", "reach" if up else "do not reach")
         self._emit("fanout.up" if up else "fanout.down", ANONYMOUS)
 

@@ -191,7 +191,7 @@ class WebSocketEndpoint:
     async def _run(
         self, hook: str, websocket: WebSocketConnection, *arguments: Any
     ) -> bool:
-        """Call a hook; tell whether the connection goes on."""
+        """Call a hook; say whether the connection goes on."""
         try:
             await getattr(self, hook)(websocket, *arguments)
         except SocketClosedError:
@@ -239,7 +239,7 @@ class WebSocketEndpoint:
     async def _tell(
         self, websocket: WebSocketConnection, code: str, **facts: Any
     ) -> bool:
-        """Send a message of our own; tell whether the connection goes on."""
+        """Send a message of our own; say whether the connection goes on."""
         head = {"type": "auth", "ok": True} if code == "auth" else _error(code)
         try:
             await websocket.send({**head, **facts})

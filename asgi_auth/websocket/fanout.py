@@ -1,7 +1,7 @@
 """How rooms of several processes hear of each other.
 
 A fan-out carries bytes; it knows no rooms. What is published while it is down is lost
-to the other processes, and nobody waits for it.
+to the other processes, and no caller waits for it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Fanout(Protocol):
 
 @runtime_checkable
 class Reports(Protocol):
-    """A fan-out that tells when it goes down, and when it is back."""
+    """A fan-out that reports when it goes down, and when it is back."""
 
     def report_to(self, listener: Callable[[bool], None]) -> Callable[[], None]:
         """Call *listener* with whether it is up; return how to stop that."""
@@ -78,5 +78,5 @@ class LocalFanout:
             hear(message)
 
     async def aclose(self) -> None:
-        """Forget everybody."""
+        """Forget all listeners."""
         self._channels.clear()

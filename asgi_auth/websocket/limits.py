@@ -26,7 +26,7 @@ class Limits:
         ConfigurationError: A limit lets nothing pass.
     """
 
-    __slots__ = ("_burst", "_clock", "_left", "_max_size", "_rate", "_seen_at")
+    __slots__ = ("_burst", "_clock", "_max_size", "_rate", "_seen_at", "_tokens")
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class Limits:
         self._seen_at = clock()
         # Even the lowest rate lets one message pass.
         self._burst = 0.0 if max_rate is None else max(2 * max_rate, 1.0)
-        self._left = self._burst
+        self._tokens = self._burst
 
     def too_big(self, content: str | bytes) -> bool:
-        """Tell whether *content* is more than a message may be, as UTF-8."""
+        """Say whether *content* is more than a message may be, as UTF-8."""
         length = len(content)
         if length > self._max_size:
             return True
@@ -60,12 +60,12 @@ class Limits:
         return len(content.encode("utf-8", "replace")) > self._max_size
 
     def too_fast(self) -> bool:
-        """Count one message, and tell whether it came too soon."""
+        """Count one message, and say whether it came too soon."""
         if self._rate is None:
             return False
 
         now = self._clock()
-        refilled = self._left + (now - self._seen_at) * self._rate
-        self._left = min(refilled, self._burst) - 1
+        refilled = self._tokens + (now - self._seen_at) * self._rate
+        self._tokens = min(refilled, self._burst) - 1
         self._seen_at = now
-        return self._left < 0
+        return self._tokens < 0

@@ -99,8 +99,8 @@ def decode(content: str | bytes, encoding: Encoding) -> Any:
     Raises:
         BadMessageError: It is of another kind, or no JSON.
     """
-    wanted = bytes if encoding == "bytes" else str
-    if not isinstance(content, wanted):
+    expected = bytes if encoding == "bytes" else str
+    if not isinstance(content, expected):
         msg = f"a message of {encoding} is expected"
         raise BadMessageError(msg, close_code=_UNSUPPORTED)
 
@@ -108,7 +108,7 @@ def decode(content: str | bytes, encoding: Encoding) -> Any:
 
 
 def _is_deep(value: Any) -> bool:
-    """Tell whether lists and objects are nested deeper than anybody needs."""
+    """Say whether lists and objects are nested deeper than messages need."""
     level = [value]
     for _ in range(_DEEPEST):
         level = [part for whole in level for part in _parts(whole)]

@@ -1,6 +1,6 @@
 """Who is in which room in the other processes.
 
-Each process tells the others what changes, and everything when somebody asks. A
+Each process reports what changes to the others, and everything when one asks. A
 process that is not heard of for a while is taken for gone, with all who were there.
 """
 
@@ -31,18 +31,18 @@ class Elsewhere:
         return len(self._heard_at)
 
     def heard(self, process: str, now: float) -> bool:
-        """Note a sign of life; tell whether it is the first."""
+        """Note a sign of life; say whether it is the first."""
         first = process not in self._heard_at
         self._heard_at[process] = now
         return first
 
     def members(self, room: str) -> list[Member]:
         """List the users who are in *room* elsewhere."""
-        found = (m for rooms in self._rooms.values() for m in rooms.get(room, ()))
-        return [*dict.fromkeys(found)]
+        present = (m for rooms in self._rooms.values() for m in rooms.get(room, ()))
+        return [*dict.fromkeys(present)]
 
     def has(self, room: str, member: Member) -> bool:
-        """Tell whether *member* is in *room* elsewhere."""
+        """Say whether *member* is in *room* elsewhere."""
         return any(member in rooms.get(room, ()) for rooms in self._rooms.values())
 
     def join(self, process: str, room: str, member: Member) -> None:
@@ -73,10 +73,10 @@ class Elsewhere:
 
     def forget(self, process: str) -> set[tuple[str, Member]]:
         """Take a process for gone; return who is gone with it."""
-        gone = self._pairs(process)
+        leavers = self._pairs(process)
         self._rooms.pop(process, None)
         self._heard_at.pop(process, None)
-        return gone
+        return leavers
 
     def silent(self, now: float) -> list[str]:
         """Name the processes that nothing was heard of for too long."""

@@ -39,7 +39,7 @@ class RedisFanout:
 
     Args:
         target: A URL, or a client of ``redis.asyncio`` that does not decode answers.
-        cluster: The URL leads to a cluster; a client tells by itself.
+        cluster: The URL leads to a cluster; a client finds out itself.
         prefix: What its channels begin with: another application, another prefix.
 
     Raises:
@@ -83,7 +83,7 @@ class RedisFanout:
             with suppress(UnavailableError):  # The next session will hear it.
                 await self._session.subscribe([name])
 
-        # While the server is down nobody has to wait for it.
+        # While the server is down no caller has to wait for it.
         if self._up is not False:
             with suppress(TimeoutError):
                 await asyncio.wait_for(confirmed.wait(), _PATIENCE)
@@ -165,9 +165,9 @@ class RedisFanout:
         try:
             async with asyncio.TaskGroup() as group:
                 hear = self._hear
-                made = _Session(pubsub, client, group, hear, self._link)
-                await made.subscribe([f"{self._prefix}-", *self._hearers])
-                self._session = made
+                session = _Session(pubsub, client, group, hear, self._link)
+                await session.subscribe([f"{self._prefix}-", *self._hearers])
+                self._session = session
                 self._note(up=True)
                 group.create_task(self._publish_all(client))
         finally:
@@ -218,7 +218,7 @@ class RedisFanout:
 
         if not up:
             for confirmed in self._confirmed.values():
-                confirmed.set()  # Nobody has to wait any longer.
+                confirmed.set()  # No caller has to wait any longer.
 
 
 class _Session:

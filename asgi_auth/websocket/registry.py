@@ -1,6 +1,6 @@
 """Who is connected to this process, and in which rooms.
 
-A table, and nothing else: it sends nothing and asks nobody.
+A table, and nothing else: it sends nothing and asks nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Registry:
         return len(self._rooms_of)
 
     def __contains__(self, connection: object) -> bool:
-        """Tell whether *connection* is known."""
+        """Say whether *connection* is known."""
         return connection in self._rooms_of
 
     def __iter__(self) -> Iterator[WebSocketConnection]:
@@ -76,7 +76,7 @@ class Registry:
         _drop(self._devices, member, connection)
 
     def join(self, connection: WebSocketConnection, room: str) -> bool:
-        """Put *connection* into *room*; tell whether its user was not there before."""
+        """Put *connection* into *room*; say whether its user was not there before."""
         self._rooms_of[connection].add(room)
         self._rooms.setdefault(room, {})[connection] = None
         present = room, self._members[connection]
@@ -84,7 +84,7 @@ class Registry:
         return self._present[present] == 1
 
     def leave(self, connection: WebSocketConnection, room: str) -> bool:
-        """Take *connection* out of *room*; tell whether its user is gone from there."""
+        """Take *connection* out of *room*; say whether its user is gone from there."""
         self._rooms_of[connection].discard(room)
         _drop(self._rooms, room, connection)
         present = room, self._members[connection]
@@ -96,7 +96,7 @@ class Registry:
         return True
 
     def has(self, room: str, member: Member) -> bool:
-        """Tell whether *member* is in *room*."""
+        """Say whether *member* is in *room*."""
         return (room, member) in self._present
 
     def member_of(self, connection: WebSocketConnection) -> Member:
@@ -108,7 +108,7 @@ class Registry:
         return frozenset(self._rooms_of.get(connection, ()))
 
     def rooms(self) -> list[str]:
-        """Name the rooms that somebody is in."""
+        """Name the rooms that are not empty."""
         return [*self._rooms]
 
     def in_room(self, room: str) -> list[WebSocketConnection]:

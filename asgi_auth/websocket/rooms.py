@@ -1,6 +1,6 @@
 """Rooms: who hears what, on all of a user's devices and in all processes.
 
-A room decides nothing about who may join; its guard does. Nobody waits for a client:
+A room decides nothing about who may join; its guard does. No sender waits for a client:
 one that does not read is closed alone. Needs asyncio; one object serves one loop.
 """
 
@@ -42,18 +42,18 @@ class Rooms:
 
     Args:
         fanout: The way to the rooms of other processes, or ``None``: there are none.
-        may_join: The guard of all rooms; ``None`` lets everybody in.
-        presence: Tell a room who comes and leaves:
+        may_join: The guard of all rooms; ``None`` lets all callers in.
+        presence: Announce to a room who comes and leaves:
             ``{"type": "presence", "event": "join", "room": ..., "subject": ...}``.
-        issuer: Whose subjects are meant where a call names no issuer. It must be
-            told where callers come from several.
+        issuer: Whose subjects are meant where a call names no issuer. It is
+            needed where callers come from several.
         max_per_user: Open connections of one user, in each process.
         max_rooms: Rooms that one connection may be in.
         on_event: Gets an :class:`~asgi_auth.events.Event` when a slow client is
             closed, and when the fan-out goes down or is back.
 
     Raises:
-        ConfigurationError: A limit lets nobody in.
+        ConfigurationError: A limit lets no caller in.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Rooms:
     async def broadcast(
         self, room: str, message: Any, *, exclude: Excluded = ()
     ) -> None:
-        """Send *message* to everybody in *room*; no client is waited for.
+        """Send *message* to all in *room*; no client is waited for.
 
         Args:
             room: Which.
@@ -215,7 +215,7 @@ class Rooms:
             reason: The close reason.
 
         Raises:
-            ConfigurationError: Nobody is named, or no issuer, and there are several.
+            ConfigurationError: No user is named, or no issuer, and there are several.
         """
         if subject is None and session_id is None:
             msg = "disconnect() needs a subject or a session_id."
@@ -225,9 +225,9 @@ class Rooms:
             issuer = self._delivery.resolve(issuer, shared=self._cluster.is_shared)
 
         user = None if subject is None else subject_of(subject)
-        wanted = Disconnect(user, issuer, session_id, code, reason)
-        self._delivery.end(wanted)
-        self._cluster.publish("end", who=[*wanted])
+        order = Disconnect(user, issuer, session_id, code, reason)
+        self._delivery.end(order)
+        self._cluster.publish("end", who=[*order])
 
     async def aclose(self) -> None:
         """Close all connections of this process, and leave the fan-out."""

@@ -1,6 +1,6 @@
 """What waits to be sent to one client: bounded, and in order.
 
-Nobody who posts has to wait for the client; who must not lose a message can. It needs
+Who posts does not wait for the client; who must not lose a message can. It needs
 asyncio. A task exists only while something is being sent that was posted.
 """
 
@@ -61,12 +61,12 @@ class SendQueue:
         return self._busy
 
     def post(self, frame: Frame) -> bool:
-        """Put *frame* into the queue; tell whether there was room.
+        """Put *frame* into the queue; say whether there was room.
 
         It goes out at the next :meth:`flush`.
         """
         if self._stopped:
-            return True  # There is nobody left who could be too slow.
+            return True  # No client is left that could be too slow.
 
         size = self._size + frame.size
         if len(self._queue) >= self._max_messages or size > self._max_bytes:
@@ -115,7 +115,7 @@ class SendQueue:
                 self._size -= frame.size
                 await self._send(frame.message)
         except Exception:  # noqa: BLE001
-            # The client has left: whoever receives from it is told by the server.
+            # The client has left: whoever receives from it hears so from the server.
             self.stop()
         finally:
             self._free()

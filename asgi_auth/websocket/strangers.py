@@ -1,6 +1,6 @@
-"""Bound what WebSockets of nobody cost, where the first message says whose they are.
+"""Bound what anonymous WebSockets cost, where the first message names the caller.
 
-It identifies nobody: the application does, by :func:`~asgi_auth.lifetime.identify`.
+It identifies no caller: the application does, by :func:`~asgi_auth.lifetime.identify`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ __all__ = ["FirstMessages"]
 class FirstMessages:
     """Close WebSockets that do not say in time whose they are, and count the others.
 
-    It stands within ``AuthenticationMiddleware``. What is not a WebSocket, or not of
-    nobody, passes as it is. It counts in this process, and needs asyncio.
+    It stands within ``AuthenticationMiddleware``. What is not a WebSocket, or has
+    a caller, passes as it is. It counts in this process, and needs asyncio.
 
     Args:
         app: The application to wrap.
-        within: Seconds in which a socket must become somebody's.
-        per_address: How many of nobody one address may have; of IPv6 one /64.
+        within: Seconds in which a socket must get a caller.
+        per_address: How many anonymous ones an address may have; of IPv6 one /64.
         site: The proxies that say where clients are.
 
     Raises:
@@ -61,7 +61,7 @@ class FirstMessages:
         self._count: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Serve one socket, for as long as it may be nobody's."""
+        """Serve one socket, for as long as it may be anonymous."""
         stranger = stranger_of(scope) if scope["type"] == "websocket" else None
         if stranger is None:
             return await self._app(scope, receive, send)
