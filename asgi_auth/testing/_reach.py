@@ -18,17 +18,17 @@ _MOST = 200_000
 
 
 def is_guarded(app: Any) -> bool:
-    """Tell whether an :class:`AuthenticationMiddleware` can be reached from *app*."""
-    seen = {id(app)}
+    """Say whether an :class:`AuthenticationMiddleware` can be reached from *app*."""
+    ids = {id(app)}
     waiting = deque([app])
-    while waiting and len(seen) < _MOST:
+    while waiting and len(ids) < _MOST:
         thing = waiting.popleft()
         if _is_middleware(thing):
             return True
 
         for part in _parts(thing):
-            if id(part) not in seen:
-                seen.add(id(part))
+            if id(part) not in ids:
+                ids.add(id(part))
                 waiting.append(part)
 
     return bool(waiting)

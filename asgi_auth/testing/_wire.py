@@ -39,9 +39,9 @@ def send(scope: Scope, sources: Sequence[Source]) -> str | None:
     elif isinstance(source, Cookie):
         _set_cookie(scope, source.name)
     elif isinstance(source, QueryParam):
-        said = f"{source.name}={STAND_IN}".encode("ascii")
+        pair = f"{source.name}={STAND_IN}".encode("ascii")
         query = source.pattern().sub(b"", scope.get("query_string", b""))
-        scope["query_string"] = b"&".join(filter(None, (query, said)))
+        scope["query_string"] = b"&".join(filter(None, (query, pair)))
     else:
         scope["subprotocols"] = ["bearer", STAND_IN, *scope.get("subprotocols", ())]
 
@@ -50,8 +50,10 @@ def send(scope: Scope, sources: Sequence[Source]) -> str | None:
 
 def _choose(sources: Sequence[Source], kind: str) -> Source | None:
     """Return a source that serves here: a header, if there is one."""
-    sent = [source for source in sources if not isinstance(source, WholeScope)]
-    usable = [source for source in sent if kind == "websocket" or _by_http(source)]
+    own_sources = [source for source in sources if not isinstance(source, WholeScope)]
+    usable = [
+        source for source in own_sources if kind == "websocket" or _by_http(source)
+    ]
     headers = [source for source in usable if isinstance(source, BearerHeader | Header)]
     return next(iter([*headers, *usable]), None)
 
@@ -70,9 +72,9 @@ def _set_header(scope: Scope, name: str, value: str) -> None:
 
 
 def _set_cookie(scope: Scope, name: str) -> None:
-    sent = [v for n, v in scope["headers"] if n.lower() == b"cookie"]
-    pairs = [pair.strip() for pair in b";".join(sent).split(b";")]
+    values = [v for n, v in scope["headers"] if n.lower() == b"cookie"]
+    pairs = [pair.strip() for pair in b";".join(values).split(b";")]
     raw = name.encode("ascii")
-    kept = [pair for pair in pairs if pair and pair.partition(b"=")[0].strip() != raw]
-    kept.append(raw + b"=" + STAND_IN.encode("ascii"))
-    _set_header(scope, "cookie", b"; ".join(kept).decode("latin-1"))
+    others = [pair for pair in pairs if pair and pair.partition(b"=")[0].strip() != raw]
+    others.append(raw + b"=" + STAND_IN.encode("ascii"))
+    _set_header(scope, "cookie", b"; ".join(others).decode("latin-1"))

@@ -1,4 +1,4 @@
-"""What every backend must do, as tests that anybody can run on a backend of their own.
+"""What every backend must do, as tests to run on a backend of your own.
 
 They know nothing about how it finds out who is calling. They need pytest and asyncio.
 """
@@ -69,7 +69,7 @@ class Wrapped:
         self._claims = claims_of(inner)
 
     def claims(self, credential: Any) -> bool:
-        """Ask the inner one, if it can tell."""
+        """Ask the inner one, if it can say."""
         return self._claims is None or self._claims(credential)
 
 
@@ -100,15 +100,15 @@ class BackendContract:
     @pytest.fixture(params=["itself", "wrapped", "chained", "chained and wrapped"])
     def backend(self, request: pytest.FixtureRequest, sample: BackendSample) -> Backend:
         """Give the backend in each of the ways in which applications have it."""
-        found: Backend = sample.backend
+        whole: Backend = sample.backend
         if "chained" in request.param:
-            found = BackendChain(found)
+            whole = BackendChain(whole)
 
-        return Wrapped(found) if "wrapped" in request.param else found
+        return Wrapped(whole) if "wrapped" in request.param else whole
 
     @pytest.mark.anyio
     async def test_it_has_four_members(self, sample: BackendSample) -> None:
-        """It says what it is called, where it looks, and what clients are to send."""
+        """Check its name, its sources, and the challenge for clients."""
         backend = sample.backend
         assert backend.name
         assert isinstance(backend.name, str)
@@ -122,11 +122,11 @@ class BackendContract:
         self, sample: BackendSample, backend: Backend
     ) -> None:
         """Once, again, and where a loader and a guard stand."""
-        seen: list[Principal] = []
+        principals: list[Principal] = []
         guard = requires(backend=sample.backend.name)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            seen.append(await guard.verify(scope))
+            principals.append(await guard.verify(scope))
             assert scope["user"] == {"name": sample.subject}
             await _answer(send)
 
@@ -139,29 +139,29 @@ class BackendContract:
         for _ in range(3):
             assert await _status(served, sample, sample.good) == _OK
 
-        assert {principal.subject for principal in seen} == {sample.subject}
-        assert all(principal.is_authenticated for principal in seen)
-        assert {principal.backend for principal in seen} == {sample.backend.name}
+        assert {principal.subject for principal in principals} == {sample.subject}
+        assert all(principal.is_authenticated for principal in principals)
+        assert {principal.backend for principal in principals} == {sample.backend.name}
 
     @pytest.mark.anyio
     async def test_a_bad_caller_is_refused_with_a_challenge(
         self, sample: BackendSample, backend: Backend, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """What is its own and bad lets nobody in, and stands in no log."""
+        """Check that its own bad credential lets no caller in, and stands in no log."""
         caplog.set_level(logging.DEBUG)
         served = AuthenticationMiddleware(_unreached, backend, required=True)
         for headers in sample.bad:
-            sent = await _sent(served, _scope(sample, headers))
-            names = {name.lower() for name, _ in sent[0]["headers"]}
-            assert sent[0]["status"] in {400, 401}
+            messages = await _messages_of(served, _scope(sample, headers))
+            names = {name.lower() for name, _ in messages[0]["headers"]}
+            assert messages[0]["status"] in {400, 401}
             assert b"www-authenticate" in names or not backend.challenges
             for _, value in headers:
-                shown = value.split(b" ")[-1].decode("latin-1")
-                assert len(shown) < _SHORT or shown not in caplog.text
+                credential = value.split(b" ")[-1].decode("latin-1")
+                assert len(credential) < _SHORT or credential not in caplog.text
 
     @pytest.mark.anyio
     async def test_nobody_is_nobody(self, backend: Backend) -> None:
-        """Without anything that it looks at, it knows no one."""
+        """Check that without a credential it knows no caller."""
         nobody = BackendSample(backend, "", [])
         served = AuthenticationMiddleware(_unreached, backend, required=True)
         assert await _status(served, nobody, []) == _UNAUTHORIZED
@@ -170,7 +170,7 @@ class BackendContract:
     async def test_junk_is_refused_and_breaks_nothing(
         self, sample: BackendSample, backend: Backend
     ) -> None:
-        """In each place where a good caller's credential stands."""
+        """Try junk in each place where a good caller's credential stands."""
         served = AuthenticationMiddleware(_unreached, backend, required=True)
         for name, value in sample.good:
             scheme, space, _ = value.rpartition(b" ")
@@ -192,7 +192,7 @@ class BackendContract:
                 continue
 
             if credential.scheme != "bearer":
-                continue  # Nobody asks it about others.
+                continue  # It is not asked about others.
 
             slow = await _verdict(sample.backend, credential, sample)
             try:
@@ -221,14 +221,14 @@ class BackendContract:
 
         served = AuthenticationMiddleware(app, backend, required=True)
         scope = _scope(sample, sample.good, kind="websocket")
-        serving = asyncio.create_task(_sent(served, scope))
+        serving = asyncio.create_task(_messages_of(served, scope))
         async with asyncio.timeout(_PATIENCE):
             await opened.wait()
             await sample.revoke()
             await closed.wait()
-            sent = await serving
+            messages = await serving
 
-        assert sent[-1]["type"] == "websocket.close"
+        assert messages[-1]["type"] == "websocket.close"
         assert await _status(served, sample, sample.good) == _UNAUTHORIZED
 
     @pytest.mark.anyio
@@ -236,16 +236,16 @@ class BackendContract:
         self, sample: BackendSample, backend: Backend
     ) -> None:
         """``as_user`` finds a way in, and none is left open behind it."""
-        seen: list[Principal] = []
+        principals: list[Principal] = []
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            seen.append(get_principal(scope))
+            principals.append(get_principal(scope))
             await _answer(send)
 
         served = AuthenticationMiddleware(app, backend, required=True)
         nobody = BackendSample(backend, "", [])
         assert await _status(as_user(served, "somebody"), nobody, []) == _OK
-        assert [principal.subject for principal in seen] == ["somebody"]
+        assert [principal.subject for principal in principals] == ["somebody"]
         assert await _status(served, nobody, []) == _UNAUTHORIZED
 
 
@@ -270,8 +270,8 @@ async def _verdict(backend: Backend, credential: Any, sample: BackendSample) -> 
 
 
 async def _status(app: Any, sample: BackendSample, headers: Headers) -> int:
-    sent = await _sent(app, _scope(sample, headers))
-    status: int = sent[0]["status"]
+    messages = await _messages_of(app, _scope(sample, headers))
+    status: int = messages[0]["status"]
     return status
 
 
@@ -299,8 +299,8 @@ def _scope(sample: BackendSample, headers: Headers, *, kind: str = "http") -> Sc
     return scope
 
 
-async def _sent(app: Any, scope: Scope) -> list[Message]:
-    sent: list[Message] = []
+async def _messages_of(app: Any, scope: Scope) -> list[Message]:
+    messages: list[Message] = []
     first = "websocket.connect" if scope["type"] == "websocket" else "http.request"
     inbox: list[Message] = [{"type": first}]
 
@@ -312,7 +312,7 @@ async def _sent(app: Any, scope: Scope) -> list[Message]:
         raise AssertionError
 
     async def send(message: Message) -> None:
-        sent.append(message)
+        messages.append(message)
 
     await app(scope, receive, send)
-    return sent
+    return messages

@@ -55,7 +55,7 @@ class Caller:
         """Read what a test says of its caller; see ``as_user`` for the arguments.
 
         Raises:
-            ConfigurationError: It cannot be told who that is, or a scope, a role or
+            ConfigurationError: It is not clear who that is, or a scope, a role or
                 a claim cannot be.
         """
         grant = Grant(scopes, roles, claims or {})
@@ -82,13 +82,13 @@ class Caller:
         if self.backend is None:
             return members[0]
 
-        found = [member for member in members if member.name == self.backend]
-        if not found:
+        matches = [member for member in members if member.name == self.backend]
+        if not matches:
             names = ", ".join(sorted(member.name for member in members))
             msg = f"The application has no backend {self.backend!r}, only: {names}."
             raise ConfigurationError(msg)
 
-        return found[0]
+        return matches[0]
 
     def principal(self, member: Any, source: str | None) -> Principal:
         """Return the caller as *member* would name it.
@@ -102,9 +102,9 @@ class Caller:
         """
         base = self.base
         issuer = base.issuer or _issuer_of(member)
-        kept = validity_in(member)
-        validity = kept if isinstance(kept, Validity) else Validity()
-        said = {
+        lifetime = validity_in(member)
+        validity = lifetime if isinstance(lifetime, Validity) else Validity()
+        claims = {
             "sub": base.subject,
             "iat": int(validity.clock()),
             **({} if issuer is None else {"iss": issuer}),
@@ -115,7 +115,7 @@ class Caller:
         return Principal(
             subject=base.subject,
             issuer=issuer,
-            claims=freeze(said),
+            claims=freeze(claims),
             scopes=frozenset(self.grant.scopes) | {AUTHENTICATED},
             roles=frozenset(self.grant.roles),
             source=source,
@@ -138,15 +138,15 @@ def _subject_of(user: Any) -> Any:
         return subject_of(user)
 
     values = (getattr(user, name, None) for name in _SUBJECTS)
-    found = next((value for value in values if value is not None), None)
-    if found is None:
+    subject = next((value for value in values if value is not None), None)
+    if subject is None:
         msg = (
             f"as_user() cannot tell the subject of a {type(user).__name__}, which has "
             f"no {', '.join(_SUBJECTS)}: say subject=..., or give the subject alone."
         )
         raise ConfigurationError(msg)
 
-    return str(found)
+    return str(subject)
 
 
 def _check_subject(subject: Any) -> str:

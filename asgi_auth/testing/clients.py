@@ -1,4 +1,4 @@
-"""Give a test client that exists already the token of somebody.
+"""Give a test client that exists already the token of a user.
 
 The token is a real one, signed by who issues them; nothing is verified here.
 """

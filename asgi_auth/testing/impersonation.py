@@ -1,4 +1,4 @@
-"""Call an application as somebody, without a token and without a key.
+"""Call an application as a user, without a token and without a key.
 
 The middleware of the application does all that it does in production; only the verdict
 on the credential is the test's. Nothing of this is reachable from the wire: the
@@ -59,7 +59,7 @@ def as_user(
         backend: The name of the backend that knows the caller; by default the first.
 
     Raises:
-        ConfigurationError: It cannot be told who calls; or, when a request has been
+        ConfigurationError: It is not clear who calls; or, when a request has been
             made, that the application has no such middleware or backend.
     """
     if not callable(app):
@@ -159,19 +159,21 @@ class _Pass:
 
 
 class _Judge:
-    """A backend that has been told who calls."""
+    """A backend that answers with a given caller."""
 
-    __slots__ = ("_came", "_principal")
+    __slots__ = ("_needs_credential", "_principal")
 
-    def __init__(self, principal: Principal, *, came: bool) -> None:
+    def __init__(self, principal: Principal, *, needs_credential: bool) -> None:
         self._principal = principal
-        self._came = came
+        self._needs_credential = needs_credential
 
     async def authenticate(
         self, credential: Credential | None, scope: Scope
     ) -> Principal | None:
         """Answer for the stand-in, or for a backend that asks for no credential."""
-        return None if credential is None and self._came else self._principal
+        return (
+            None if credential is None and self._needs_credential else self._principal
+        )
 
 
 class _Door:
@@ -186,7 +188,7 @@ class _Door:
         with self._lock:
             self._inside += 1
             if self._inside == 1 and AuthenticationMiddleware.__call__ is not _serve:
-                # Else somebody has put ours back, who had found it here.
+                # Otherwise a test has put back ours, which it had found here.
                 self.serve = AuthenticationMiddleware.__call__
                 AuthenticationMiddleware.__call__ = _serve  # type: ignore[assignment, method-assign]
 
@@ -203,29 +205,29 @@ _DOOR = _Door()
 async def _serve(
     middleware: AuthenticationMiddleware, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Stand for ``AuthenticationMiddleware.__call__`` while the door is open."""
-    shown = scope.get(KEY)
-    if isinstance(shown, _Pass):
-        shown.used = True
+    """Stand for ``AuthenticationMiddleware.__call__`` during impersonated requests."""
+    caller_pass = scope.get(KEY)
+    if isinstance(caller_pass, _Pass):
+        caller_pass.used = True
         try:
-            middleware = _told(middleware, shown.caller, scope)
+            middleware = _copy_for(middleware, caller_pass.caller, scope)
         except ConfigurationError as error:
-            shown.fault = error
+            caller_pass.fault = error
             raise
 
     await _DOOR.serve(middleware, scope, receive, send)
 
 
-def _told(
+def _copy_for(
     middleware: AuthenticationMiddleware, caller: Caller, scope: Scope
 ) -> AuthenticationMiddleware:
     """Return a copy of *middleware* to which the stand-in in *scope* is *caller*."""
     member = caller.member(middleware._backend)  # noqa: SLF001
     source = send_stand_in(scope, member.sources)
     principal = caller.principal(member, source)
-    told = copy(middleware)
-    told._backend = _Judge(principal, came=not asks_always(member))  # type: ignore[assignment]  # noqa: SLF001
-    told._recognise = know_nobody  # noqa: SLF001
+    stand_in = copy(middleware)
+    stand_in._backend = _Judge(principal, needs_credential=not asks_always(member))  # type: ignore[assignment]  # noqa: SLF001
+    stand_in._recognise = know_nobody  # noqa: SLF001
     if caller.user is not None:
         if middleware._load_user is None:  # noqa: SLF001
             msg = (
@@ -234,6 +236,6 @@ def _told(
             )
             raise ConfigurationError(msg)
 
-        told._load_user = lambda _: caller.user  # noqa: SLF001
+        stand_in._load_user = lambda _: caller.user  # noqa: SLF001
 
-    return told
+    return stand_in

@@ -20,7 +20,7 @@ __all__ = ["FakeIssuer"]
 
 
 class FakeIssuer:
-    """Somebody else's issuer: keys, metadata, tokens, rotations and outages.
+    """Another issuer: keys, metadata, tokens, rotations and outages.
 
     Give ``issuer.fetch`` to ``TrustedIssuer``, ``JWKSClient`` or ``discover`` and no
     socket is needed; or serve it, for it is an ASGI app.
@@ -41,7 +41,7 @@ class FakeIssuer:
         clock: Returns Unix seconds.
 
     Raises:
-        ConfigurationError: The issuer is no safe URL, or nobody could verify tokens
+        ConfigurationError: The issuer is no safe URL, or no client could verify tokens
             of this algorithm.
     """
 
@@ -95,7 +95,7 @@ class FakeIssuer:
         """Sign with a new key from now on, and return it.
 
         Args:
-            keep: Go on publishing the old keys; else their tokens are to be refused.
+            keep: Go on publishing the old keys; otherwise their tokens are refused.
         """
         old = [key.kid for key in self.keys]
         new = Key.generate(self._algorithm)
@@ -114,25 +114,27 @@ class FakeIssuer:
         Raises:
             ConnectionError: The URL is not of this issuer's host.
         """
-        asked, mine = urlsplit(url), urlsplit(self.issuer)
-        if (asked.scheme, asked.netloc) != (mine.scheme, mine.netloc):
+        target, mine = urlsplit(url), urlsplit(self.issuer)
+        if (target.scheme, target.netloc) != (mine.scheme, mine.netloc):
             msg = f"only {mine.netloc} answers here"
             raise ConnectionError(msg)
 
-        sent: list[Message] = []
+        messages: list[Message] = []
         scope: Scope = {
             "type": "http",
             "method": "GET" if body is None else "POST",
-            "path": unquote(asked.path),
+            "path": unquote(target.path),
             "headers": [
                 (name.lower().encode("latin-1"), value.encode("latin-1"))
                 for name, value in headers.items()
             ],
         }
-        await self(scope, _no_body, _keep_in(sent))
-        start, last = sent
-        said = {name.decode(): value.decode() for name, value in start["headers"]}
-        return start["status"], said, last["body"]
+        await self(scope, _no_body, _keep_in(messages))
+        start, last = messages
+        answer_headers = {
+            name.decode(): value.decode() for name, value in start["headers"]
+        }
+        return start["status"], answer_headers, last["body"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the keys and the metadata, as an ASGI app."""
@@ -177,8 +179,8 @@ async def _no_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def _keep_in(sent: list[Message]) -> Send:
+def _keep_in(messages: list[Message]) -> Send:
     async def send(message: Message) -> None:
-        sent.append(message)
+        messages.append(message)
 
     return send

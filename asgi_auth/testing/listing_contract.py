@@ -28,66 +28,66 @@ class ListingContract:
     ) -> None:
         subject = unique("subject")
         # Most of them begin at one moment, as with a clock that is coarse.
-        made = [
+        logins = [
             await open_session(store, subject=subject, now=T + age // 5 * 0.000001)
             for age in range(13)
         ]
-        expected = sorted(made, key=lambda session: session.place)
+        expected = sorted(logins, key=lambda session: session.place)
         for limit in (1, 2, 5, 12, 13, 14):
-            pages = await _pages(store, made[0], limit=limit)
+            pages = await _pages(store, logins[0], limit=limit)
             assert [session for page in pages for session in page] == expected
             assert all(len(page) == limit for page in pages[:-1])
 
     async def test_a_page_has_a_size_by_default(self, store: Store) -> None:
         subject = unique("subject")
-        made = [
+        logins = [
             await open_session(store, subject=subject, now=T + second)
             for second in range(SESSIONS_PAGE + 1)
         ]
-        page = await store.sessions(made[0].issuer, subject, now=T)
-        assert [session.sid for session in page] == _sids(made[:-1])
+        page = await store.sessions(logins[0].issuer, subject, now=T)
+        assert [session.sid for session in page] == _sids(logins[:-1])
 
     async def test_pages_go_on_behind_a_session_that_is_gone(
         self, store: Store
     ) -> None:
         subject = unique("subject")
-        made = [
+        logins = [
             await open_session(store, subject=subject, now=T + second)
             for second in range(6)
         ]
-        page = await store.sessions(made[0].issuer, subject, limit=2, now=T + 6)
-        await store.close(_sids(made[:3]), now=T + 7)
+        page = await store.sessions(logins[0].issuer, subject, limit=2, now=T + 6)
+        await store.close(_sids(logins[:3]), now=T + 7)
         await open_session(store, subject=subject, now=T - 1)
         rest = await store.sessions(
-            made[0].issuer, subject, after=page[-1].place, now=T + 7
+            logins[0].issuer, subject, after=page[-1].place, now=T + 7
         )
-        assert list(rest) == made[3:]
+        assert list(rest) == logins[3:]
 
     async def test_full_pages_have_no_ended_sessions(self, store: Store) -> None:
         subject = unique("subject")
-        made = [
+        logins = [
             await open_session(
                 store, subject=subject, now=T + n, idle_ttl=20 if n % 3 else IDLE
             )
             for n in range(12)
         ]
-        await store.close([made[3].sid], now=T + 12)
-        found = await store.sessions(made[0].issuer, subject, limit=3, now=T + 60)
-        assert list(found) == [made[0], made[6], made[9]]
+        await store.close([logins[3].sid], now=T + 12)
+        listed = await store.sessions(logins[0].issuer, subject, limit=3, now=T + 60)
+        assert list(listed) == [logins[0], logins[6], logins[9]]
 
     async def test_a_refresh_moves_no_session_to_another_page(
         self, store: Store
     ) -> None:
         subject = unique("subject")
-        made = [
+        logins = [
             await open_session(store, subject=subject, now=T + second)
             for second in range(4)
         ]
-        await store.rotate(made[0].sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 9)
-        pages = await _pages(store, made[0], limit=2, now=T + 9)
+        await store.rotate(logins[0].sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 9)
+        pages = await _pages(store, logins[0], limit=2, now=T + 9)
         assert [_sids(page) for page in pages] == [
-            _sids(made[:2]),
-            _sids(made[2:]),
+            _sids(logins[:2]),
+            _sids(logins[2:]),
             [],
         ]
 
@@ -95,63 +95,67 @@ class ListingContract:
     async def test_a_hostile_place_is_somewhere_or_nowhere(
         self, store: Store, text: str
     ) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         for time in (0.0, T, 4e9):
-            found = await store.sessions(
-                made.issuer, made.subject, after=Place(time, text), now=T
+            listed = await store.sessions(
+                session.issuer, session.subject, after=Place(time, text), now=T
             )
-            assert list(found) in ([], [made])
+            assert list(listed) in ([], [session])
 
     async def test_the_surplus_is_what_was_not_used_for_the_longest_time(
         self, store: Store
     ) -> None:
         subject = unique("subject")
-        made = [
+        logins = [
             await open_session(store, subject=subject, now=T + second)
             for second in range(6)
         ]
-        issuer = made[0].issuer
-        for session in (made[0], made[2]):
+        issuer = logins[0].issuer
+        for session in (logins[0], logins[2]):
             await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 9)
-        order = _sids(made[n] for n in (1, 3, 4, 5))
+
+        order = _sids(logins[n] for n in (1, 3, 4, 5))
         for keep in range(2, 8):
-            found = await store.surplus(issuer, subject, keep=keep, now=T + 9)
-            assert list(found) == order[: max(6 - keep, 0)]
+            listed = await store.surplus(issuer, subject, keep=keep, now=T + 9)
+            assert list(listed) == order[: max(6 - keep, 0)]
 
         some = await store.surplus(issuer, subject, keep=2, limit=3, now=T + 9)
         assert list(some) == order[:3]
-        assert len(await store.sessions(issuer, subject, now=T + 9)) == len(made)
+        assert len(await store.sessions(issuer, subject, now=T + 9)) == len(logins)
 
     async def test_ended_sessions_are_no_surplus(self, store: Store) -> None:
         subject = unique("subject")
-        made = [await open_session(store, subject=subject, now=T) for _ in range(4)]
-        issuer = made[0].issuer
+        logins = [await open_session(store, subject=subject, now=T) for _ in range(4)]
+        issuer = logins[0].issuer
         await open_session(store, subject=subject, now=T, idle_ttl=1)
-        await store.close([made[1].sid], now=T + 1)
+        await store.close([logins[1].sid], now=T + 1)
         assert list(await store.surplus(issuer, subject, keep=3, now=T + 2)) == []
         rest = await store.surplus(issuer, subject, keep=1, now=T + 2)
-        assert set(rest) < {made[0].sid, made[2].sid, made[3].sid}
+        assert set(rest) < {logins[0].sid, logins[2].sid, logins[3].sid}
 
     async def test_the_surplus_is_of_one_subject_and_issuer(self, store: Store) -> None:
         subject = unique("subject")
         for issuer in ("https://a.example", "https://b.example", ""):
             await open_session(store, subject=subject, issuer=issuer)
+
         await open_session(store, issuer="https://a.example")
         assert list(await store.surplus("", subject, keep=1, now=T)) == []
         assert list(await store.surplus("", unique("subject"), keep=1, now=T)) == []
         for text in HOSTILE:
-            found = await store.surplus(unique("issuer"), text, keep=1, now=T)
-            assert list(found) == []
+            listed = await store.surplus(unique("issuer"), text, keep=1, now=T)
+            assert list(listed) == []
 
     async def test_log_ins_at_once_agree_on_the_surplus(self, store: Store) -> None:
         subject = unique("subject")
 
         async def log_in() -> tuple[Session, Sequence[str]]:
-            made = await open_session(store, subject=subject, now=T)
-            return made, await store.surplus(made.issuer, subject, keep=2, now=T)
+            session = await open_session(store, subject=subject, now=T)
+            return session, await store.surplus(session.issuer, subject, keep=2, now=T)
 
         answers = await asyncio.gather(*(log_in() for _ in range(8)))
-        order = sorted((made for made, _ in answers), key=lambda made: made.place)
+        order = sorted(
+            (session for session, _ in answers), key=lambda session: session.place
+        )
         surplus = {sid for _, sids in answers for sid in sids}
         assert surplus == set(_sids(order[:-2]))
 
@@ -168,6 +172,7 @@ async def _pages(
         pages.append(page)
         if len(page) < limit:
             return pages
+
         after = page[-1].place
 
 

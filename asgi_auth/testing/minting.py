@@ -61,7 +61,7 @@ def mint_token(
     Args:
         signer: The application's ``TokenService`` or a ``FakeIssuer``, whose ``iss``,
             ``aud`` and clock then hold; keys alone, whose tokens have neither party;
-            ``None``: a new key that nobody knows.
+            ``None``: a new, unknown key.
         subject: The ``sub``.
         fault: What is to be wrong: one of ``TOKEN_FAULTS``.
         claims: Claims to set, whichever they are; ``None`` takes one out.
@@ -76,16 +76,18 @@ def mint_token(
 
     service = _service_of(signer)
     key = service.keys.signing_key
-    seen = peek(service.mint(subject).encode("ascii"))
-    if seen is None:  # pragma: no cover - it was written a moment ago
+    parts = peek(service.mint(subject).encode("ascii"))
+    if parts is None:  # pragma: no cover - it was written a moment ago
         msg = "The token cannot be read."
         raise ConfigurationError(msg)
 
-    head, payload = ({**part} for part in seen)
+    head, payload = ({**part} for part in parts)
     if fault in _SAID:
         payload |= _SAID[fault](payload)
+
     if fault == "refresh_token":
         head["typ"] = "rt+jwt"
+
     if fault == "unsigned":
         head["alg"] = "none"
 
@@ -101,12 +103,12 @@ def mint_token(
 def _sign(
     head: Mapping[str, Any], payload: Mapping[str, Any], key: Key, fault: str | None
 ) -> str:
-    said = _encoded(head, payload)
-    signature = b64url_encode(key.sign(said.encode("ascii"))).decode("ascii")
+    signed_part = _encoded(head, payload)
+    signature = b64url_encode(key.sign(signed_part.encode("ascii"))).decode("ascii")
     if fault == "tampered":
-        said = _encoded(head, {**payload, "roles": ["admin"], "tampered": True})
+        signed_part = _encoded(head, {**payload, "roles": ["admin"], "tampered": True})
 
-    return f"{said}.{signature}"
+    return f"{signed_part}.{signature}"
 
 
 def _encoded(head: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
@@ -132,15 +134,17 @@ def _stranger(key: Key) -> Key:
     return Key.generate(key.algorithm, kid=key.kid)
 
 
-def _changed(said: dict[str, Any], changes: Mapping[str, Any] | None) -> dict[str, Any]:
-    changed = {**said, **(changes or {})}
-    taken = {name for name, value in (changes or {}).items() if value is None}
-    return {name: value for name, value in changed.items() if name not in taken}
+def _changed(
+    payload: dict[str, Any], changes: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    changed = {**payload, **(changes or {})}
+    dropped = {name for name, value in (changes or {}).items() if value is None}
+    return {name: value for name, value in changed.items() if name not in dropped}
 
 
 def _shifted(seconds: float) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    def shift(said: Mapping[str, Any]) -> dict[str, Any]:
-        times = {name: said[name] + seconds for name in ("iat", "exp")}
+    def shift(payload: Mapping[str, Any]) -> dict[str, Any]:
+        times = {name: payload[name] + seconds for name in ("iat", "exp")}
         return times | ({"nbf": times["iat"]} if seconds > 0 else {})
 
     return shift
@@ -148,7 +152,7 @@ def _shifted(seconds: float) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
 
 _SAID: dict[str | None, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     # Farther than the greatest tolerance that a verifier takes.
-    "expired": lambda said: _shifted(-_HOUR - said["exp"] + said["iat"])(said),
+    "expired": lambda claims: _shifted(-_HOUR - claims["exp"] + claims["iat"])(claims),
     "not_yet_valid": _shifted(_HOUR),
     "refresh_token": lambda _: {"type": "refresh", "aud": "urn:asgi-auth:refresh"},
     "wrong_audience": lambda _: {"aud": "somebody-else"},

@@ -1,6 +1,6 @@
 """Fixtures for pytest: name this module in the ``pytest_plugins`` of your conftest.
 
-It is no entry point: nobody gets fixtures unasked for, and nothing of the package is
+It is no entry point: no suite gets fixtures unasked for, and nothing of the package is
 imported before a coverage measurement has begun.
 """
 

@@ -50,6 +50,7 @@ class RevocationContract:
         old = [entry() for _ in range(3)]
         for number, one in enumerate(old):
             await store.publish([one], ttl=900, now=T + number * 200)
+
         feed = await read_feed(peer, None, now=T + 899)
         assert words(old) <= words(feed.entries)
         feed = await read_feed(peer, None, now=T + 1000)
@@ -59,8 +60,8 @@ class RevocationContract:
         stale = replace(entry(), at=1.0, expires_at=2.0)
         await store.publish([stale], ttl=900, now=T)
         feed = await read_feed(store, None, now=T)
-        (found,) = [one for one in feed.entries if one.value == stale.value]
-        assert found == replace(stale, at=T, expires_at=T + 900)
+        (stamped,) = [one for one in feed.entries if one.value == stale.value]
+        assert stamped == replace(stale, at=T, expires_at=T + 900)
 
     async def test_feed_goes_on_from_its_cursor(self, store: Store) -> None:
         old, new = entry(), entry()
@@ -72,6 +73,7 @@ class RevocationContract:
         # It may come more than once, but not for ever.
         for later in (120, 180, 240):
             after = await read_feed(store, after.cursor, now=T + later)
+
         assert after.entries == ()
 
     async def test_cursor_of_one_store_serves_another(
@@ -104,14 +106,15 @@ class RevocationContract:
                 await store.publish([one], ttl=900)
 
         writers = [asyncio.create_task(publish(one)) for one in entries]
-        seen: set[tuple[str, str, str]] = set()
+        marks: set[tuple[str, str, str]] = set()
         deadline = time.monotonic() + 5
-        while not words(entries) <= seen and time.monotonic() < deadline:
+        while not words(entries) <= marks and time.monotonic() < deadline:
             feed = await peer.feed(cursor, wait=0.5)
             cursor = feed.cursor
-            seen |= words(feed.entries)
+            marks |= words(feed.entries)
+
         await asyncio.gather(*writers)
-        assert words(entries) <= seen
+        assert words(entries) <= marks
 
     async def test_feed_wakes_within_a_second(self, store: Store, peer: Store) -> None:
         cursor = (await read_feed(peer, None)).cursor
@@ -140,6 +143,7 @@ class RevocationContract:
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
+
         new = entry()
         await store.publish([new], ttl=900)
         assert words([new]) <= words((await store.feed(cursor, wait=1)).entries)
@@ -162,8 +166,9 @@ class RevocationContract:
             expected: set[tuple[str, str, str]] = set()
         else:
             expected = words([good, bad])
-        found = words((await read_feed(store, None, now=T)).entries)
-        assert found & words([good, bad]) == expected
+
+        published = words((await read_feed(store, None, now=T)).entries)
+        assert published & words([good, bad]) == expected
 
     async def test_no_page_has_more_than_its_size(
         self, store: Store, peer: Store
@@ -172,30 +177,33 @@ class RevocationContract:
         many = [entry() for _ in range(2 * FEED_PAGE + FEED_PAGE // 2)]
         await store.publish(many, ttl=900, now=T)
         for cursor in (None, start):
-            seen: set[tuple[str, str, str]] = set()
+            marks: set[tuple[str, str, str]] = set()
             page = await peer.feed(cursor, wait=1, now=T)
             while page.more:
                 assert len(page.entries) <= FEED_PAGE
-                seen |= words(page.entries)
-                # One that is told to wait does not, while there is more.
+                marks |= words(page.entries)
+                # One that is asked to wait does not, while there is more.
                 page = await peer.feed(page.cursor, wait=1, now=T)
+
             assert len(page.entries) <= FEED_PAGE
-            assert words(many) <= seen | words(page.entries)
+            assert words(many) <= marks | words(page.entries)
 
     async def test_what_is_published_between_two_pages_is_not_missed(
         self, store: Store, peer: Store
     ) -> None:
         await store.publish([entry() for _ in range(2 * FEED_PAGE)], ttl=900, now=T)
-        seen: set[tuple[str, str, str]] = set()
+        marks: set[tuple[str, str, str]] = set()
         new: list[Revocation] = []
         page = await peer.feed(None, wait=0, now=T)
         while page.more:
-            seen |= words(page.entries)
+            marks |= words(page.entries)
             if len(new) < 4:  # Some that expire sooner, some later.
                 new.append(entry())
                 await store.publish(new[-1:], ttl=10 ** len(new), now=T)
+
             page = await peer.feed(page.cursor, wait=0, now=T)
-        assert words(new) <= seen | words(page.entries)
+
+        assert words(new) <= marks | words(page.entries)
 
     @pytest.mark.parametrize("cursor", ["", "x", "0", "9" * 30, "٣", "@x", "a\0b"])
     async def test_a_cursor_that_is_not_known_begins_the_window(
@@ -215,20 +223,27 @@ class RevocationContract:
         await store.publish([], ttl=900, now=T)
         many = [entry(value=unique("größe 🔐")) for _ in range(700)]
         await store.publish(many, ttl=900, now=T)
-        found = words((await read_feed(store, None, now=T)).entries)
-        assert words(many) <= found
+        published = words((await read_feed(store, None, now=T)).entries)
+        assert words(many) <= published
 
     async def test_the_store_has_a_time_of_its_own(self, store: Store) -> None:
         before = time.time()
-        made = await open_session(store, now=None)
-        rotation = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE)
+        first = await open_session(store, now=None)
+        rotation = await store.rotate(first.sid, 0, idle_ttl=IDLE, grace=GRACE)
         new = entry()
         await store.publish([new], ttl=900)
         feed = await read_feed(store, None)
         after = time.time()
-        (found,) = [one for one in feed.entries if one.value == new.value]
+        (stamped,) = [one for one in feed.entries if one.value == new.value]
         session = rotation.session
         assert session is not None
-        times = [before, made.created_at, session.rotated_at, found.at, feed.now, after]
+        times = [
+            before,
+            first.created_at,
+            session.rotated_at,
+            stamped.at,
+            feed.now,
+            after,
+        ]
         # Some clocks count milliseconds.
         assert all(b - a > -0.01 for a, b in itertools.pairwise(times))

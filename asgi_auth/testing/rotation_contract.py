@@ -32,20 +32,20 @@ class RotationContract:
     """Rotation, retry, reuse and refusal."""
 
     async def test_rotate_advances_the_current_counter(self, store: Store) -> None:
-        made = await open_session(store, claims={"a": 1})
+        session = await open_session(store, claims={"a": 1})
         rotation = await store.rotate(
-            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60
         )
         assert rotation.outcome == "rotated"
         assert rotation.session == replace(
-            made, seq=1, rotated_at=T + 60, idle_expires_at=T + 60 + IDLE
+            session, seq=1, rotated_at=T + 60, idle_expires_at=T + 60 + IDLE
         )
 
     async def test_rotate_goes_on_and_on(self, store: Store) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         for seq in range(20):
             rotation = await store.rotate(
-                made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + seq
+                session.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + seq
             )
             assert rotation.outcome == "rotated"
             assert rotation.session is not None
@@ -54,11 +54,13 @@ class RotationContract:
     async def test_rotate_within_grace_is_a_retry_that_changes_nothing(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
-        first = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60)
+        session = await open_session(store)
+        first = await store.rotate(
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60
+        )
         for later in (60, 75, 60 + GRACE):
             again = await store.rotate(
-                made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + later
+                session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + later
             )
             assert again.outcome == "retried"
             assert again.session == first.session
@@ -66,12 +68,12 @@ class RotationContract:
     async def test_a_clock_that_was_set_back_makes_no_retry_of_a_replay(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
-        await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 100)
+        session = await open_session(store)
+        await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 100)
 
         async def again(at: float) -> str:
             rotation = await store.rotate(
-                made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + at
+                session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + at
             )
             return rotation.outcome
 
@@ -81,11 +83,11 @@ class RotationContract:
     async def test_a_retry_from_another_client_is_reuse_that_changes_nothing(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
 
         async def rotate(seq: int, client: str | None) -> str:
             rotation = await store.rotate(
-                made.sid, seq, idle_ttl=IDLE, grace=GRACE, client=client, now=T + 60
+                session.sid, seq, idle_ttl=IDLE, grace=GRACE, client=client, now=T + 60
             )
             return rotation.outcome
 
@@ -102,32 +104,37 @@ class RotationContract:
     async def test_rotate_after_grace_is_reuse_that_changes_nothing(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
-        first = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60)
+        session = await open_session(store)
+        first = await store.rotate(
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60
+        )
         late = await store.rotate(
-            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60 + GRACE + 0.5
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 60 + GRACE + 0.5
         )
         assert late.outcome == "reused"
         assert late.session == first.session
-        after = await store.rotate(made.sid, 1, idle_ttl=IDLE, grace=GRACE, now=T + 95)
+        after = await store.rotate(
+            session.sid, 1, idle_ttl=IDLE, grace=GRACE, now=T + 95
+        )
         assert after.outcome == "rotated"
 
     async def test_rotate_with_no_grace_retries_in_the_same_moment_only(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
-        await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60)
-        same = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60)
-        later = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60.5)
+        session = await open_session(store)
+        await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60)
+        same = await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60)
+        later = await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=0, now=T + 60.5)
         assert (same.outcome, later.outcome) == ("retried", "reused")
 
     async def test_rotate_of_an_older_counter_is_reuse_even_within_grace(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         for seq in range(3):
-            await store.rotate(made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + 1)
-        old = await store.rotate(made.sid, 1, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+            await store.rotate(session.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+
+        old = await store.rotate(session.sid, 1, idle_ttl=IDLE, grace=GRACE, now=T + 1)
         assert old.outcome == "reused"
         assert old.session is not None
         assert old.session.seq == 3
@@ -136,10 +143,12 @@ class RotationContract:
     async def test_rotate_of_a_counter_that_never_was_is_refused(
         self, store: Store, seq: int
     ) -> None:
-        made = await open_session(store)
-        rotation = await store.rotate(made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T)
+        session = await open_session(store)
+        rotation = await store.rotate(
+            session.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T
+        )
         assert rotation.outcome == "refused"
-        after = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T)
+        after = await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T)
         assert after.outcome == "rotated"
 
     @pytest.mark.parametrize("seq", [1, 2, 2**31, 2**53 - 2])
@@ -147,23 +156,23 @@ class RotationContract:
         self, store: Store, seq: int
     ) -> None:
         # Only a store that was put back has a row that is behind a signed token.
-        made = await open_session(store)
+        session = await open_session(store)
 
         async def rotate(seq: int, at: float) -> Rotation:
             return await store.rotate(
-                made.sid, seq, idle_ttl=IDLE, grace=GRACE, client="a1", now=T + at
+                session.sid, seq, idle_ttl=IDLE, grace=GRACE, client="a1", now=T + at
             )
 
         rotation = await rotate(seq, 60)
         assert rotation.outcome == "restored"
         assert rotation.session == replace(
-            made,
+            session,
             seq=seq + 1,
             rotated_at=T + 60,
             rotated_by="a1",
             idle_expires_at=T + 60 + IDLE,
         )
-        assert await store.find(made.sid, now=T + 60) == rotation.session
+        assert await store.find(session.sid, now=T + 60) == rotation.session
         assert (await rotate(seq, 61)).outcome == "retried"
         assert (await rotate(seq - 1, 61)).outcome == "reused"
         if seq < 2**53 - 2:
@@ -179,10 +188,10 @@ class RotationContract:
     async def test_racing_counters_ahead_have_one_successor(
         self, store: Store, peer: Store
     ) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         rotations = await asyncio.gather(
             *(
-                one.rotate(made.sid, 5, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+                one.rotate(session.sid, 5, idle_ttl=IDLE, grace=GRACE, now=T + 1)
                 for one in [store, peer] * 10
             )
         )
@@ -206,51 +215,54 @@ class RotationContract:
         assert rotation.session is None
 
     async def test_an_idle_session_ends_on_the_second(self, store: Store) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         ended = await store.rotate(
-            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + IDLE
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + IDLE
         )
         assert ended.outcome == "refused"
         last = await store.rotate(
-            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + IDLE - 1
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + IDLE - 1
         )
         assert last.outcome == "rotated"
 
     async def test_a_refreshed_session_ends_at_its_absolute_end(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         seq, now = 0, T
         while now + IDLE - 1 < T + TTL:
             now += IDLE - 1
             rotation = await store.rotate(
-                made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=now
+                session.sid, seq, idle_ttl=IDLE, grace=GRACE, now=now
             )
             assert rotation.outcome == "rotated"
             assert rotation.session is not None
             assert rotation.session.idle_expires_at == min(now + IDLE, T + TTL)
             seq += 1
+
         ended = await store.rotate(
-            made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + TTL
+            session.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + TTL
         )
         assert ended.outcome == "refused"
 
     async def test_retry_and_reuse_of_an_expired_session_are_refused(
         self, store: Store
     ) -> None:
-        made = await open_session(store, idle_ttl=10, ttl=20)
-        await store.rotate(made.sid, 0, idle_ttl=10, grace=60, now=T + 5)
+        session = await open_session(store, idle_ttl=10, ttl=20)
+        await store.rotate(session.sid, 0, idle_ttl=10, grace=60, now=T + 5)
         for seq in (0, 1):
-            ended = await store.rotate(made.sid, seq, idle_ttl=10, grace=60, now=T + 15)
+            ended = await store.rotate(
+                session.sid, seq, idle_ttl=10, grace=60, now=T + 15
+            )
             assert ended.outcome == "refused"
 
     async def test_fifty_racing_refreshes_have_one_successor(
         self, store: Store, peer: Store
     ) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         rotations = await asyncio.gather(
             *(
-                one.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+                one.rotate(session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 1)
                 for one in [store, peer] * 25
             )
         )
@@ -262,9 +274,9 @@ class RotationContract:
         assert all(rotation.session == first for rotation in rotations)
 
     async def test_the_store_ends_sessions_by_its_own_time(self, store: Store) -> None:
-        made = await open_session(store, idle_ttl=0.3, now=None)
-        assert len(await store.sessions(made.issuer, made.subject)) == 1
+        session = await open_session(store, idle_ttl=0.3, now=None)
+        assert len(await store.sessions(session.issuer, session.subject)) == 1
         await asyncio.sleep(0.4)
-        assert len(await store.sessions(made.issuer, made.subject)) == 0
-        rotation = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE)
+        assert len(await store.sessions(session.issuer, session.subject)) == 0
+        rotation = await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=GRACE)
         assert rotation.outcome == "refused"

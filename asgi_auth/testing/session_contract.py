@@ -50,7 +50,7 @@ class SessionContract:
             "big": 2**53,
             "null": None,
         }
-        made = await open_session(
+        new = await open_session(
             store,
             issuer="",
             subject="Zoë 用户 🔐",
@@ -60,9 +60,9 @@ class SessionContract:
             claims=claims,
             device=device,
         )
-        found = (await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T)).session
-        assert found is not None
-        for session in (made, found):
+        page = (await store.rotate(new.sid, 0, idle_ttl=IDLE, grace=0, now=T)).session
+        assert page is not None
+        for session in (new, page):
             assert session.claims == claims
             assert session.device == device
             assert session.amr == ("pwd", "otp")
@@ -80,18 +80,18 @@ class SessionContract:
         self, store: Store
     ) -> None:
         claims: dict[str, Any] = {"roles": ["reader"]}
-        made = await open_session(store, claims=claims)
+        session = await open_session(store, claims=claims)
         claims["roles"].append("admin")
-        rotation = await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=0, now=T)
+        rotation = await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=0, now=T)
         assert rotation.session is not None
         assert rotation.session.claims == {"roles": ["reader"]}
 
     async def test_find_returns_a_session_while_it_lives(self, store: Store) -> None:
-        made = await open_session(store)
-        assert await store.find(made.sid, now=T + 1) == made
-        assert await store.find(made.sid, now=T + IDLE) is None
-        await store.close([made.sid], now=T + 2)
-        assert await store.find(made.sid, now=T + 3) is None
+        session = await open_session(store)
+        assert await store.find(session.sid, now=T + 1) == session
+        assert await store.find(session.sid, now=T + IDLE) is None
+        await store.close([session.sid], now=T + 2)
+        assert await store.find(session.sid, now=T + 3) is None
 
     async def test_find_knows_no_session_that_was_never_opened(
         self, store: Store
@@ -100,24 +100,26 @@ class SessionContract:
             assert await store.find(sid, now=T) is None
 
     async def test_a_closed_session_is_refused(self, store: Store) -> None:
-        made = await open_session(store)
-        await store.rotate(made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 1)
-        await store.close([made.sid], now=T + 2)
+        session = await open_session(store)
+        await store.rotate(session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 1)
+        await store.close([session.sid], now=T + 2)
         for seq in (0, 1, 2):
             rotation = await store.rotate(
-                made.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + 3
+                session.sid, seq, idle_ttl=IDLE, grace=GRACE, now=T + 3
             )
             assert rotation.outcome == "refused"
 
     async def test_close_again_and_of_unknown_sessions_changes_nothing(
         self, store: Store
     ) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         await store.close([])
-        await store.close([made.sid], now=T + 2)
-        await store.close([unique("sid"), made.sid, made.sid, *HOSTILE], now=T + 9)
+        await store.close([session.sid], now=T + 2)
+        await store.close(
+            [unique("sid"), session.sid, session.sid, *HOSTILE], now=T + 9
+        )
         rotation = await store.rotate(
-            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 10
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 10
         )
         assert rotation.outcome == "refused"
         if rotation.session is not None:
@@ -125,24 +127,26 @@ class SessionContract:
 
     async def test_close_ends_only_the_named_sessions(self, store: Store) -> None:
         subject = unique("subject")
-        made = [await open_session(store, subject=subject) for _ in range(3)]
-        await store.close([made[0].sid, made[2].sid], now=T + 1)
-        issuer = made[0].issuer
-        assert await store.sessions(issuer, subject, now=T + 1) == [made[1]]
+        sessions = [await open_session(store, subject=subject) for _ in range(3)]
+        await store.close([sessions[0].sid, sessions[2].sid], now=T + 1)
+        issuer = sessions[0].issuer
+        assert await store.sessions(issuer, subject, now=T + 1) == [sessions[1]]
 
     async def test_close_takes_many_sessions(self, store: Store) -> None:
         subject = unique("subject")
-        made = [await open_session(store, subject=subject) for _ in range(60)]
-        sids = [session.sid for session in made]
+        sessions = [await open_session(store, subject=subject) for _ in range(60)]
+        sids = [session.sid for session in sessions]
         await store.close(sids + [unique("sid") for _ in range(2000)], now=T + 1)
-        assert list(await store.sessions(made[0].issuer, subject, now=T + 1)) == []
+        assert list(await store.sessions(sessions[0].issuer, subject, now=T + 1)) == []
 
     async def test_sessions_come_oldest_first(self, store: Store) -> None:
         subject = unique("subject")
         ages = [30, 10, 20]
-        made = [await open_session(store, subject=subject, now=T - age) for age in ages]
-        found = await store.sessions(made[0].issuer, subject, now=T)
-        assert list(found) == [made[0], made[2], made[1]]
+        sessions = [
+            await open_session(store, subject=subject, now=T - age) for age in ages
+        ]
+        page = await store.sessions(sessions[0].issuer, subject, now=T)
+        assert list(page) == [sessions[0], sessions[2], sessions[1]]
 
     async def test_sessions_are_the_live_ones(self, store: Store) -> None:
         subject = unique("subject")
@@ -153,12 +157,12 @@ class SessionContract:
         assert list(await store.sessions(live.issuer, subject, now=T + 10)) == [live]
 
     async def test_sessions_show_the_last_refresh(self, store: Store) -> None:
-        made = await open_session(store)
+        session = await open_session(store)
         rotation = await store.rotate(
-            made.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 9
+            session.sid, 0, idle_ttl=IDLE, grace=GRACE, now=T + 9
         )
-        found = await store.sessions(made.issuer, made.subject, now=T + 9)
-        assert list(found) == [rotation.session]
+        page = await store.sessions(session.issuer, session.subject, now=T + 9)
+        assert list(page) == [rotation.session]
 
     async def test_sessions_of_two_issuers_stay_apart(self, store: Store) -> None:
         subject = unique("subject")
@@ -170,9 +174,9 @@ class SessionContract:
 
     async def test_issuer_and_subject_do_not_run_together(self, store: Store) -> None:
         word = unique("a")
-        made = await open_session(store, issuer=f"{word}:b", subject="c")
+        session = await open_session(store, issuer=f"{word}:b", subject="c")
         assert list(await store.sessions(word, "b:c", now=T)) == []
-        assert list(await store.sessions(f"{word}:b", "c", now=T)) == [made]
+        assert list(await store.sessions(f"{word}:b", "c", now=T)) == [session]
 
     @pytest.mark.parametrize("text", HOSTILE)
     async def test_hostile_strings_are_kept_or_refused(
@@ -181,9 +185,10 @@ class SessionContract:
         assert list(await store.sessions(unique("issuer"), text, now=T)) == []
         issuer = unique("issuer")
         try:
-            made = await open_session(store, issuer=issuer, subject=text)
+            session = await open_session(store, issuer=issuer, subject=text)
         except ValueError:
             assert list(await store.sessions(issuer, text, now=T)) == []
             return
-        assert made.subject == text
-        assert list(await store.sessions(issuer, text, now=T)) == [made]
+
+        assert session.subject == text
+        assert list(await store.sessions(issuer, text, now=T)) == [session]

@@ -1,4 +1,4 @@
-"""What every store must do, as tests that anybody can run on a store of their own.
+"""What every store must do, as tests to run on a store of your own.
 
 They know nothing about how it keeps things, and do not test its outages. They need
 pytest and asyncio.
