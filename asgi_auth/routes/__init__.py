@@ -1,6 +1,6 @@
 """The log-in routes: accounts and sessions over HTTP, as one app to mount anywhere.
 
-Needs the extra ``routes``. Nothing below this room knows Starlette or Pydantic.
+Needs the extra ``routes``. Nothing below this package knows Starlette or Pydantic.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Register, verify, forget and change: the routes about the account itself.
 
-Where an answer could tell whether an account exists, there is one answer; the owner
+Where an answer could reveal whether an account exists, there is one answer; the owner
 learns the rest by mail.
 """
 
@@ -70,18 +70,18 @@ class AccountRoutes:
         context = self._context
         await context.count("register", context.network(request))
         model = context.models.register or RegisterRequest
-        asked: Any = await context.read(request, model)
-        email, name = (getattr(asked, key, None) for key in ("email", "username"))
+        body: Any = await context.read(request, model)
+        email, name = (getattr(body, key, None) for key in ("email", "username"))
         # Where accounts work at once, a taken address is refused, and gets no message.
         is_silent = self._accounts.require_verified
         if is_silent and not await self._may_write_to(email or name or ""):
             return self._mail_is_coming()
 
         account = await self._accounts.register(
-            email or "", asked.password, **_more_of(asked, name)
+            email or "", body.password, **_more_of(body, name)
         )
         if account is None:
-            # Not even the listener is told whether there was one before.
+            # Not even the listener learns whether there was one before.
             context.tell("account.registration_asked")
             return self._mail_is_coming()
 
@@ -101,9 +101,9 @@ class AccountRoutes:
     async def verify(self, request: Request) -> Response:
         """Mark an address as verified, with a token from a message."""
         await self._context.count("log_in_address", self._context.network(request))
-        asked = await self._context.read(request, ConfirmationRequest)
-        async with self._counted_by(asked.token):
-            account = await self._accounts.verify_email(asked.token, asked.password)
+        body = await self._context.read(request, ConfirmationRequest)
+        async with self._counted_by(body.token):
+            account = await self._accounts.verify_email(body.token, body.password)
 
         self._context.tell("account.verified", account.id)
         return self._context.user(account)
@@ -122,9 +122,9 @@ class AccountRoutes:
         """Send the message with the token for :meth:`verify` again."""
         context = self._context
         await context.count("reset", context.network(request))
-        asked = await context.read(request, EmailRequest)
-        if await self._may_write_to(asked.email):
-            await self._accounts.resend_verification(asked.email)
+        body = await context.read(request, EmailRequest)
+        if await self._may_write_to(body.email):
+            await self._accounts.resend_verification(body.email)
 
         return self._mail_is_coming()
 
@@ -142,9 +142,9 @@ class AccountRoutes:
         """Send a message with a token for :meth:`reset_password`."""
         context = self._context
         await context.count("reset", context.network(request))
-        asked = await context.read(request, EmailRequest)
-        if await self._may_write_to(asked.email):
-            await self._accounts.forgot_password(asked.email)
+        body = await context.read(request, EmailRequest)
+        if await self._may_write_to(body.email):
+            await self._accounts.forgot_password(body.email)
 
         context.tell("account.password_forgotten")
         return self._mail_is_coming()
@@ -163,8 +163,8 @@ class AccountRoutes:
         """Set a new password with a token from a message; all sessions end."""
         context = self._context
         await context.count("reset", context.network(request))
-        asked = await context.read(request, ResetRequest)
-        account = await self._accounts.reset_password(asked.token, asked.password)
+        body = await context.read(request, ResetRequest)
+        account = await self._accounts.reset_password(body.token, body.password)
         context.tell("account.password_reset", account.id)
         return context.clear_cookies(request, context.done())
 
@@ -182,14 +182,15 @@ class AccountRoutes:
         """Set a new password; all other sessions end."""
         context = self._context
         caller = await context.owner(request)
-        asked = await context.read(request, ChangePasswordRequest)
+        body = await context.read(request, ChangePasswordRequest)
         async with self._log_in.confirming(request, caller.subject):
             account = await self._accounts.change_password(
                 caller.subject,
-                asked.current_password,
-                asked.new_password,
+                body.current_password,
+                body.new_password,
                 keep=caller.session_id,
             )
+
         context.tell("account.password_changed", account.id, caller.session_id)
         return context.done()
 
@@ -208,15 +209,15 @@ class AccountRoutes:
         """Send a message with a token for :meth:`confirm_email` to a new address."""
         context = self._context
         caller = await context.owner(request)
-        asked = await context.read(request, ChangeEmailRequest)
-        may_write = await self._may_write_to(asked.email)
+        body = await context.read(request, ChangeEmailRequest)
+        may_write = await self._may_write_to(body.email)
         async with self._log_in.confirming(request, caller.subject):
             if may_write:
                 await self._accounts.change_email(
-                    caller.subject, asked.password, asked.email
+                    caller.subject, body.password, body.email
                 )
             else:
-                await self._accounts.confirm_password(caller.subject, asked.password)
+                await self._accounts.confirm_password(caller.subject, body.password)
 
         context.tell("account.email_change_asked", caller.subject, caller.session_id)
         return self._mail_is_coming()
@@ -234,9 +235,9 @@ class AccountRoutes:
     async def confirm_email(self, request: Request) -> Response:
         """Change the address with a token from a message."""
         await self._context.count("log_in_address", self._context.network(request))
-        asked = await self._context.read(request, ConfirmationRequest)
-        async with self._counted_by(asked.token):
-            account = await self._accounts.confirm_email(asked.token, asked.password)
+        body = await self._context.read(request, ConfirmationRequest)
+        async with self._counted_by(body.token):
+            account = await self._accounts.confirm_email(body.token, body.password)
 
         self._context.tell("account.email_changed", account.id)
         return self._context.user(account)
@@ -251,6 +252,7 @@ class AccountRoutes:
         except AuthError as error:
             if not isinstance(error, InvalidCredentialsError):
                 await self._context.uncount("failures", *key)
+
             raise
 
         await self._context.uncount("failures", *key)
@@ -271,8 +273,8 @@ class AccountRoutes:
         return self._context.answer(StatusResponse(status="message_sent"), 202)
 
 
-def _more_of(asked: BaseModel, name: str | None) -> dict[str, Any]:
-    """Return what the accounts are told beside address and password."""
+def _more_of(body: BaseModel, name: str | None) -> dict[str, Any]:
+    """Return what the accounts get beside address and password."""
     more: dict[str, Any] = {} if name is None else {"username": name}
-    data = data_of(asked)
+    data = data_of(body)
     return {**more, "data": data} if data else more

@@ -1,6 +1,6 @@
 """The log-in routes, as one ASGI app that any framework can mount.
 
-It routes and refuses; what the routes do is in the rooms beside it. It identifies
+It routes and refuses; what the routes do is in the modules beside it. It identifies
 callers itself, whatever middleware stands above it.
 """
 
@@ -121,9 +121,11 @@ class AuthRoutes:
         if delivery not in {"body", "cookie", "both"}:
             msg = "delivery must be body, cookie or both."
             raise ConfigurationError(msg)
+
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             msg = "prefix must look like /auth."
             raise ConfigurationError(msg)
+
         if limiter is not None and insecure_unlimited:
             msg = "Give AuthRoutes a limiter or insecure_unlimited, not both."
             raise ConfigurationError(msg)
@@ -222,7 +224,7 @@ class AuthRoutes:
         return client_script().integrity
 
     def public_paths(self, prefix: str) -> list[str]:
-        """Return what the middleware must let through: nobody is known there yet.
+        """Return what the middleware must let through: callers are anonymous there.
 
         Args:
             prefix: Where the routes are mounted, for instance ``/auth``.

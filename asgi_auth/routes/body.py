@@ -66,7 +66,7 @@ class BodyReader:
         """Return the body as a model.
 
         Args:
-            request: Whose body nobody has read yet.
+            request: Its body has not been read yet.
             model: What it must be.
             form: Take forms too, spelled like this.
             optional: No body is an empty one.
@@ -86,12 +86,14 @@ class BodyReader:
         body = await self._bytes(request)
         if not body and optional:
             return model()
+
         if kind is None:
             # Without a body, what is missing are its fields.
             raise UnsupportedBodyError if body else MalformedBodyError
 
         if kind == _FORM and form is not None:
             return _from_form(body, model, form)
+
         return _from_json(body, model)
 
     def _content_type(self, request: Request) -> str | None:
@@ -114,6 +116,7 @@ class BodyReader:
             body += chunk
             if len(body) > self._max_bytes:
                 raise BodyTooLargeError
+
         return bytes(body)
 
 
@@ -138,6 +141,7 @@ def _from_json(body: bytes, model: type[M]) -> M:
     # Raised out here: the error holds the body, which holds the password.
     if any(fault["type"] == "json_invalid" for fault in faults):
         raise MalformedBodyError
+
     raise UnprocessableBodyError(_sentence(faults[0]))
 
 
@@ -168,6 +172,7 @@ def _from_form(body: bytes, model: type[M], form: Form) -> M:
         faults = error.errors(
             include_url=False, include_context=False, include_input=False
         )
+
     raise UnprocessableBodyError(_sentence(faults[0]))
 
 

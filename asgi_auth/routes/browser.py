@@ -72,6 +72,7 @@ class BrowserRoutes:
         }
         if _is_known(request, script.etag):
             return Response(status_code=304, headers=headers)
+
         return Response(script.source, headers=headers, media_type="text/javascript")
 
 

@@ -80,7 +80,7 @@ class RouteContext:
         bodies: Reads the bodies of requests.
         cookies: The cookies, or ``None`` where tokens travel in bodies only.
         in_body: Tokens travel in bodies.
-        origins: Tells own pages from foreign ones.
+        origins: Distinguishes own pages from foreign ones.
         addresses: Finds out where requests come from.
         limiter: Counts tries, or ``None``.
         second_factor: Asks for more than the password, or ``None``.
@@ -148,34 +148,37 @@ class RouteContext:
         return await self.bodies.read(request, model, form=form, optional=optional)
 
     async def owner(self, request: Request) -> Principal:
-        """Return who calls, for what nobody may do in the name of another.
+        """Return who calls, for what no actor may do in the user's name.
 
         Raises:
-            ActorRefusedError: Somebody acts for the user.
-            AuthenticationError: Nobody that is known.
+            ActorRefusedError: An actor acts for the user.
+            AuthenticationError: The caller is anonymous.
             UnavailableError: It cannot be known whether the token is revoked.
         """
         caller = await self.caller(request)
         if caller.actor is not None:
             raise ActorRefusedError
+
         return caller
 
     async def caller(self, request: Request) -> Principal:
         """Return who calls.
 
         Raises:
-            AuthenticationError: Nobody that is known.
+            AuthenticationError: The caller is anonymous.
             UnavailableError: It cannot be known whether the token is revoked.
         """
         credential = self._reader.read(request.scope)
         if credential is None:
             raise AuthenticationError
+
         if credential.error is not None:
             raise credential.error
 
         principal = await self._backend.authenticate(credential, request.scope)
         if principal is None:
             raise AuthenticationError
+
         return principal
 
     def access_token(self, request: Request) -> tuple[str, bool] | None:
@@ -183,8 +186,10 @@ class RouteContext:
         credential = self._reader.read(request.scope)
         if credential is None:
             return None
+
         if credential.error is not None:
             return "", credential.explicit
+
         return credential.token.decode("latin-1"), credential.explicit
 
     def address(self, request: Request) -> str:
@@ -198,8 +203,8 @@ class RouteContext:
     def device(self, request: Request, label: str | None = None) -> Device:
         """Describe the device for the user's list of sessions."""
         agent = request.headers.get("user-agent", "")
-        shown = "".join(letter for letter in agent[:512] if letter.isprintable())
-        return Device(label=label, ip=self.address(request), user_agent=shown or None)
+        text = "".join(letter for letter in agent[:512] if letter.isprintable())
+        return Device(label=label, ip=self.address(request), user_agent=text or None)
 
     # ------------------------------------------------------------------ counting
 
@@ -218,6 +223,7 @@ class RouteContext:
         except RateLimitedError:
             if rule in {"log_in", "log_in_address", "failures"}:
                 self.tell("login.locked", detail={"rule": rule})
+
             raise
 
     async def count_token(self, request: Request) -> None:
@@ -243,7 +249,7 @@ class RouteContext:
         sid: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell the application what happened."""
+        """Report to the application what happened."""
         event = Event(
             name=name,
             at=self.clock(),
@@ -274,7 +280,7 @@ class RouteContext:
             return self.answer(own, status)
 
         data = None if self.user_data is None else dict(self.user_data(account))
-        shown = UserResponse(
+        content = UserResponse(
             id=account.id,
             email=account.email or None,
             username=account.username,
@@ -282,17 +288,17 @@ class RouteContext:
             roles=list(account.roles),
             data=data,
         )
-        return self.answer(shown, status)
+        return self.answer(content, status)
 
-    def medium(self, wanted: Medium) -> Medium:
-        """Return how tokens go out: as *wanted*, where both ways are there.
+    def medium(self, choice: Medium) -> Medium:
+        """Return how tokens go out: as *choice*, where both ways are there.
 
         Never in both at once: a script could then read what a cookie hides from it.
         """
         if self.cookies is None:
             return "body"
 
-        return wanted if self.in_body else "cookie"
+        return choice if self.in_body else "cookie"
 
     def deliver(
         self,
@@ -308,7 +314,7 @@ class RouteContext:
             CookieTooLargeError: They do not fit into cookies.
         """
         in_body = self.medium(medium) == "body"
-        shown = TokenResponse(
+        content = TokenResponse(
             access_token=pair.access_token if in_body else None,
             refresh_token=pair.refresh_token if in_body else None,
             token_type=pair.token_type,
@@ -317,7 +323,7 @@ class RouteContext:
             scope=pair.scope or None,
             device_token=device_token if in_body else None,
         )
-        response = self.answer(shown)
+        response = self.answer(content)
         if self.dpop is not None:
             response.headers.update(self.dpop.response_headers())
 
@@ -327,6 +333,7 @@ class RouteContext:
             self.cookies.set_pair(response, pair, mount)
             if device_token is not None:
                 self.cookies.set_device(response, device_token, mount)
+
         return response
 
     def clear_cookies(self, request: Request, response: Response) -> Response:
@@ -335,4 +342,5 @@ class RouteContext:
             mount = request.scope["root_path"]
             self.cookies.clear(response, mount)
             self.cookies.clear_stale(response, request.scope, mount)
+
         return response

@@ -1,6 +1,6 @@
 """Put tokens into cookies, and take them out of browsers again (RFC 6265bis).
 
-What is set and what is cleared have the same attributes, else browsers keep both. A
+What is set and what is cleared have the same attributes: browsers would keep both. A
 token that a browser would drop without a word is refused here.
 """
 
@@ -84,6 +84,7 @@ class Cookies:
         }
         for role, name in names.items():
             object.__setattr__(self, role, name)
+
         readers = {role: CredentialReader([Cookie(n)]) for role, n in names.items()}
         object.__setattr__(self, "_readers", readers)
 
@@ -91,18 +92,23 @@ class Cookies:
         if self.samesite not in {"strict", "lax", "none"}:
             msg = "samesite must be strict, lax or none."
             raise ConfigurationError(msg)
+
         if self.samesite == "none" and self.insecure_for_localhost:
             msg = "samesite='none' needs secure cookies: browsers drop others."
             raise ConfigurationError(msg)
+
         name = self.refresh_name or ""
         if self.insecure_for_localhost and name.startswith("__"):
             msg = "Browsers drop a cookie of this name without Secure: choose another."
             raise ConfigurationError(msg)
+
         if self.path is not None and not self.path.startswith("/"):
             msg = "The path of the cookies must begin with a slash."
             raise ConfigurationError(msg)
+
         if self.domain is not None:
             _check_domain(self.domain, name, localhost=self.insecure_for_localhost)
+
         if self.partitioned and (self.samesite != "none" or self.domain is not None):
             msg = "partitioned cookies need samesite='none', and no domain."
             raise ConfigurationError(msg)
@@ -129,6 +135,7 @@ class Cookies:
         credential = self._readers[role].read(scope)
         if credential is None or credential.error is not None:
             return None
+
         return credential.token.decode("latin-1")
 
     def check_host(self, scope: Scope) -> None:
@@ -145,6 +152,7 @@ class Cookies:
         if not name.endswith("]"):
             head, colon, _ = name.rpartition(":")
             name = head if colon else name
+
         if name not in _LOCAL_HOSTS and not name.endswith(".localhost"):
             raise NotLocalhostError
 
@@ -202,7 +210,7 @@ class Cookies:
         domain: str | None,
     ) -> None:
         if len(name) + len(value) > _LONGEST:
-            # The client can do nothing about it, so somebody else must hear of it.
+            # The client can do nothing about it, so the operator must hear of it.
             _logger.error("the cookie %s would be longer than %d bytes", name, _LONGEST)
             raise CookieTooLargeError
 
@@ -226,6 +234,7 @@ def _check_domain(domain: str, refresh_name: str, *, localhost: bool) -> None:
     if _DOMAIN.fullmatch(domain) is None:
         msg = "The domain of cookies looks like example.com, without a dot before it."
         raise ConfigurationError(msg)
+
     if localhost or refresh_name.startswith("__Host-"):
         msg = "Browsers take no domain for cookies of localhost or names with __Host-."
         raise ConfigurationError(msg)

@@ -60,10 +60,10 @@ class DeletionRoutes:
         """Delete the caller's account, with all its sessions."""
         context = self._context
         caller = await context.owner(request)
-        asked = await context.read(request, DeleteRequest, optional=True)
-        if asked.password is not None:
+        body = await context.read(request, DeleteRequest, optional=True)
+        if body.password is not None:
             async with self._log_in.confirming(request, caller.subject):
-                await self._accounts.confirm_password(caller.subject, asked.password)
+                await self._accounts.confirm_password(caller.subject, body.password)
         else:
             self._require_fresh(caller)
 

@@ -1,4 +1,4 @@
-"""Know a device again that has logged in before, so that nobody can lock it out.
+"""Recognise a device that has logged in before, so that no attacker locks it out.
 
 A device token proves nothing about who is there: it only lets a device have a counter
 of failures of its own.
@@ -72,6 +72,7 @@ class KnownDevices:
         except AuthError:
             # Also where it cannot be known: then it is a device like any other.
             return None
+
         is_known = claims.get("account") == account_digest(email)
         return claims["sub"] if is_known else None
 
@@ -85,7 +86,7 @@ def account_key(email: str) -> str:
 
 
 def account_digest(email: str) -> str:
-    """Return what tells accounts apart without saying which they are.
+    """Return a name for an account in events that does not show its address.
 
     Whoever can guess an address can find it again: it is no secret.
     """

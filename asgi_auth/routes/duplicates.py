@@ -21,27 +21,27 @@ def newest_first(texts: Sequence[bytes]) -> tuple[str, ...]:
     Args:
         texts: The values of the cookies, as they came.
     """
-    found: dict[str, tuple[tuple[float, float], bytes]] = {}
+    newest: dict[str, tuple[tuple[float, float], bytes]] = {}
     subjects = set()
     for text in texts[:_MOST]:
-        seen = peek(text)
-        if seen is None:
+        parts = peek(text)
+        if parts is None:
             continue
 
-        claims: Any = seen[1]
+        claims: Any = parts[1]
         sid, subject = claims.get("sid"), claims.get("sub")
         if not isinstance(sid, str) or not isinstance(subject, str):
             continue
 
         subjects.add(subject)
         age = (_number(claims.get("iat")), _number(claims.get("seq")))
-        if sid not in found or age > found[sid][0]:
-            found[sid] = age, text
+        if sid not in newest or age > newest[sid][0]:
+            newest[sid] = age, text
 
     if len(subjects) > 1 or len(texts) > _MOST:
         return ()
 
-    ordered = sorted(found.values(), key=lambda entry: entry[0], reverse=True)
+    ordered = sorted(newest.values(), key=lambda entry: entry[0], reverse=True)
     return tuple(text.decode("latin-1") for _, text in ordered)
 
 

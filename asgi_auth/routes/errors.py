@@ -6,7 +6,7 @@
     ├── MalformedBodyError          400  not JSON, not a form, or a field twice
     ├── InvalidQueryError           400  a parameter twice, or out of bounds
     ├── SecondFactorRequiredError   401  the password is right, and not enough
-    ├── UnknownPathError            404  no such path, or somebody else's session
+    ├── UnknownPathError            404  no such path, or another user's session
     ├── BodyTooLargeError           413
     ├── UnsupportedBodyError        415  of a type that is not read here
     ├── NotLocalhostError           421  insecure cookies, and another host

@@ -69,20 +69,20 @@ class LogInRoutes:
         """Open a session for a user with the right password."""
         context = self._context
         await context.count("log_in_address", context.network(request))
-        asked = await context.read(request, LoginRequest, form=LOGIN_FORM)
-        key = await key_of(context, request, asked.delivery)
-        known = await self._known_device(request, asked)
-        async with self._try(request, account_key(asked.login), known):
-            account = await context.users.authenticate(asked.login, asked.password)
-            factor = await self._second_factor(account, asked.code)
+        body = await context.read(request, LoginRequest, form=LOGIN_FORM)
+        key = await key_of(context, request, body.delivery)
+        device_id = await self._known_device(request, body)
+        async with self._try(request, account_key(body.login), device_id):
+            account = await context.users.authenticate(body.login, body.password)
+            factor = await self._second_factor(account, body.code)
 
-        device = context.device(request, asked.device_label)
+        device = context.device(request, body.device_label)
         pair = await self._open(account, factor, device, key)
         token = None
         if context.limiter is not None:
-            token = self._devices.remember(asked.login, known)
+            token = self._devices.remember(body.login, device_id)
 
-        response = await self._deliver(request, pair, token, medium=asked.delivery)
+        response = await self._deliver(request, pair, token, medium=body.delivery)
         where = {"ip": device.ip, "user_agent": device.user_agent}
         context.tell(
             "login.succeeded",
@@ -106,12 +106,12 @@ class LogInRoutes:
         """Replace the caller's session by a fresh one, after the right password."""
         context = self._context
         caller = await context.owner(request)
-        asked = await context.read(request, ReauthenticateRequest)
+        body = await context.read(request, ReauthenticateRequest)
         async with self.confirming(request, caller.subject):
             account = await context.users.confirm_password(
-                caller.subject, asked.password
+                caller.subject, body.password
             )
-            factor = await self._second_factor(account, asked.code)
+            factor = await self._second_factor(account, body.code)
 
         sid = caller.session_id or ""
         present = await context.tokens.session(sid, caller.subject)
@@ -129,7 +129,7 @@ class LogInRoutes:
 
     @asynccontextmanager
     async def confirming(self, request: Request, subject: str) -> AsyncGenerator[None]:
-        """Count a try to give the password of somebody who is logged in already."""
+        """Count a try to give the password of a user who is logged in already."""
         await self._context.count("log_in_address", self._context.network(request))
         async with self._try(request, f"subject:{subject}", None):
             yield
@@ -151,19 +151,20 @@ class LogInRoutes:
             if not isinstance(error, InvalidCredentialsError):
                 await context.uncount(rule, *key)
 
-            # Whom it is about can tell who knows the address.
+            # The digest names the account to those who know its address.
             about = {"reason": error.code, "account": account_digest(account)}
-            where = _seen(context.device(request))
+            where = _origin_of(context.device(request))
             context.tell("login.failed", detail={**where, **about})
             raise
 
         await context.uncount(rule, *key)
 
-    async def _known_device(self, request: Request, asked: LoginRequest) -> str | None:
-        token = asked.device_token
+    async def _known_device(self, request: Request, body: LoginRequest) -> str | None:
+        token = body.device_token
         if token is None and self._context.cookies is not None:
             token = self._context.cookies.read("device", request.scope)
-        return await self._devices.recognise(token, asked.login)
+
+        return await self._devices.recognise(token, body.login)
 
     async def _second_factor(self, account: Account, code: str | None) -> Factor:
         if self._context.second_factor is None:
@@ -212,10 +213,10 @@ class LogInRoutes:
         try:
             return self._context.deliver(request, pair, device, medium=medium)
         except CookieTooLargeError:
-            # Nobody gets its tokens, so nobody could end it.
+            # No client gets its tokens, so no client could end it.
             await self._context.tokens.revoke_session(pair.session_id)
             raise
 
 
-def _seen(device: Device) -> dict[str, str | None]:
+def _origin_of(device: Device) -> dict[str, str | None]:
     return {"ip": device.ip, "user_agent": device.user_agent}

@@ -53,6 +53,7 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         msg = "control characters are not allowed"
         raise ValueError(msg)
+
     return text
 
 
@@ -85,6 +86,7 @@ class LoginRequest(_Model):
         if (self.email is None) == (self.username is None):
             msg = "either email or username is needed"
             raise ValueError(msg)
+
         return self
 
     @property

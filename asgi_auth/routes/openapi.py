@@ -125,6 +125,7 @@ def _schemes(access_cookie: str | None) -> dict[str, Any]:
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     if access_cookie is None:
         return {"bearer": bearer}
+
     return {
         "bearer": bearer,
         "cookie": {"type": "apiKey", "in": "cookie", "name": access_cookie},
@@ -133,13 +134,13 @@ def _schemes(access_cookie: str | None) -> dict[str, Any]:
 
 def _schemas(operations: Sequence[Operation], *, by_alias: bool) -> dict[str, Any]:
     read = {op.body: "validation" for op in operations if op.body is not None}
-    written = {
+    answers = {
         model: "serialization"
         for op in operations
         for model in op.answers.values()
         if model is not None
     }
-    modes: Any = [*read.items(), *written.items()]
+    modes: Any = [*read.items(), *answers.items()]
     _, document = models_json_schema(modes, by_alias=by_alias, ref_template=_REFERENCE)
     return dict(document.get("$defs", {}))
 
@@ -155,28 +156,30 @@ def _operation(
     }
     if operation.body is not None:
         described["requestBody"] = _body(operation.body, operation)
+
     if operation.guarded:
         described["security"] = [{scheme: []} for scheme in schemes]
 
     parameters = _parameters(operation)
     if parameters:
         described["parameters"] = parameters
+
     return described
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     text = {"type": "string"}
-    found = [
+    parameters = [
         {"name": name, "in": "path", "required": True, "schema": text}
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
     query = operation.query
     fields = {} if query is None else query.model_json_schema()["properties"]
-    found += [
+    parameters += [
         {"name": name, "in": "query", "required": False, "schema": schema}
         for name, schema in fields.items()
     ]
-    return found
+    return parameters
 
 
 def _body(model: type[BaseModel], operation: Operation) -> dict[str, Any]:
@@ -184,6 +187,7 @@ def _body(model: type[BaseModel], operation: Operation) -> dict[str, Any]:
     if operation.form is not None:
         form = _form_schema(model, operation.form)
         content["application/x-www-form-urlencoded"] = {"schema": form}
+
     return {"required": not operation.optional, "content": content}
 
 
@@ -200,10 +204,12 @@ def _form_schema(model: type[BaseModel], form: Form) -> dict[str, Any]:
     }
     if form.grant_type is not None:
         properties["grant_type"] = {"type": "string", "const": form.grant_type}
+
     required = [theirs.get(name, name) for name in schema.get("required", ())]
     described: dict[str, Any] = {"type": "object", "properties": properties}
     if "anyOf" in schema:
         described["anyOf"] = schema["anyOf"]
+
     return {**described, "required": required} if required else described
 
 
@@ -214,6 +220,7 @@ def _responses(operation: Operation, *, limited: bool) -> dict[str, Any]:
         if model is not None:
             schema = _reference(model.__name__)
             answer["content"] = {"application/json": {"schema": schema}}
+
         responses[str(status)] = answer
 
     for status in sorted(_refusals(operation, limited=limited)):
@@ -234,12 +241,16 @@ def _refusals(operation: Operation, *, limited: bool) -> set[int]:
     statuses = {503, *operation.refusals}
     if operation.body is not None:
         statuses |= {400, 413, 415, 422}
+
     if operation.query is not None:
         statuses.add(400)
+
     if operation.guarded:
         statuses |= {400, 401}
+
     if operation.cookies and operation.method != "GET":
         statuses |= {403, 421}
+
     return statuses if limited else statuses - {429}
 
 

@@ -28,7 +28,7 @@ class RouteModels:
 
     Args:
         user: What ``/me`` and others answer: made of the application's own user with
-            :class:`~asgi_auth.accounts.ManagedAccounts`, else of the ``Account``.
+            :class:`~asgi_auth.accounts.ManagedAccounts`, otherwise of the ``Account``.
         register: What ``/register`` reads: ``password``, ``email`` or ``username``,
             and what else is to go into ``account.data``. Name no rights here.
 
@@ -40,7 +40,7 @@ class RouteModels:
     register: type[BaseModel] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a model that nobody could register with."""
+        """Refuse a model that no user could register with."""
         if self.register is None:
             return
 
@@ -66,7 +66,7 @@ class RouteModels:
         return replace(operation, body=body, answers=answers)
 
     def show(self, account: Account) -> BaseModel | None:
-        """Return what a user may see of an account; ``None``: what everybody sees.
+        """Return what a user may see of an account; ``None``: what all see.
 
         Raises:
             ConfigurationError: The model does not fit the users.
@@ -74,9 +74,9 @@ class RouteModels:
         if self.user is None:
             return None
 
-        shown: Any = account if account.user is None else account.user
+        source: Any = account if account.user is None else account.user
         try:
-            return self.user.model_validate(shown, from_attributes=True)
+            return self.user.model_validate(source, from_attributes=True)
         except ValidationError as error:
             fault = error.errors(include_input=False, include_context=False)[0]
 
@@ -86,7 +86,7 @@ class RouteModels:
         raise ConfigurationError(msg)
 
 
-def data_of(asked: BaseModel) -> dict[str, Any]:
+def data_of(body: BaseModel) -> dict[str, Any]:
     """Return the fields of a registration that the routes do not know.
 
     They are those that the model names, also where it lets others in: callers would
@@ -95,9 +95,9 @@ def data_of(asked: BaseModel) -> dict[str, Any]:
     Raises:
         MalformedBodyError: A text has a NUL, which PostgreSQL does not keep.
     """
-    model = type(asked)
+    model = type(body)
     named = {*model.model_fields, *model.model_computed_fields}
-    data = asked.model_dump(mode="json", include=named - _KNOWN)
+    data = body.model_dump(mode="json", include=named - _KNOWN)
     if _has_nul(data):
         raise MalformedBodyError
     return data

@@ -71,9 +71,10 @@ def choose(
     else:
         chosen = {include} if isinstance(include, str) else set(include)
         if unknown := sorted(chosen - parts):
-            known = ", ".join(sorted(parts))
-            msg = f"There is no part {unknown[0]!r}: choose of {known}."
+            names = ", ".join(sorted(parts))
+            msg = f"There is no part {unknown[0]!r}: choose of {names}."
             raise ConfigurationError(msg)
+
         if lacking := sorted(chosen & impossible.keys()):
             msg = f"The part {lacking[0]!r} needs {impossible[lacking[0]]}."
             raise ConfigurationError(msg)
@@ -88,11 +89,15 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
     if "mail" not in can:
         parts = {operation.part for operation in OPERATIONS if operation.mail}
         impossible.update(dict.fromkeys(parts, _LACKING["mail"]))
+
     for part, ability in _ABILITIES.items():
         if ability not in can:
             impossible[part] = _LACKING[ability]
+
     if introspection is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"
+
     if context.tokens.keys.is_symmetric:
         impossible["jwks"] = "key pairs: a secret is never published"
+
     return impossible

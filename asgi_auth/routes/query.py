@@ -21,11 +21,11 @@ def read_query(request: Request, model: type[M]) -> M:
         InvalidQueryError: One comes twice, or does not fit the model.
     """
     pairs = request.query_params.multi_items()
-    known = [pair for pair in pairs if pair[0] in model.model_fields]
-    if len(known) != len(dict(known)):
+    own_pairs = [pair for pair in pairs if pair[0] in model.model_fields]
+    if len(own_pairs) != len(dict(own_pairs)):
         raise InvalidQueryError
 
     try:
-        return model.model_validate(dict(known))
+        return model.model_validate(dict(own_pairs))
     except ValidationError:
         raise InvalidQueryError from None

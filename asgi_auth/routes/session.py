@@ -75,13 +75,13 @@ class SessionRoutes:
     async def refresh(self, request: Request) -> Response:
         """Replace the refresh token."""
         await self._context.count_token(request)
-        asked = await self._context.read(
+        body = await self._context.read(
             request, RefreshRequest, form=REFRESH_FORM, optional=True
         )
         # What came in a cookie stays out of the reach of scripts.
-        medium: Medium = "cookie" if asked.refresh_token is None else "body"
+        medium: Medium = "cookie" if body.refresh_token is None else "body"
         key = await key_of(self._context, request, medium)
-        pair = await self._refresh(request, self._refresh_tokens(request, asked), key)
+        pair = await self._refresh(request, self._refresh_tokens(request, body), key)
         return self._context.deliver(request, pair, medium=medium)
 
     @operations.add(
@@ -97,22 +97,23 @@ class SessionRoutes:
     async def log_out(self, request: Request) -> Response:
         """End the session of the refresh token, and of the access token."""
         await self._context.count_token(request)
-        asked = await self._context.read(request, LogoutRequest, optional=True)
-        shown = self._tokens_of(request, asked)
-        if not shown:
+        body = await self._context.read(request, LogoutRequest, optional=True)
+        credentials = self._tokens_of(request, body)
+        if not credentials:
             raise AuthenticationError
 
         ended, fault = False, None
-        for kind, token, explicit in shown:
+        for kind, token, explicit in credentials:
             try:
                 await self._end_session_of(token, kind)
                 ended = True
             except InvalidTokenError as error:
-                # Rubbish in a cookie must not keep anybody from logging out.
+                # Rubbish in a cookie must not keep a user from logging out.
                 fault = error if explicit else fault
 
         if fault is not None and not ended:
             raise fault
+
         return self._context.clear_cookies(request, self._context.done())
 
     @operations.add(
@@ -144,6 +145,7 @@ class SessionRoutes:
         account = await self._context.users.find(caller.subject)
         if account is None:
             raise UnknownSubjectError
+
         return self._context.user(account)
 
     @operations.add(
@@ -158,15 +160,15 @@ class SessionRoutes:
     async def list_sessions(self, request: Request) -> Response:
         """List a page of the caller's sessions, the oldest first."""
         caller = await self._context.caller(request)
-        asked = read_query(request, SessionsQuery)
+        query = read_query(request, SessionsQuery)
         # One more, to know whether there is a page behind this one.
         sessions = await self._context.tokens.sessions(
-            caller.subject, after=_place(asked.after), limit=asked.limit + 1
+            caller.subject, after=_place(query.after), limit=query.limit + 1
         )
-        page = sessions[: asked.limit]
-        shown = [_shown(session, caller.session_id) for session in page]
+        page = sessions[: query.limit]
+        entries = [_entry_of(session, caller.session_id) for session in page]
         following = str(page[-1].place) if len(sessions) > len(page) else None
-        return self._context.answer(SessionsResponse(sessions=shown, next=following))
+        return self._context.answer(SessionsResponse(sessions=entries, next=following))
 
     @operations.add(
         part="sessions",
@@ -188,6 +190,7 @@ class SessionRoutes:
         response = self._context.done()
         if sid == caller.session_id:
             self._context.clear_cookies(request, response)
+
         return response
 
     async def _refresh(
@@ -207,26 +210,28 @@ class SessionRoutes:
         raise fault
 
     def _refresh_tokens(
-        self, request: Request, asked: RefreshRequest
+        self, request: Request, body: RefreshRequest
     ) -> tuple[str, ...]:
-        if asked.refresh_token is not None:
-            return (asked.refresh_token,)
+        if body.refresh_token is not None:
+            return (body.refresh_token,)
+
         cookies = self._context.cookies
         return () if cookies is None else cookies.read_refresh(request.scope)
 
     def _tokens_of(
-        self, request: Request, asked: LogoutRequest
+        self, request: Request, body: LogoutRequest
     ) -> list[tuple[_Kind, str, bool]]:
         """Return all tokens that came, and whether the client chose to send them."""
-        found: list[tuple[_Kind, str, bool]] = [
-            ("refresh", refresh, asked.refresh_token is not None)
-            for refresh in self._refresh_tokens(request, asked)
+        tokens: list[tuple[_Kind, str, bool]] = [
+            ("refresh", refresh, body.refresh_token is not None)
+            for refresh in self._refresh_tokens(request, body)
         ]
 
         access = self._context.access_token(request)
         if access is not None:
-            found.append(("access", *access))
-        return found
+            tokens.append(("access", *access))
+
+        return tokens
 
     async def _end_session_of(self, token: str, kind: _Kind) -> None:
         """End the session of a token whose only fault may be its age.
@@ -244,14 +249,14 @@ class SessionRoutes:
             return
         except ExpiredTokenError:
             # All else is good, so that what it says is true.
-            seen = peek(token.encode())
-            claims = {} if seen is None else seen[1]
+            parts = peek(token.encode())
+            claims = {} if parts is None else parts[1]
 
         sid = claims.get("sid")
         if sid is not None:
             await self._context.tokens.revoke_session(sid)
         else:
-            # A token without a session, as of somebody who acts for the user.
+            # A token without a session, as of an actor who acts for the user.
             await self._context.tokens.revoke(token)
 
 
@@ -262,13 +267,13 @@ def _place(text: str | None) -> Place | None:
         raise InvalidQueryError from None
 
 
-def _shown(session: Session, present: str | None) -> SessionResponse:
+def _entry_of(session: Session, present: str | None) -> SessionResponse:
     device = session.device
     return SessionResponse(
         sid=session.sid,
         current=session.sid == present,
         created_at=session.created_at,
-        # Coarsely: to the second it would tell a thief when to come.
+        # Coarsely: exact to the second, it would show a thief when to come.
         last_used_at=session.rotated_at // _COARSE * _COARSE,
         expires_at=session.idle_expires_at,
         device=DeviceResponse(

@@ -47,13 +47,13 @@ class TicketRoutes:
         """Write a ticket that stands for the caller's access token."""
         await self._context.count_token(request)
         caller = await self._context.caller(request)
-        asked = await self._context.read(request, TicketRequest)
+        body = await self._context.read(request, TicketRequest)
         origin = request.headers.get("origin")
-        if len(origin or "") > _LONGEST_ORIGIN or len(asked.path.encode()) > _LONGEST:
+        if len(origin or "") > _LONGEST_ORIGIN or len(body.path.encode()) > _LONGEST:
             msg = "the ticket would be too long"
             raise InvalidRequestError(msg)
 
-        ticket = self._context.tokens.tickets.write(caller, asked.path, origin=origin)
+        ticket = self._context.tokens.tickets.write(caller, body.path, origin=origin)
         return self._context.answer(
             TicketResponse(ticket=ticket, expires_in=TICKET_TTL)
         )

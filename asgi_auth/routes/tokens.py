@@ -60,8 +60,8 @@ class TokenRoutes:
     async def revoke(self, request: Request) -> Response:
         """Revoke a token; 200 whether or not it was good (RFC 7009, section 2.2)."""
         await self._context.count_token(request)
-        asked = await self._context.read(request, TokenRequest, form=TOKEN_FORM)
-        await self._context.tokens.revoke(asked.token)
+        body = await self._context.read(request, TokenRequest, form=TOKEN_FORM)
+        await self._context.tokens.revoke(body.token)
         return Response(headers={"cache-control": "no-store"})
 
     @operations.add(
@@ -81,24 +81,28 @@ class TokenRoutes:
         Refresh tokens are none of a resource server's business: they are not active.
         """
         await self._check_client(request)
-        asked = await self._context.read(request, TokenRequest, form=TOKEN_FORM)
+        body = await self._context.read(request, TokenRequest, form=TOKEN_FORM)
         try:
-            # What it is bound to is told: the resource server asks for the proof.
+            # The answer names what binds it: the resource server asks for the proof.
             claims = await self._context.tokens.verify(
-                asked.token, "access", insecure_ignore_confirmation=True
+                body.token, "access", insecure_ignore_confirmation=True
             )
         except InvalidTokenError:
             return self._write(IntrospectionResponse(active=False))
 
-        known = IntrospectionResponse.model_fields.keys() & claims.keys()
-        said = {name: claims[name] for name in known - {"active", "token_type"}}
-        if isinstance(said.get("aud"), tuple):
-            said["aud"] = list(said["aud"])
-        if "act" in said:
+        names = IntrospectionResponse.model_fields.keys() & claims.keys()
+        members = {name: claims[name] for name in names - {"active", "token_type"}}
+        if isinstance(members.get("aud"), tuple):
+            members["aud"] = list(members["aud"])
+
+        if "act" in members:
             # Which session that is does not concern a resource server.
-            said["act"] = {k: v for k, v in said["act"].items() if k in {"sub", "iss"}}
-        said["token_type"] = "DPoP" if "jkt" in claims.get("cnf", ()) else "Bearer"
-        return self._write(IntrospectionResponse(active=True, **said))
+            members["act"] = {
+                k: v for k, v in members["act"].items() if k in {"sub", "iss"}
+            }
+
+        members["token_type"] = "DPoP" if "jkt" in claims.get("cnf", ()) else "Bearer"
+        return self._write(IntrospectionResponse(active=True, **members))
 
     @operations.add(
         part="jwks",
