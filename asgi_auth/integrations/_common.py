@@ -139,9 +139,14 @@ def _describe(source: Source) -> dict[str, Any] | None:
         case BearerHeader(scheme) if scheme.lower() == "bearer":
             return {"type": "http", "scheme": "bearer"}
         case BearerHeader(scheme):
-            told = f"`{scheme}`, a space, and the credential."
+            description = f"`{scheme}`, a space, and the credential."
             name = "Authorization"
-            return {"type": "apiKey", "in": "header", "name": name, "description": told}
+            return {
+                "type": "apiKey",
+                "in": "header",
+                "name": name,
+                "description": description,
+            }
         case Header(name):
             return {"type": "apiKey", "in": "header", "name": name}
         case Cookie(name):
@@ -152,8 +157,8 @@ def _describe(source: Source) -> dict[str, Any] | None:
             return None
 
 
-def _free_name(way: tuple[str, str], taken: Mapping[str, Any]) -> str:
+def _free_name(way: tuple[str, str], schemes: Mapping[str, Any]) -> str:
     """Return ``bearer`` for a header, ``cookie`` for a cookie, and so on."""
     kind, word = way
     name = word if kind == "header" else kind
-    return f"{kind}-{word}" if name in taken else name
+    return f"{kind}-{word}" if name in schemes else name

@@ -107,7 +107,9 @@ class _Way:
 
     async def _refuse(self, start: Message) -> None:
         names = {name.lower() for name, _ in self._scope["headers"]}
-        headers = await self._asked(start["status"]) if b"origin" in names else []
+        headers = (
+            await self._cors_headers(start["status"]) if b"origin" in names else []
+        )
         is_preflight = self._scope["method"] == "OPTIONS" and is_cors_preflight(
             self._scope
         )
@@ -123,7 +125,7 @@ class _Way:
 
         await self._send({**start, "headers": [*start["headers"], *headers]})
 
-    async def _asked(self, status: int) -> Headers:
+    async def _cors_headers(self, status: int) -> Headers:
         """Return the headers of the app's CORS, or none if it fails or hangs."""
         # CORS looks at no query, and frameworks fail on one that is not UTF-8.
         scope = {**without_caller(self._scope), "query_string": b""}

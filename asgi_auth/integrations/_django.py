@@ -54,10 +54,10 @@ async def cors_of(scope: Scope, status: int) -> Headers:
 def _cors_middleware() -> Callable[..., Any] | None:
     """Find it, or a class of the application's below it, among the settings."""
     for name in settings.MIDDLEWARE:
-        made: Any = import_string(name)
-        family = made.__mro__ if isinstance(made, type) else ()
+        target: Any = import_string(name)
+        family = target.__mro__ if isinstance(target, type) else ()
         if any(kind.__module__ == _CORS for kind in family):
-            middleware: Callable[..., Any] = made
+            middleware: Callable[..., Any] = target
             return middleware
 
     return None
@@ -79,7 +79,7 @@ async def load_user(principal: Principal) -> Any:
 
 
 def _find(subject: str) -> Any:
-    # Nobody else does it where no request of Django's begins or ends, as for sockets.
+    # Django does not do it where no request of Django's begins or ends, as for sockets.
     close_old_connections()
     try:
         return _active(subject)
@@ -254,9 +254,9 @@ class Routed(CorsWithin):
 
     def _is_public(self, scope: Scope) -> bool:
         # A router around this app has left that; Django itself reads the whole path.
-        left = scope.get("path_remaining")
-        whole = left is None or scope["type"] == "http"
+        remainder = scope.get("path_remaining")
+        whole = remainder is None or scope["type"] == "http"
         return (not whole or super()._is_public(scope)) and (
-            left is None
-            or super()._is_public({**scope, "path": f"/{left}", "root_path": ""})
+            remainder is None
+            or super()._is_public({**scope, "path": f"/{remainder}", "root_path": ""})
         )

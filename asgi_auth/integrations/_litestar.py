@@ -173,10 +173,10 @@ def describe(
                 handler.security = [{name: scopes} for name in schemes]
                 named |= dict.fromkeys(scopes, "")
 
-    given = app.openapi_config.components
-    ours = {name: _scheme(told, named) for name, told in schemes.items()}
+    components = app.openapi_config.components
+    ours = {name: _scheme(description, named) for name, description in schemes.items()}
     app.openapi_config.components = [
-        *(given if isinstance(given, list) else [given]),
+        *(components if isinstance(components, list) else [components]),
         Components(security_schemes={**ours}),
     ]
 
@@ -200,22 +200,22 @@ def extend_document(
         def to_schema(self) -> dict[str, Any]:
             return extend(super().to_schema())
 
-    def made() -> OpenAPI:
+    def make_document() -> OpenAPI:
         document: Any = make()
         document.__class__ = Extended
         return document  # type: ignore[no-any-return]
 
-    config.to_openapi_schema = made
+    config.to_openapi_schema = make_document
 
 
 def _scopes_of(guards: Iterable[Requirement]) -> list[str]:
     # One of any scopes will do: no list of them would say that.
-    wanted = [guard.scopes for guard in guards if not guard.any]
-    return sorted(frozenset().union(*wanted) - {AUTHENTICATED})
+    scopes = [guard.scopes for guard in guards if not guard.any]
+    return sorted(frozenset().union(*scopes) - {AUTHENTICATED})
 
 
-def _scheme(told: Mapping[str, Any], scopes: dict[str, str]) -> SecurityScheme:
-    words = {_WORDS.get(name, name): value for name, value in told.items()}
+def _scheme(description: Mapping[str, Any], scopes: dict[str, str]) -> SecurityScheme:
+    words = {_WORDS.get(name, name): value for name, value in description.items()}
     if "flows" in words:
         url = words["flows"]["password"]["tokenUrl"]
         flow = OAuthFlow(token_url=url, scopes=scopes)

@@ -76,6 +76,7 @@ class Settled:
         """Return *app* with the routes, if there are any."""
         if self.routes is None:
             return app
+
         return Mounted(app, routes=self.routes, at=self.at)
 
     def describe(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +93,7 @@ class Settled:
         components = document.setdefault("components", {})
         for kind, named in ours["components"].items():
             components[kind] = {**named, **components.get(kind, {})}
+
         return document
 
 
@@ -103,7 +105,7 @@ def settle(
     Args:
         backend: Decides who is calling; or the service whose tokens do.
         options: Of the adapter's ``install``.
-        at: Where the routes are if nobody says so.
+        at: Where the routes are by default.
 
     Raises:
         ConfigurationError: The backend does not read what the routes give out, or the
@@ -130,9 +132,10 @@ def settle(
         )
         raise ConfigurationError(msg)
 
-    given = chosen.get("public_paths", ())
-    if not isinstance(given, str):
-        chosen["public_paths"] = [*given, *routes.public_paths(at)]
+    paths = chosen.get("public_paths", ())
+    if not isinstance(paths, str):
+        chosen["public_paths"] = [*paths, *routes.public_paths(at)]
+
     chosen.setdefault("site", routes.site)
     return Settled(decides, chosen, routes, at)
 
@@ -142,6 +145,7 @@ def _backend_of(
 ) -> Backend:
     if not isinstance(backend, TokenService):
         return backend
+
     if routes is None:
         return JWTBackend(backend)
 
@@ -151,12 +155,12 @@ def _backend_of(
 
 def _renamed(ours: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     """Return our document with other names for schemas that an app has too."""
-    taken = document.get("components", {}).get("schemas", {})
+    own_schemas = document.get("components", {}).get("schemas", {})
     schemas = ours["components"]["schemas"]
     names = {
         name: f"Auth{name}"
         for name, schema in schemas.items()
-        if name in taken and taken[name] != schema
+        if name in own_schemas and own_schemas[name] != schema
     }
     return _with_names(ours, names) if names else ours
 
@@ -164,9 +168,12 @@ def _renamed(ours: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
 def _with_names(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, list):
         return [_with_names(item, names) for item in value]
+
     if isinstance(value, dict):
         return {names.get(k, k): _with_names(v, names) for k, v in value.items()}
+
     if isinstance(value, str) and value.startswith(_SCHEMAS):
         name = value.removeprefix(_SCHEMAS)
         return _SCHEMAS + names.get(name, name)
+
     return value

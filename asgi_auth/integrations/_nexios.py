@@ -50,7 +50,7 @@ def insert(app: NexiosApp, make: Callable[[Any], AuthenticationMiddleware]) -> N
         ConfigurationError: There is one already.
     """
     stack: list[Any] = app.http_middleware
-    if any(isinstance(made, _Place) for made, _, _ in stack):
+    if any(isinstance(layer, _Place) for layer, _, _ in stack):
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
@@ -125,13 +125,13 @@ _OWN = {401: AuthenticationFailed, 403: PermissionDenied}
 
 def _handler_of(app: NexiosApp, error: AuthException) -> Callable[..., Any] | None:
     """Find the handler that the application registered; Nexios' own do not count."""
-    known = app.exceptions_handler
-    if error.status_code in known._status_handlers:  # noqa: SLF001
-        return known._status_handlers[error.status_code]  # noqa: SLF001
+    registry = app.exceptions_handler
+    if error.status_code in registry._status_handlers:  # noqa: SLF001
+        return registry._status_handlers[error.status_code]  # noqa: SLF001
 
-    found = map(known._exception_handlers.get, type(error).__mro__)  # noqa: SLF001
-    defaults = (None, AuthErrorHandler, known.http_exception)
-    return next((handler for handler in found if handler not in defaults), None)
+    handlers = map(registry._exception_handlers.get, type(error).__mro__)  # noqa: SLF001
+    defaults = (None, AuthErrorHandler, registry.http_exception)
+    return next((handler for handler in handlers if handler not in defaults), None)
 
 
 def closing(handler: T) -> T:

@@ -27,7 +27,7 @@ def mark(
     """
     words = sorted(scopes)
     # Names of components have few letters (OpenAPI 3.1, section 4.8.7).
-    safe = [_UNSAFE.sub(lambda found: f"-{ord(found[0]):x}", word) for word in words]
+    safe = [_UNSAFE.sub(lambda match: f"-{ord(match[0]):x}", word) for word in words]
     name = ".".join(["optional" if optional else "bearer", *safe])
     return name, {_MARK: {"scopes": words, "optional": optional}}
 
@@ -45,7 +45,11 @@ def complete(
         schemes: What the application accepts, by name.
     """
     components = document.get("components", {}).get("securitySchemes", {})
-    marked = {name: made[_MARK] for name, made in components.items() if _MARK in made}
+    marked = {
+        name: component[_MARK]
+        for name, component in components.items()
+        if _MARK in component
+    }
     if not marked:
         return document
 
@@ -55,13 +59,14 @@ def complete(
 
     for name in marked:
         del components[name]
+
     components.update(_with_scopes(schemes, named))
     return document
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for item in document.get("paths", {}).values():
-        yield from (found for found in item.values() if "security" in found)
+        yield from (operation for operation in item.values() if "security" in operation)
 
 
 def _rewrite(
@@ -71,12 +76,17 @@ def _rewrite(
 ) -> list[str]:
     """Say in one operation what its guards want; return the scopes."""
     security: list[dict[str, list[str]]] = operation["security"]
-    ours = {n: said for entry in security for n, said in entry.items() if n in marked}
+    ours = {
+        n: scopes_of
+        for entry in security
+        for n, scopes_of in entry.items()
+        if n in marked
+    }
     if not ours:
         return []
 
-    lists = (said + marked[name]["scopes"] for name, said in ours.items())
-    scopes = sorted({scope for found in lists for scope in found})
+    lists = (scopes_of + marked[name]["scopes"] for name, scopes_of in ours.items())
+    scopes = sorted({scope for names in lists for scope in names})
     optional = all(marked[name]["optional"] for name in ours) and not scopes
     others = [entry for entry in security if not entry.keys() & ours.keys()]
     operation["security"] = [
@@ -85,10 +95,12 @@ def _rewrite(
         *others,
     ]
     if not operation["security"]:
-        del operation["security"]  # An empty list would say that nobody is refused.
+        del operation["security"]  # An empty list would say that no caller is refused.
+
     for status, description in () if optional else _REFUSALS.items():
         answers = operation.setdefault("responses", {})
         answers.setdefault(status, {"description": description})
+
     return scopes
 
 

@@ -34,9 +34,9 @@ def rooted(inner: Any) -> ASGIApp:
     """
 
     def begun(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        given = scope.get("root_path") or "/"
-        if given != "/" and _is_cut(given.rstrip("/"), scope.get("path", "")):
-            scope = {**scope, "path": given}  # Quart knows nothing there.
+        root = scope.get("root_path") or "/"
+        if root != "/" and _is_cut(root.rstrip("/"), scope.get("path", "")):
+            scope = {**scope, "path": root}  # Quart knows nothing there.
 
         awaited: Awaitable[None] = inner(scope, receive, send)
         return awaited
@@ -113,7 +113,7 @@ def _request_of(app: Quart, scope: Scope) -> Any:
 
 
 async def _push_nothing(path: str, headers: Headers) -> None:
-    """Be a push that nobody gets."""
+    """Push nothing to any client."""
 
 
 def serving() -> Scope:

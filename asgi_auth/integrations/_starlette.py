@@ -53,7 +53,8 @@ def install(
     if app.middleware_stack is not None:
         msg = "The app has begun to serve: call install(app, backend) where it is made."
         raise ConfigurationError(msg)
-    if any(_is_a(AuthenticationMiddleware, made) for made in app.user_middleware):
+
+    if any(_is_a(AuthenticationMiddleware, layer) for layer in app.user_middleware):
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
@@ -105,12 +106,13 @@ class _Refusal(Response):
 async def _refuse(connection: HTTPConnection, error: Exception) -> _Refusal:
     if not isinstance(error, AuthError):
         raise error
+
     return _Refusal(error)
 
 
 def _is_a(kind: type, middleware: Middleware) -> bool:
-    made: Any = middleware.cls
-    return isinstance(made, type) and issubclass(made, kind)
+    target: Any = middleware.cls
+    return isinstance(target, type) and issubclass(target, kind)
 
 
 def _place(app: Starlette, backend: Backend) -> int:

@@ -48,7 +48,7 @@ def install(
 
     Routes may be added before and after. A handler of the app for ``AuthError``, or
     for a class above or below it, wins over ours, whenever it is added. The OpenAPI
-    document tells how to authenticate wherever a dependency of ours asks for it; an
+    document says how to authenticate wherever a dependency of ours asks for it; an
     ``app.openapi`` of your own must be there before.
 
     Args:

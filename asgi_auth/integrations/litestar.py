@@ -47,7 +47,7 @@ def install(
     """Identify the callers of *app*, and answer what its guards refuse.
 
     A handler of the app for ``AuthError``, or for a class below it, wins over ours.
-    The OpenAPI document tells how to authenticate wherever a guard of ours stands.
+    The OpenAPI document says how to authenticate wherever a guard of ours stands.
 
     Args:
         app: With its routes; those that are registered later are guarded as well, but
@@ -136,5 +136,5 @@ def optional_user(scope: Scope) -> Any:
 
 
 def _requirements_of(handler: BaseRouteHandler) -> list[Requirement]:
-    made: list[Any] = handler.resolve_guards()
-    return [guard.requirement for guard in made if isinstance(guard, Guard)]
+    guards: list[Any] = handler.resolve_guards()
+    return [guard.requirement for guard in guards if isinstance(guard, Guard)]

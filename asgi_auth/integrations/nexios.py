@@ -72,7 +72,7 @@ def auth(backends: str | Iterable[str] = ()) -> Callable[[T], T]:
     """Guard a handler as Nexios' own ``@auth(["jwt"])`` does, for any known caller.
 
     Args:
-        backends: Names of those that may have identified the caller; none: anybody.
+        backends: Names of those that may have identified the caller; none: any.
     """
     return requires(backend=backends)
 
@@ -126,5 +126,5 @@ def current_user(request: Request | WebSocket) -> Any:
 
 def optional_user(request: Request | WebSocket) -> Any:
     """Return the application's own user, or ``None`` for an unknown caller."""
-    known = get_principal(request.scope).is_authenticated
-    return get_user(request.scope) if known else None
+    is_known = get_principal(request.scope).is_authenticated
+    return get_user(request.scope) if is_known else None

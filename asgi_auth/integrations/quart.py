@@ -108,8 +108,8 @@ def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[F], F]:
 
 def optional_user() -> Any:
     """Return the application's own user, or ``None`` for an unknown caller."""
-    known = get_principal(serving()).is_authenticated
-    return get_user(serving()) if known else None
+    is_known = get_principal(serving()).is_authenticated
+    return get_user(serving()) if is_known else None
 
 
 def _principal() -> Principal:

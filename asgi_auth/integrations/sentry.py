@@ -44,11 +44,11 @@ class Scrubber:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = frozenset([*_NAMES, *(name.lower() for name in names)])
-        known = "|".join(map(re.escape, sorted(self._names)))
+        any_name = "|".join(map(re.escape, sorted(self._names)))
         # A header within a text, as Python writes pairs and dictionaries.
-        pairs = rf"\b({known})(['\"]?[,:] b?['\"])(?:(?!['\"]\)|['\"][,}}]).)*"
+        pairs = rf"\b({any_name})(['\"]?[,:] b?['\"])(?:(?!['\"]\)|['\"][,}}]).)*"
         self._pairs = re.compile(pairs, re.IGNORECASE)
-        query = rf"((?:^|[?&'])(?:{known}|(?:\w+_)?(?:token|key))=)[^&\s'\"]+"
+        query = rf"((?:^|[?&'])(?:{any_name}|(?:\w+_)?(?:token|key))=)[^&\s'\"]+"
         self._query = re.compile(query, re.IGNORECASE)
 
     def __call__(self, event: Any, hint: object = None) -> Any:

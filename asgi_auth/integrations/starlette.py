@@ -59,8 +59,8 @@ async def current_principal(connection: HTTPConnection) -> Principal:
 
 async def optional_user(connection: HTTPConnection) -> Any:
     """Return the application's own user, or ``None`` for an unknown caller."""
-    known = get_principal(connection.scope).is_authenticated
-    return get_user(connection.scope) if known else None
+    is_known = get_principal(connection.scope).is_authenticated
+    return get_user(connection.scope) if is_known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +83,26 @@ def inject(handler: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         ConfigurationError: Its parameters ask for nothing.
     """
     hints = get_type_hints(handler, include_extras=True)
-    wanted = {
+    calls = {
         name: marker.call
         for name, parameter in signature(handler).parameters.items()
         for marker in (parameter.default, *getattr(hints.get(name), "__metadata__", ()))
         if isinstance(marker, _Dependency)
     }
-    if not wanted:
+    if not calls:
         msg = f"{handler.__name__} asks for nothing: add a parameter with Depends()."
         raise ConfigurationError(msg)
 
     @wraps(handler)
     async def injected(*args: Any, **kwargs: Any) -> Any:
         connection = _connection_among(args)
-        for name, call in wanted.items():
-            found = call(connection)
-            kwargs[name] = await found if isawaitable(found) else found
+        for name, call in calls.items():
+            value = call(connection)
+            kwargs[name] = await value if isawaitable(value) else value
 
         if iscoroutinefunction(handler):
             return await handler(*args, **kwargs)
+
         return await run_in_threadpool(handler, *args, **kwargs)
 
     return injected

@@ -1,4 +1,4 @@
-"""Tell an application who calls by a header, as a proxy would.
+"""Name the caller to an application by a header, as a proxy would.
 
 Products that have no log-in of their own, or let another do it, read the user from a
 header. It decides nothing: whoever is not known has no such header.
@@ -67,15 +67,15 @@ class UserHeader:
 
     def _headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         principal = get_principal(scope)
-        kept = [
+        headers = [
             (name, value)
             for name, value in scope["headers"]
             if _fold(name) != self._folded
         ]
         if principal.is_authenticated:
-            kept.append((self._name, _encoded(self._value(principal))))
+            headers.append((self._name, _encoded(self._value(principal))))
 
-        return kept
+        return headers
 
 
 def _fold(name: bytes) -> bytes:
