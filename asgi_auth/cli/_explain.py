@@ -59,7 +59,7 @@ class Explanation(NamedTuple):
     Attributes:
         rules: In the order in which they are asked.
         claims: What was read from the token, or ``None`` where nothing could be.
-        dropped: Claims that have an odd shape, and help nobody.
+        dropped: Claims that have an odd shape, and are of no use.
     """
 
     rules: tuple[Rule, ...]
@@ -82,12 +82,12 @@ async def explain(trusted: TrustedIssuer, token: bytes) -> Explanation:
     Raises:
         UnavailableError: The keys cannot be had.
     """
-    seen = peek(token)
-    if seen is None:
+    parts = peek(token)
+    if parts is None:
         fault = Rule("form", holds=False, text="it is no signed JWT in compact form")
         return Explanation((fault,), None, ())
 
-    header, claims = seen
+    header, claims = parts
     await trusted.warm_up()
     verifier = trusted.verifier
     if verifier is None:  # pragma: no cover - it has been made just now
@@ -99,20 +99,22 @@ async def explain(trusted: TrustedIssuer, token: bytes) -> Explanation:
         _type(verifier, header),
     ]
     try:
-        said = trusted.read(claims)
+        translated = trusted.read(claims)
     except InvalidTokenError as error:
         rules.append(Rule("mapping", holds=False, text=str(error)))
-        said = claims
+        translated = claims
     else:
         rules.append(Rule("mapping", holds=True, text="all that it asks for is there"))
 
-    rules += _claims(verifier.rules, said)
+    rules += _claims(verifier.rules, translated)
     verdict = await _verdict(trusted, token)
     if all(rule.holds for rule in rules) and not verdict.holds:
         rules.append(verdict)
 
-    dropped = tuple(sorted(name for name in _READ & claims.keys() if name not in said))
-    return Explanation(tuple(rules), said, dropped)
+    dropped = tuple(
+        sorted(name for name in _READ & claims.keys() if name not in translated)
+    )
+    return Explanation(tuple(rules), translated, dropped)
 
 
 async def _signature(
@@ -122,8 +124,8 @@ async def _signature(
     try:
         await trusted.decode(token)
     except InvalidTokenError as error:
-        known = trusted.verifier.keys if trusted.verifier is not None else ()
-        kids = ", ".join(f"{key.kid} ({key.algorithm})" for key in known)
+        keys = trusted.verifier.keys if trusted.verifier is not None else ()
+        kids = ", ".join(f"{key.kid} ({key.algorithm})" for key in keys)
         return Rule(
             "signature", holds=False, text=f"{what}: {error}; the keys are {kids}"
         )
@@ -134,33 +136,33 @@ async def _signature(
 def _type(verifier: TokenVerifier, header: Mapping[str, Any]) -> Rule:
     typ = header.get("typ")
     bare = typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
-    taken = ", ".join(sorted(name or "none" for name in verifier.types))
+    types = ", ".join(sorted(name or "none" for name in verifier.types))
     return Rule(
-        "type", holds=bare in verifier.types, text=f"typ is {typ!r}; taken: {taken}"
+        "type", holds=bare in verifier.types, text=f"typ is {typ!r}; taken: {types}"
     )
 
 
-def _claims(rules: ClaimsRules, said: Mapping[str, Any]) -> Iterator[Rule]:
+def _claims(rules: ClaimsRules, claims: Mapping[str, Any]) -> Iterator[Rule]:
     now = time.time()
     for name, members in _GROUPS.items():
         # Whatever else the token says is replaced by what would be good.
         looked_at = {**_good(rules, now)}
         for member in members:
             looked_at.pop(member, None)
-            if member in said:
-                looked_at[member] = said[member]
+            if member in claims:
+                looked_at[member] = claims[member]
 
-        told = {member: said[member] for member in members if member in said}
-        shown = ", ".join(f"{key} is {value!r}" for key, value in told.items())[:300]
+        values = {member: claims[member] for member in members if member in claims}
+        text = ", ".join(f"{key} is {value!r}" for key, value in values.items())[:300]
         try:
             rules.check(FrozenDict(looked_at), now)
         except InvalidTokenError as error:
             reason = str(error) or error.public_message
             yield Rule(
-                name, holds=False, text=f"{reason} ({shown or 'nothing is said'})"
+                name, holds=False, text=f"{reason} ({text or 'nothing is said'})"
             )
         else:
-            yield Rule(name, holds=True, text=shown or "nothing is said")
+            yield Rule(name, holds=True, text=text or "nothing is said")
 
 
 def _good(rules: ClaimsRules, now: float) -> dict[str, Any]:

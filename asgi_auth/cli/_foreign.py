@@ -86,7 +86,7 @@ def add_foreign_options(parser: Any) -> None:
 
 
 def is_foreign(options: argparse.Namespace) -> bool:
-    """Tell whether the options speak of another issuer.
+    """Say whether the options speak of another issuer.
 
     An issuer without a key of our own to verify with is one.
     """
@@ -131,7 +131,7 @@ def read_issuer(options: argparse.Namespace) -> TrustedIssuer:
     try:
         return PRESETS[options.preset](**named, **more)
     except TypeError as error:
-        # Python names the argument that is missing, or that nobody takes.
+        # Python names the argument that is missing, or that is unknown.
         reason = str(error).partition("() ")[2]
         msg = f"The preset {options.preset} {reason}: see --set NAME=VALUE."
         raise ConfigurationError(msg) from None

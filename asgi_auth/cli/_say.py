@@ -25,7 +25,7 @@ def say_json(value: object) -> None:
 
 
 def remark(text: str) -> None:
-    """Tell something that is no part of the result."""
+    """Print something that is no part of the result."""
     sys.stderr.write(f"{text}\n")
 
 

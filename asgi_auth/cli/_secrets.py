@@ -36,7 +36,7 @@ def add_key_options(parser: argparse.ArgumentParser) -> None:
 
 
 def has_keys(options: argparse.Namespace) -> bool:
-    """Tell whether the options or the environment name keys, good or bad ones."""
+    """Say whether the options or the environment name keys, good or bad ones."""
     return options.key_file is not None or names_key()
 
 
@@ -52,6 +52,7 @@ def read_keys(options: argparse.Namespace) -> KeySet:
     text = _read_file(options.key_file).strip()
     if text.startswith("{"):
         return KeySet.from_jwks(text) if '"keys"' in text else KeySet.from_jwk(text)
+
     if text.startswith("-----BEGIN"):
         return KeySet.from_pem(text, options.algorithm)
 

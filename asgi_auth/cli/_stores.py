@@ -32,12 +32,12 @@ def add_store_option(
         what: The store is to the command.
         required: It cannot do without.
     """
-    known = os.environ.get(_VARIABLE) or None
+    default = os.environ.get(_VARIABLE) or None
     parser.add_argument(
         "--store",
         metavar="URL",
-        default=known,
-        required=required and known is None,
+        default=default,
+        required=required and default is None,
         help=f"{what}: {_STORES}; by default the variable {_VARIABLE}, which is the "
         "place for a URL with a password",
     )
@@ -68,7 +68,7 @@ def scheme_of(url: str) -> str:
 
 
 def is_sql(url: str) -> bool:
-    """Tell whether a URL leads to a database that knows SQL."""
+    """Say whether a URL leads to a database that knows SQL."""
     return scheme_of(url) in _SQL
 
 

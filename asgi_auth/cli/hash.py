@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        told = asyncio.run(_hash(read_password(), options.against))
+        result = asyncio.run(_hash(read_password(), options.against))
     except UnavailableError:
         raise
     except AuthError as error:
@@ -45,11 +45,11 @@ def _run(options: argparse.Namespace) -> int:
         return 1
 
     if options.json:
-        say_json(told)
-    elif told["hash"] is not None:
-        say(told["hash"])
+        say_json(result)
+    elif result["hash"] is not None:
+        say(result["hash"])
 
-    return int(told["fits"] is False)
+    return int(result["fits"] is False)
 
 
 async def _hash(password: str, against: str | None) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     form = options.format or ("secret" if key.is_symmetric else "pem")
     private, public = _halves(key, form, text)
     if options.json:
-        say_json(_told(key, form, private, public))
+        say_json(_members_of(key, form, private, public))
     else:
         say_json(private) if isinstance(private, dict) else say(private.rstrip("\n"))
 
@@ -92,9 +92,14 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _told(key: Key, form: str, private: Any, public: Any) -> dict[str, Any]:
-    told = {"algorithm": key.algorithm, "kid": key.kid, "format": form, "key": private}
-    return told if key.is_symmetric else {**told, "public": public}
+def _members_of(key: Key, form: str, private: Any, public: Any) -> dict[str, Any]:
+    members = {
+        "algorithm": key.algorithm,
+        "kid": key.kid,
+        "format": form,
+        "key": private,
+    }
+    return members if key.is_symmetric else {**members, "public": public}
 
 
 def _halves(key: Key, form: str, text: str) -> tuple[Any, Any]:

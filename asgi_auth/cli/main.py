@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"asgi-auth: {error}\n")
         return 2
     except BrokenPipeError:
-        # Nobody reads on; nor may the interpreter try it once more at its end.
+        # The reader has gone; nor may the interpreter try it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

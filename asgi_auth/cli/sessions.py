@@ -93,6 +93,7 @@ def _list(options: argparse.Namespace) -> int:
     show_sessions(page, as_json=options.json)
     if len(page) == options.limit:
         remark(f"There may be more: --after '{page[-1].place}'")
+
     return 0
 
 
@@ -144,7 +145,7 @@ async def _service(options: argparse.Namespace) -> AsyncIterator[TokenService]:
             yield tokens
 
 
-def _told(session: Session) -> dict[str, Any]:
+def _members_of(session: Session) -> dict[str, Any]:
     device = session.device
     return {
         "subject": session.subject,
@@ -165,7 +166,7 @@ def _told(session: Session) -> dict[str, Any]:
 def show_sessions(page: Sequence[Session], *, as_json: bool) -> None:
     """Print sessions as a table that says whose they are, or as JSON."""
     if as_json:
-        say_json([_told(session) for session in page])
+        say_json([_members_of(session) for session in page])
         return
 
     now = time.time()
@@ -182,7 +183,7 @@ _HEAD = ("WHOSE", "USED", "ENDS", "DEVICE", "ADDRESS", "SESSION")
 
 
 def _row(session: Session, now: float) -> tuple[str, ...]:
-    facts, device = _told(session), session.device
+    facts, device = _members_of(session), session.device
     times = times_of(facts, ("last_used_at", "expires_at"), now)
     name = " / ".join(part for part in (device.label, device.name) if part)
     texts = (session.subject, name or device.user_agent or "unknown", device.ip or "-")

@@ -1,7 +1,7 @@
 """Issue a token, look into one, or verify one.
 
 What was not checked is said each time: looking into a token is no verification, and
-without a store nobody knows what is revoked.
+without a store it is unknown what is revoked.
 """
 
 from __future__ import annotations
@@ -149,12 +149,12 @@ def _claim(text: str) -> tuple[str, Any]:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    found = peek(read_token().encode("utf-8", "replace"))
-    if found is None:
+    parts = peek(read_token().encode("utf-8", "replace"))
+    if parts is None:
         remark("This is no signed JWT in compact form.")
         return 1
 
-    _show(*found, {"verified": False}, as_json=options.json)
+    _show(*parts, {"verified": False}, as_json=options.json)
     remark("Nothing was verified: anybody can write such a token.")
     return 0
 
@@ -174,9 +174,9 @@ def _verify(options: argparse.Namespace) -> int:
         return 1
 
     unchecked = ["revocation"] if options.store is None else []
-    told = {"verified": True, "kind": options.kind, "not_checked": unchecked}
+    verdict = {"verified": True, "kind": options.kind, "not_checked": unchecked}
     header, _ = peek(token.encode()) or ({}, {})
-    _show(header, claims, told, as_json=options.json)
+    _show(header, claims, verdict, as_json=options.json)
     remark(
         f"Good: signature, times, kind {options.kind}, "
         f"issuer {options.issuer or '(none)'}, audience {options.audience or '(none)'}."
@@ -190,27 +190,31 @@ def _verify(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     trusted = read_issuer(options)
     token = read_token().encode("utf-8", "replace")
-    told = asyncio.run(explain(trusted, token))
+    explanation = asyncio.run(explain(trusted, token))
     header, claims = peek(token) or ({}, {})
     if options.json:
-        rules = [rule._asdict() for rule in told.rules]
-        shown = {"verified": told.is_good, "rules": rules, "dropped": told.dropped}
-        say_json({**shown, "header": dict(header), "claims": dict(claims)})
+        rules = [rule._asdict() for rule in explanation.rules]
+        report = {
+            "verified": explanation.is_good,
+            "rules": rules,
+            "dropped": explanation.dropped,
+        }
+        say_json({**report, "header": dict(header), "claims": dict(claims)})
     else:
-        for rule in told.rules:
+        for rule in explanation.rules:
             mark = "ok  " if rule.holds else "FAIL"
             say(f"{mark}  {rule.name:<10} {ascii(rule.text)[1:-1]}")
 
-    for name in told.dropped:
+    for name in explanation.dropped:
         remark(f"{name} has an odd shape, and is left out: what needs it fails.")
 
-    if told.is_good and told.claims is not None:
+    if explanation.is_good and explanation.claims is not None:
         for name in ("sub", "scope", "roles"):
-            remark(f"{name}: {told.claims.get(name)!a}")
+            remark(f"{name}: {explanation.claims.get(name)!a}")
 
-    remark("Good." if told.is_good else "Refused.")
+    remark("Good." if explanation.is_good else "Refused.")
     remark("NOT checked: whether it is revoked.")
-    return int(not told.is_good)
+    return int(not explanation.is_good)
 
 
 async def _verified(token: str, options: argparse.Namespace) -> Mapping[str, Any]:
@@ -228,12 +232,12 @@ async def _verified(token: str, options: argparse.Namespace) -> Mapping[str, Any
 def _show(
     header: Mapping[str, Any],
     claims: Mapping[str, Any],
-    told: Mapping[str, Any],
+    report: Mapping[str, Any],
     *,
     as_json: bool,
 ) -> None:
     if as_json:
-        say_json({**told, "header": dict(header), "claims": dict(claims)})
+        say_json({**report, "header": dict(header), "claims": dict(claims)})
         return
 
     say_json({"header": dict(header), "claims": dict(claims)})

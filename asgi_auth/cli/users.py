@@ -1,7 +1,7 @@
 """List and change the accounts of an application, from outside of it.
 
-Workers that read the store of the sessions hear of a change within a second. Nobody's
-roles are asked for: whoever may run this may do all of it.
+Workers that read the store of the sessions hear of a change within a second. No
+role is needed: whoever may run this may do all of it.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ async def _service(options: argparse.Namespace) -> AsyncIterator[AccountService]
         if not isinstance(accounts, AccountService):
             msg = f"{options.app} is no AccountService, nor ManagedAccounts."
             raise ConfigurationError(msg)
+
         yield accounts
         return
 
@@ -146,11 +147,12 @@ async def _list(accounts: AccountService, options: argparse.Namespace) -> int:
 
     if len(page) == options.limit:
         remark(f"There may be more: --after '{page[-1].id}'")
+
     return 0
 
 
 async def _show(accounts: AccountService, options: argparse.Namespace) -> int:
-    return _told(await accounts.show(options.who), options)
+    return _print(await accounts.show(options.who), options)
 
 
 async def _create(accounts: AccountService, options: argparse.Namespace) -> int:
@@ -162,13 +164,13 @@ async def _create(accounts: AccountService, options: argparse.Namespace) -> int:
         scopes=options.scope,
         by="asgi-auth",
     )
-    return _told(account, options)
+    return _print(account, options)
 
 
 async def _roles(accounts: AccountService, options: argparse.Namespace) -> int:
     account = await accounts.show(options.who)
-    kept = [role for role in account.roles if role not in options.remove]
-    roles = tuple(dict.fromkeys([*kept, *options.add]))
+    remaining = [role for role in account.roles if role not in options.remove]
+    roles = tuple(dict.fromkeys([*remaining, *options.add]))
     if roles != account.roles:
         lost = set(account.roles) - set(roles)
         account = await accounts.set_roles(account.id, roles, by="asgi-auth")
@@ -176,15 +178,16 @@ async def _roles(accounts: AccountService, options: argparse.Namespace) -> int:
         for role in sorted(lost):
             await _warn_if_last(accounts, role)
 
-    return _told(account, options)
+    return _print(account, options)
 
 
 async def _warn_if_last(accounts: AccountService, role: str) -> None:
-    """Say so where nobody has a role any more: no one may be left to give it."""
+    """Warn where no account has a role any more: none may be left to give it."""
     after = ""
     while page := await accounts.list(after=after, limit=_PAGE):
         if any(role in account.roles and not account.disabled for account in page):
             return
+
         after = page[-1].id
 
     remark(f"Warning: no account has the role {role!r} any more.")
@@ -195,18 +198,19 @@ async def _disable(accounts: AccountService, options: argparse.Namespace) -> int
     account = await accounts.disable(account.id, by="asgi-auth")
     for role in account.roles:
         await _warn_if_last(accounts, role)
-    return _told(account, options)
+
+    return _print(account, options)
 
 
 async def _enable(accounts: AccountService, options: argparse.Namespace) -> int:
     account = await accounts.show(options.who)
-    return _told(await accounts.enable(account.id, by="asgi-auth"), options)
+    return _print(await accounts.enable(account.id, by="asgi-auth"), options)
 
 
 async def _delete(accounts: AccountService, options: argparse.Namespace) -> int:
     account = await accounts.show(options.who)
     if not options.yes:
-        _told(account, options)
+        _print(account, options)
         remark("Nothing is deleted yet: say --yes.")
         return 1
 
@@ -214,6 +218,7 @@ async def _delete(accounts: AccountService, options: argparse.Namespace) -> int:
     remark(f"Deleted: {account.id}.")
     for role in account.roles:
         await _warn_if_last(accounts, role)
+
     return 0
 
 
@@ -223,11 +228,12 @@ async def _sessions(accounts: AccountService, options: argparse.Namespace) -> in
     return 0
 
 
-def _told(account: Account, options: argparse.Namespace) -> int:
+def _print(account: Account, options: argparse.Namespace) -> int:
     if options.json:
         say_json(_facts(account))
     else:
         say(_line(account))
+
     return 0
 
 
@@ -251,5 +257,5 @@ def _line(account: Account) -> str:
         *(["disabled"] if account.disabled else []),
         *(["not verified"] if account.verified_at is None else []),
     ]
-    shown = ", ".join(ascii(mark)[1:-1] for mark in marks) or "no roles"
-    return f"{account.id}  {' '.join(names)}  {shown}"
+    text = ", ".join(ascii(mark)[1:-1] for mark in marks) or "no roles"
+    return f"{account.id}  {' '.join(names)}  {text}"

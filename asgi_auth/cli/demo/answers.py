@@ -31,7 +31,7 @@ async def read_json(receive: Receive) -> dict[str, Any]:
 
 
 async def send_json(send: Send, value: Any, status: int = 200) -> None:
-    """Answer with JSON that nobody keeps."""
+    """Answer with JSON that no cache keeps."""
     headers = [(b"content-type", b"application/json"), NO_STORE]
     await send_bytes(send, compact_json(value), headers, status)
 

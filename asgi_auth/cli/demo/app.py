@@ -48,7 +48,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Tell who is calling."""
+    """Say who is calling."""
     body = json.dumps({"caller": get_principal(scope).subject or "anonymous"}).encode()
     headers = [
         (b"content-type", b"application/json"),

@@ -48,7 +48,7 @@ class Assets:
         self._files["/"] = self._files.pop("/page/index.html")
 
     def has(self, scope: Scope) -> bool:
-        """Tell whether the path is one of the files'."""
+        """Say whether the path is one of the files'."""
         return scope["path"] in self._files
 
     async def serve(self, scope: Scope, send: Send) -> None:

@@ -109,14 +109,14 @@ class Attacker:
         """
         token, answers = await self._methods()[attack.name](caller)
         refusals = [answer for answer in answers if answer.status >= _REFUSED]
-        told = refusals[0] if refusals else answers[-1]
+        shown_answer = refusals[0] if refusals else answers[-1]
         return {
             "name": attack.name,
             "title": attack.title,
-            "status": told.status,
-            "refused": told.status == attack.status,
-            "challenge": told.headers.get("www-authenticate"),
-            "problem": told.body,
+            "status": shown_answer.status,
+            "refused": shown_answer.status == attack.status,
+            "challenge": shown_answer.headers.get("www-authenticate"),
+            "problem": shown_answer.body,
             "token": _read(token),
             "exchanges": [answer.shown() for answer in answers],
         }

@@ -36,7 +36,7 @@ class _Guest:
 
 
 def make_rooms() -> Rooms:
-    """Return rooms that tell who comes and leaves."""
+    """Return rooms that announce who comes and leaves."""
     return Rooms(may_join=_may_join, presence=True)
 
 
@@ -81,17 +81,17 @@ class Chat(WebSocketEndpoint):
             await self._say(websocket, str(message.get("text", ""))[:_LONGEST].strip())
 
     async def on_disconnect(self, websocket: WebSocketConnection, user_id: str) -> None:
-        """Tell the others."""
-        left = self._all.rooms_of(websocket)
+        """Announce it to the others."""
+        old_rooms = self._all.rooms_of(websocket)
         self._guests.pop(websocket, None)
-        for room in left:
+        for room in old_rooms:
             await self._all.leave(websocket, room)
             await self._list(room)
 
     async def _enter(self, websocket: WebSocketConnection, room: str) -> None:
-        left = self._all.rooms_of(websocket) - {room}
+        old_rooms = self._all.rooms_of(websocket) - {room}
         await self._all.join(websocket, room)
-        for other in left:
+        for other in old_rooms:
             await self._all.leave(websocket, other)
             await self._list(other)
 
@@ -103,14 +103,14 @@ class Chat(WebSocketEndpoint):
             return
 
         guest = self._guests[websocket]
-        said = {"type": "said", "name": guest.name, "device": guest.device}
+        message = {"type": "said", "name": guest.name, "device": guest.device}
         for room in self._all.rooms_of(websocket):
             await self._all.broadcast(
-                room, {**said, "sid": guest.sid, "room": room, "text": text}
+                room, {**message, "sid": guest.sid, "room": room, "text": text}
             )
 
     async def _list(self, room: str) -> None:
-        """Tell a room which windows are in it."""
+        """Announce to a room which windows are in it."""
         people = [
             asdict(guest)
             for websocket, guest in [*self._guests.items()]

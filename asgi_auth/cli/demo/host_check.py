@@ -23,8 +23,8 @@ class HostCheck:
     """Lets through what is asked for by an address, or by a name of this machine.
 
     Args:
-        app: What is behind the door.
-        host: What the demo was told to listen on.
+        app: The application to protect.
+        host: What the demo listens on.
     """
 
     __slots__ = ("_app", "_names")
@@ -43,11 +43,11 @@ class HostCheck:
 
     def _knows(self, scope: Scope) -> bool:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
-        found = _HOST.fullmatch(hosts[0].decode("latin-1").lower()) if hosts else None
-        if found is None or len(hosts) > 1:
+        match = _HOST.fullmatch(hosts[0].decode("latin-1").lower()) if hosts else None
+        if match is None or len(hosts) > 1:
             return False
 
-        name = found["six"] or found["name"].removesuffix(".")
+        name = match["six"] or match["name"].removesuffix(".")
         if name in self._names or name.endswith(".localhost"):
             return True
 

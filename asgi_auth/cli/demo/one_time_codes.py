@@ -1,6 +1,6 @@
 """Codes that log another window in: each is good once, and for half a minute.
 
-It issues no token. A code says whose it is to nobody but this process.
+It issues no token. Only this process knows whose a code is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OneTimeCodes:
     def make(self, subject: str) -> str:
         """Return a new code for *subject*."""
         now = self._clock()
-        live = [(c, kept) for c, kept in self._codes.items() if kept[1] > now]
+        live = [(c, entry) for c, entry in self._codes.items() if entry[1] > now]
         self._codes = dict(live[1 - _MOST :])
         code = secrets.token_urlsafe(16)
         self._codes[code] = subject, now + LIFETIME

@@ -1,4 +1,4 @@
-"""What the demo is told on the command line."""
+"""The options of the demo on the command line."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class People(AccountService):
         return account
 
     async def promote(self, account_id: str, *, admin: bool) -> None:
-        """Make somebody an administrator, or not; tokens say so when they are new.
+        """Make a user an administrator, or not; tokens say so when they are new.
 
         Raises:
             UnknownSubjectError: There is no such account.

@@ -73,7 +73,7 @@ async def open_site(
     tokens = TokenService(
         KeySet.generate("ES256"),
         store=storage.sessions,
-        # The keys are new, so that sessions of an earlier run are nobody's.
+        # The keys are new, so that sessions of an earlier run are not accepted.
         issuer=f"https://demo.example/{secrets.token_hex(4)}",
         audience="demo",
         access_ttl=access_ttl,
@@ -129,16 +129,16 @@ class _Site:
         self._origins = CrossOriginCheck()
         self._attacker = Attacker(parts.tokens, parts.wire)
         self._chat = Chat(parts.rooms, parts.tokens)
-        known = requires()
+        guard = requires()
         self._routes: dict[tuple[str, str], ASGIApp] = {
             ("GET", "/api/about"): self._about,
             ("GET", "/api/orders"): requires("orders:read")(_orders),
             ("POST", "/api/orders"): requires("orders:read")(_orders),
             ("GET", "/api/admin"): requires(roles="admin")(_admin),
-            ("PUT", "/api/role"): known(self._promote),
-            ("DELETE", "/api/role"): known(self._demote),
-            ("POST", "/api/handover"): known(self._hand_over),
-            ("POST", "/api/attack"): known(self._attack),
+            ("PUT", "/api/role"): guard(self._promote),
+            ("DELETE", "/api/role"): guard(self._demote),
+            ("POST", "/api/handover"): guard(self._hand_over),
+            ("POST", "/api/attack"): guard(self._attack),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,10 +146,10 @@ class _Site:
         if scope["type"] == "lifespan":
             await self._chat(scope, receive, send)
         elif scope["type"] == "websocket":
-            found = self._chat if scope["path"] == "/chat" else _nothing
-            await found(scope, receive, send)
+            endpoint = self._chat if scope["path"] == "/chat" else _nothing
+            await endpoint(scope, receive, send)
         elif below := _LOG_IN.match(scope["path"]):
-            # Nobody need be known here: a foreign page could fill the accounts.
+            # Callers may be anonymous here: a foreign page could fill the accounts.
             self._origins.check(scope)
             # Tabs with one base share one log-in; each window is to have its own.
             placed = {**scope, "root_path": below[0]}
@@ -161,7 +161,7 @@ class _Site:
             await app(scope, receive, send)
 
     async def _about(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Say what the page must know before anybody is logged in."""
+        """Say what the page must know before a user is logged in."""
         storage, tokens = self._parts.storage, self._parts.tokens
         about = {
             "version": version("asgi-auth"),

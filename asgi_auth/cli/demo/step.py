@@ -23,7 +23,7 @@ class Answer:
     challenge: str = ""
 
     def fits(self, expected: Answer) -> bool:
-        """Tell whether this is what was expected."""
+        """Say whether this is what was expected."""
         return (
             self.status == expected.status
             and self.caller == expected.caller

@@ -68,6 +68,7 @@ async def open_storage(url: str | None) -> AsyncIterator[Storage]:
     if url is not None:
         async with _open(url) as storage:
             yield storage
+
         return
 
     with tempfile.TemporaryDirectory(prefix="asgi-auth-demo-") as folder:
@@ -104,7 +105,7 @@ async def _open(url: str) -> AsyncIterator[Storage]:
 
 
 async def _prepare(sessions: Any, accounts: AccountStore) -> None:
-    """Make the tables that are not there yet, and see that somebody answers."""
+    """Make the tables that are not there yet, and see that the database answers."""
     if isinstance(accounts, SQLAccounts):
         await sessions.create_schema()
         await accounts.create_schema()

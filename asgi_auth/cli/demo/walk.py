@@ -79,6 +79,6 @@ async def _connect(origin: str, step: Step) -> Answer:
 
 def _line(step: Step, answer: Answer, *, fits: bool) -> str:
     mark = "ok  " if fits else "FAIL"
-    sent = f"{step.method} {step.shown or step.path}"
-    seen = answer.caller or answer.challenge or "-"
-    return f"{mark}  {step.title:38} {sent:18} {answer.status}  {seen}"
+    request = f"{step.method} {step.shown or step.path}"
+    outcome = answer.caller or answer.challenge or "-"
+    return f"{mark}  {step.title:38} {request:18} {answer.status}  {outcome}"

@@ -88,6 +88,7 @@ class Wire:
         fields = {"Host": self.origin.removeprefix("http://"), **headers}
         if content:
             fields["Content-Type"] = "application/json"
+
         if content or method != "GET":
             fields["Content-Length"] = str(len(content))
 
@@ -119,5 +120,5 @@ def _value(text: str) -> Any:
 
 def _cut(text: str) -> str:
     """Show of each token how it begins, and never enough to use it."""
-    shown = _TOKEN.sub(lambda m: f"{m[1]}…" + ("" if m[2] else "."), text)
-    return shown.replace("\r\n", "\n").strip()
+    short = _TOKEN.sub(lambda m: f"{m[1]}…" + ("" if m[2] else "."), text)
+    return short.replace("\r\n", "\n").strip()

@@ -1,6 +1,6 @@
 """What the doctor looks for, one function a fault.
 
-A check reads how things are set up. It calls nothing, connects to nothing, and tells no
+A check reads how things are set up. It calls nothing, connects to nothing, and shows no
 secret.
 """
 
@@ -64,15 +64,15 @@ Check = Callable[[Patient], Iterator[Finding]]
 
 
 def examine(patient: Patient, further: tuple[Check, ...] = ()) -> list[Finding]:
-    """Look for every fault; the same one is told once.
+    """Look for every fault; the same one is reported once.
 
     Args:
         patient: What to look at.
         further: Checks beside ``CHECKS``.
     """
     nobody = [] if patient.having(AuthenticationMiddleware) else [_NOBODY]
-    found = (fault for check in (*CHECKS, *further) for fault in check(patient))
-    return [*nobody, *dict.fromkeys(found)]
+    findings = (fault for check in (*CHECKS, *further) for fault in check(patient))
+    return [*nobody, *dict.fromkeys(findings)]
 
 
 _NOBODY = Finding(
@@ -83,7 +83,7 @@ _NOBODY = Finding(
 
 
 def weak_key(patient: Patient) -> Iterator[Finding]:
-    """A secret that can be guessed, or that everybody who has the code knows."""
+    """A secret that can be guessed, or that all who have the code know."""
     for key in patient.having(Key):
         if not key.is_symmetric:
             continue
@@ -101,7 +101,7 @@ def weak_key(patient: Patient) -> Iterator[Finding]:
 
 
 def missing_audience(patient: Patient) -> Iterator[Finding]:
-    """Tokens that name nobody they are for."""
+    """Tokens that name no audience."""
     for rules in patient.having(ClaimsRules):
         addressed = rules.audience or rules.is_addressed
         if rules.kind == "access" and not addressed:
@@ -165,7 +165,7 @@ def query_token(patient: Patient) -> Iterator[Finding]:
 
 
 def no_rate_limit(patient: Patient) -> Iterator[Finding]:
-    """Log-in routes that let anybody guess as often as they like."""
+    """Log-in routes that do not limit guesses."""
     for context in patient.named("RouteContext"):
         if context.limiter is None:
             yield Finding(
@@ -191,7 +191,7 @@ def no_trusted_proxies(patient: Patient) -> Iterator[Finding]:
 
 
 def wildcard_origin(patient: Patient) -> Iterator[Finding]:
-    """Pages of anybody that may use the cookies of users."""
+    """Pages of any origin that may use the cookies of users."""
     for part in patient.parts:
         if _allows_everybody(part):
             yield Finding(
@@ -205,8 +205,8 @@ def wildcard_origin(patient: Patient) -> Iterator[Finding]:
 def hidden_middleware(patient: Patient) -> Iterator[Finding]:
     """Query tokens that others see before they are blanked."""
     for middleware in patient.having(AuthenticationMiddleware):
-        held = map(type, reachable(middleware))
-        if not any(issubclass(kind, QueryParam) for kind in held):
+        kinds = map(type, reachable(middleware))
+        if not any(issubclass(kind, QueryParam) for kind in kinds):
             continue
 
         layers = layers_above(patient.app, type(middleware))
@@ -223,10 +223,10 @@ def hidden_middleware(patient: Patient) -> Iterator[Finding]:
 
 def skipped_guard(patient: Patient) -> Iterator[Finding]:
     """A guard above the decorator that makes a route: the route is without it."""
-    held = {id(part) for part in patient.parts}
+    ids = {id(part) for part in patient.parts}
     for name, guarded in patient.names.items():
         inner = [*_behind(guarded)]
-        if id(guarded) not in held and any(id(one) in held for one in inner):
+        if id(guarded) not in ids and any(id(one) in ids for one in inner):
             yield Finding(
                 "skipped-guard",
                 f"{name} is guarded, and the application calls what is behind the "
@@ -250,7 +250,7 @@ def hidden_cors(patient: Patient) -> Iterator[Finding]:
 
 
 def misled_tool(patient: Patient) -> Iterator[Finding]:
-    """Counters and tracers that are told of a crash where a guard refuses."""
+    """Counters and tracers that see a crash where a guard refuses."""
     for guard in patient.having(AuthenticationMiddleware):
         for name in misled_tools(guard._app):  # noqa: SLF001
             yield Finding(
@@ -292,46 +292,46 @@ def _behind(guarded: Any) -> Iterator[Any]:
     if type(guarded) is not FunctionType or MARK not in vars(guarded):
         return
 
-    seen = {id(guarded)}
+    ids = {id(guarded)}
     while type(guarded) is FunctionType:
         guarded = vars(guarded).get("__wrapped__")
-        if id(guarded) in seen:
-            return  # Somebody has made a circle.
+        if id(guarded) in ids:
+            return  # The application has made a circle.
 
-        seen.add(id(guarded))
+        ids.add(id(guarded))
         yield guarded
 
 
 def _allows_everybody(part: Any) -> bool:
     """Recognise CORS settings of whatever framework that trust every origin."""
     # Not without looking: what has none may compute one.
-    held = part.__dict__ if type(part).__dictoffset__ else None
-    if type(held) is not dict or not _with_credentials(held):
+    attributes = part.__dict__ if type(part).__dictoffset__ else None
+    if type(attributes) is not dict or not _with_credentials(attributes):
         return False
 
-    origins = held.get("allow_origins")
+    origins = attributes.get("allow_origins")
     if isinstance(origins, list | tuple | set | frozenset) and "*" in origins:
         return True
 
-    pattern = held.get("allow_origin_regex")
+    pattern = attributes.get("allow_origin_regex")
     with contextlib.suppress(TypeError, re.error):
         return any(re.fullmatch(pattern or "(?!)", origin) for origin in _ANYBODY)
 
     return False
 
 
-def _with_credentials(held: Mapping[str, Any]) -> bool:
-    if held.get("allow_credentials") is True:
+def _with_credentials(attributes: Mapping[str, Any]) -> bool:
+    if attributes.get("allow_credentials") is True:
         return True
 
-    headers = held.get("simple_headers")  # Starlette keeps it here only.
+    headers = attributes.get("simple_headers")  # Starlette keeps it here only.
     return isinstance(headers, Mapping) and (
         headers.get("Access-Control-Allow-Credentials") == "true"
     )
 
 
 def _sees(layer: Any) -> bool:
-    """Tell whether a layer may look at queries; frameworks' own hand them on."""
+    """Say whether a layer may look at queries; frameworks' own hand them on."""
     kind = type(layer)
     path = f"{kind.__module__}.{kind.__name__}"
     return not (path.startswith(_OWN) or holds_a_stack(layer))

@@ -1,4 +1,4 @@
-"""Examine an application, and tell what was found."""
+"""Examine an application, and report what was found."""
 
 from __future__ import annotations
 
@@ -100,17 +100,17 @@ def _run(options: argparse.Namespace) -> int:
     if options.connect:
         faults += asyncio.run(unready_stores(patient))
 
-    found = [fault for fault in faults if fault.code not in options.ignore]
+    findings = [fault for fault in faults if fault.code not in options.ignore]
     if options.json:
-        say_json({"app": options.app, "faults": list(map(_told, found))})
-        return int(bool(found))
+        say_json({"app": options.app, "faults": list(map(_members_of, findings))})
+        return int(bool(findings))
 
-    for fault in found:
+    for fault in findings:
         say(f"{fault.code}: {fault.text}\n    {fault.advice}")
 
-    total = "1 fault." if len(found) == 1 else f"{len(found)} faults."
-    remark(total if found else "Nothing was found.")
-    return int(bool(found))
+    total = "1 fault." if len(findings) == 1 else f"{len(findings)} faults."
+    remark(total if findings else "Nothing was found.")
+    return int(bool(findings))
 
 
 def _explain(patient: Patient, *, json: bool) -> int:
@@ -124,13 +124,13 @@ def _explain(patient: Patient, *, json: bool) -> int:
     return int(not is_good)
 
 
-def _told(fault: Finding) -> dict[str, str]:
+def _members_of(fault: Finding) -> dict[str, str]:
     return {"code": fault.code, "text": fault.text, "advice": fault.advice}
 
 
-def _workers(told: int | None) -> int:
-    if told is not None:
-        return told
+def _workers(number: int | None) -> int:
+    if number is not None:
+        return number
 
     text = os.environ.get("WEB_CONCURRENCY") or "1"
     if not text.isdecimal():
@@ -144,9 +144,9 @@ def _own_modules() -> dict[Path, ModuleType]:
     """Return the modules that lie below the current folder, by file."""
     loaded = [module for module in sys.modules.values() if type(module) is ModuleType]
     files = ((vars(module).get("__file__"), module) for module in loaded)
-    found = {Path(file): module for file, module in files if isinstance(file, str)}
+    modules = {Path(file): module for file, module in files if isinstance(file, str)}
     here = Path.cwd()
-    return {path: found[path] for path in sorted(found) if _is_own(path, here)}
+    return {path: modules[path] for path in sorted(modules) if _is_own(path, here)}
 
 
 def _sources(modules: Iterable[Path]) -> dict[str, str]:

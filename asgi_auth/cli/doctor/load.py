@@ -27,15 +27,15 @@ def load_app(target: str, *, factory: bool) -> Any:
         msg = f"{target!r} is not of the form module:app."
         raise ConfigurationError(msg)
 
-    found = _import(module_name)
+    target_object = _import(module_name)
     for name in path.split("."):
-        if not hasattr(found, name):
+        if not hasattr(target_object, name):
             msg = f"{module_name} has no {path}."
             raise ConfigurationError(msg)
 
-        found = getattr(found, name)
+        target_object = getattr(target_object, name)
 
-    return _make(found, target) if factory else found
+    return _make(target_object, target) if factory else target_object
 
 
 def _import(name: str) -> Any:

@@ -50,39 +50,39 @@ _STACKS = ("build_middleware_stack", "asgi_app", "asgi_handler")
 
 def reachable(app: Any) -> Iterator[Any]:
     """Yield every object that *app* holds, directly or not; each once, no proxies."""
-    seen: set[int] = set()
+    ids: set[int] = set()
     # What is yielded must stay alive, or its id might come again.
-    kept: list[Any] = []
+    parts: list[Any] = []
     queue = deque([app])
-    while queue and len(kept) < _MOST:
-        found = queue.popleft()
-        if id(found) in seen or issubclass(type(found), _LEAVES):
+    while queue and len(parts) < _MOST:
+        part = queue.popleft()
+        if id(part) in ids or issubclass(type(part), _LEAVES):
             continue
 
-        seen.add(id(found))
-        kept.append(found)
-        _build(found)
-        if not _is_proxy(type(found)):
-            yield found
+        ids.add(id(part))
+        parts.append(part)
+        _build(part)
+        if not _is_proxy(type(part)):
+            yield part
 
-        queue.extend(_inside(found))
+        queue.extend(_inside(part))
 
 
-def layers_above(app: Any, wanted: type) -> list[Any] | None:
-    """Return the layers from *app* down to the first *wanted*, without it.
+def layers_above(app: Any, kind: type) -> list[Any] | None:
+    """Return the layers from *app* down to the first *kind*, without it.
 
     ``None`` where there is no such layer on the way.
     """
     above: list[Any] = []
     while app is not None and all(app is not layer for layer in above):
-        if issubclass(type(app), wanted):
+        if issubclass(type(app), kind):
             return above
 
         _build(app)
         above.append(app)
-        listed = _held(app, _LISTED)
+        listed = _attribute_of(app, _LISTED)
         if isinstance(listed, list):
-            outside = _listed_above(listed, wanted)
+            outside = _listed_above(listed, kind)
             return None if outside is None else above + outside
 
         app = _next(app)
@@ -91,19 +91,19 @@ def layers_above(app: Any, wanted: type) -> list[Any] | None:
 
 
 def holds_a_stack(app: Any) -> bool:
-    """Tell an application, which has its middleware inside, from what wraps one."""
+    """Say whether it is an application with its middleware inside, not a wrapper."""
     named = any(hasattr(type(app), name) for name in _STACKS)
-    return named or isinstance(_held(app, _LISTED), list)
+    return named or isinstance(_attribute_of(app, _LISTED), list)
 
 
-def _listed_above(listed: list[Any], wanted: type) -> list[Any] | None:
-    """Return what is listed before the *wanted*; ``None`` where that is not."""
+def _listed_above(listed: list[Any], kind: type) -> list[Any] | None:
+    """Return what is listed before the *kind*; ``None`` where that is not."""
     above: list[Any] = []
-    for made, _, options in listed:
-        if any(issubclass(type(held), wanted) for held in reachable(made)):
+    for layer, _, options in listed:
+        if any(issubclass(type(part), kind) for part in reachable(layer)):
             return above
 
-        above.append(options.get("dispatch", made))
+        above.append(options.get("dispatch", layer))
 
     return None
 
@@ -130,13 +130,15 @@ def _next(app: Any) -> Any:
         return app.func
 
     names = ("middleware_stack", *_NEXT)
-    return next((one for name in names if callable(one := _held(app, name))), None)
+    return next(
+        (one for name in names if callable(one := _attribute_of(app, name))), None
+    )
 
 
-def _held(app: Any, name: str) -> Any:
+def _attribute_of(app: Any, name: str) -> Any:
     """Return an attribute as it is kept; a property is not asked."""
-    kept = inspect.getattr_static(app, name, None)
-    if kept is None or type(kept) in _COMPUTED:
+    attribute = inspect.getattr_static(app, name, None)
+    if attribute is None or type(attribute) in _COMPUTED:
         return None
 
     with contextlib.suppress(Exception):
@@ -146,17 +148,17 @@ def _held(app: Any, name: str) -> Any:
 
 
 def _is_proxy(kind: type) -> bool:
-    """Tell what stands for something else: it says that its class is another."""
+    """Say whether it stands for something else: its class is given as another."""
     return any("__class__" in vars(base) for base in kind.__mro__[:-1])
 
 
-def _inside(found: Any) -> Iterable[Any]:
-    if type(found) is not FunctionType:
-        return gc.get_referents(found)
+def _inside(part: Any) -> Iterable[Any]:
+    if type(part) is not FunctionType:
+        return gc.get_referents(part)
 
     # Not its globals: they are the whole module, used or not.
-    defaults = (*(found.__defaults__ or ()), *(found.__kwdefaults__ or {}).values())
-    return (*_closed_over(found), *_named_by(found), *defaults, vars(found))
+    defaults = (*(part.__defaults__ or ()), *(part.__kwdefaults__ or {}).values())
+    return (*_closed_over(part), *_named_by(part), *defaults, vars(part))
 
 
 def _named_by(function: FunctionType) -> Iterator[Any]:

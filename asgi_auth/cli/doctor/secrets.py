@@ -1,4 +1,4 @@
-"""Judge an HMAC secret that was good enough to be accepted, and tell where it stands.
+"""Judge an HMAC secret that was good enough to be accepted, and say where it stands.
 
 A secret that is refused anyhow never comes here.
 """
@@ -54,8 +54,8 @@ def place_of(secret: str, sources: Mapping[str, str]) -> str:
         return ""
 
     for name, source in sources.items():
-        before, found, _ = source.partition(text)
-        if found:
+        before, match, _ = source.partition(text)
+        if match:
             return f"{name}, line {before.count(chr(10)) + 1}"
 
     return ""

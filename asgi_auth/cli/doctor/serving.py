@@ -27,7 +27,7 @@ _IN_MEMORY = {
     ),
 }
 _MINUTE, _HOUR = 60, 3600
-# So many guesses at one account are more than anybody needs.
+# So many guesses at one account are more than a user needs.
 _MOST_A_MINUTE, _MOST_FAILURES_AN_HOUR = 30, 1000
 
 

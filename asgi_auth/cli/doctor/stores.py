@@ -13,15 +13,15 @@ _KINDS = ("SQLStore", "SQLAccounts", "SQLAPIKeys", "RedisStore")
 
 async def unready_stores(patient: Patient) -> list[Finding]:
     """Return a finding for each store that does not serve."""
-    found: dict[Finding, None] = {}
+    findings: dict[Finding, None] = {}
     for store in (part for kind in _KINDS for part in patient.named(kind)):
         try:
             await store.ping()
         except AsgiAuthError as error:
             # Several stores may be in one database, and say the same of it.
             advice = "Mend it, or run your migrations, before you start workers."
-            found[Finding("store-unready", f"Not ready: {error}.", advice)] = None
+            findings[Finding("store-unready", f"Not ready: {error}.", advice)] = None
         finally:
             await store.aclose()
 
-    return [*found]
+    return [*findings]

@@ -61,16 +61,16 @@ def explain_token(
 
 
 def _says(token: bytes) -> Iterator[str]:
-    """Yield what the token says of itself, which nobody has verified yet."""
-    seen = peek(token)
-    if seen is None:
+    """Yield what the token says of itself, which is not verified yet."""
+    parts = peek(token)
+    if parts is None:
         yield "it is no JWT: an opaque token, an API key, or a broken one"
         return
 
-    header, claims = seen
-    shown = {name: claims[name] for name in _CLAIMS if name in claims}
+    header, claims = parts
+    excerpt = {name: claims[name] for name in _CLAIMS if name in claims}
     yield f"it says of itself: header {_short(header)}"
-    yield f"                   claims {_short(shown)}"
+    yield f"                   claims {_short(excerpt)}"
 
 
 async def _judge(
@@ -78,10 +78,10 @@ async def _judge(
 ) -> tuple[bool, list[str]]:
     backend = middleware._backend  # noqa: SLF001
     sources = [*backend.sources]
-    found = [f"the application reads: {', '.join(map(_name_of, sources))}"]
+    report = [f"the application reads: {', '.join(map(_name_of, sources))}"]
     if not sources:
         return False, [
-            *found,
+            *report,
             "no token is read: the backend looks at the whole request",
         ]
 
@@ -90,16 +90,16 @@ async def _judge(
     credential = (claimed or tried)[0]
     name = claimant_of(backend)(credential)
     where = f"tried as: {_way_of(credential)}"
-    found += [where, f"backend: {name or 'none claims a credential of this shape'}"]
+    report += [where, f"backend: {name or 'none claims a credential of this shape'}"]
     try:
         principal, _ = await middleware._identify(credential, dict(_SCOPE))  # noqa: SLF001
     except AsgiAuthError as error:
         status = f"{error.code}, {error.status}"
-        return False, [*found, f"refused ({status}): {escaped(reason_of(error))}"]
+        return False, [*report, f"refused ({status}): {escaped(reason_of(error))}"]
 
     rights = f"scopes {sorted(principal.scopes)}, roles {sorted(principal.roles)}"
     caller = f"{principal.subject!r} of issuer {principal.issuer!r}"
-    return True, [*found, f"accepted: {escaped(caller)}; {escaped(rights)}"]
+    return True, [*report, f"accepted: {escaped(caller)}; {escaped(rights)}"]
 
 
 def _credential(source: Source, token: bytes) -> Credential:

@@ -47,5 +47,5 @@ def misled_tools(app: Any) -> list[str]:
 
 
 def _handles_refusals(part: Any) -> bool:
-    """Tell the exception handlers of an app, if one is for refusals."""
+    """Say whether these are exception handlers, with one for refusals."""
     return type(part) is dict and (AuthError in part or AsgiAuthError in part)
