@@ -1,4 +1,4 @@
-"""What an issuer has said of a token, for as long as it is believed.
+"""What an issuer has said of a token, for as long as that is valid.
 
 It sends no requests.
 """
@@ -12,7 +12,7 @@ __all__ = ["Answer"]
 
 
 class Answer(Entry):
-    """What was said of a token, and for how long it is believed."""
+    """What was said of a token, and for how long that is valid."""
 
     __slots__ = ("_asked_at", "_until", "token")
 

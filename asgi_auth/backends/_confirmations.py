@@ -115,18 +115,18 @@ class Confirmations:
             AuthError: The caller does not have the key, or that cannot be known.
         """
         confirmation = principal.claims.get("cnf")
-        bound = () if confirmation is None else self._of(confirmation)
+        bindings = () if confirmation is None else self._of(confirmation)
         for each, scheme in self._all:
             is_wanted = each.required or scheme == credential.scheme
-            if is_wanted and each not in bound:
+            if is_wanted and each not in bindings:
                 msg = f"the token is bound to no key (cnf has no {each.member})"
                 raise InvalidTokenError(msg)
 
         # Nearly always one: to wait for it here would show in each request's time.
-        if len(bound) == 1:
-            return bound[0].check(principal, credential, scope)
+        if len(bindings) == 1:
+            return bindings[0].check(principal, credential, scope)
 
-        return _check_all(bound, principal, credential, scope)
+        return _check_all(bindings, principal, credential, scope)
 
     def _of(self, confirmation: object) -> Sequence[Confirmation]:
         """Return who checks what a token is bound to, if that is all of it."""
@@ -140,10 +140,10 @@ class Confirmations:
 
 
 async def _check_all(
-    bound: Sequence[Confirmation],
+    bindings: Sequence[Confirmation],
     principal: Principal,
     credential: Credential,
     scope: Scope,
 ) -> None:
-    for each in bound:
+    for each in bindings:
         await each.check(principal, credential, scope)

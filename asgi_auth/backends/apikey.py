@@ -123,14 +123,14 @@ class APIKeyBackend:
     async def _renew(self, principal: Principal) -> tuple[Principal, float]:
         """Find out for an open socket whether its key is still good."""
         key = await self._keys.find(principal.token_id or "")
-        renewed = replace(
+        successor = replace(
             principal,
             scopes=frozenset(key.scopes) | {AUTHENTICATED},
             roles=frozenset(key.roles),
         )
         ends = math.inf if key.expires_at is None else key.expires_at
         until = min(ends, self._validity.clock() + _ASKED_EVERY)
-        return (principal if renewed == principal else renewed), until
+        return (principal if successor == principal else successor), until
 
 
 def _scheme(source: Source) -> str:

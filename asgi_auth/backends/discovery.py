@@ -57,7 +57,7 @@ async def discover(
 
     Raises:
         ConfigurationError: The issuer is no safe URL.
-        UnavailableError: There is no document, or not one to believe.
+        UnavailableError: There is no document, or it is not trusted.
         MissingExtraError: httpx2 is needed, and not installed.
     """
     remote = Remote("discover()", fetch=fetch, timeout=timeout, max_bytes=_MAX_BYTES)
@@ -85,7 +85,7 @@ def read_metadata(
     """Check a document (OpenID Connect Discovery, section 4.3; RFC 8414, 3.3).
 
     Raises:
-        UnavailableError: It is not to be believed.
+        UnavailableError: It is not to be trusted.
     """
     try:
         document = parse_object(body)
@@ -93,9 +93,9 @@ def read_metadata(
         msg = "the issuer's metadata is not strict JSON"
         raise UnavailableError(msg) from None
 
-    named = document.get("issuer")
-    if named not in (issuer, *aliases):
-        raise UnavailableError(_another(named, issuer))
+    issuer_in_document = document.get("issuer")
+    if issuer_in_document not in (issuer, *aliases):
+        raise UnavailableError(_another(issuer_in_document, issuer))
 
     jwks_uri = document.get("jwks_uri")
     if not is_safe_url(jwks_uri, insecure_http=insecure_http):
@@ -105,12 +105,12 @@ def read_metadata(
     return IssuerMetadata(issuer, str(jwks_uri), document)
 
 
-def _another(named: object, issuer: str) -> str:
+def _another(other: object, issuer: str) -> str:
     """Say which issuer a document is of, and if it is nearly the right one."""
     msg = (
-        f"the metadata is that of another issuer: {str(named)[:200]!r}, not {issuer!r}"
+        f"the metadata is that of another issuer: {str(other)[:200]!r}, not {issuer!r}"
     )
-    is_near = isinstance(named, str) and named.rstrip("/") == issuer.rstrip("/")
+    is_near = isinstance(other, str) and other.rstrip("/") == issuer.rstrip("/")
     return f"{msg}; they differ by a slash at the end" if is_near else msg
 
 

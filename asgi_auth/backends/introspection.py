@@ -220,12 +220,12 @@ class IntrospectionBackend:
         return answer.token if answer and answer.holds(self._clock()) else None
 
     def _plain(self, token: bytes, source: str) -> Principal | None:
-        verified = self._cached_token(token)
-        return None if verified is None else verified.principal(source, self.name)
+        answer = self._cached_token(token)
+        return None if answer is None else answer.principal(source, self.name)
 
     def _confirmed(self, token: bytes, source: str) -> Principal | None:
-        verified = self._cached_token(token)
-        return None if verified is None else verified.confirmed(source, self.name)
+        answer = self._cached_token(token)
+        return None if answer is None else answer.confirmed(source, self.name)
 
     async def _ask_once(self, token: bytes) -> VerifiedToken:
         digest = sha256(token).digest()
@@ -259,12 +259,12 @@ class IntrospectionBackend:
             raise
 
         kind = kind_of(response, ignore_confirmation=self._ignore_confirmation)
-        verified = kind(claims, window, response, validity=self._validity)
+        verified_token = kind(claims, window, response, validity=self._validity)
         if self._ttl > 0:
-            answer = Answer(verified, now, now + self._ttl)
+            answer = Answer(verified_token, now, now + self._ttl)
             self._cache.put(digest, answer, length=0)
 
-        return verified
+        return verified_token
 
     def _remember_refusal(self, digest: bytes, error: InvalidTokenError) -> None:
         """Spare the issuer the same question for a while; the table has a bound."""

@@ -168,21 +168,21 @@ class IssuersBackend:
         if parts is None:
             return None
 
-        named = parts[1].get("iss")
-        if not isinstance(named, str) and "iss" in parts[1]:
+        issuer = parts[1].get("iss")
+        if not isinstance(issuer, str) and "iss" in parts[1]:
             return None
 
-        return self._trusted.get(named)
+        return self._trusted.get(issuer)
 
     def _note_slash(self, credential: Credential) -> None:
         """Look whether an issuer would be known but for a slash at its end."""
         parts = peek(credential.token)
-        named = None if parts is None else parts[1].get("iss")
-        if isinstance(named, str):
-            bare = named.removesuffix("/")
+        issuer = None if parts is None else parts[1].get("iss")
+        if isinstance(issuer, str):
+            bare = issuer.removesuffix("/")
             near = self._trusted.get(bare) or self._trusted.get(f"{bare}/")
             if near is not None:
-                near.notes.slash(named)
+                near.notes.slash(issuer)
 
 
 def _allow(source: Source, max_token: int) -> Source:

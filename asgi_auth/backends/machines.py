@@ -41,12 +41,12 @@ def github_actions(
         ConfigurationError: Neither is named: every job of GitHub would be trusted.
     """
     says = {"repository": repository, "repository_owner": owner}
-    named = {name: value for name, value in says.items() if value}
-    if not named:
+    claims = {name: value for name, value in says.items() if value}
+    if not claims:
         msg = "github_actions() needs a repository or an owner: anybody can run jobs."
         raise ConfigurationError(msg)
 
-    mapping = ClaimMapping(scopes=(), roles=(), says=named)
+    mapping = ClaimMapping(scopes=(), roles=(), says=claims)
     defaults = {
         "jwks_uri": f"{_GITHUB}/.well-known/jwks",
         "algorithms": _RS256,
