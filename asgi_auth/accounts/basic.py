@@ -111,9 +111,9 @@ class BasicBackend(Generic[User]):
             raise RevokedTokenError
 
         scopes = names_of(known, "scopes") | {AUTHENTICATED}
-        renewed = replace(principal, scopes=scopes, roles=names_of(known, "roles"))
+        successor = replace(principal, scopes=scopes, roles=names_of(known, "roles"))
         until = self._validity.clock() + _ASKED_EVERY
-        return (principal if renewed == principal else renewed), until
+        return (principal if successor == principal else successor), until
 
     def _known(self, user: User) -> Any:
         """Return what says who a user is, and with which rights, if any."""

@@ -239,9 +239,11 @@ class AccountService(AccountAdministration):
         account = await self.confirm_password(account_id, current)
         self._policy.check(new, words=email_words(account.email))
         password_hash = await self._hasher.hash(new)
-        changed = await self._changes.change_password(account, password_hash, keep=keep)
-        self._postman.write("password_changed", changed)
-        return changed
+        changed_account = await self._changes.change_password(
+            account, password_hash, keep=keep
+        )
+        self._postman.write("password_changed", changed_account)
+        return changed_account
 
     async def forgot_password(self, email: str) -> None:
         """Send a token for a new password, if there is such an account.
@@ -268,9 +270,9 @@ class AccountService(AccountAdministration):
         account = await self._changes.admit(email_token)
         self._policy.check(new, words=email_words(account.email))
         password_hash = await self._hasher.hash(new)
-        changed = await self._changes.reset_password(email_token, password_hash)
-        self._postman.write("password_changed", changed)
-        return changed
+        changed_account = await self._changes.reset_password(email_token, password_hash)
+        self._postman.write("password_changed", changed_account)
+        return changed_account
 
     async def change_email(self, account_id: str, password: str, email: str) -> None:
         """Send a token to a new address; until it comes back, the old one counts.
