@@ -112,9 +112,9 @@ def texts(name: str, value: str | Iterable[str]) -> frozenset[str]:
     alone = isinstance(value, str) or not isinstance(value, Iterable)
     values: list[object] = [value] if alone else [*value]
     # Not str(text): an enumeration's member is its value here, and not its name.
-    named = [text for text in values if isinstance(text, str) and text]
-    if len(named) == len(values):
-        return frozenset(named)
+    words = [text for text in values if isinstance(text, str) and text]
+    if len(words) == len(values):
+        return frozenset(words)
 
     msg = f"{name} must be a text or several texts, and none may be empty."
     raise ConfigurationError(msg)

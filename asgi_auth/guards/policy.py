@@ -107,12 +107,12 @@ def holds(
     Raises:
         ConfigurationError: Nothing is named, or as for ``requires``.
     """
-    named = texts("scopes", scopes), texts("roles", roles)
-    if not any and named == (frozenset(), frozenset()):
+    rights = texts("scopes", scopes), texts("roles", roles)
+    if not any and rights == (frozenset(), frozenset()):
         msg = "holds() needs scopes or roles: every known caller holds nothing."
         raise ConfigurationError(msg)
 
-    return _Holds(Rights(*named, any, hierarchy, texts("wildcards", wildcards)))
+    return _Holds(Rights(*rights, any, hierarchy, texts("wildcards", wildcards)))
 
 
 def decide(policy: Policy, principal: Principal, scope: Scope) -> bool:
@@ -188,8 +188,8 @@ class _Holds(Policy):
         return self.rights.held_by(principal)
 
     def __str__(self) -> str:
-        named = sorted(self.rights.scopes) + sorted(self.rights.roles)
-        return f"holds({', '.join(named)})"
+        names = sorted(self.rights.scopes) + sorted(self.rights.roles)
+        return f"holds({', '.join(names)})"
 
 
 @dataclass(frozen=True, slots=True)
