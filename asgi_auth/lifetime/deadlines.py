@@ -166,21 +166,21 @@ class Deadlines:
         """Let look who is named; then rest, so that a flood leaves time for others."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        named, self._named = self._named, set()
+        names, self._named = self._named, set()
         for socket in self:
             principal = socket.principal
             if (
-                principal.subject in named
-                or principal.session_id in named
-                or principal.token_id in named
-                or "" in named  # Everybody.
+                principal.subject in names
+                or principal.session_id in names
+                or principal.token_id in names
+                or "" in names  # All.
                 # Whose session an actor's is: few have one, and they look each time.
                 or principal.claims.get("act") is not None
             ):
                 socket.look()
 
-        ended = loop.time()
-        self._rest_until = ended + min((ended - began) / _SHARE, _LONGEST_REST)
+        end = loop.time()
+        self._rest_until = end + min((end - began) / _SHARE, _LONGEST_REST)
 
 
 def _subscribe(revocations: RevocationList, deadlines: Deadlines) -> Callable[[], None]:

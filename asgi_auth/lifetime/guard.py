@@ -87,9 +87,9 @@ class SocketGuard:
         lifetime.scope = scope
         scope[LIFETIME] = lifetime
         lifetime.start()
-        returned = None
+        result = None
         try:
-            returned = await self._app(scope, socket.receive, socket.send)
+            result = await self._app(scope, socket.receive, socket.send)
         except (SocketClosedError, BaseExceptionGroup) as error:
             if not _is_closed_socket(error):
                 raise
@@ -103,7 +103,7 @@ class SocketGuard:
         if socket.closed is not None:
             await socket.finish()
 
-        return returned
+        return result
 
     async def _poll(
         self, scope: Scope, receive: Receive, send: Send, state: SocketState

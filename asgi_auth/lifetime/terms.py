@@ -138,8 +138,8 @@ class Renewal:
             AuthError: The socket ends.
         """
         try:
-            renewed, until = await renew(principal)
-            await accept(renewed)
+            successor, until = await renew(principal)
+            await accept(successor)
         except UnavailableError as error:
             fault: Exception = error
         except AuthError:
@@ -149,7 +149,7 @@ class Renewal:
             fault = error
         else:
             # The store's clock may be behind: look again, but not at once.
-            return cls(renewed, max(until, now + 1))
+            return cls(successor, max(until, now + 1))
 
         since = now if since is None else since
         if now - since > _LONGEST_OUTAGE:
@@ -194,6 +194,6 @@ async def ask_guards(
         AuthError: One does not.
     """
     # Without what knows the caller as it was.
-    changed = {**scope, "auth": principal, "user": user, LIFETIME: NO_LIFETIME}
+    scope_after = {**scope, "auth": principal, "user": user, LIFETIME: NO_LIFETIME}
     for guard in guards:
-        await guard.verify(changed)
+        await guard.verify(scope_after)
