@@ -160,5 +160,5 @@ def _extra_headers(error: AuthError, challenges: tuple[Challenge, ...]) -> Heade
     if error.status != HTTPStatus.UNAUTHORIZED and error.oauth_error is None:
         return []
 
-    named = [(b"www-authenticate", format_challenge(c, error)) for c in challenges]
-    return [*error.headers, *named]
+    fields = [(b"www-authenticate", format_challenge(c, error)) for c in challenges]
+    return [*error.headers, *fields]

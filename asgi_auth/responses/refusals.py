@@ -42,7 +42,7 @@ class RefusalMiddleware:
         make = _InnerReply if scope["type"] == "http" else _InnerSocketReply
         reply = make(outer, scope, send)
         try:
-            returned = await self._app(scope, receive, reply.send)
+            result = await self._app(scope, receive, reply.send)
         except (AuthError, BaseExceptionGroup) as error:
             refusal = refusal_in(error)
             if refusal is None or not await reply.settle(refusal):
@@ -53,7 +53,7 @@ class RefusalMiddleware:
         if reply.refusal is not None:
             await reply.settle(reply.refusal)
 
-        return returned
+        return result
 
 
 class _Inner(Reply):

@@ -155,8 +155,8 @@ def _write(
 def _template_in(scope: Mapping[str, Any]) -> str | None:
     """Return the path as the route has it, where a framework says so."""
     # Litestar, and FastAPI: neither says it in the specification's words.
-    named = scope.get("path_template"), getattr(scope.get("route"), "path", None)
-    return next((_clipped(path) for path in named if isinstance(path, str)), None)
+    templates = scope.get("path_template"), getattr(scope.get("route"), "path", None)
+    return next((_clipped(path) for path in templates if isinstance(path, str)), None)
 
 
 def _caller_in(scope: Mapping[str, Any]) -> Principal:
