@@ -120,15 +120,19 @@ class BackChannelLogout:
 
     async def _verified(self, token: bytes) -> Mapping[str, Any]:
         parts = peek(token)
-        named = None if parts is None else parts[1].get("iss")
-        issuer = self._trusted.get(named) if isinstance(named, str) else None
+        issuer_claim = None if parts is None else parts[1].get("iss")
+        issuer = (
+            self._trusted.get(issuer_claim) if isinstance(issuer_claim, str) else None
+        )
         if issuer is None:
             msg = "the log-out token is of no trusted issuer"
             raise InvalidTokenError(msg)
 
-        decoded = await issuer.decode(token)
-        claims = _tidy(decoded.claims)
-        if decoded.typ not in _TYPES or not self._is_good(claims, str(named)):
+        token_parts = await issuer.decode(token)
+        claims = _tidy(token_parts.claims)
+        if token_parts.typ not in _TYPES or not self._is_good(
+            claims, str(issuer_claim)
+        ):
             msg = "that is no log-out token for this service"
             raise InvalidTokenError(msg)
 

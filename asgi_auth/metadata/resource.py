@@ -64,15 +64,15 @@ class ProtectedResource(Document):
             msg = "ProtectedResource needs the issuers whose tokens are taken."
             raise ConfigurationError(msg)
 
-        named = [*scopes]
+        scope_names = [*scopes]
         document = {
             "resource": resource,
             "authorization_servers": servers,
             "bearer_methods_supported": ["header"],
             **(more or {}),
         }
-        if named:
-            document["scopes_supported"] = named
+        if scope_names:
+            document["scopes_supported"] = scope_names
 
         if name is not None:
             document["resource_name"] = name
@@ -83,7 +83,7 @@ class ProtectedResource(Document):
         query = f"?{parts.query}" if parts.query else ""
         self.url: str = f"{parts.scheme}://{parts.netloc}{path}{query}"
         params = {"resource_metadata": self.url}
-        if named:
-            params["scope"] = " ".join(named)
+        if scope_names:
+            params["scope"] = " ".join(scope_names)
 
         self.challenge: Challenge = Challenge(params=params)

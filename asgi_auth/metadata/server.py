@@ -89,8 +89,8 @@ class ServerMetadata(Document):
             "response_types_supported": [],
             **(more or {}),
         }
-        if named := [*scopes]:
-            document["scopes_supported"] = named
+        if scope_names := [*scopes]:
+            document["scopes_supported"] = scope_names
 
         for name, value in document.items():
             if name.endswith(("_uri", "_endpoint")):
