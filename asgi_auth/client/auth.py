@@ -241,8 +241,8 @@ class BearerAuthFlows:
 
         hear_from(self._proofs, response)
         lines = response.headers.get_list("www-authenticate")
-        refused = self._proofs.are_refused(response.status_code, lines)
-        return refused and _is_repeatable(request, last_request)
+        is_refused = self._proofs.are_refused(response.status_code, lines)
+        return is_refused and _is_repeatable(request, last_request)
 
     def _field(self, tokens: Tokens) -> str:
         scheme = "Bearer" if self._proofs is None else "DPoP"

@@ -84,8 +84,8 @@ def errors_of(lines: Iterable[str], *schemes: str) -> set[str]:
         lines: The field lines, each as it came.
         schemes: In lower case.
     """
-    named = (each for each in _readable(lines) if each.scheme in schemes)
-    return {each.params["error"] for each in named if "error" in each.params}
+    challenges = (each for each in _readable(lines) if each.scheme in schemes)
+    return {each.params["error"] for each in challenges if "error" in each.params}
 
 
 def _readable(lines: Iterable[str]) -> Iterable[ReceivedChallenge]:

@@ -157,8 +157,8 @@ def _errors_in(body: bytes) -> set[str]:
         return set()
 
     members: Mapping[str, Any] = content if isinstance(content, dict) else {}
-    named = (members.get("error"), members.get("code"))
-    return {name for name in named if isinstance(name, str)}
+    codes = (members.get("error"), members.get("code"))
+    return {name for name in codes if isinstance(name, str)}
 
 
 def _origin(url: str) -> str:
