@@ -46,8 +46,8 @@ def _parts(thing: Any) -> list[Any]:
 
     if isinstance(thing, FunctionType):
         # Not all the globals: every module that imports the middleware has it there.
-        named = thing.__code__.co_names
-        used = [thing.__globals__[n] for n in named if n in thing.__globals__]
+        names = thing.__code__.co_names
+        used = [thing.__globals__[n] for n in names if n in thing.__globals__]
         return [*used, thing.__closure__, thing.__defaults__, thing.__kwdefaults__]
 
     return gc.get_referents(thing)

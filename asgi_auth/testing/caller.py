@@ -68,9 +68,9 @@ class Caller:
             )
             return cls(user, grant, backend or user.backend)
 
-        named = subject if subject is not None else _subject_of(user)
+        name = subject if subject is not None else _subject_of(user)
         own = None if isinstance(user, str | int | UUID) else user
-        return cls(Principal(_check_subject(named), issuer), grant, backend, own)
+        return cls(Principal(_check_subject(name), issuer), grant, backend, own)
 
     def member(self, backend: Backend) -> Any:
         """Find the backend, in a chain if it is one, that is to know the caller.

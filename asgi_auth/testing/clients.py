@@ -128,9 +128,9 @@ class _Sender:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "headers" in scope:
             headers: Headers = list(scope["headers"])
-            named = {name.lower() for name, _ in headers}
+            names = {name.lower() for name, _ in headers}
             # What one request says for itself comes first, as with other clients.
-            if b"authorization" not in named:
+            if b"authorization" not in names:
                 headers.append(self._header)
 
             scope = {**scope, "headers": headers}
