@@ -127,9 +127,9 @@ def security_schemes(
         schemes["password"] = {"type": "oauth2", "flows": {"password": flow}}
 
     for source in sources:
-        described = _describe(source)
-        if described is not None:
-            schemes[_free_name(source.way, schemes)] = described
+        description = _describe(source)
+        if description is not None:
+            schemes[_free_name(source.way, schemes)] = description
 
     return schemes
 

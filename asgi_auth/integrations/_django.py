@@ -203,8 +203,8 @@ class CallerUser:
         self._principal = principal
         # Throttles count by it, in caches that take no spaces and no long keys.
         # Subjects of two issuers are not each other's.
-        named = repr((principal.issuer, principal.subject)).encode()
-        self.pk = sha256(named).hexdigest()[:32]
+        identity = repr((principal.issuer, principal.subject)).encode()
+        self.pk = sha256(identity).hexdigest()[:32]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # A copy asks for these before it has a principal.

@@ -164,17 +164,19 @@ def describe(
     if app.openapi_config is None:
         return
 
-    named: dict[str, str] = {}
+    scope_texts: dict[str, str] = {}
     for route in app.routes:
         for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
             guards = [*guards_of(handler)]
             if guards and handler.security is None:
                 scopes = _scopes_of(guards)
                 handler.security = [{name: scopes} for name in schemes]
-                named |= dict.fromkeys(scopes, "")
+                scope_texts |= dict.fromkeys(scopes, "")
 
     components = app.openapi_config.components
-    ours = {name: _scheme(description, named) for name, description in schemes.items()}
+    ours = {
+        name: _scheme(description, scope_texts) for name, description in schemes.items()
+    }
     app.openapi_config.components = [
         *(components if isinstance(components, list) else [components]),
         Components(security_schemes={**ours}),

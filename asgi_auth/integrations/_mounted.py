@@ -91,8 +91,8 @@ class Settled:
                 paths.setdefault(self.at + path, item)
 
         components = document.setdefault("components", {})
-        for kind, named in ours["components"].items():
-            components[kind] = {**named, **components.get(kind, {})}
+        for kind, parts in ours["components"].items():
+            components[kind] = {**parts, **components.get(kind, {})}
 
         return document
 
@@ -111,11 +111,11 @@ def settle(
         ConfigurationError: The backend does not read what the routes give out, or the
             place is no path.
     """
-    chosen: dict[str, Any] = {**options}
-    routes: MountableRoutes | None = chosen.pop("routes", None)
-    at = chosen.pop("at", at)
+    choices: dict[str, Any] = {**options}
+    routes: MountableRoutes | None = choices.pop("routes", None)
+    at = choices.pop("at", at)
     if routes is None:
-        return Settled(_backend_of(backend, None), chosen)
+        return Settled(_backend_of(backend, None), choices)
 
     if not at.startswith("/") or at.endswith("/"):
         msg = f"at must look like /auth, and not like {at!r}."
@@ -132,12 +132,12 @@ def settle(
         )
         raise ConfigurationError(msg)
 
-    paths = chosen.get("public_paths", ())
+    paths = choices.get("public_paths", ())
     if not isinstance(paths, str):
-        chosen["public_paths"] = [*paths, *routes.public_paths(at)]
+        choices["public_paths"] = [*paths, *routes.public_paths(at)]
 
-    chosen.setdefault("site", routes.site)
-    return Settled(decides, chosen, routes, at)
+    choices.setdefault("site", routes.site)
+    return Settled(decides, choices, routes, at)
 
 
 def _backend_of(

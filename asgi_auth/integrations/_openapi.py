@@ -53,14 +53,14 @@ def complete(
     if not marked:
         return document
 
-    named: dict[str, str] = {}
+    scope_texts: dict[str, str] = {}
     for operation in _operations(document):
-        named |= dict.fromkeys(_rewrite(operation, marked, schemes), "")
+        scope_texts |= dict.fromkeys(_rewrite(operation, marked, schemes), "")
 
     for name in marked:
         del components[name]
 
-    components.update(_with_scopes(schemes, named))
+    components.update(_with_scopes(schemes, scope_texts))
     return document
 
 
@@ -105,13 +105,13 @@ def _rewrite(
 
 
 def _with_scopes(
-    schemes: Mapping[str, dict[str, Any]], named: Mapping[str, str]
+    schemes: Mapping[str, dict[str, Any]], scope_texts: Mapping[str, str]
 ) -> dict[str, Any]:
     """List all scopes where a flow has to."""
     listed = {}
     for name, scheme in schemes.items():
         flows = {
-            kind: {**flow, "scopes": {**named, **flow["scopes"]}}
+            kind: {**flow, "scopes": {**scope_texts, **flow["scopes"]}}
             for kind, flow in scheme.get("flows", {}).items()
         }
         listed[name] = {**scheme, "flows": flows} if flows else scheme

@@ -82,8 +82,8 @@ def cors_of(app: Quart) -> AskForHeaders:
             for name in (*context.request.blueprints, None):
                 for function in reversed(app.after_request_funcs[name]):
                     with suppress(Exception):
-                        changed: Any = await app.ensure_async(function)(response)
-                        response = changed or response
+                        replacement: Any = await app.ensure_async(function)(response)
+                        response = replacement or response
 
         return [(n.lower().encode(), v.encode()) for n, v in response.headers]
 

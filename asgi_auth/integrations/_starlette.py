@@ -59,22 +59,22 @@ def install(
         raise ConfigurationError(msg)
 
     # Starlette makes the middleware at the first request. That is late for news.
-    settled = settle(backend, options)
-    backend = settled.backend
-    chosen: dict[str, Any] = {"share_scope": True, **settled.options}
-    chosen["public_paths"] = tuple(chosen.get("public_paths", ()))
-    _Installed(app, backend=backend, **chosen)
+    setup = settle(backend, options)
+    backend = setup.backend
+    choices: dict[str, Any] = {"share_scope": True, **setup.options}
+    choices["public_paths"] = tuple(choices.get("public_paths", ()))
+    _Installed(app, backend=backend, **choices)
 
     place = _place(app, backend)
-    if settled.routes is not None:
-        mounted = Middleware(Mounted, routes=settled.routes, at=settled.at)
+    if setup.routes is not None:
+        mounted = Middleware(Mounted, routes=setup.routes, at=setup.at)
         app.user_middleware.insert(place, mounted)
 
-    installed = Middleware(_Installed, backend=backend, **chosen)
+    installed = Middleware(_Installed, backend=backend, **choices)
     app.user_middleware.insert(place, installed)
     # At the root of our errors: what the app adds comes before it, or replaces it.
     app.exception_handlers.setdefault(AsgiAuthError, _refuse)
-    return settled
+    return setup
 
 
 class _Installed(AuthenticationMiddleware):

@@ -62,9 +62,9 @@ def install(
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
-    settled = settle(backend, options)
-    app = settled.mount(app)
-    return Routed(app, settled.backend, cors_of, **settled.options)
+    setup = settle(backend, options)
+    app = setup.mount(app)
+    return Routed(app, setup.backend, cors_of, **setup.options)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

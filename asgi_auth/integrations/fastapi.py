@@ -65,10 +65,10 @@ def install(
         ConfigurationError: It is too late, it was done before, or the options do not
             fit together.
     """
-    settled = _starlette.install(app, backend, **options)
-    schemes = security_schemes(settled.backend.sources, token_url=token_url)
+    setup = _starlette.install(app, backend, **options)
+    schemes = security_schemes(setup.backend.sources, token_url=token_url)
     describe = app.openapi
-    app.openapi = lambda: settled.describe(  # type: ignore[method-assign]
+    app.openapi = lambda: setup.describe(  # type: ignore[method-assign]
         complete(describe(), schemes)
     )
 

@@ -65,22 +65,22 @@ def install(
         ConfigurationError: It was done before, or the options do not fit together.
     """
     # Litestar's hooks look for what handlers leave in the one scope that they know.
-    settled = settle(backend, options)
-    chosen: dict[str, Any] = {"share_scope": True, **settled.options}
-    public = chosen.get("public_paths", ())
+    setup = settle(backend, options)
+    choices: dict[str, Any] = {"share_scope": True, **setup.options}
+    public = choices.get("public_paths", ())
     if not isinstance(public, str):
-        chosen["public_paths"] = [_litestar.bare(path) for path in public]
+        choices["public_paths"] = [_litestar.bare(path) for path in public]
 
     def make(router: ASGIApp) -> _litestar.Installed:
-        app = settled.mount(router)
-        return _litestar.Installed(app, backend=settled.backend, **chosen)
+        app = setup.mount(router)
+        return _litestar.Installed(app, backend=setup.backend, **choices)
 
     _litestar.wrap(app, make)
     _litestar.answer_refusals(app)
-    schemes = security_schemes(settled.backend.sources, token_url=token_url)
+    schemes = security_schemes(setup.backend.sources, token_url=token_url)
     _litestar.describe(app, schemes, _requirements_of)
-    if settled.routes is not None:
-        _litestar.extend_document(app, settled.describe)
+    if setup.routes is not None:
+        _litestar.extend_document(app, setup.describe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,12 +51,12 @@ def install(
         msg = "The user of an MCP server is an access token: leave load_user out."
         raise ConfigurationError(msg)
 
-    chosen: MiddlewareOptions = {
+    choices: MiddlewareOptions = {
         **options,
         "load_user": load_user,
         "issuer_aware": True,
     }
-    return AuthenticationMiddleware(AuthContextMiddleware(app), backend, **chosen)
+    return AuthenticationMiddleware(AuthContextMiddleware(app), backend, **choices)
 
 
 def load_user(principal: Principal) -> AuthenticatedUser:

@@ -58,11 +58,11 @@ def install(
         ConfigurationError: It is installed already, or the options do not fit.
     """
     # Middleware further out looks for what handlers leave in the one scope it knows.
-    settled = settle(backend, options)
-    chosen: dict[str, Any] = {"share_scope": True, **settled.options}
+    setup = settle(backend, options)
+    choices: dict[str, Any] = {"share_scope": True, **setup.options}
 
     def make(inner: ASGIApp) -> AuthenticationMiddleware:
-        return AuthenticationMiddleware(settled.mount(inner), settled.backend, **chosen)
+        return AuthenticationMiddleware(setup.mount(inner), setup.backend, **choices)
 
     _nexios.insert(app, make)
     _nexios.answer_refusals(app)
