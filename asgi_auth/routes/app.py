@@ -193,7 +193,7 @@ class AuthRoutes:
             msg = "cookie_httponly=False shows tokens to scripts: use delivery='body'."
             raise ConfigurationError(msg)
 
-        chosen: dict[str, Any] = {
+        choices: dict[str, Any] = {
             "delivery": "cookie",
             "cookies": Cookies(
                 samesite=config.cookie_samesite,
@@ -201,7 +201,7 @@ class AuthRoutes:
                 insecure_for_localhost=not config.cookie_secure,
             ),
         }
-        return cls(tokens, accounts, **{**chosen, **options})
+        return cls(tokens, accounts, **{**choices, **options})
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -301,17 +301,17 @@ class AuthRoutes:
         return Router(routes, redirect_slashes=False)
 
 
-def _route_of(path: str, bound: dict[str, _Bound], context: RouteContext) -> Route:
+def _route_of(path: str, by_method: dict[str, _Bound], context: RouteContext) -> Route:
     async def endpoint(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        operation, owner = bound[method]
+        operation, owner = by_method[method]
         if operation.cookies:
             context.check_origin(request.scope)
 
         answer = operation.handler(owner, request)
         return await in_oauth_form(answer, operation.form, request)
 
-    return Route(path, endpoint, methods=list(bound))
+    return Route(path, endpoint, methods=list(by_method))
 
 
 def _warn(*dangers: str | bool) -> None:

@@ -72,9 +72,9 @@ def describe(
     schemes = _schemes(access_cookie)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = _operation(operation, list(schemes), limited=limited)
+        description = _operation(operation, list(schemes), limited=limited)
         methods = paths.setdefault(operation.path, {})
-        methods[operation.method.lower()] = described
+        methods[operation.method.lower()] = description
 
     components = {
         "schemas": {
@@ -148,23 +148,23 @@ def _schemas(operations: Sequence[Operation], *, by_alias: bool) -> dict[str, An
 def _operation(
     operation: Operation, schemes: list[str], *, limited: bool
 ) -> dict[str, Any]:
-    described: dict[str, Any] = {
+    description: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.part],
         "responses": _responses(operation, limited=limited),
     }
     if operation.body is not None:
-        described["requestBody"] = _body(operation.body, operation)
+        description["requestBody"] = _body(operation.body, operation)
 
     if operation.guarded:
-        described["security"] = [{scheme: []} for scheme in schemes]
+        description["security"] = [{scheme: []} for scheme in schemes]
 
     parameters = _parameters(operation)
     if parameters:
-        described["parameters"] = parameters
+        description["parameters"] = parameters
 
-    return described
+    return description
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -206,11 +206,11 @@ def _form_schema(model: type[BaseModel], form: Form) -> dict[str, Any]:
         properties["grant_type"] = {"type": "string", "const": form.grant_type}
 
     required = [theirs.get(name, name) for name in schema.get("required", ())]
-    described: dict[str, Any] = {"type": "object", "properties": properties}
+    description: dict[str, Any] = {"type": "object", "properties": properties}
     if "anyOf" in schema:
-        described["anyOf"] = schema["anyOf"]
+        description["anyOf"] = schema["anyOf"]
 
-    return {**described, "required": required} if required else described
+    return {**description, "required": required} if required else description
 
 
 def _responses(operation: Operation, *, limited: bool) -> dict[str, Any]:

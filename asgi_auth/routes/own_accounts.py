@@ -46,16 +46,16 @@ def models_of(accounts: AccountService, models: RouteModels | None) -> RouteMode
     Raises:
         ConfigurationError: Accounts that have addresses cannot be made without one.
     """
-    chosen = RouteModels() if models is None else models
-    named = isinstance(accounts, ManagedAccounts) and accounts.has_names
-    if chosen.register is None:
-        return replace(chosen, register=NamedRegisterRequest) if named else chosen
+    choice = RouteModels() if models is None else models
+    has_names = isinstance(accounts, ManagedAccounts) and accounts.has_names
+    if choice.register is None:
+        return replace(choice, register=NamedRegisterRequest) if has_names else choice
 
-    if not named and "email" not in chosen.register.model_fields:
+    if not has_names and "email" not in choice.register.model_fields:
         msg = (
             "The model for /register needs email: only a manager that writes "
             "get_user_by_login() has users without."
         )
         raise ConfigurationError(msg)
 
-    return chosen
+    return choice

@@ -67,19 +67,19 @@ def choose(
     impossible = _impossible(context, introspection)
     parts: set[str] = {operation.part for operation in OPERATIONS}
     if include is None:
-        chosen = parts - impossible.keys()
+        choice = parts - impossible.keys()
     else:
-        chosen = {include} if isinstance(include, str) else set(include)
-        if unknown := sorted(chosen - parts):
+        choice = {include} if isinstance(include, str) else set(include)
+        if unknown := sorted(choice - parts):
             names = ", ".join(sorted(parts))
             msg = f"There is no part {unknown[0]!r}: choose of {names}."
             raise ConfigurationError(msg)
 
-        if lacking := sorted(chosen & impossible.keys()):
+        if lacking := sorted(choice & impossible.keys()):
             msg = f"The part {lacking[0]!r} needs {impossible[lacking[0]]}."
             raise ConfigurationError(msg)
 
-    return context.models.apply([op for op in OPERATIONS if op.part in chosen])
+    return context.models.apply([op for op in OPERATIONS if op.part in choice])
 
 
 def _impossible(context: RouteContext, introspection: Backend | None) -> dict[str, str]:
