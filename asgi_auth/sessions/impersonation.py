@@ -84,7 +84,7 @@ class Impersonation:
             raise ConfigurationError(msg)
 
         check_minted("access", lifetime, self.access_ttl)
-        allowed = await self._allowed(user) if grant is None else grant.to_claims()
+        allowed = await self._allowed(user, grant)
         now = (self._clock or system_clock)()
         ahead = 0.0 if self._clock else self.revocations.ahead(now)
         # The actor's program holds a key: what it gets is of no use without that.
@@ -109,12 +109,15 @@ class Impersonation:
 
         return act if actor.session_id is None else {**act, "sid": actor.session_id}
 
-    async def _allowed(self, user: str) -> Mapping[str, Any]:
+    async def _allowed(self, user: str, said: Grant | None) -> Mapping[str, Any]:
+        if said is not None and not self._refresher.knows_users:
+            return said.to_claims()
+
         grant = await self._refresher.granted(user)
         if grant is None:
             raise UnknownSubjectError
 
-        return grant.to_claims()
+        return (grant if said is None else said).to_claims()
 
     def _report(
         self, user: str, actor: Principal, now: float, detail: Mapping[str, Any]

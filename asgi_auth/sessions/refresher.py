@@ -184,6 +184,11 @@ class Refresher:
 
         return grant.to_claims()
 
+    @property
+    def knows_users(self) -> bool:
+        """Whether there is a loader, which knows who is gone."""
+        return self._claims_loader is not None
+
     async def granted(self, subject: str) -> Grant | None:
         """Return what a subject is granted now; ``None``: it is gone or disabled.
 

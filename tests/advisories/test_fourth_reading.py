@@ -27,6 +27,7 @@ from asgi_auth import (
     Principal,
     RevokedTokenError,
     TokenService,
+    UnknownSubjectError,
 )
 from asgi_auth._logs import escaped
 from asgi_auth.accounts import (
@@ -377,6 +378,15 @@ async def test_an_actor_without_a_session_ends_with_its_subject():
     await tokens.revoke_subject("root")
     with pytest.raises(RevokedTokenError):
         await tokens.verify(token)
+
+
+async def test_nobody_acts_for_who_is_gone_whatever_the_rights():
+    tokens = token_service(claims_loader={"ann": Grant(["own"])}.get)
+    root = Principal(subject="root", issuer=tokens.issuer, is_authenticated=True)
+    with pytest.raises(UnknownSubjectError):
+        await tokens.impersonate("bob", actor=root, grant=Grant(["read"]))
+    token = await tokens.impersonate("ann", actor=root, grant=Grant(["read"]))
+    assert (await tokens.verify(token))["scope"] == "read"
 
 
 @pytest.mark.parametrize("session_id", [None, "S"])
