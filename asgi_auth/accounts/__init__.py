@@ -41,6 +41,17 @@ if TYPE_CHECKING:
     from asgi_auth.accounts.smtp import SMTPSender
     from asgi_auth.accounts.sql import SQLAccounts
     from asgi_auth.accounts.sqlalchemy import SQLAlchemyUsers
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "basic": "BasicBackend",
+            "columns": "UserColumns",
+            "smtp": "SMTPSender",
+            "sql": "SQLAccounts",
+            "sqlalchemy": "SQLAlchemyUsers",
+        },
+    )
 
 __all__ = [
     "Account",
@@ -74,14 +85,3 @@ __all__ = [
     "grants_of",
     "normalise_email",
 ]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "basic": "BasicBackend",
-        "columns": "UserColumns",
-        "smtp": "SMTPSender",
-        "sql": "SQLAccounts",
-        "sqlalchemy": "SQLAlchemyUsers",
-    },
-)

@@ -70,8 +70,8 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         self._model: Any = model
         self._sessions = sessions
         self._columns = columns
-        self.password_attribute = columns.password
-        self.id_type = columns.id_type or mapped[columns.id].type.python_type
+        self.password_attribute: str = columns.password
+        self.id_type: type[Any] = columns.id_type or mapped[columns.id].type.python_type
 
     async def get_user_by_email(self, email: str) -> Model | None:
         """Return the user with this address, in whatever case it is written."""
@@ -135,21 +135,15 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         return await self._write(work)
 
     async def save_user(self, user: Model, account: Account) -> None:
-        """Write what has changed, if the user is still as it was read.
-
-        Nothing else is written: somebody may be changing that at the same time.
+        """Write what has changed, and nothing else, if the user is as it was read.
 
         Raises:
             StaleAccountError: Another change was faster.
             DuplicateAccountError: The address is taken.
         """
-        model, user_id = self._model, getattr(user, self._columns.id)
-        changed = self._changed_by(user, account)
-        own_columns = [
-            self._columns.password,
-            self._columns.email,
-            self._columns.active,
-        ]
+        model, columns = self._model, self._columns
+        user_id, changed = getattr(user, columns.id), self._changed_by(user, account)
+        own_columns = (columns.password, columns.email, columns.active)
         same = [
             getattr(model, name).is_not_distinct_from(getattr(user, name))
             for name in own_columns
@@ -179,9 +173,8 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         Raises:
             ConfigurationError: Other rows hang on it.
         """
-        statement = sa.delete(self._model).where(
-            self._id == getattr(user, self._columns.id)
-        )
+        is_it = self._id == getattr(user, self._columns.id)
+        statement = sa.delete(self._model).where(is_it)
         statement = statement.execution_options(synchronize_session=False)
 
         async def work(session: Any) -> None:

@@ -57,6 +57,27 @@ if TYPE_CHECKING:
         supabase,
         zitadel,
     )
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "apikey": "APIKeyBackend",
+            "apikeys": "APIKey APIKeyStore APIKeys MemoryAPIKeys NewAPIKey SQLAPIKeys",
+            "assertions": (
+                "ALB_HEADER CLOUDFLARE_HEADER IAP_HEADER "
+                "alb cloudflare_access google_iap"
+            ),
+            "chain": "BackendChain",
+            "discovery": "IssuerMetadata discover",
+            "introspection": "IntrospectionBackend",
+            "issuers": "IssuersBackend",
+            "jwt": "JWTBackend",
+            "machines": "github_actions google_service_accounts kubernetes spiffe",
+            "providers": "AUTH0 COGNITO ENTRA auth0 cognito entra keycloak",
+            "trusted": "TrustedIssuer",
+            "user_platforms": "adfs clerk entra_b2c firebase okta supabase zitadel",
+        },
+    )
 
 __all__ = [
     "ALB_HEADER",
@@ -98,23 +119,3 @@ __all__ = [
     "supabase",
     "zitadel",
 ]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "apikey": "APIKeyBackend",
-        "apikeys": "APIKey APIKeyStore APIKeys MemoryAPIKeys NewAPIKey SQLAPIKeys",
-        "assertions": (
-            "ALB_HEADER CLOUDFLARE_HEADER IAP_HEADER alb cloudflare_access google_iap"
-        ),
-        "chain": "BackendChain",
-        "discovery": "IssuerMetadata discover",
-        "introspection": "IntrospectionBackend",
-        "issuers": "IssuersBackend",
-        "jwt": "JWTBackend",
-        "machines": "github_actions google_service_accounts kubernetes spiffe",
-        "providers": "AUTH0 COGNITO ENTRA auth0 cognito entra keycloak",
-        "trusted": "TrustedIssuer",
-        "user_platforms": "adfs clerk entra_b2c firebase okta supabase zitadel",
-    },
-)

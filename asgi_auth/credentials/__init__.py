@@ -21,6 +21,17 @@ if TYPE_CHECKING:
         Subprotocol,
         WholeScope,
     )
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "reader": "Credential",
+            "site": "Site",
+            "sources": (
+                "BearerHeader Cookie Header QueryParam Source Subprotocol WholeScope"
+            ),
+        },
+    )
 
 __all__ = [
     "BearerHeader",
@@ -33,14 +44,3 @@ __all__ = [
     "Subprotocol",
     "WholeScope",
 ]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "reader": "Credential",
-        "site": "Site",
-        "sources": (
-            "BearerHeader Cookie Header QueryParam Source Subprotocol WholeScope"
-        ),
-    },
-)

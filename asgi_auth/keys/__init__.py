@@ -14,7 +14,7 @@ from asgi_auth.keys.keyset import KeySet
 if TYPE_CHECKING:
     from asgi_auth.keys.jwks import JWKSClient
     from asgi_auth.keys.pem_client import PEMClient
+else:
+    __getattr__ = lazily(__name__, {"jwks": "JWKSClient", "pem_client": "PEMClient"})
 
 __all__ = ["JWKSClient", "Key", "KeySet", "PEMClient"]
-
-__getattr__ = lazily(__name__, {"jwks": "JWKSClient", "pem_client": "PEMClient"})

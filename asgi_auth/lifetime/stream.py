@@ -25,7 +25,11 @@ __all__ = [
 # So often an app that ignores it hears that the client has gone.
 _PATIENCE = 16
 
-LAST_PART: Final = {"type": "http.response.body", "body": b"", "more_body": False}
+LAST_PART: Final[Message] = {
+    "type": "http.response.body",
+    "body": b"",
+    "more_body": False,
+}
 
 
 class StreamClosedError(AsgiAuthError, OSError):
@@ -105,7 +109,7 @@ class ClosableStream(ClosableSocket):
             raise StreamClosedError(self.ended.reason)
 
         if message["type"] == "http.response.body" and not message.get("more_body"):
-            self.gone = True
+            self.gone: bool = True
 
         self._sending += 1
         try:

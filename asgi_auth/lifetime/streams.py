@@ -10,7 +10,7 @@ from asyncio import get_running_loop
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from asgi_auth._asgi import Message, Send
+from asgi_auth._asgi import Message, Receive, Send
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.lifetime.lifetime import Lifetime
 from asgi_auth.lifetime.policies import Policies
@@ -57,8 +57,8 @@ class OpenStream:
         self._policies = policies
         self._reply = reply
         self._channel = ClosableStream(receive_of(reply), send)
-        self.receive = self._channel.receive
-        self.send = self._channel.send
+        self.receive: Receive = self._channel.receive
+        self.send: Send = self._channel.send
 
     async def begin(self, message: Message) -> None:
         """Send how the response begins, and put it under its lifetime."""

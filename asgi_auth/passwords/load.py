@@ -17,7 +17,7 @@ class Tally:
     __slots__ = ("_lock", "count")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self._lock = Lock()
 
     def __enter__(self) -> None:
@@ -42,9 +42,9 @@ class Hashing:
     __slots__ = ("running", "waiting")
 
     def __init__(self) -> None:
-        self.waiting = Tally()
-        self.running = Tally()
+        self.waiting: Tally = Tally()
+        self.running: Tally = Tally()
 
 
-hashing = Hashing()
+hashing: Hashing = Hashing()
 """That of this process."""

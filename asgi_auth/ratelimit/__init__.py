@@ -9,17 +9,17 @@ from asgi_auth._lazy import lazily
 if TYPE_CHECKING:
     from asgi_auth.ratelimit.client_address import ClientAddresses
     from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "client_address": "ClientAddresses",
+            "limiter": "Limit RateLimiter",
+        },
+    )
 
 __all__ = [
     "ClientAddresses",
     "Limit",
     "RateLimiter",
 ]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "client_address": "ClientAddresses",
-        "limiter": "Limit RateLimiter",
-    },
-)

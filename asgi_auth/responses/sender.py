@@ -20,7 +20,7 @@ from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.kept import kept_of
-from asgi_auth.responses.state import RequestState
+from asgi_auth.responses.state import Passed, RequestState
 from asgi_auth.responses.streams import Stream, Streams
 from asgi_auth.responses.watch import Watch
 
@@ -160,7 +160,7 @@ class Reply(RequestState):
 
     async def excuses(self, error: BaseException) -> bool:
         """Answer a refusal that the app let out; say whether nothing is left of it."""
-        self.passed = None  # A circle.
+        self.passed: Passed = None  # A circle.
         if self.stream is not None:
             await self.stream.leave()
 

@@ -26,6 +26,21 @@ if TYPE_CHECKING:
     from asgi_auth.stores.redis import RedisStore
     from asgi_auth.stores.rotation import judge
     from asgi_auth.stores.sql import SQLStore
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "audit": "AuditEntry SQLAuditLog",
+            "base": "OnceStore RevocationStore SessionStore Store",
+            "memory": "MemoryStore",
+            "records": (
+                "FEED_PAGE Device Feed NewSession Place Revocation Rotation Session"
+            ),
+            "redis": "RedisStore",
+            "rotation": "judge",
+            "sql": "SQLStore",
+        },
+    )
 
 __all__ = [
     "FEED_PAGE",
@@ -47,16 +62,3 @@ __all__ = [
     "Store",
     "judge",
 ]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "audit": "AuditEntry SQLAuditLog",
-        "base": "OnceStore RevocationStore SessionStore Store",
-        "memory": "MemoryStore",
-        "records": "FEED_PAGE Device Feed NewSession Place Revocation Rotation Session",
-        "redis": "RedisStore",
-        "rotation": "judge",
-        "sql": "SQLStore",
-    },
-)

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from asgi_auth.tokens.pair import TokenPair
     from asgi_auth.tokens.tolerance import Tolerance
     from asgi_auth.tokens.verifier import TokenVerifier
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "claim_mapping": "OAUTH RFC9068 ClaimMapping",
+            "form": "TokenForm",
+            "grant": "Grant",
+            "pair": "TokenPair",
+            "tolerance": "Tolerance",
+            "verifier": "TokenVerifier",
+        },
+    )
 
 __all__ = [
     "OAUTH",
@@ -27,15 +39,3 @@ __all__ = [
     "TokenVerifier",
     "Tolerance",
 ]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "claim_mapping": "OAUTH RFC9068 ClaimMapping",
-        "form": "TokenForm",
-        "grant": "Grant",
-        "pair": "TokenPair",
-        "tolerance": "Tolerance",
-        "verifier": "TokenVerifier",
-    },
-)
