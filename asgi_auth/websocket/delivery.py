@@ -93,9 +93,9 @@ class Delivery:
             ConfigurationError: None is named, and there are several; or there are other
                 processes, and no caller here says which it is.
         """
-        named = self.issuer if issuer is None else issuer
-        if named is not None:
-            return named or None
+        name = self.issuer if issuer is None else issuer
+        if name is not None:
+            return name or None
 
         if len(self._issuers) > 1:
             msg = (

@@ -159,8 +159,8 @@ class WebSocketEndpoint:
 
     async def _serve(self, websocket: WebSocketConnection) -> None:
         offered = websocket.subprotocols
-        chosen = next((p for p in self._subprotocols if p in offered), None)
-        await websocket.accept(chosen)
+        subprotocol = next((p for p in self._subprotocols if p in offered), None)
+        await websocket.accept(subprotocol)
         user_id = websocket.user_id
         try:
             if await self._run("on_connect", websocket, user_id):

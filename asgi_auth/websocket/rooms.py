@@ -170,8 +170,8 @@ class Rooms:
         payload = Payload.of(message)
         connections, subjects = _split(exclude)
         self._cluster.publish("room", payload, room=room, exclude=subjects)
-        chosen = self._delivery.chosen(room, subjects, connections)
-        await self._delivery.send(chosen, payload)
+        receivers = self._delivery.chosen(room, subjects, connections)
+        await self._delivery.send(receivers, payload)
 
     async def send_to_user(
         self, subject: UserId, message: Any, *, issuer: str | None = None
