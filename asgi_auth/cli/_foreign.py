@@ -121,15 +121,15 @@ def read_issuer(options: argparse.Namespace) -> TrustedIssuer:
 
         return TrustedIssuer(options.issuer, audience=options.audience, **more)
 
-    named = dict(map(_pair, options.set))
+    arguments = dict(map(_pair, options.set))
     if options.audience is not None:
-        named.setdefault("audience", options.audience)
+        arguments.setdefault("audience", options.audience)
 
     if options.issuer is not None:
-        named.setdefault("issuer", options.issuer)
+        arguments.setdefault("issuer", options.issuer)
 
     try:
-        return PRESETS[options.preset](**named, **more)
+        return PRESETS[options.preset](**arguments, **more)
     except TypeError as error:
         # Python names the argument that is missing, or that is unknown.
         reason = str(error).partition("() ")[2]
