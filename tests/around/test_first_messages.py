@@ -32,6 +32,12 @@ from asgi_auth.websocket import FirstMessages
 from tests.idp.serving import serving
 from tests.servers.application import token_service
 
+# The client of Socket.IO forgets to close what the server has closed; when it is
+# collected, another test here may be running.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning"
+)
+
 TOKENS = token_service()
 PROTOCOLS = ("graphql-transport-ws", "graphql-ws")
 SUBSCRIPTION = {"query": "subscription { ticks }"}
@@ -110,7 +116,7 @@ def serve():
 
         yield start
 
-    # The client forgets to close what the server has closed.
+    # What is left of it must not be collected in another file's tests.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
