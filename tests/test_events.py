@@ -235,7 +235,7 @@ async def test_a_log_in_is_told_of_and_does_not_wait(is_async):
 
 PACKAGE = Path(asgi_auth.__file__).parent
 GROUPS = {name.partition(".")[0] for name in EVENT_KINDS}
-EMITTERS = {"tell", "_tell", "end", "_emit", "_note", "Event"}
+EMITTERS = {"tell", "report", "_report", "_tell", "end", "_emit", "_note", "Event"}
 
 
 def names_in_code():
