@@ -7,8 +7,8 @@ what for :mod:`asgi_auth.guards`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
-from typing import Any, ParamSpec, Unpack
+from functools import lru_cache
+from typing import Any, Unpack
 
 from fastapi import FastAPI
 from fastapi.openapi.models import HTTPBearer
@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from asgi_auth import guards
 from asgi_auth.guards import Requirement
 from asgi_auth.integrations import _starlette
-from asgi_auth.integrations._common import InstallOptions, security_schemes
+from asgi_auth.integrations._common import Demands, InstallOptions, security_schemes
 from asgi_auth.integrations._openapi import complete, mark
 from asgi_auth.principal import get_principal, get_user
 from asgi_auth.sessions import TokenService
@@ -32,7 +32,6 @@ __all__ = [
     "requires",
 ]
 
-P = ParamSpec("P")
 
 _NO_SCOPES = SecurityScopes()
 
@@ -117,14 +116,6 @@ class _Dependency(OAuth2):
         return self._answer(scope)
 
 
-def _as_dependency(make: Callable[P, Requirement]) -> Callable[P, _Dependency]:
-    @wraps(make)
-    def requires(*args: P.args, **kwargs: P.kwargs) -> _Dependency:
-        return _Dependency(get_principal, make(*args, **kwargs))
-
-    return requires
-
-
 @lru_cache
 def _holding(scopes: frozenset[str], wildcards: frozenset[str]) -> Requirement:
     return guards.requires(*scopes, wildcards=wildcards)
@@ -134,11 +125,13 @@ def _user_or_none(scope: Mapping[str, Any]) -> Any:
     return get_user(scope) if get_principal(scope).is_authenticated else None
 
 
-requires: Callable[..., _Dependency] = _as_dependency(guards.requires)
-"""Make a guard for ``Depends`` and ``Security``; it gives the principal.
+def requires(*scopes: str, **demands: Unpack[Demands]) -> _Dependency:
+    """Make a guard for ``Depends`` and ``Security``; it gives the principal.
 
-It takes what :func:`asgi_auth.requires` takes, which is for decorators.
-"""
+    It takes what :func:`asgi_auth.requires` takes, which is for decorators.
+    """
+    return _Dependency(get_principal, guards.requires(*scopes, **demands))
+
 
 current_user: _Dependency = _Dependency(get_user, guards.requires())
 """Gives the application's own user, or refuses an unknown caller."""
