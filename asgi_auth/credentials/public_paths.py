@@ -48,6 +48,9 @@ class PublicPaths:
 
     def __contains__(self, scope: Scope) -> bool:
         """Return whether the request in *scope* is for a public path."""
+        if not self._exact and not self._prefixes:
+            return False  # As mostly: each refusal asks.
+
         path = _below_root(scope)
         if path is None or not self._covers(path):
             return False
