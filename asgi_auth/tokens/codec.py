@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from hmac import compare_digest
+from itertools import islice
 from typing import Any, NamedTuple
 
 from asgi_auth._encoding import (
@@ -195,9 +196,9 @@ class Codec:
 
     def _names(self) -> str:
         """Say which keys there are, for the log."""
-        keys = [f"{key.kid!r} ({key.algorithm})" for key in self.keys]
-        more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
-        return f"we have {', '.join(keys[:_MOST_SHOWN])}{more}"
+        names = [f"{k.kid!r} ({k.algorithm})" for k in islice(self.keys, _MOST_SHOWN)]
+        left = len(self.keys) - len(names)
+        return f"we have {', '.join(names)}{f' and {left} more' if left else ''}"
 
 
 def as_bytes(token: str) -> bytes:
