@@ -6,18 +6,15 @@ Needs the extra ``opentelemetry``; the application brings the SDK and its export
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 from asgi_auth._drivers.calls import Call, watch_calls
-from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import MissingExtraError
-from asgi_auth.events import Event
-from asgi_auth.metrics.readings import FAMILIES, Readings, merged
-from asgi_auth.sessions import TokenService
+from asgi_auth.metrics.readings import FAMILIES, Exporter, Readings, merged
 
 try:
     from opentelemetry import metrics, trace
@@ -33,7 +30,7 @@ _SCOPE = "asgi_auth"
 _BOUNDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]
 
 
-class OpenTelemetryMetrics:
+class OpenTelemetryMetrics(Exporter):
     """Exports what one application does; give it as ``on_event``.
 
     Calls to stores and to issuers become spans as well, within the current one.
@@ -61,7 +58,7 @@ class OpenTelemetryMetrics:
             )
             raise MissingExtraError(msg)
 
-        self._readings = Readings(app)
+        super().__init__(app)
         target = meter_provider or metrics.get_meter_provider()
         tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer(_SCOPE)
         with _lock:
@@ -71,24 +68,7 @@ class OpenTelemetryMetrics:
                 instruments = _instruments[target] = made
                 finalize(target, watch_calls(made.watch))
 
-        instruments.all_readings.append(self._readings)
-
-    def watch(
-        self,
-        tokens: TokenService | None = None,
-        issuers: Iterable[TrustedIssuer] = (),
-    ) -> None:
-        """Show how these parts stand, too.
-
-        Args:
-            tokens: The application's token service.
-            issuers: Whose keys it fetches.
-        """
-        self._readings.watch(tokens, issuers)
-
-    def __call__(self, event: Event) -> None:
-        """Count an event."""
-        self._readings.hear(event)
+        instruments.all_readings.append(self.readings)
 
 
 class _Instruments:

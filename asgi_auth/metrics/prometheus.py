@@ -6,18 +6,15 @@ Needs the extra ``prometheus``.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 from asgi_auth._drivers.calls import Call, watch_calls
-from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import MissingExtraError
-from asgi_auth.events import Event
-from asgi_auth.metrics.readings import FAMILIES, Readings, merged
-from asgi_auth.sessions import TokenService
+from asgi_auth.metrics.readings import FAMILIES, Exporter, Readings, merged
 
 try:
     import prometheus_client
@@ -37,7 +34,7 @@ _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 _UNITS = {"s": "_seconds"}
 
 
-class PrometheusMetrics:
+class PrometheusMetrics(Exporter):
     """Exports what one application does; give it as ``on_event``.
 
     Several may share a registry, each under a name of its own.
@@ -66,7 +63,7 @@ class PrometheusMetrics:
             )
             raise MissingExtraError(msg)
 
-        self._readings = Readings(app)
+        super().__init__(app)
         target = prometheus_client.REGISTRY if registry is None else registry
         self.registry: Any = target
         with _lock:
@@ -76,24 +73,7 @@ class PrometheusMetrics:
                 target.register(collector)
                 finalize(target, watch_calls(collector.durations.watch))
 
-        collector.all_readings.append(self._readings)
-
-    def watch(
-        self,
-        tokens: TokenService | None = None,
-        issuers: Iterable[TrustedIssuer] = (),
-    ) -> None:
-        """Show how these parts stand, too.
-
-        Args:
-            tokens: The application's token service.
-            issuers: Whose keys it fetches.
-        """
-        self._readings.watch(tokens, issuers)
-
-    def __call__(self, event: Event) -> None:
-        """Count an event."""
-        self._readings.hear(event)
+        collector.all_readings.append(self.readings)
 
 
 class _Collector:

@@ -19,7 +19,7 @@ from asgi_auth.lifetime.deadlines import open_sockets
 from asgi_auth.passwords.load import hashing
 from asgi_auth.sessions import TokenService
 
-__all__ = ["FAMILIES", "Family", "Readings", "Samples", "merged"]
+__all__ = ["FAMILIES", "Exporter", "Family", "Readings", "Samples", "merged"]
 
 Samples = dict[tuple[str, ...], float]
 """Values, by those of the labels."""
@@ -195,3 +195,34 @@ def merged(all_readings: Sequence[Readings]) -> dict[str, Samples]:
 
     families.update(_of_process())
     return families
+
+
+class Exporter:
+    """What counts the events of one application, whichever library shows them.
+
+    Attributes:
+        readings: What was counted, and how things stand.
+
+    Args:
+        app: What it is called, where several are shown in one place.
+    """
+
+    def __init__(self, app: str) -> None:
+        self.readings: Readings = Readings(app)
+
+    def watch(
+        self,
+        tokens: TokenService | None = None,
+        issuers: Iterable[TrustedIssuer] = (),
+    ) -> None:
+        """Show how these parts stand, too.
+
+        Args:
+            tokens: The application's token service.
+            issuers: Whose keys it fetches.
+        """
+        self.readings.watch(tokens, issuers)
+
+    def __call__(self, event: Event) -> None:
+        """Count an event."""
+        self.readings.hear(event)
