@@ -105,7 +105,21 @@ def described_by(module: str, name: str) -> str:
         kind = "exception"
 
     again = "" if module == first_of(thing, name) else "   :no-index:\n"
-    return f".. auto{kind}:: {module}.{name}\n{again}"
+    return f".. auto{kind}:: {module}.{name}\n{again}{from_inside(thing)}"
+
+
+def from_inside(thing: Any) -> str:
+    """Have members described that a class has from one of ours which no page shows."""
+    bases = thing.__mro__[1:] if inspect.isclass(thing) else ()
+    shown = {name for names in pages().values() for name in names}
+    inside = [
+        b for b in bases if b.__module__.startswith(TOP) and b.__name__ not in shown
+    ]
+    if not inside:
+        return ""
+
+    others = ", ".join(base.__name__ for base in bases if base not in inside)
+    return f"   :inherited-members: {others}\n"
 
 
 def first_of(thing: Any, name: str) -> str:

@@ -82,7 +82,7 @@ class AccountAdministration:
 
     @property
     def has_directory(self) -> bool:
-        """Whether the store lists and deletes: see :class:`AccountDirectory`."""
+        """Whether the store lists and deletes, see :class:`AccountDirectory`."""
         return isinstance(self._accounts, AccountDirectory)
 
     def also_end(self, ending: Ending) -> None:
