@@ -6,6 +6,7 @@ WebSocket gets the same before it is accepted, and a close code after it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
@@ -127,6 +128,10 @@ def _response(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
 def _compose(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
     roles = error.roles if isinstance(error, InsufficientScopeError) else ()
     body = _problem(error.code, error.status, error.public_message, roles)
+    if error.members:
+        # Not remembered: it is for one caller.
+        body = compact_json({**json.loads(body), **error.members})
+
     headers = (
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),

@@ -31,9 +31,11 @@ from asgi_auth.responses.deny import deny
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.body import BodyReader
 from asgi_auth.routes.browser import BrowserRoutes, client_script
-from asgi_auth.routes.context import Delivery, RouteContext
+from asgi_auth.routes.completion import LogInCompletion
+from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.deletion import DeletionRoutes
+from asgi_auth.routes.delivery import Delivery
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.login import LogInRoutes
@@ -278,7 +280,8 @@ class AuthRoutes:
         return child
 
     def _route(self, accounts: AccountService, introspection: Backend | None) -> Router:
-        context, log_in = self._context, LogInRoutes(self._context)
+        context = self._context
+        log_in = LogInRoutes(context, LogInCompletion(context))
         owners: list[Handlers] = [
             log_in,
             SessionRoutes(context),

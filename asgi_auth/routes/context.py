@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -34,40 +34,18 @@ from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 from asgi_auth.ratelimit.limiter import RateLimiter, Rule
 from asgi_auth.routes.body import BodyReader, Form
 from asgi_auth.routes.cookies import Cookies
-from asgi_auth.routes.factors import SecondFactor
+from asgi_auth.routes.delivery import Medium
+from asgi_auth.routes.factors import SecondFactor, SecondFactors
 from asgi_auth.routes.models import TokenResponse, UserResponse
 from asgi_auth.routes.own import RouteModels
+from asgi_auth.routes.users import Users
 from asgi_auth.sessions import TokenService
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
 
-__all__ = ["Delivery", "Medium", "RouteContext", "Users"]
-
-Delivery = Literal["body", "cookie", "both"]
-Medium = Literal["body", "cookie"]
+__all__ = ["RouteContext"]
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Users(Protocol):
-    """Those who may log in."""
-
-    @property
-    def can(self) -> frozenset[str]:
-        """What is offered beside logging in."""
-        ...
-
-    async def authenticate(self, email: str, password: str) -> Account:
-        """Return the account if the password is right."""
-        ...
-
-    async def confirm_password(self, account_id: str, password: str) -> Account:
-        """Check the password of a user who is logged in."""
-        ...
-
-    async def find(self, account_id: str) -> Account | None:
-        """Return the account of a subject, or ``None`` if it is gone or disabled."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +62,7 @@ class RouteContext:
         addresses: Finds out where requests come from.
         limiter: Counts tries, or ``None``.
         second_factor: Asks for more than the password, or ``None``.
+        second_factors: Know who has a second factor, and must show one.
         claims: Gives further claims for an account, or ``None``.
         user_data: Gives what a user may see of the account's data, or ``None``.
         models: Those of the application's own.
@@ -101,6 +80,7 @@ class RouteContext:
     addresses: ClientAddresses
     limiter: RateLimiter | None
     second_factor: SecondFactor | None
+    second_factors: Sequence[SecondFactors] = ()
     claims: Callable[[Account], Mapping[str, Any]] | None
     user_data: Callable[[Account], Mapping[str, Any]] | None
     models: RouteModels
@@ -307,6 +287,7 @@ class RouteContext:
         device_token: str | None = None,
         *,
         medium: Medium,
+        trust_token: str | None = None,
     ) -> Response:
         """Hand out tokens, in the body or in cookies; see :meth:`medium`.
 
@@ -322,6 +303,7 @@ class RouteContext:
             refresh_expires_in=pair.refresh_expires_in,
             scope=pair.scope or None,
             device_token=device_token if in_body else None,
+            trust_token=trust_token if in_body else None,
         )
         response = self.answer(content)
         if self.dpop is not None:
@@ -331,8 +313,12 @@ class RouteContext:
             mount = request.scope["root_path"]
             self.cookies.clear_stale(response, request.scope, mount)
             self.cookies.set_pair(response, pair, mount)
+            self.cookies.clear_pending(response, request.scope, mount)
             if device_token is not None:
                 self.cookies.set_device(response, device_token, mount)
+
+            if trust_token is not None:
+                self.cookies.set_trust(response, trust_token, mount)
 
         return response
 

@@ -25,6 +25,7 @@ from asgi_auth.tokens.pair import TokenPair
 __all__ = ["Cookies", "SameSite"]
 
 SameSite = Literal["strict", "lax", "none"]
+_Role = Literal["refresh", "device", "pending", "trust"]
 
 _logger = package_logger(__name__)
 
@@ -32,6 +33,8 @@ _logger = package_logger(__name__)
 _LONGEST: Final = 4096
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _DEVICE_DAYS: Final = 180 * 86400
+TRUST_TTL: Final = 30 * 86400
+"""Seconds that a browser may be spared its second factor."""
 _SAFE: Final = "/-._~!$&'()*+,=:@"
 _DEEPEST: Final = 8
 _DOMAIN: Final = re.compile(
@@ -69,6 +72,8 @@ class Cookies:
     access: str = field(init=False)
     refresh: str = field(init=False)
     device: str = field(init=False)
+    pending: str = field(init=False)
+    trust: str = field(init=False)
     _readers: dict[str, CredentialReader] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +86,8 @@ class Cookies:
             "access": f"{host}access",
             "refresh": self.refresh_name or f"{secure}refresh",
             "device": f"{secure}device",
+            "pending": f"{secure}pending",
+            "trust": f"{secure}trust",
         }
         for role, name in names.items():
             object.__setattr__(self, role, name)
@@ -130,7 +137,7 @@ class Cookies:
 
         return newest_first(texts)
 
-    def read(self, role: Literal["refresh", "device"], scope: Scope) -> str | None:
+    def read(self, role: _Role, scope: Scope) -> str | None:
         """Return the token of a cookie; ``None`` if there is none, or none to use."""
         credential = self._readers[role].read(scope)
         if credential is None or credential.error is not None:
@@ -173,6 +180,24 @@ class Cookies:
         """Remember that this browser has logged in before."""
         path = self._path(mount)
         self._set(response, self.device, token, _DEVICE_DAYS, path, domain=self.domain)
+
+    def set_pending(
+        self, response: Response, token: str, mount: str, *, seconds: int
+    ) -> None:
+        """Remember a log-in that still needs its second factor."""
+        path = self._path(mount)
+        self._set(response, self.pending, token, seconds, path, domain=self.domain)
+
+    def clear_pending(self, response: Response, scope: Scope, mount: str) -> None:
+        """Forget a log-in that is done, if the browser has one."""
+        if self.read("pending", scope) is not None:
+            path = self._path(mount)
+            self._set(response, self.pending, "", 0, path, domain=self.domain)
+
+    def set_trust(self, response: Response, token: str, mount: str) -> None:
+        """Spare this browser its second factor, for as long as the token says."""
+        path = self._path(mount)
+        self._set(response, self.trust, token, TRUST_TTL, path, domain=self.domain)
 
     def clear_stale(self, response: Response, scope: Scope, mount: str) -> None:
         """Take refresh cookies of other paths out of the browser, if there are any.

@@ -48,18 +48,18 @@ class KnownDevices:
     def __init__(self, tokens: _Tokens) -> None:
         self._tokens = tokens
 
-    def remember(self, email: str, device: str | None) -> str:
+    def remember(self, digest: str, device: str | None) -> str:
         """Make the token of a device that has logged in.
 
         Args:
-            email: The address of the account.
+            digest: The :func:`account_digest` of the address of the account.
             device: The device's id, if it has one.
         """
         return self._tokens.mint(
             device or token_urlsafe(16),
             kind="device",
             ttl=_LIFETIME,
-            claims={"account": account_digest(email)},
+            claims={"account": digest},
         )
 
     async def recognise(self, token: str | None, email: str) -> str | None:

@@ -50,7 +50,11 @@ class InvalidQueryError(AuthError):
 
 
 class SecondFactorRequiredError(AuthenticationError):
-    """The password is right; the log-in needs a ``code`` as well."""
+    """What was shown is right; the log-in needs a second factor as well.
+
+    The answer names the ``methods`` that the user has, and holds a ``pending_token``
+    with which the log-in goes on, or sets a cookie that does the same.
+    """
 
     code = "second_factor_required"
     public_message = "A second factor is required."

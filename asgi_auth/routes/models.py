@@ -79,6 +79,7 @@ class LoginRequest(_Model):
     code: _Short | None = None
     device_label: _Short | None = None
     device_token: _Token | None = None
+    trust_token: _Token | None = None
     delivery: Literal["body", "cookie"] = "body"
 
     @model_validator(mode="after")
@@ -199,6 +200,7 @@ class TokenResponse(_Model):
     refresh_expires_in: int | None = None
     scope: str | None = None
     device_token: str | None = None
+    trust_token: str | None = None
 
 
 class UserResponse(_Model):

@@ -20,7 +20,8 @@ from asgi_auth.errors import (
 )
 from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import Medium, RouteContext
+from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.delivery import Medium
 from asgi_auth.routes.errors import InvalidQueryError, UnknownPathError
 from asgi_auth.routes.models import (
     DeviceResponse,

@@ -46,6 +46,8 @@ KINDS = {
     "reset": Kind("reset", "reset+jwt", "urn:asgi-auth:reset"),
     "ticket": Kind("ticket", "ticket+jwt", "urn:asgi-auth:ticket"),
     "device": Kind("device", "device+jwt", "urn:asgi-auth:device"),
+    "pending": Kind("pending", "pending+jwt", "urn:asgi-auth:pending"),
+    "trust": Kind("trust", "trust+jwt", "urn:asgi-auth:trust"),
 }
 
 

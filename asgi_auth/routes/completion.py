@@ -1,0 +1,280 @@
+"""The end of every log-in: is it enough, and if so, the session.
+
+Passwords, identity providers and passkeys all come here with what was shown
+(:class:`~asgi_auth.routes.pending.Proof`), and none opens a session by itself:
+
+.. code-block:: python
+
+    proof = Proof(account=account, amr=("fed",), medium="cookie")
+    response = await completion.complete(request, proof)
+
+Where the user has a second factor and has not shown one, that raises
+:class:`~asgi_auth.routes.errors.SecondFactorRequiredError`, which holds the names of
+the methods and a *pending token*. Routes that take a second factor read that with
+:meth:`LogInCompletion.pending`, check what they take, and call
+:meth:`LogInCompletion.open` with the :class:`~asgi_auth.routes.factors.Factor`.
+
+What makes a second factor needed is in ``RouteContext.second_factors``: objects with
+``methods(account_id)``, see :class:`~asgi_auth.routes.factors.SecondFactors`. This
+module checks no code, and no password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asgi_auth.accounts import Account
+from asgi_auth.errors import (
+    ConfigurationError,
+    InvalidCredentialsError,
+    InvalidTokenError,
+    UnknownSubjectError,
+)
+from asgi_auth.principal import is_user
+from asgi_auth.routes.binding import key_of
+from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.devices import KnownDevices
+from asgi_auth.routes.errors import CookieTooLargeError, SecondFactorRequiredError
+from asgi_auth.routes.factors import Factor
+from asgi_auth.routes.pending import PENDING_TTL, PendingLogIns, Proof
+from asgi_auth.stores.records import Device
+from asgi_auth.tokens.pair import TokenPair
+
+__all__ = ["MFA", "LogInCompletion"]
+
+MFA: Final = "mfa"
+"""The authentication context class of a log-in with two factors."""
+
+
+class LogInCompletion:
+    """Opens sessions for users who have shown enough.
+
+    Args:
+        context: The settings.
+    """
+
+    __slots__ = ("_context", "_devices", "_pending")
+
+    def __init__(self, context: RouteContext) -> None:
+        self._context = context
+        self._devices = KnownDevices(context.tokens)
+        self._pending = PendingLogIns(context.tokens, context.users)
+
+    async def complete(self, request: Request, proof: Proof) -> Response:
+        """Open a session, and answer with its tokens.
+
+        Args:
+            request: The one that logs in; a trusted browser has a cookie in it.
+            proof: What was shown.
+
+        Raises:
+            SecondFactorRequiredError: It is not enough.
+            InvalidCredentialsError: The account has changed meanwhile.
+            UnavailableError: A store is down.
+        """
+        return await self.open(request, proof, await self.judge(request, proof))
+
+    async def judge(
+        self,
+        request: Request,
+        proof: Proof,
+        *,
+        code: str | None = None,
+        trust: str | None = None,
+    ) -> Factor:
+        """Say whether what was shown is enough, with a code that came along.
+
+        Args:
+            request: The one that logs in.
+            proof: What was shown.
+            code: Of a second factor, if it came with the first.
+            trust: The token of a browser that need not show a second factor, where
+                no cookie holds it.
+
+        Raises:
+            SecondFactorRequiredError: It is not enough.
+            InvalidCredentialsError: The code is wrong.
+        """
+        if proof.acr == MFA:
+            return Factor(acr=MFA)
+
+        context = self._context
+        if context.second_factor is not None:
+            return await self._ask_application(request, proof, code)
+
+        methods = await self.methods(proof.account)
+        if not methods:
+            return Factor(acr=proof.acr)
+
+        raise self.demand(request, proof, methods)
+
+    async def methods(self, account: Account) -> Mapping[str, float]:
+        """Return the second factors that a user has, and since when."""
+        methods: dict[str, float] = {}
+        for source in self._context.second_factors:
+            methods |= await source.methods(account.id)
+
+        return methods
+
+    def demand(
+        self, request: Request, proof: Proof, methods: Mapping[str, float]
+    ) -> SecondFactorRequiredError:
+        """Return the refusal that asks for a second factor, with a pending token."""
+        context = self._context
+        token = self._pending.write(proof)
+        error = SecondFactorRequiredError()
+        members: dict[str, Any] = {
+            "methods": sorted(methods),
+            "expires_in": PENDING_TTL,
+        }
+        if context.cookies is not None and context.medium(proof.medium) == "cookie":
+            carrier = Response()
+            mount = request.scope["root_path"]
+            context.cookies.set_pending(carrier, token, mount, seconds=PENDING_TTL)
+            error.headers = tuple(
+                field for field in carrier.raw_headers if field[0] == b"set-cookie"
+            )
+        else:
+            members["pending_token"] = token
+
+        error.members = members
+        return error
+
+    async def pending(self, request: Request, token: str | None) -> Proof:
+        """Return what was shown in the log-in that this request goes on with.
+
+        Args:
+            request: A cookie of it has the token, if the body has none.
+            token: From the body.
+
+        Raises:
+            InvalidTokenError: There is no such log-in, or it is over.
+            UnavailableError: No verdict is possible at the moment.
+        """
+        context = self._context
+        if token is None and context.cookies is not None:
+            token = context.cookies.read("pending", request.scope)
+
+        if token is None:
+            msg = "no log-in waits for a second factor"
+            raise InvalidTokenError(msg)
+
+        proof = await self._pending.read(token)
+        # Who has the key that the log-in began with also ends it.
+        if await key_of(context, request, proof.medium) != proof.key:
+            msg = "the log-in began with another key"
+            raise InvalidTokenError(msg)
+
+        return proof
+
+    async def open(
+        self,
+        request: Request,
+        proof: Proof,
+        factor: Factor,
+        *,
+        trust: str | None = None,
+    ) -> Response:
+        """Open a session for a user who has shown enough, and answer with its tokens.
+
+        Args:
+            request: The one that logs in.
+            proof: What was shown first.
+            factor: What was shown beside it.
+            trust: The token that spares this browser its second factor from now on.
+
+        Raises:
+            InvalidCredentialsError: The account has changed meanwhile.
+            CookieTooLargeError: The tokens do not fit into cookies.
+        """
+        context = self._context
+        device = context.device(request, proof.label)
+        pair = await self.session(proof, factor, device)
+        token = None
+        if context.limiter is not None:
+            token = self._devices.remember(proof.login, proof.device)
+
+        response = await self.deliver(request, proof, pair, token, trust)
+        where = {"ip": device.ip, "user_agent": device.user_agent}
+        context.tell(
+            "login.succeeded",
+            proof.account.id,
+            pair.session_id,
+            {**where, "device": device.name},
+        )
+        return response
+
+    async def session(self, proof: Proof, factor: Factor, device: Device) -> TokenPair:
+        """Open a session.
+
+        Raises:
+            InvalidCredentialsError: The account has changed meanwhile.
+            UnknownSubjectError: It is gone.
+        """
+        context, account = self._context, proof.account
+        pair = await context.tokens.issue(
+            account.id,
+            scopes=account.scopes,
+            roles=account.roles,
+            claims=None if context.claims is None else context.claims(account),
+            device=device,
+            acr=factor.acr,
+            amr=tuple(dict.fromkeys((*proof.amr, *factor.amr))),
+            thumbprint=proof.key,
+        )
+        # All sessions may have been ended since the password was looked at.
+        present = await context.users.find(account.id)
+        if present is None or present.password_hash != account.password_hash:
+            await context.tokens.revoke_session(pair.session_id)
+            raise InvalidCredentialsError if present else UnknownSubjectError
+
+        return pair
+
+    async def deliver(
+        self,
+        request: Request,
+        proof: Proof,
+        pair: TokenPair,
+        device: str | None = None,
+        trust: str | None = None,
+    ) -> Response:
+        """Hand out the tokens of a session that was just opened.
+
+        Raises:
+            CookieTooLargeError: They do not fit into cookies.
+        """
+        context = self._context
+        try:
+            return context.deliver(
+                request, pair, device, medium=proof.medium, trust_token=trust
+            )
+        except CookieTooLargeError:
+            # No client gets its tokens, so no client could end it.
+            await context.tokens.revoke_session(pair.session_id)
+            raise
+
+    async def _ask_application(
+        self, request: Request, proof: Proof, code: str | None
+    ) -> Factor:
+        check = self._context.second_factor
+        assert check is not None  # noqa: S101  # judge() has seen it
+        try:
+            factor: object = await check(proof.account, code)
+        except SecondFactorRequiredError as error:
+            if error.members:
+                raise
+
+            raise self.demand(request, proof, {"code": 0.0}) from None
+
+        if factor is None or isinstance(factor, Factor):
+            return factor or Factor()
+
+        if not is_user(factor):  # A "no".
+            raise InvalidCredentialsError
+
+        msg = "second_factor must return a Factor or None, or raise an AuthError."
+        raise ConfigurationError(msg)
