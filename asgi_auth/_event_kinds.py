@@ -102,6 +102,17 @@ EVENT_KINDS: Mapping[str, EventKind] = {
     "account.disabled": EventKind("An account is disabled.", _SUBJECT, _BY),
     "account.enabled": EventKind("An account is enabled.", _SUBJECT, _BY),
     "account.deleted": EventKind("An account is deleted.", _SUBJECT, _BY),
+    "factor.added": EventKind("A second factor is set up.", _SUBJECT, ("method",)),
+    "factor.removed": EventKind("A second factor is removed.", _SUBJECT, ("method",)),
+    "factor.used": EventKind(
+        "A second factor is shown; `left` says how many recovery codes remain.",
+        _SUBJECT,
+        ("method", "left"),
+    ),
+    "factor.codes_renewed": EventKind("Recovery codes are made anew.", _SUBJECT),
+    "factor.reset": EventKind(
+        "All second factors of a user are removed.", _SUBJECT, _BY
+    ),
     "api_key.created": EventKind("An API key is made.", ("subject",), ("id", "label")),
     "api_key.used": EventKind("A key is used first.", ("subject",), ("id", "label")),
     "api_key.revoked": EventKind("A key is ended.", ("subject",), ("id", "label")),

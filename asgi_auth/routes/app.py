@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +23,8 @@ from asgi_auth.config import AuthConfig
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Source
 from asgi_auth.dpop import DPoP
-from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
+from asgi_auth.errors import AuthError, ConfigurationError
+from asgi_auth.factors import Factors
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import RateLimiter
 from asgi_auth.responses.body import RequestBody, may_have_body
@@ -36,7 +37,9 @@ from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.delivery import Delivery
-from asgi_auth.routes.errors import UnknownPathError
+from asgi_auth.routes.enrolment import FactorRoutes
+from asgi_auth.routes.errors import routing_error
+from asgi_auth.routes.factor_login import FactorLogInRoutes
 from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.oauth import in_oauth_form
@@ -54,8 +57,6 @@ from asgi_auth.typing import Backend, Confirmation
 __all__ = ["AuthRoutes"]
 
 _logger = package_logger(__name__)
-
-_NOT_ALLOWED: Final = 405
 
 _Bound = tuple[Operation, Handlers]
 
@@ -75,7 +76,8 @@ class AuthRoutes:
             ``root_path``: plain ASGI, for one.
         limiter: Counts tries; by default in the memory of this process.
         insecure_unlimited: Count nothing.
-        second_factor: Asks for more than the password.
+        second_factor: Asks for more than the password, in a way of your own.
+        factors: Second factors that users set up for themselves.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
@@ -108,6 +110,7 @@ class AuthRoutes:
         limiter: RateLimiter | None = None,
         insecure_unlimited: bool = False,
         second_factor: SecondFactor | None = None,
+        factors: Factors | None = None,
         introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
         user_data: Callable[[Account], Mapping[str, Any]] | None = None,
@@ -126,6 +129,10 @@ class AuthRoutes:
 
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             msg = "prefix must look like /auth."
+            raise ConfigurationError(msg)
+
+        if second_factor is not None and factors is not None:
+            msg = "Give AuthRoutes factors or a second_factor of your own, not both."
             raise ConfigurationError(msg)
 
         if limiter is not None and insecure_unlimited:
@@ -150,6 +157,8 @@ class AuthRoutes:
             addresses=ClientAddresses(site.trusted_proxies),
             limiter=None if insecure_unlimited else limiter or RateLimiter(),
             second_factor=second_factor,
+            second_factors=() if factors is None else (factors,),
+            factors=factors,
             claims=claims,
             user_data=user_data,
             models=models_of(accounts, models),
@@ -157,6 +166,9 @@ class AuthRoutes:
             dpop=dpop,
             clock=clock,
         )
+        if factors is not None:
+            accounts.also_end(factors.forget, deleted_only=True)
+
         if not insecure_keep_rights:
             renew_rights(tokens, accounts, claims)
 
@@ -256,7 +268,7 @@ class AuthRoutes:
         except AuthError as error:
             await _refuse(error, body, scope, send)
         except HTTPException as error:
-            await _refuse(_routing_error(error), body, scope, send)
+            await _refuse(routing_error(error), body, scope, send)
         except ClientDisconnect:
             return  # No one is left to answer.
 
@@ -281,9 +293,12 @@ class AuthRoutes:
 
     def _route(self, accounts: AccountService, introspection: Backend | None) -> Router:
         context = self._context
-        log_in = LogInRoutes(context, LogInCompletion(context))
+        completion = LogInCompletion(context)
+        log_in = LogInRoutes(context, completion)
         owners: list[Handlers] = [
             log_in,
+            FactorLogInRoutes(context, completion),
+            FactorRoutes(context, completion),
             SessionRoutes(context),
             TicketRoutes(context),
             TokenRoutes(context, introspection),
@@ -330,11 +345,3 @@ async def _refuse(
         await body.drain(scope)
 
     await deny(error, scope, body.receive, send)
-
-
-def _routing_error(error: HTTPException) -> AuthError:
-    if error.status_code != _NOT_ALLOWED:
-        return UnknownPathError()
-
-    allow = (error.headers or {}).get("Allow", "")
-    return MethodNotAllowedError(allow=sorted(filter(None, allow.split(", "))))

@@ -41,6 +41,8 @@ from asgi_auth.routes.devices import KnownDevices
 from asgi_auth.routes.errors import CookieTooLargeError, SecondFactorRequiredError
 from asgi_auth.routes.factors import Factor
 from asgi_auth.routes.pending import PENDING_TTL, PendingLogIns, Proof
+from asgi_auth.routes.tries import CodeTries
+from asgi_auth.routes.trust import TrustedDevices
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
 
@@ -57,12 +59,14 @@ class LogInCompletion:
         context: The settings.
     """
 
-    __slots__ = ("_context", "_devices", "_pending")
+    __slots__ = ("_context", "_devices", "_pending", "_tries", "_trust")
 
     def __init__(self, context: RouteContext) -> None:
         self._context = context
         self._devices = KnownDevices(context.tokens)
         self._pending = PendingLogIns(context.tokens, context.users)
+        self._trust = TrustedDevices(context.tokens)
+        self._tries = CodeTries(context)
 
     async def complete(self, request: Request, proof: Proof) -> Response:
         """Open a session, and answer with its tokens.
@@ -76,7 +80,9 @@ class LogInCompletion:
             InvalidCredentialsError: The account has changed meanwhile.
             UnavailableError: A store is down.
         """
-        return await self.open(request, proof, await self.judge(request, proof))
+        trust = self.trust_cookie(request)
+        factor = await self.judge(request, proof, trust=trust)
+        return await self.open(request, proof, factor)
 
     async def judge(
         self,
@@ -92,8 +98,7 @@ class LogInCompletion:
             request: The one that logs in.
             proof: What was shown.
             code: Of a second factor, if it came with the first.
-            trust: The token of a browser that need not show a second factor, where
-                no cookie holds it.
+            trust: The token of a device that is spared its second factor.
 
         Raises:
             SecondFactorRequiredError: It is not enough.
@@ -102,15 +107,64 @@ class LogInCompletion:
         if proof.acr == MFA:
             return Factor(acr=MFA)
 
+        if code is not None or self._context.second_factor is not None:
+            factor = await self.check(request, proof, code)
+            if factor is not None:
+                return factor
+
+        methods = await self.methods(proof.account)
+        is_trusted = trust is not None and await self._trust.admits(
+            trust, proof.account, methods
+        )
+        if is_trusted or not methods:
+            return Factor(acr=proof.acr)
+
+        raise self.demand(request, proof, methods)
+
+    async def check(
+        self, request: Request, proof: Proof, code: str | None
+    ) -> Factor | None:
+        """Use the code of a second factor up.
+
+        Args:
+            request: The one that shows it.
+            proof: What was shown before.
+            code: As it came.
+
+        Returns:
+            What was shown; ``None`` for a user without any factor that has codes.
+
+        Raises:
+            InvalidCredentialsError: The code is wrong.
+            RateLimitedError: There were too many wrong ones.
+        """
         context = self._context
         if context.second_factor is not None:
             return await self._ask_application(request, proof, code)
 
-        methods = await self.methods(proof.account)
-        if not methods:
-            return Factor(acr=proof.acr)
+        if context.factors is None or code is None:
+            return None
 
-        raise self.demand(request, proof, methods)
+        async with self._tries.counted(request, proof, code):
+            kind = await context.factors.check(
+                proof.account, code, attempt=proof.attempt
+            )
+
+        return None if kind is None else Factor(acr=MFA, amr=("otp", MFA))
+
+    def trust_cookie(self, request: Request) -> str | None:
+        """Return the token of a browser that is spared its second factor, if any."""
+        cookies = self._context.cookies
+        return None if cookies is None else cookies.read("trust", request.scope)
+
+    async def new_trust(self, account: Account) -> str | None:
+        """Return a token that spares a device its second factor, if that is offered."""
+        if self._context.factors is None or not self._context.factors.trust_for:
+            return None
+
+        methods = await self.methods(account)
+        ttl = self._context.factors.trust_for
+        return self._trust.write(account, methods, ttl=ttl)
 
     async def methods(self, account: Account) -> Mapping[str, float]:
         """Return the second factors that a user has, and since when."""
@@ -118,7 +172,8 @@ class LogInCompletion:
         for source in self._context.second_factors:
             methods |= await source.methods(account.id)
 
-        return methods
+        # Codes that are there in place of a factor ask nobody for one.
+        return methods if methods.keys() != {"recovery"} else {}
 
     def demand(
         self, request: Request, proof: Proof, methods: Mapping[str, float]

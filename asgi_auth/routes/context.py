@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -29,6 +29,7 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.events import Event
+from asgi_auth.factors import Factors
 from asgi_auth.principal import Principal
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 from asgi_auth.ratelimit.limiter import RateLimiter, Rule
@@ -47,6 +48,8 @@ __all__ = ["RouteContext"]
 
 M = TypeVar("M", bound=BaseModel)
 
+_LOGGING_IN: Final = {"log_in", "log_in_address", "failures", "codes", "guesses"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteContext:
@@ -63,6 +66,7 @@ class RouteContext:
         limiter: Counts tries, or ``None``.
         second_factor: Asks for more than the password, or ``None``.
         second_factors: Know who has a second factor, and must show one.
+        factors: The one of them that checks codes, or ``None``.
         claims: Gives further claims for an account, or ``None``.
         user_data: Gives what a user may see of the account's data, or ``None``.
         models: Those of the application's own.
@@ -81,6 +85,7 @@ class RouteContext:
     limiter: RateLimiter | None
     second_factor: SecondFactor | None
     second_factors: Sequence[SecondFactors] = ()
+    factors: Factors | None = None
     claims: Callable[[Account], Mapping[str, Any]] | None
     user_data: Callable[[Account], Mapping[str, Any]] | None
     models: RouteModels
@@ -201,7 +206,7 @@ class RouteContext:
         try:
             await self.limiter.consume(rule, *key)
         except RateLimitedError:
-            if rule in {"log_in", "log_in_address", "failures"}:
+            if rule in _LOGGING_IN:
                 self.tell("login.locked", detail={"rule": rule})
 
             raise
@@ -318,7 +323,8 @@ class RouteContext:
                 self.cookies.set_device(response, device_token, mount)
 
             if trust_token is not None:
-                self.cookies.set_trust(response, trust_token, mount)
+                seconds = 0 if self.factors is None else self.factors.trust_for
+                self.cookies.set_trust(response, trust_token, mount, seconds=seconds)
 
         return response
 

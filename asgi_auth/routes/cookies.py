@@ -33,8 +33,6 @@ _logger = package_logger(__name__)
 _LONGEST: Final = 4096
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _DEVICE_DAYS: Final = 180 * 86400
-TRUST_TTL: Final = 30 * 86400
-"""Seconds that a browser may be spared its second factor."""
 _SAFE: Final = "/-._~!$&'()*+,=:@"
 _DEEPEST: Final = 8
 _DOMAIN: Final = re.compile(
@@ -194,10 +192,12 @@ class Cookies:
             path = self._path(mount)
             self._set(response, self.pending, "", 0, path, domain=self.domain)
 
-    def set_trust(self, response: Response, token: str, mount: str) -> None:
-        """Spare this browser its second factor, for as long as the token says."""
+    def set_trust(
+        self, response: Response, token: str, mount: str, *, seconds: int
+    ) -> None:
+        """Spare this browser its second factor, for as long as the token lives."""
         path = self._path(mount)
-        self._set(response, self.trust, token, TRUST_TTL, path, domain=self.domain)
+        self._set(response, self.trust, token, seconds, path, domain=self.domain)
 
     def clear_stale(self, response: Response, scope: Scope, mount: str) -> None:
         """Take refresh cookies of other paths out of the browser, if there are any.

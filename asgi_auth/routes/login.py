@@ -77,7 +77,10 @@ class LogInRoutes:
                 device=device_id,
             )
             factor = await self._completion.judge(
-                request, proof, code=body.code, trust=body.trust_token
+                request,
+                proof,
+                code=body.code,
+                trust=body.trust_token or self._completion.trust_cookie(request),
             )
 
         return await self._completion.open(request, proof, factor)

@@ -13,6 +13,8 @@ from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.browser import BrowserRoutes
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.deletion import DeletionRoutes
+from asgi_auth.routes.enrolment import FactorRoutes
+from asgi_auth.routes.factor_login import FactorLogInRoutes
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import DocumentRoutes
 from asgi_auth.routes.operations import Operation, Part
@@ -25,6 +27,8 @@ __all__ = ["OPERATIONS", "choose"]
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *LogInRoutes.operations,
+    *FactorLogInRoutes.operations,
+    *FactorRoutes.operations,
     *SessionRoutes.operations,
     *TicketRoutes.operations,
     *AccountRoutes.operations,
@@ -93,6 +97,14 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
     for part, ability in _ABILITIES.items():
         if ability not in can:
             impossible[part] = _LACKING[ability]
+
+    if context.factors is None:
+        impossible["factors"] = "factors=Factors(...)"
+        if context.second_factor is None and not context.second_factors:
+            impossible["login_factor"] = "factors=Factors(...), or a second_factor"
+
+    if context.factors is None or not context.factors.sends_mail:
+        impossible["factor_email"] = "factors=Factors(send_message=...)"
 
     if introspection is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"

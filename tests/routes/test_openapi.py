@@ -21,7 +21,10 @@ from tests.routes.world import World
 
 def everything(**options):
     return World(
-        keys=KeySet.generate("ES256"), introspection_backend=Clients(), **options
+        keys=KeySet.generate("ES256"),
+        introspection_backend=Clients(),
+        factors={},
+        **options,
     )
 
 
