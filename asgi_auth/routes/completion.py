@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -195,6 +196,9 @@ class LogInCompletion:
             )
         else:
             members["pending_token"] = token
+
+        if context.camel_case:
+            members = {to_camel(name): value for name, value in members.items()}
 
         error.members = members
         return error

@@ -4,7 +4,7 @@ They know nothing about how it keeps things, and do not test its outages. They n
 pytest and asyncio.
 """
 
-# ruff: noqa: D102, S101  (These are tests: their names are sentences.)
+# ruff: noqa: S101  (These are tests: their names are sentences.)
 
 from __future__ import annotations
 
@@ -20,33 +20,8 @@ __all__ = ["FactorStoreContract"]
 
 
 @pytest.mark.anyio
-class FactorStoreContract:
-    """Subclass it, and give it a fixture ``store``.
-
-    .. code-block:: python
-
-        class TestMyFactors(FactorStoreContract):
-            @pytest.fixture
-            async def store(self):
-                return MyFactors()
-
-            @pytest.fixture
-            async def peer(self, store):
-                return MyFactors()
-
-    ``store`` may be shared by the tests. ``peer`` is a second object over the same
-    data, as another process has it; without the fixture it is the same object.
-    """
-
-    @pytest.fixture
-    def anyio_backend(self) -> str:
-        """Run on asyncio."""
-        return "asyncio"
-
-    @pytest.fixture
-    async def peer(self, store: FactorStore) -> FactorStore:
-        """Stand in where a store has no second object over the same data."""
-        return store
+class FactorRules:
+    """What is put, replaced and removed."""
 
     async def test_what_is_put_is_found_whole(
         self, store: FactorStore, peer: FactorStore
@@ -129,6 +104,35 @@ class FactorStoreContract:
         subject = text + unique("subject")
         assert list(await store.find(subject)) == []
         await store.remove(subject)
+
+
+class FactorStoreContract(FactorRules):
+    """Subclass it, and give it a fixture ``store``.
+
+    .. code-block:: python
+
+        class TestMyFactors(FactorStoreContract):
+            @pytest.fixture
+            async def store(self):
+                return MyFactors()
+
+            @pytest.fixture
+            async def peer(self, store):
+                return MyFactors()
+
+    ``store`` may be shared by the tests. ``peer`` is a second object over the same
+    data, as another process has it; without the fixture it is the same object.
+    """
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """Run on asyncio."""
+        return "asyncio"
+
+    @pytest.fixture
+    async def peer(self, store: FactorStore) -> FactorStore:
+        """Stand in where a store has no second object over the same data."""
+        return store
 
 
 def _record(kind: str = "totp") -> FactorRecord:

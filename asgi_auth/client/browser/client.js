@@ -17,6 +17,8 @@
  *     await auth.resume();                        // state: asks other tabs, or cookies
  *     await auth.register({ email, password });   // the account
  *     await auth.logIn({ email, password });      // state
+ *     await auth.confirm({ code });               // state: the log-in needed a second factor
+ *     await auth.sendCode();                      // sends one by e-mail, for that
  *     await auth.logOut();                        // state, in all tabs
  *     await auth.logOutEverywhere();              // state; all devices
  *     await auth.fetch(input, init);              // Response, as of fetch()
@@ -36,7 +38,8 @@
  * `reason` is "new", "logged_in", "refreshed", "logged_out", or the code of the refusal
  * that ended the session, for instance "token_revoked". An AuthError has a `kind`:
  * "refused", "limited", "unavailable", "logged_out" or "misuse"; a `code`, a `status`
- * (0 without an answer) and `retryAfter` (seconds, or null).
+ * (0 without an answer), `retryAfter` (seconds, or null) and, where a log-in needs a
+ * second factor ("second_factor_required"), the `methods` that the user has.
  *
  * With `dpop` (RFC 9449) each request has a proof, made with a key that WebCrypto keeps:
  * no script can read it, all tabs share it, and it outlives them. The server must bind
@@ -47,7 +50,15 @@
 
 /** @typedef {"refused" | "limited" | "unavailable" | "logged_out" | "misuse"} Kind */
 /** @typedef {{ authenticated: boolean, expiresAt: number | null, reason: string }} State */
-/** @typedef {{ code?: string, status?: number, retryAfter?: number | null, cause?: unknown }} Details */
+/**
+ * @typedef {object} Details
+ * @property {string} [code]
+ * @property {number} [status]
+ * @property {number | null} [retryAfter]
+ * @property {string[]} [methods]
+ * @property {string | null} [pending] The token of a log-in that is not done.
+ * @property {unknown} [cause]
+ */
 
 /**
  * @typedef {object} Options
@@ -76,13 +87,16 @@
 /** What failed, for programs; the message is for people. */
 export class AuthError extends Error {
   /** @param {Kind} kind @param {string} message @param {Details} [details] */
-  constructor(kind, message, { code = kind, status = 0, retryAfter = null, cause } = {}) {
+  constructor(kind, message, details = {}) {
+    const { code = kind, status = 0, retryAfter = null, methods = [], cause } = details;
     super(message, { cause });
     this.name = "AuthError";
     this.kind = kind;
     this.code = code;
     this.status = status;
     this.retryAfter = retryAfter;
+    this.methods = methods;
+    Object.defineProperty(this, "pending", { value: details.pending ?? null });
   }
 }
 
@@ -98,6 +112,7 @@ const LEAP_MS = 1e12; // More than clocks differ; no stamp may lie further ahead
 // Sandboxed pages must not use the locks that their browser has.
 const locks = origin === "null" ? undefined : navigator.locks;
 const PROOF_FAULTS = ["use_dpop_nonce", "invalid_dpop_proof"]; // Another may do.
+const PROVEN = ["/login", "/refresh"]; // What asks for tokens, in one step or two.
 const REVOKED = 3000; // The server's own code for a session that is over.
 
 /**
@@ -150,6 +165,8 @@ class Client {
   /** @type {Session | null} */
   #session = null;
   #reason = "new";
+  /** @type {string | null} */
+  #pending = null; // Of a log-in that needs a second factor; with cookies, one has it.
   #stamp = 0; // Of the last change in any tab: a greater one is newer.
   /** @type {Promise<Session | null> | null} */
   #flight = null;
@@ -262,10 +279,37 @@ class Client {
       const began = clocks();
       // Where the server has both ways, the way of these tabs.
       const asked = this.#cookies ? { ...credentials, delivery: "cookie" } : credentials;
-      this.#decide(this.#read(await this.#post("/login", asked), began), "logged_in");
+      const answer = await this.#post("/login", asked).catch((error) => {
+        this.#pending = Object(error).pending ?? null;
+        throw error;
+      });
+      this.#decide(this.#read(answer, began), "logged_in");
       await this.#hold();
     });
     return this.state;
+  }
+
+  /**
+   * Go on with a log-in that was refused with "second_factor_required".
+   *
+   * @param {{ code: string, trustDevice?: boolean }} factor
+   * @returns {Promise<State>}
+   */
+  async confirm({ code, trustDevice = false }) {
+    await this.#alone(async () => {
+      const began = clocks();
+      const asked = { ...this.#waitingLogIn(), code, trust_device: trustDevice };
+      const answer = await this.#post("/login/factor", asked);
+      this.#pending = null;
+      this.#decide(this.#read(answer, began), "logged_in");
+      await this.#hold();
+    });
+    return this.state;
+  }
+
+  /** Have a code sent by e-mail, for `confirm`. @returns {Promise<void>} */
+  async sendCode() {
+    await this.#post("/login/factor/email", this.#waitingLogIn());
   }
 
   /**
@@ -570,6 +614,10 @@ class Client {
     return { ...tokens, ...ends, owner };
   }
 
+  #waitingLogIn() {
+    return this.#pending ? { pending_token: this.#pending } : {};
+  }
+
   #shown() {
     return this.#session?.refresh ? { refresh_token: this.#session.refresh } : undefined;
   }
@@ -589,7 +637,7 @@ class Client {
   async #postOnce(path, body) {
     /** @type {Record<string, string>} */
     const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-    if (this.#dpop && ["/login", "/refresh"].includes(path)) {
+    if (this.#dpop && PROVEN.some((start) => path.startsWith(start))) {
       headers.DPoP = await this.#proof("POST", this.#base + path);
     }
     const request = new Request(this.#base + path, {
@@ -1174,7 +1222,9 @@ async function unpack(response) {
   const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
   const retryAfter = Number.isNaN(seconds) ? null : seconds;
   const code = isCode(body?.code) ? body.code : `http_${status}`;
-  throw new AuthError(kind, detail, { code, status, retryAfter });
+  const methods = Array.isArray(body?.methods) ? body.methods.map(String) : [];
+  const pending = body?.pending_token ?? body?.pendingToken;
+  throw new AuthError(kind, detail, { code, status, retryAfter, methods, pending });
 }
 
 /** @param {string | null} token @param {string[]} protocols */
