@@ -70,9 +70,9 @@ class RateLimiter:
         failures: Failed log-ins of one account; devices that are known have counters
             of their own, so that no attacker can lock a user out.
         codes: Wrong codes of second factors of one account, from one address or one
-            known device.
-        guesses: Wrong codes of second factors of one account, from devices that are
-            not known. Recovery codes are not counted: nobody can guess one, so that
+            device that has shown such a factor before.
+        guesses: Wrong codes of second factors of one account, from devices that have
+            not. Recovery codes are not counted: nobody can guess one, so that
             no attacker can lock a user out.
         register: Registrations from one address.
         reset: Messages asked for, and passwords reset, from one address.

@@ -22,6 +22,7 @@ module checks no code, and no password.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
@@ -81,6 +82,12 @@ class LogInCompletion:
             InvalidCredentialsError: The account has changed meanwhile.
             UnavailableError: A store is down.
         """
+        cookies = self._context.cookies
+        if proof.device is None and cookies is not None:
+            token = cookies.read("device", request.scope)
+            device = await self._devices.recognise(token, proof.login)
+            proof = replace(proof, device=device)
+
         trust = self.trust_cookie(request)
         factor = await self.judge(request, proof, trust=trust)
         return await self.open(request, proof, factor)
@@ -255,7 +262,9 @@ class LogInCompletion:
         pair = await self.session(proof, factor, device)
         token = None
         if context.limiter is not None:
-            token = self._devices.remember(proof.login, proof.device)
+            token = self._devices.remember(
+                proof.login, proof.device, has_shown=factor.acr == MFA
+            )
 
         response = await self.deliver(request, proof, pair, token, trust)
         where = {"ip": device.ip, "user_agent": device.user_agent}

@@ -115,6 +115,9 @@ class FactorRoutes:
     async def begin_email(self, request: Request) -> Response:
         """Send a first code to the address of the account."""
         caller, account = await self._owner(request)
+        if not account.email:
+            raise UnknownPathError
+
         proof = Proof(account=account, amr=())
         await send_code(self._context, proof, caller.session_id or "")
         return self._context.answer(StatusResponse(status="code_sent"), 202)

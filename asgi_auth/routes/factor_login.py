@@ -109,7 +109,8 @@ async def send_code(context: RouteContext, proof: Proof, attempt: str) -> None:
     if factors is None or not proof.account.email:
         return
 
-    # A device that is known has a counter of its own: no stranger uses it up.
-    key = () if proof.device is None else (proof.device,)
+    # A device that has shown a factor has a counter of its own: no stranger uses it up.
+    device = proof.device
+    key = (device.id,) if device is not None and device.has_shown else ()
     await context.count("recipient", "code", proof.account.id, *key)
     await factors.send_code(proof.account, attempt=attempt)

@@ -19,7 +19,12 @@ from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.completion import LogInCompletion
 from asgi_auth.routes.context import RouteContext
-from asgi_auth.routes.devices import KnownDevices, account_digest, account_key
+from asgi_auth.routes.devices import (
+    KnownDevice,
+    KnownDevices,
+    account_digest,
+    account_key,
+)
 from asgi_auth.routes.models import LoginRequest, ReauthenticateRequest, TokenResponse
 from asgi_auth.routes.operations import Operations
 from asgi_auth.routes.pending import Proof
@@ -64,8 +69,8 @@ class LogInRoutes:
         await context.count("log_in_address", context.network(request))
         body = await context.read(request, LoginRequest, form=LOGIN_FORM)
         key = await key_of(context, request, body.delivery)
-        device_id = await self._known_device(request, body)
-        async with self._try(request, account_key(body.login), device_id):
+        device = await self._known_device(request, body)
+        async with self._try(request, account_key(body.login), device):
             account = await context.users.authenticate(body.login, body.password)
             proof = Proof(
                 account=account,
@@ -74,7 +79,7 @@ class LogInRoutes:
                 label=body.device_label,
                 key=key,
                 login=account_digest(body.login),
-                device=device_id,
+                device=device,
             )
             factor = await self._completion.judge(
                 request,
@@ -134,13 +139,13 @@ class LogInRoutes:
 
     @asynccontextmanager
     async def _try(
-        self, request: Request, account: str, device: str | None
+        self, request: Request, account: str, device: KnownDevice | None
     ) -> AsyncGenerator[None]:
         """Count a try before it is made, and take it back where it did not fail."""
         context = self._context
         await context.count("log_in", account, context.network(request))
         rule: Rule = "failures"
-        key = ("account", account) if device is None else ("device", account, device)
+        key = ("account", account) if device is None else ("device", account, device.id)
         await context.count(rule, *key)
         try:
             yield
@@ -157,12 +162,14 @@ class LogInRoutes:
 
         await context.uncount(rule, *key)
 
-    async def _known_device(self, request: Request, body: LoginRequest) -> str | None:
+    async def _known_device(
+        self, request: Request, body: LoginRequest
+    ) -> KnownDevice | None:
         token = body.device_token
         if token is None and self._context.cookies is not None:
             token = self._context.cookies.read("device", request.scope)
 
-        return await self._devices.recognise(token, body.login)
+        return await self._devices.recognise(token, account_digest(body.login))
 
 
 def _origin_of(device: Device) -> dict[str, str | None]:

@@ -16,7 +16,7 @@ from asgi_auth._encoding import b64url_encode, compact_json, constant_time_equal
 from asgi_auth.accounts import Account
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.routes.delivery import Medium
-from asgi_auth.routes.devices import account_digest
+from asgi_auth.routes.devices import KnownDevice, account_digest
 from asgi_auth.routes.users import Users
 
 __all__ = ["PENDING_TTL", "PendingLogIns", "Proof"]
@@ -54,7 +54,7 @@ class Proof:
         key: Thumbprint of the key that the tokens are to be bound to (RFC 9449).
         login: The :func:`account_digest` of what was typed to log in; by default that
             of the account's address.
-        device: The id of a device that has logged in before, if it is one.
+        device: The one that logs in, if it has done so before.
         attempt: Names this log-in; codes by e-mail are good for no other.
     """
 
@@ -65,7 +65,7 @@ class Proof:
     label: str | None = None
     key: str | None = None
     login: str = ""
-    device: str | None = None
+    device: KnownDevice | None = None
     attempt: str = field(default_factory=lambda: token_urlsafe(16))
 
     def __post_init__(self) -> None:
@@ -92,6 +92,7 @@ class PendingLogIns:
 
     def write(self, proof: Proof) -> str:
         """Return the token of a log-in that still needs a second factor."""
+        device = proof.device
         claims = {
             "account": proof.account.id,
             "bound_to": _state_of(proof.account),
@@ -100,7 +101,7 @@ class PendingLogIns:
             "label": proof.label,
             "key": proof.key,
             "login": proof.login,
-            "device": proof.device,
+            "device": None if device is None else [device.id, device.has_shown],
         }
         return self._tokens.mint(
             # Not the account's: a log-in is younger than what was ended before it,
@@ -135,7 +136,7 @@ class PendingLogIns:
             label=claims.get("label"),
             key=claims.get("key"),
             login=claims["login"],
-            device=claims.get("device"),
+            device=KnownDevice(*claims["device"]) if "device" in claims else None,
             attempt=claims["sub"],
         )
 

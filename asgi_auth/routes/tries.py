@@ -1,8 +1,8 @@
 """Count wrong codes of second factors: five, then a pause that locks no owner out.
 
-A device that has logged in before has a counter of its own, and recovery codes, which
-nobody can guess, are not counted: whoever knows the password of a user can keep
-neither from them.
+A device that has shown a second factor before has a counter of its own, and recovery
+codes, which nobody can guess, are not counted: whoever knows the password of a user can
+keep neither from them.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class CodeTries:
         if shape is not None and shape[0] == "recovery":
             return []
 
-        if proof.device is not None:
-            return [("codes", ("device", account, proof.device))]
+        if proof.device is not None and proof.device.has_shown:
+            return [("codes", ("device", account, proof.device.id))]
 
         network = self._context.network(request)
         return [("codes", ("network", account, network)), ("guesses", (account,))]

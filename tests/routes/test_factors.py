@@ -7,12 +7,16 @@ import re
 
 import pyotp
 import pytest
+from starlette.requests import Request
 
 from asgi_auth import AuthenticationMiddleware, ConfigurationError, JWTBackend, requires
-from asgi_auth.errors import UnavailableError
+from asgi_auth.errors import AuthError, UnavailableError
 from asgi_auth.factors import MemoryFactors
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from asgi_auth.responses.deny import deny
 from asgi_auth.routes import Factor
+from asgi_auth.routes.completion import LogInCompletion
+from asgi_auth.routes.pending import Proof
 from tests.routes.world import (
     EMAIL,
     LOOSE,
@@ -46,6 +50,18 @@ async def set_up(world, client):
     answer = await client.post("/factors/totp/confirm", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     world.clock.advance(60)
+    return phone, answer.json()["recovery_codes"]
+
+
+async def set_up_with_cookies(world, client):
+    await client.post("/login", json=RIGHT)
+    enrolment = (await client.post("/factors/totp")).json()
+    phone = Phone(world, enrolment["uri"])
+    body = {"enrolment": enrolment["enrolment"], "code": phone.code()}
+    answer = await client.post("/factors/totp/confirm", json=body)
+    assert answer.status_code == 200, answer.text
+    world.clock.advance(60)
+    client.cookies.clear()
     return phone, answer.json()["recovery_codes"]
 
 
@@ -655,6 +671,25 @@ async def test_five_wrong_codes_make_a_pause_that_locks_no_owner_out():
     assert world.heard("login.locked")
 
 
+async def test_a_device_from_before_the_factor_has_no_counter_to_guess_with():
+    rules = {"codes": Limit(5, 300), "guesses": Limit(20, 3600)}
+    world = World(factors={}, limiter=limited(**rules))
+    await world.add()
+    async with world.client() as client:
+        devices = [(await log_in(client))["device_token"] for _ in range(6)]
+        phone, codes = await set_up(world, client)
+        answers = []
+        for device in devices:
+            token = await begin(client, device_token=device)
+            answers += [await finish(client, token, "000000") for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 25
+        # From then on the device is the owner's.
+        token = await begin(client, device_token=devices[0])
+        shown = (await finish(client, token, codes[0])).json()["device_token"]
+        mine = await begin(client, device_token=shown)
+        assert (await finish(client, mine, phone.code())).status_code == 200
+
+
 async def test_guesses_from_many_addresses_pause_strangers_only():
     world = World(factors={}, limiter=limited(guesses=Limit(20, 3600)))
     await world.add()
@@ -754,13 +789,7 @@ async def test_with_cookies_no_script_sees_the_tokens_of_the_steps():
     await world.add()
     origin = {"sec-fetch-site": "same-origin"}
     async with world.client(headers=origin) as client:
-        await client.post("/login", json=RIGHT)
-        enrolment = (await client.post("/factors/totp")).json()
-        phone = Phone(world, enrolment["uri"])
-        body = {"enrolment": enrolment["enrolment"], "code": phone.code()}
-        await client.post("/factors/totp/confirm", json=body)
-        world.clock.advance(60)
-        client.cookies.clear()
+        phone, _ = await set_up_with_cookies(world, client)
 
         first = await client.post("/login", json=RIGHT)
         assert_problem(first, 401, "second_factor_required")
@@ -950,3 +979,46 @@ async def test_a_callable_of_the_application_is_asked_in_the_second_step_too():
         pair = (await finish(client, token, "123456")).json()
     claims = await world.tokens.verify(pair["access_token"])
     assert (claims["acr"], claims["amr"]) == ("mfa", ("pwd", "sms"))
+
+
+async def test_a_first_factor_of_another_kind_asks_for_the_second_too():
+    """What the routes of identity providers and passkeys do."""
+    world = World(factors={}, delivery="cookie")
+    account = await world.add()
+    completion = LogInCompletion(world.routes._context)
+
+    async def callback(scope, receive, send):
+        request = Request(scope, receive)
+        acr = request.query_params.get("acr")
+        proof = Proof(account=account, amr=("fed",), acr=acr, medium="cookie")
+        try:
+            response = await completion.complete(request, proof)
+        except AuthError as error:
+            await deny(error, scope, receive, send)
+        else:
+            await response(scope, receive, send)
+
+    same = {"sec-fetch-site": "same-origin"}
+    async with world.client(headers=same) as client:
+        phone, _ = await set_up_with_cookies(world, client)
+    async with (
+        world.client(app=callback) as provider,
+        world.client(headers=same) as client,
+    ):
+        first = await provider.get("/")
+        assert_problem(first, 401, "second_factor_required")
+        pending = set_cookies(first)["__Secure-pending"]["value"]
+        cookies = {"cookie": f"__Secure-pending={pending}"}
+        body = {"code": phone.code(), "trust_device": True}
+        done = await client.post("/login/factor", json=body, headers=cookies)
+        access = set_cookies(done)["__Host-access"]["value"]
+        claims = await world.tokens.verify(access)
+        assert (claims["acr"], claims["amr"]) == ("mfa", ("fed", "otp", "mfa"))
+
+        trust = set_cookies(done)["__Secure-trust"]["value"]
+        device = set_cookies(done)["__Secure-device"]["value"]
+        cookies = {"cookie": f"__Secure-trust={trust}; __Secure-device={device}"}
+        assert (await provider.get("/", headers=cookies)).status_code == 200
+        strong = await provider.get("/?acr=mfa")
+        access = set_cookies(strong)["__Host-access"]["value"]
+        assert (await world.tokens.verify(access))["acr"] == "mfa"
