@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pyotp
 import pytest
@@ -1022,3 +1023,32 @@ async def test_a_first_factor_of_another_kind_asks_for_the_second_too():
         strong = await provider.get("/?acr=mfa")
         access = set_cookies(strong)["__Host-access"]["value"]
         assert (await world.tokens.verify(access))["acr"] == "mfa"
+
+
+async def test_names_are_spelled_as_the_routes_spell_all_others():
+    world = World(factors={}, camel_case=True)
+    account = await world.add()
+    enrolment = world.factors.begin_totp(account)
+    phone = Phone(world, enrolment.uri)
+    await world.factors.confirm_totp(account, enrolment.token, phone.code())
+    world.clock.advance(60)
+    async with world.client() as client:
+        first = (await client.post("/login", json=RIGHT)).json()
+        assert first["expiresIn"] == 600
+        body = {
+            "pendingToken": first["pendingToken"],
+            "code": phone.code(),
+            "trustDevice": True,
+        }
+        done = (await client.post("/login/factor", json=body)).json()
+    assert {"accessToken", "trustToken"} <= done.keys()
+
+
+async def test_a_user_without_an_address_gets_no_codes_by_e_mail():
+    world = World(factors={})
+    account = await world.add()
+    async with world.client() as client:
+        headers = bearer(await log_in(client))
+        await world.store.update(replace(account, email=""))
+        answer = await client.post("/factors/email", headers=headers)
+    assert_problem(answer, 404, "not_found")
