@@ -78,6 +78,17 @@ EVENT_KINDS: Mapping[str, EventKind] = {
         ("rule",),
     ),
     "login.reauthenticated": EventKind("A session has a fresh log-in.", _SESSION),
+    "passkey.added": EventKind(
+        "A user adds a passkey, `synced` or for one device.",
+        _SESSION,
+        ("passkey", "synced"),
+    ),
+    "passkey.removed": EventKind("A passkey is removed.", _SESSION, ("passkey",)),
+    "passkey.cloned": EventKind(
+        "The counter of a passkey goes back: there may be two of its authenticator.",
+        _SUBJECT,
+        ("passkey", "kept", "shown", "refused"),
+    ),
     "account.registration_asked": EventKind(
         "Somebody asks for an account, and is sent a message.", ("issuer",)
     ),

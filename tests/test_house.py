@@ -49,6 +49,7 @@ DOORS = {
     "starlette": ("integrations/", "routes/"),
     "trio": (),
     "uvicorn": ("cli/",),
+    "webauthn": ("_drivers/webauthn.py",),
     "websockets": ("cli/",),
 }
 

@@ -25,6 +25,7 @@ from asgi_auth.credentials.sources import Source
 from asgi_auth.dpop import DPoP
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.factors import Factors
+from asgi_auth.passkeys import Passkeys
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import RateLimiter
 from asgi_auth.responses.body import RequestBody, may_have_body
@@ -48,6 +49,7 @@ from asgi_auth.routes.operations import Handlers, Operation, Part
 from asgi_auth.routes.own import RouteModels
 from asgi_auth.routes.own_accounts import models_of, renew_rights
 from asgi_auth.routes.parts import choose
+from asgi_auth.routes.passkey_logins import passkey_routes
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
@@ -78,6 +80,7 @@ class AuthRoutes:
         insecure_unlimited: Count nothing.
         second_factor: Asks for more than the password, in a way of your own.
         factors: Second factors that users set up for themselves.
+        passkeys: Lets users log in with them.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
@@ -111,6 +114,7 @@ class AuthRoutes:
         insecure_unlimited: bool = False,
         second_factor: SecondFactor | None = None,
         factors: Factors | None = None,
+        passkeys: Passkeys | None = None,
         introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
         user_data: Callable[[Account], Mapping[str, Any]] | None = None,
@@ -157,8 +161,10 @@ class AuthRoutes:
             addresses=ClientAddresses(site.trusted_proxies),
             limiter=None if insecure_unlimited else limiter or RateLimiter(),
             second_factor=second_factor,
-            second_factors=() if factors is None else (factors,),
+            second_factors=[each for each in (factors, passkeys) if each],
             factors=factors,
+            ways_in=[passkeys] if passkeys else [],
+            passkeys=passkeys,
             claims=claims,
             user_data=user_data,
             models=models_of(accounts, models),
@@ -168,6 +174,9 @@ class AuthRoutes:
         )
         if factors is not None:
             accounts.also_end(factors.forget, deleted_only=True)
+
+        if passkeys is not None:
+            accounts.also_end(passkeys.forget, deleted_only=True)
 
         if not insecure_keep_rights:
             renew_rights(tokens, accounts, claims)
@@ -306,6 +315,7 @@ class AuthRoutes:
             BrowserRoutes(),
             AccountRoutes(context, accounts, log_in),
             DeletionRoutes(context, accounts, log_in),
+            *passkey_routes(context, completion),
         ]
         chosen = {(op.method, op.path) for op in self._operations}
         paths: dict[str, dict[str, _Bound]] = {}

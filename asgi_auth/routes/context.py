@@ -17,6 +17,7 @@ from starlette.responses import Response
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock
 from asgi_auth.accounts import Account
+from asgi_auth.accounts.ways import WaysIn
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.reader import CredentialReader
@@ -30,6 +31,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.events import Event
 from asgi_auth.factors import Factors
+from asgi_auth.passkeys import Passkeys
 from asgi_auth.principal import Principal
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 from asgi_auth.ratelimit.limiter import RateLimiter, Rule
@@ -67,6 +69,8 @@ class RouteContext:
         second_factor: Asks for more than the password, or ``None``.
         second_factors: Know who has a second factor, and must show one.
         factors: The one of them that checks codes, or ``None``.
+        ways_in: Know the ways to log in that there are beside the password.
+        passkeys: Those of the application, or ``None``.
         claims: Gives further claims for an account, or ``None``.
         user_data: Gives what a user may see of the account's data, or ``None``.
         models: Those of the application's own.
@@ -86,6 +90,8 @@ class RouteContext:
     second_factor: SecondFactor | None
     second_factors: Sequence[SecondFactors] = ()
     factors: Factors | None = None
+    ways_in: Sequence[WaysIn] = ()
+    passkeys: Passkeys | None = None
     claims: Callable[[Account], Mapping[str, Any]] | None
     user_data: Callable[[Account], Mapping[str, Any]] | None
     models: RouteModels

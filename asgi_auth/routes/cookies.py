@@ -25,7 +25,7 @@ from asgi_auth.tokens.pair import TokenPair
 __all__ = ["Cookies", "SameSite"]
 
 SameSite = Literal["strict", "lax", "none"]
-_Role = Literal["refresh", "device", "pending", "trust"]
+_Role = Literal["refresh", "device", "pending", "trust", "browser"]
 
 _logger = package_logger(__name__)
 
@@ -72,6 +72,7 @@ class Cookies:
     device: str = field(init=False)
     pending: str = field(init=False)
     trust: str = field(init=False)
+    browser: str = field(init=False)
     _readers: dict[str, CredentialReader] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +87,7 @@ class Cookies:
             "device": f"{secure}device",
             "pending": f"{secure}pending",
             "trust": f"{secure}trust",
+            "browser": f"{secure}browser",
         }
         for role, name in names.items():
             object.__setattr__(self, role, name)
@@ -191,6 +193,13 @@ class Cookies:
         if self.read("pending", scope) is not None:
             path = self._path(mount)
             self._set(response, self.pending, "", 0, path, domain=self.domain)
+
+    def set_browser(
+        self, response: Response, name: str, mount: str, *, seconds: int
+    ) -> None:
+        """Let a browser be known again that is asked for a passkey."""
+        path = self._path(mount)
+        self._set(response, self.browser, name, seconds, path, domain=self.domain)
 
     def set_trust(
         self, response: Response, token: str, mount: str, *, seconds: int

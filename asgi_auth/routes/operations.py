@@ -44,6 +44,7 @@ Part = Literal[
     "jwks",
     "openapi",
     "client",
+    "passkeys",
 ]
 """What can be chosen or left out."""
 

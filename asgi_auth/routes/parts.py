@@ -18,6 +18,8 @@ from asgi_auth.routes.factor_login import FactorLogInRoutes
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import DocumentRoutes
 from asgi_auth.routes.operations import Operation, Part
+from asgi_auth.routes.passkey_logins import PasskeyLogInRoutes
+from asgi_auth.routes.passkeys import PasskeyRoutes
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
@@ -36,6 +38,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *TokenRoutes.operations,
     *DocumentRoutes.operations,
     *BrowserRoutes.operations,
+    *PasskeyLogInRoutes.operations,
+    *PasskeyRoutes.operations,
 )
 """All of them, in the order of the document."""
 
@@ -108,6 +112,9 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
 
     if introspection is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"
+
+    if context.passkeys is None:
+        impossible["passkeys"] = "passkeys=Passkeys(...)"
 
     if context.tokens.keys.is_symmetric:
         impossible["jwks"] = "key pairs: a secret is never published"

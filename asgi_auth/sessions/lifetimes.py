@@ -40,6 +40,7 @@ _LONGEST = {
     "reset": LONGEST_LINK,
     "device": 366 * DAY,
     "pending": DAY / 24,
+    "ceremony": DAY / 24,
     "trust": 366 * DAY,
 }
 

@@ -34,7 +34,9 @@ from asgi_auth.tokens.verifier import TokenVerifier
 
 __all__ = ["MintedKind", "TokenKind", "TokenService"]
 
-MintedKind = Literal["access", "verify", "reset", "device", "pending", "trust"]
+MintedKind = Literal[
+    "access", "verify", "reset", "device", "pending", "trust", "ceremony"
+]
 TokenKind = MintedKind | Literal["refresh"]
 
 

@@ -18,6 +18,7 @@ from asgi_auth.testing.minting import TOKEN_FAULTS, mint_token
 if TYPE_CHECKING:
     from asgi_auth.testing.backend_contract import BackendContract, BackendSample
     from asgi_auth.testing.factor_contract import FactorStoreContract
+    from asgi_auth.testing.passkey_contract import PasskeyStoreContract
     from asgi_auth.testing.store_contract import StoreContract
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "FactorStoreContract",
     "FakeClock",
     "FakeIssuer",
+    "PasskeyStoreContract",
     "StoreContract",
     "as_user",
     "authenticated",
@@ -38,6 +40,7 @@ _CONTRACTS = {
     "BackendContract": "backend_contract",
     "BackendSample": "backend_contract",
     "FactorStoreContract": "factor_contract",
+    "PasskeyStoreContract": "passkey_contract",
     "StoreContract": "store_contract",
 }
 
@@ -58,6 +61,7 @@ def __getattr__(name: str) -> Any:
     pytest.register_assert_rewrite(
         "asgi_auth.testing.backend_contract",
         "asgi_auth.testing.factor_contract",
+        "asgi_auth.testing.passkey_contract",
         "asgi_auth.testing.revocation_contract",
         "asgi_auth.testing.rotation_contract",
         "asgi_auth.testing.session_contract",

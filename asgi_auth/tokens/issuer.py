@@ -48,6 +48,7 @@ KINDS = {
     "device": Kind("device", "device+jwt", "urn:asgi-auth:device"),
     "pending": Kind("pending", "pending+jwt", "urn:asgi-auth:pending"),
     "trust": Kind("trust", "trust+jwt", "urn:asgi-auth:trust"),
+    "ceremony": Kind("ceremony", "ceremony+jwt", "urn:asgi-auth:ceremony"),
 }
 
 

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from asgi_auth import KeySet
+from asgi_auth.passkeys import Passkeys
 from asgi_auth.routes.parts import OPERATIONS
 from tests.routes.test_tokens import Clients
 from tests.routes.world import World
@@ -24,6 +25,7 @@ def everything(**options):
         keys=KeySet.generate("ES256"),
         introspection_backend=Clients(),
         factors={},
+        passkeys=Passkeys("api.example", ["https://api.example"]),
         **options,
     )
 

@@ -1,0 +1,149 @@
+"""What the routes of passkeys read and write, as Pydantic models.
+
+What authenticators say is taken as it is, up to a length: its own rules are judged
+elsewhere. Unknown fields are passed over.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from asgi_auth.routes.models import _Model as Model
+from asgi_auth.routes.models import _Short as Short
+from asgi_auth.routes.models import _Token as Token
+
+__all__ = [
+    "AddPasskeyRequest",
+    "CeremonyRequest",
+    "CeremonyResponse",
+    "PasskeyLoginRequest",
+    "PasskeyNameRequest",
+    "PasskeyResponse",
+    "PasskeysResponse",
+    "PendingRequest",
+    "SecondPasskeyRequest",
+]
+
+# An id has at most 1023 bytes, and an attestation without certificates not 2 KiB.
+_Id = Annotated[str, Field(min_length=1, max_length=1364, pattern="^[A-Za-z0-9_-]*$")]
+_Small = Annotated[str, Field(max_length=2048)]
+_Large = Annotated[str, Field(max_length=16_384)]
+
+
+class _Spoken(BaseModel):
+    """What browsers write: names are theirs (Web Authentication, section 5.1.3)."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+
+
+class AttestationAnswer(_Spoken):
+    """What an authenticator says of a credential that it has made."""
+
+    clientDataJSON: _Small  # noqa: N815
+    attestationObject: _Large  # noqa: N815
+    transports: Annotated[list[Any], Field(max_length=16)] | None = None
+
+
+class AssertionAnswer(_Spoken):
+    """What an authenticator has signed."""
+
+    clientDataJSON: _Small  # noqa: N815
+    authenticatorData: _Small  # noqa: N815
+    signature: _Small
+    userHandle: Annotated[str, Field(max_length=86)] | None = None  # noqa: N815
+
+
+class CreatedCredential(_Spoken):
+    """``RegistrationResponseJSON``: of ``navigator.credentials.create()``."""
+
+    id: _Id
+    rawId: _Id  # noqa: N815
+    type: Literal["public-key"]
+    response: AttestationAnswer
+
+
+class UsedCredential(_Spoken):
+    """``AuthenticationResponseJSON``: of ``navigator.credentials.get()``."""
+
+    id: _Id
+    rawId: _Id  # noqa: N815
+    type: Literal["public-key"]
+    response: AssertionAnswer
+
+
+class CeremonyResponse(Model):
+    """What to give to ``navigator.credentials``, and what has to come back with it."""
+
+    options: dict[str, Any]
+    ceremony: str
+    expires_in: int
+
+
+class CeremonyRequest(Model):
+    """How the tokens are to come, where routes have both ways."""
+
+    delivery: Literal["body", "cookie"] = "body"
+
+
+class PendingRequest(Model):
+    """The log-in that needs a second factor, where no cookie holds it."""
+
+    pending_token: Token | None = None
+
+
+class AddPasskeyRequest(Model):
+    """A passkey that was just made."""
+
+    credential: CreatedCredential
+    ceremony: Token
+    name: Short | None = None
+
+
+class PasskeyLoginRequest(Model):
+    """An answer of a passkey.
+
+    ``delivery`` says how the tokens are to come, where routes have both ways.
+    """
+
+    credential: UsedCredential
+    ceremony: Token
+    device_label: Short | None = None
+    delivery: Literal["body", "cookie"] = "body"
+
+
+class SecondPasskeyRequest(Model):
+    """An answer of a passkey, beside what was shown before."""
+
+    credential: UsedCredential
+    ceremony: Token
+    pending_token: Token | None = None
+
+
+class PasskeyNameRequest(Model):
+    """What its owner calls a passkey."""
+
+    name: Annotated[Short, Field(min_length=1)]
+
+
+class PasskeyResponse(Model):
+    """One passkey of the user. Times are seconds since the Unix epoch.
+
+    ``synced`` ones may be copied to other devices, ``backed_up`` ones have been.
+    """
+
+    id: str
+    name: str
+    created_at: float
+    last_used_at: float | None = None
+    synced: bool
+    backed_up: bool
+    transports: list[str]
+    aaguid: str
+
+
+class PasskeysResponse(Model):
+    """All passkeys of the user, the oldest first."""
+
+    passkeys: list[PasskeyResponse]
