@@ -19,6 +19,11 @@
  *     await auth.logIn({ email, password });      // state
  *     await auth.confirm({ code });               // state: the log-in needed a second factor
  *     await auth.sendCode();                      // sends one by e-mail, for that
+ *     await auth.logInWithPasskey({ autofill, signal });       // state
+ *     await auth.addPasskey({ name });            // the passkey, { id, name, ... }
+ *     await auth.passkeys();                      // [{ id, name, last_used_at, ... }]
+ *     await auth.renamePasskey(id, name);
+ *     await auth.removePasskey(id);
  *     await auth.logOut();                        // state, in all tabs
  *     await auth.logOutEverywhere();              // state; all devices
  *     await auth.fetch(input, init);              // Response, as of fetch()
@@ -274,15 +279,24 @@ class Client {
    * @param {{ email: string, password: string, code?: string }} credentials
    * @returns {Promise<State>}
    */
-  async logIn(credentials) {
+  logIn(credentials) {
+    this.#pending = null;
+    return this.#enter("/login", this.#delivered(credentials));
+  }
+
+  /**
+   * @param {string} path
+   * @param {object} shown
+   * @returns {Promise<State>}
+   */
+  async #enter(path, shown) {
     await this.#alone(async () => {
       const began = clocks();
-      // Where the server has both ways, the way of these tabs.
-      const asked = this.#cookies ? { ...credentials, delivery: "cookie" } : credentials;
-      const answer = await this.#post("/login", asked).catch((error) => {
-        this.#pending = Object(error).pending ?? null;
+      const answer = await this.#post(path, shown).catch((error) => {
+        this.#pending = Object(error).pending ?? this.#pending;
         throw error;
       });
+      this.#pending = null;
       this.#decide(this.#read(answer, began), "logged_in");
       await this.#hold();
     });
@@ -295,22 +309,96 @@ class Client {
    * @param {{ code: string, trustDevice?: boolean }} factor
    * @returns {Promise<State>}
    */
-  async confirm({ code, trustDevice = false }) {
-    await this.#alone(async () => {
-      const began = clocks();
-      const asked = { ...this.#waitingLogIn(), code, trust_device: trustDevice };
-      const answer = await this.#post("/login/factor", asked);
-      this.#pending = null;
-      this.#decide(this.#read(answer, began), "logged_in");
-      await this.#hold();
-    });
-    return this.state;
+  confirm({ code, trustDevice = false }) {
+    const shown = { ...this.#waitingLogIn(), code, trust_device: trustDevice };
+    return this.#enter("/login/factor", shown);
   }
 
   /** Have a code sent by e-mail, for `confirm`. @returns {Promise<void>} */
   async sendCode() {
     await this.#post("/login/factor/email", this.#waitingLogIn());
   }
+
+  /**
+   * Where the server has both ways, the way of these tabs.
+   *
+   * @param {object} body
+   */
+  #delivered(body) {
+    return this.#cookies ? { ...body, delivery: "cookie" } : body;
+  }
+
+  // ------------------------------------------------------------------- the passkeys
+
+  /**
+   * Log in with a passkey; the browser asks for one, and for no name. With `autofill` it
+   * offers passkeys in the fields with `autocomplete="username webauthn"`, and this waits
+   * until one is chosen: end it with `signal`, for instance when somebody logs in with a
+   * password. An AuthError with the code "passkey_cancelled" says that no one was shown,
+   * and "passkeys_unsupported" that this browser has none.
+   *
+   * @param {{ autofill?: boolean, signal?: AbortSignal }} [options]
+   * @returns {Promise<State>}
+   */
+  async logInWithPasskey({ autofill = false, signal } = {}) {
+    const able = await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.();
+    if (autofill && !able) throw unsupported();
+    for (;;) {
+      const question = await this.#post("/passkeys/login/options", this.#delivered({}));
+      const late = AbortSignal.timeout(question.expires_in * 900);
+      const ends = signal ? AbortSignal.any([signal, late]) : late;
+      try {
+        const credential = await use(question.options, autofill, ends);
+        const { ceremony } = question;
+        return await this.#enter("/passkeys/login", this.#delivered({ credential, ceremony }));
+      } catch (error) {
+        // Nobody has chosen one yet, and the question ends soon: then there is another.
+        if (!(autofill && late.aborted && !signal?.aborted)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Make a passkey for who is logged in, a few minutes ago at most.
+   *
+   * @param {{ name?: string }} [options]
+   * @returns {Promise<Record<string, any>>}
+   */
+  async addPasskey({ name } = {}) {
+    const question = await this.#ask("/passkeys/options", "POST");
+    const credential = await make(question.options);
+    return this.#ask("/passkeys", "POST", { credential, ceremony: question.ceremony, name });
+  }
+
+  /** @returns {Promise<Record<string, any>[]>} Those of the user, the oldest first. */
+  async passkeys() {
+    return (await this.#ask("/passkeys", "GET")).passkeys;
+  }
+
+  /** @param {string} id @param {string} name */
+  async renamePasskey(id, name) {
+    await this.#ask(`/passkeys/${encodeURIComponent(id)}`, "POST", { name });
+  }
+
+  /** @param {string} id */
+  async removePasskey(id) {
+    await this.#ask(`/passkeys/${encodeURIComponent(id)}`, "DELETE");
+  }
+
+  /**
+   * Ask the routes as the user.
+   *
+   * @param {string} path
+   * @param {string} method
+   * @param {object} [body]
+   */
+  async #ask(path, method, body) {
+    const headers = { "Content-Type": "application/json" };
+    const content = body ? { headers, body: JSON.stringify(body) } : {};
+    return unpack(await this.fetch(this.#base + path, { method, ...content }));
+  }
+
+  // ------------------------------------------------------------------- the log-outs
 
   /**
    * End the session, in all tabs. Where the server cannot be reached this rejects, and
@@ -1127,6 +1215,96 @@ function encode(data) {
 function faultOf(response) {
   const challenge = response.headers.get("WWW-Authenticate") ?? "";
   return /\berror="?([^",\s]*)/i.exec(challenge)?.[1];
+}
+
+/** @param {string} text Base64url without padding. */
+function decode(text) {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
+}
+
+/** @param {any[]} [credentials] */
+function decoded(credentials = []) {
+  return credentials.map((each) => ({ ...each, id: decode(each.id) }));
+}
+
+/**
+ * Make a passkey (Web Authentication, section 5.1.3). By hand: not all browsers have the
+ * functions for JSON, and extensions break them.
+ *
+ * @param {any} options As JSON.
+ */
+async function make(options) {
+  const publicKey = {
+    ...options,
+    challenge: decode(options.challenge),
+    user: { ...options.user, id: decode(options.user.id) },
+    excludeCredentials: decoded(options.excludeCredentials),
+  };
+  const { response, ...rest } = await shown(() => navigator.credentials.create({ publicKey }));
+  const attestationObject = encode(response.attestationObject);
+  const transports = response.getTransports?.() ?? [];
+  return { ...rest, response: { ...clientData(response), attestationObject, transports } };
+}
+
+/**
+ * Use a passkey (section 5.1.4).
+ *
+ * @param {any} options As JSON.
+ * @param {boolean} autofill
+ * @param {AbortSignal} signal
+ */
+async function use(options, autofill, signal) {
+  const publicKey = {
+    ...options,
+    challenge: decode(options.challenge),
+    allowCredentials: decoded(options.allowCredentials),
+  };
+  /** @type {CredentialMediationRequirement} */
+  const mediation = autofill ? "conditional" : "optional";
+  const asked = { publicKey, mediation, signal };
+  const { response, ...rest } = await shown(() => navigator.credentials.get(asked));
+  const { authenticatorData, signature, userHandle } = response;
+  const signed = {
+    ...clientData(response),
+    authenticatorData: encode(authenticatorData),
+    signature: encode(signature),
+    ...(userHandle && { userHandle: encode(userHandle) }),
+  };
+  return { ...rest, response: signed };
+}
+
+/** @param {AuthenticatorResponse} response */
+function clientData(response) {
+  return { clientDataJSON: encode(response.clientDataJSON) };
+}
+
+/**
+ * Return what the user has shown, or say why nothing was.
+ *
+ * @param {() => Promise<any>} ask
+ */
+async function shown(ask) {
+  if (!globalThis.PublicKeyCredential) throw unsupported();
+  try {
+    const { id, rawId, type, response } = await ask();
+    return { id, rawId: encode(rawId), type, response };
+  } catch (cause) {
+    const { name } = /** @type {Error} */ (cause);
+    if (name === "SecurityError") {
+      throw new AuthError("misuse", "The passkeys are for other origins.", { cause });
+    }
+    if (name === "NotSupportedError") throw unsupported(cause);
+    // Of whom it is there already, browsers say in time; all else is the user's affair.
+    const code = name === "InvalidStateError" ? "passkey_exists" : "passkey_cancelled";
+    throw new AuthError("refused", "No passkey was shown.", { code, cause });
+  }
+}
+
+/** @param {unknown} [cause] */
+function unsupported(cause) {
+  const code = "passkeys_unsupported";
+  return new AuthError("misuse", "This browser cannot do this with passkeys.", { code, cause });
 }
 
 /** Both clocks: one stands still while a machine sleeps, the other may be set. */
