@@ -53,6 +53,7 @@ from asgi_auth.routes.passkey_logins import passkey_routes
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
+from asgi_auth.routes.ways import beside_passwords
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend, Confirmation
 
@@ -161,10 +162,7 @@ class AuthRoutes:
             addresses=ClientAddresses(site.trusted_proxies),
             limiter=None if insecure_unlimited else limiter or RateLimiter(),
             second_factor=second_factor,
-            second_factors=[each for each in (factors, passkeys) if each],
-            factors=factors,
-            ways_in=[passkeys] if passkeys else [],
-            passkeys=passkeys,
+            **beside_passwords(accounts, factors, passkeys),
             claims=claims,
             user_data=user_data,
             models=models_of(accounts, models),
@@ -172,12 +170,6 @@ class AuthRoutes:
             dpop=dpop,
             clock=clock,
         )
-        if factors is not None:
-            accounts.also_end(factors.forget, deleted_only=True)
-
-        if passkeys is not None:
-            accounts.also_end(passkeys.forget, deleted_only=True)
-
         if not insecure_keep_rights:
             renew_rights(tokens, accounts, claims)
 

@@ -22,6 +22,7 @@ from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.completion import MFA, LogInCompletion
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.delivery import Medium
+from asgi_auth.routes.factor_models import PendingRequest
 from asgi_auth.routes.factors import Factor
 from asgi_auth.routes.models import TokenResponse
 from asgi_auth.routes.operations import Handlers, Operations
@@ -29,7 +30,6 @@ from asgi_auth.routes.passkey_models import (
     CeremonyRequest,
     CeremonyResponse,
     PasskeyLoginRequest,
-    PendingRequest,
     SecondPasskeyRequest,
 )
 from asgi_auth.routes.passkeys import PasskeyRoutes, ceremony_response
@@ -158,7 +158,7 @@ class PasskeyLogInRoutes:
     @operations.add(
         part="passkeys",
         method="POST",
-        path="/passkeys/second-factor/options",
+        path="/login/factor/passkey/options",
         summary="Ask for a passkey, after the password",
         body=PendingRequest,
         optional=True,
@@ -178,7 +178,7 @@ class PasskeyLogInRoutes:
     @operations.add(
         part="passkeys",
         method="POST",
-        path="/passkeys/second-factor",
+        path="/login/factor/passkey",
         summary="End a log-in with a passkey",
         body=SecondPasskeyRequest,
         answers={200: TokenResponse},

@@ -10,9 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from asgi_auth.routes.models import _Model as Model
-from asgi_auth.routes.models import _Short as Short
-from asgi_auth.routes.models import _Token as Token
+from asgi_auth.routes.models import RouteModel, Short, Token
 
 __all__ = [
     "AddPasskeyRequest",
@@ -22,7 +20,6 @@ __all__ = [
     "PasskeyNameRequest",
     "PasskeyResponse",
     "PasskeysResponse",
-    "PendingRequest",
     "SecondPasskeyRequest",
 ]
 
@@ -73,7 +70,7 @@ class UsedCredential(_Spoken):
     response: AssertionAnswer
 
 
-class CeremonyResponse(Model):
+class CeremonyResponse(RouteModel):
     """What to give to ``navigator.credentials``, and what has to come back with it."""
 
     options: dict[str, Any]
@@ -81,19 +78,13 @@ class CeremonyResponse(Model):
     expires_in: int
 
 
-class CeremonyRequest(Model):
+class CeremonyRequest(RouteModel):
     """How the tokens are to come, where routes have both ways."""
 
     delivery: Literal["body", "cookie"] = "body"
 
 
-class PendingRequest(Model):
-    """The log-in that needs a second factor, where no cookie holds it."""
-
-    pending_token: Token | None = None
-
-
-class AddPasskeyRequest(Model):
+class AddPasskeyRequest(RouteModel):
     """A passkey that was just made."""
 
     credential: CreatedCredential
@@ -101,7 +92,7 @@ class AddPasskeyRequest(Model):
     name: Short | None = None
 
 
-class PasskeyLoginRequest(Model):
+class PasskeyLoginRequest(RouteModel):
     """An answer of a passkey.
 
     ``delivery`` says how the tokens are to come, where routes have both ways.
@@ -113,7 +104,7 @@ class PasskeyLoginRequest(Model):
     delivery: Literal["body", "cookie"] = "body"
 
 
-class SecondPasskeyRequest(Model):
+class SecondPasskeyRequest(RouteModel):
     """An answer of a passkey, beside what was shown before."""
 
     credential: UsedCredential
@@ -121,13 +112,13 @@ class SecondPasskeyRequest(Model):
     pending_token: Token | None = None
 
 
-class PasskeyNameRequest(Model):
+class PasskeyNameRequest(RouteModel):
     """What its owner calls a passkey."""
 
     name: Annotated[Short, Field(min_length=1)]
 
 
-class PasskeyResponse(Model):
+class PasskeyResponse(RouteModel):
     """One passkey of the user. Times are seconds since the Unix epoch.
 
     ``synced`` ones may be copied to other devices, ``backed_up`` ones have been.
@@ -143,7 +134,7 @@ class PasskeyResponse(Model):
     aaguid: str
 
 
-class PasskeysResponse(Model):
+class PasskeysResponse(RouteModel):
     """All passkeys of the user, the oldest first."""
 
     passkeys: list[PasskeyResponse]

@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asgi_auth.accounts import Account
-from asgi_auth.errors import StepUpRequiredError, UnknownSubjectError
+from asgi_auth.errors import UnknownSubjectError
 from asgi_auth.passkeys import Passkey, Passkeys
 from asgi_auth.passkeys.ceremonies import Ceremonies
 from asgi_auth.passkeys.questions import Ceremony
 from asgi_auth.principal import Principal
 from asgi_auth.routes.completion import MFA, LogInCompletion
 from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.freshness import require_fresh
 from asgi_auth.routes.operations import Operations
 from asgi_auth.routes.passkey_models import (
     AddPasskeyRequest,
@@ -29,9 +30,6 @@ from asgi_auth.routes.passkey_models import (
 )
 
 __all__ = ["PasskeyRoutes", "ceremony_response"]
-
-_FRESH: Final = 300
-"""Seconds after a log-in in which passkeys may be added and removed."""
 
 _COARSE: Final = 300.0
 
@@ -168,18 +166,12 @@ class PasskeyRoutes:
         """
         context = self._context
         caller = await context.owner(request)
-        if context.clock() - (caller.auth_time or 0.0) > _FRESH:
-            msg = "the log-in is too old to change passkeys"
-            raise StepUpRequiredError(msg, max_age=_FRESH)
-
         account = await context.users.find(caller.subject)
         if account is None:
             raise UnknownSubjectError
 
-        if caller.acr != MFA and await self._completion.methods(account):
-            msg = "the user has a second factor, and has not shown it"
-            raise StepUpRequiredError(msg, acr=[MFA])
-
+        methods = await self._completion.methods(account)
+        require_fresh(context, caller, acr=MFA if methods else None)
         return caller, account
 
 

@@ -343,13 +343,13 @@ async def test_a_passkey_stands_for_the_second_factor_of_those_who_have_one():
         assert_problem(refused, 401, "second_factor_required")
         assert refused.json()["methods"] == ["passkey"]
         pending = {"pending_token": refused.json()["pending_token"]}
-        asked = await client.post("/passkeys/second-factor/options", json=pending)
+        asked = await client.post("/login/factor/passkey/options", json=pending)
         question = asked.json()
         allowed = question["options"]["allowCredentials"]
         assert [each["id"] for each in allowed] == [encoded(passkey.id)]
         assert allowed[0]["transports"] == ["internal", "hybrid"]
 
-        path = "/passkeys/second-factor"
+        path = "/login/factor/passkey"
         # A question of a log-in is for no second factor.
         other = await show(client, passkey, path=path, **pending)
         assert_problem(other, 401, "passkey_refused")
@@ -373,16 +373,16 @@ async def test_another_users_passkey_is_no_second_factor():
             "/login", json={"email": EMAIL, "password": PASSWORD}
         )
         pending = {"pending_token": refused.json()["pending_token"]}
-        asked = await client.post("/passkeys/second-factor/options", json=pending)
+        asked = await client.post("/login/factor/passkey/options", json=pending)
         answer = await show(
-            client, bobs, asked.json(), path="/passkeys/second-factor", **pending
+            client, bobs, asked.json(), path="/login/factor/passkey", **pending
         )
         assert_problem(answer, 401, "passkey_refused")
 
 
 async def test_no_log_in_waits_for_who_has_not_begun_one(client, pair):
     for content in ({}, {"pending_token": pair["access_token"]}):
-        asked = await client.post("/passkeys/second-factor/options", json=content)
+        asked = await client.post("/login/factor/passkey/options", json=content)
         assert_problem(asked, 401, "invalid_token")
 
 
