@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from asgi_auth._drivers.webauthn_values import (
+    BadAnswerError,
+    NewCredential,
+    UsedCredential,
+)
 from asgi_auth._encoding import b64url_decode, b64url_encode
 from asgi_auth.errors import MissingExtraError
 
@@ -35,53 +39,13 @@ except ImportError:
 else:
     _INSTALLED = True
 
-__all__ = ["BadAnswerError", "NewCredential", "UsedCredential", "WebAuthn"]
+__all__ = ["WebAuthn"]
 
 # An RSA key of 4096 bits has about 530 bytes in this form, and an ML-DSA key 2000.
 _LONGEST_KEY: Final = 2200
 _SHORTEST_RSA: Final = 2048
 # Web Authentication, section 5.8.3 and 4: Credential ID.
 _LONGEST_ID: Final = 1023
-
-
-class BadAnswerError(Exception):
-    """An authenticator's answer is not what it has to be; the text says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCredential:
-    """A credential that an authenticator has just made.
-
-    Attributes:
-        id: Its name.
-        public_key: In the form of COSE (RFC 9052).
-        sign_count: The authenticator's counter; 0 where it has none.
-        aaguid: The model of the authenticator, if it says so.
-        is_synced: It may be copied to other devices of its owner.
-        is_backed_up: It has been.
-    """
-
-    id: bytes
-    public_key: bytes
-    sign_count: int
-    aaguid: str
-    is_synced: bool
-    is_backed_up: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsedCredential:
-    """What an authenticator says of a credential whose signature is good.
-
-    Attributes:
-        sign_count: The authenticator's counter; 0 where it has none.
-        is_synced: It may be copied to other devices of its owner.
-        is_backed_up: It has been.
-    """
-
-    sign_count: int
-    is_synced: bool
-    is_backed_up: bool
 
 
 class WebAuthn:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._drivers.webauthn import BadAnswerError
+from asgi_auth._drivers.webauthn_values import BadAnswerError
 from asgi_auth._encoding import b64url_decode, b64url_encode
 from asgi_auth._logs import package_logger
 from asgi_auth.accounts import Account

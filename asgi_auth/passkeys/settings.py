@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from asgi_auth._drivers.webauthn import WebAuthn
 from asgi_auth.accounts import Account
 from asgi_auth.accounts.ways import WaysIn, remove_way_in
 from asgi_auth.errors import ConfigurationError, check_choice
@@ -18,6 +17,9 @@ from asgi_auth.metadata.document import Document
 from asgi_auth.passkeys.errors import UnknownPasskeyError
 from asgi_auth.passkeys.memory import MemoryPasskeys
 from asgi_auth.passkeys.records import Passkey, PasskeyStore
+
+if TYPE_CHECKING:
+    from asgi_auth._drivers.webauthn import WebAuthn
 
 __all__ = ["Passkeys"]
 
@@ -89,7 +91,7 @@ class Passkeys:
         self.on_clone: OnClone = on_clone
         self.most: int = most
         self.ttl: float = ttl
-        self.authenticators: WebAuthn = WebAuthn(
+        self.authenticators: WebAuthn = _library()(
             rp_id, self.origins, name=name or rp_id, timeout=ttl
         )
 
@@ -174,6 +176,13 @@ class Passkeys:
 
         times = [each.created_at for each in await self.store.list(account_id)]
         return {"passkey": max(times)} if times else {}
+
+
+def _library() -> type[WebAuthn]:
+    """Open the door to webauthn, which would keep all who have no passkeys waiting."""
+    from asgi_auth._drivers.webauthn import WebAuthn  # noqa: PLC0415  # for that
+
+    return WebAuthn
 
 
 def _check_domain(rp_id: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from asgi_auth._clock import Clock
-from asgi_auth._drivers.webauthn import UsedCredential
+from asgi_auth._drivers.webauthn_values import UsedCredential
 from asgi_auth._logs import package_logger
 from asgi_auth.events import Event
 from asgi_auth.passkeys.errors import PasskeyRefusedError

@@ -66,7 +66,7 @@ class PasskeyRoutes:
         path="/passkeys/options",
         summary="Ask for a new passkey",
         answers={200: CeremonyResponse},
-        refusals=(403, 409),
+        refusals=(403, 409, 429),
         guarded=True,
     )
     async def begin_adding(self, request: Request) -> Response:
@@ -83,7 +83,7 @@ class PasskeyRoutes:
         summary="Add a passkey",
         body=AddPasskeyRequest,
         answers={201: PasskeyResponse},
-        refusals=(403, 409),
+        refusals=(403, 409, 429),
         guarded=True,
     )
     async def add_passkey(self, request: Request) -> Response:
@@ -142,7 +142,7 @@ class PasskeyRoutes:
         path="/passkeys/{id}",
         summary="Remove a passkey",
         answers={204: None},
-        refusals=(403, 404, 409),
+        refusals=(403, 404, 409, 429),
         guarded=True,
     )
     async def remove_passkey(self, request: Request) -> Response:
@@ -165,6 +165,7 @@ class PasskeyRoutes:
             UnknownSubjectError: There is no such account any more.
         """
         context = self._context
+        await context.count_token(request)
         caller = await context.owner(request)
         account = await context.users.find(caller.subject)
         if account is None:

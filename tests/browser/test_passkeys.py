@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asgi_auth.passkeys import Passkeys
-from tests.browser.site import LOG_IN, until
+from tests.browser.site import LOG_IN, eventually, until
 from tests.routes.world import EMAIL, PASSWORD
 
 PEER = Path(__file__).parent / "peers" / "simplewebauthn.js"
@@ -22,6 +22,13 @@ KIND = {
 FAULT = "(error) => ({ kind: error.kind, code: error.code, status: error.status })"
 ADD = "auth.addPasskey({ name: 'Key ring' })"
 WHO = "auth.fetch('/notes').then((response) => response.json())"
+OFFER = f"""void (async () => {{
+  window.offer = new AbortController();
+  auth.logInWithPasskey({{ autofill: true, signal: offer.signal }})
+    .catch({FAULT}).then((fault) => (window.fault = fault));
+}})()"""
+LATE = """const after = AbortSignal.timeout.bind(AbortSignal);
+AbortSignal.timeout = (wait) => after(wait > 100_000 ? 50 : wait);"""
 POST = """const post = async (path, body) => {
     const headers = { "Content-Type": "application/json" };
     const sent = { method: "POST", headers, body: JSON.stringify(body) };
@@ -47,8 +54,10 @@ PEER_LOGS_IN = f"""async () => {{
 def open_passkey_site(open_site):
     """Serve a site with passkeys, at a name that browsers have them for."""
 
-    async def start(**routes):
-        passkeys = Passkeys("localhost", ["http://localhost"])
+    async def start(second_factor=False, **routes):
+        passkeys = Passkeys(
+            "localhost", ["http://localhost"], second_factor=second_factor
+        )
         worlds = []
 
         def clock():
@@ -120,19 +129,32 @@ async def test_a_field_offers_passkeys(open_passkey_site, new_tab):
     await until(tab, "window.filled?.authenticated")
 
 
-async def test_who_logs_in_otherwise_ends_the_offer(open_passkey_site, new_tab):
+@pytest.mark.parametrize(
+    "ended",
+    [LOG_IN, "offer.abort()", "auth.close()"],
+    ids=["log-in", "signal", "close"],
+)
+async def test_an_offer_ends_when_nobody_needs_it(open_passkey_site, new_tab, ended):
     site = await open_passkey_site()
     tab = await new_tab(site.page())
     await plug_in(tab, automaticPresenceSimulation=False)
-    await tab.evaluate(
-        "void (async () => { window.ending = new AbortController();"
-        "auth.logInWithPasskey({ autofill: true, signal: ending.signal })"
-        f".catch({FAULT}).then((fault) => (window.fault = fault)) }})()"
-    )
-    await tab.evaluate(LOG_IN)
-    await tab.evaluate("ending.abort()")
+    await tab.evaluate(OFFER)
+    await eventually(lambda: site.hits["/auth/passkeys/login/options"] == 1)
+    await tab.evaluate(ended)
     await until(tab, "window.fault?.code === 'passkey_cancelled'")
-    assert await tab.evaluate("auth.state.authenticated")
+
+
+async def test_an_offer_outlives_its_question(open_passkey_site, new_tab):
+    site = await open_passkey_site()
+    tab = await new_tab()
+    # Each question ends at once.
+    await tab.add_init_script(LATE)
+    await tab.goto(site.page())
+    await plug_in(tab, automaticPresenceSimulation=False)
+    await tab.evaluate(OFFER)
+    await eventually(lambda: site.hits["/auth/passkeys/login/options"] >= 3)
+    await tab.evaluate("offer.abort()")
+    await until(tab, "window.fault?.code === 'passkey_cancelled'")
 
 
 async def test_a_user_who_is_not_verified_is_not_taken(open_passkey_site, new_tab):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from asgi_auth.errors import UnavailableError
 from asgi_auth.passkeys import MemoryPasskeys, Passkeys
 from asgi_auth.passkeys.ceremonies import Ceremonies
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
@@ -477,6 +478,46 @@ async def test_tries_are_counted_by_network_and_lock_nobody_out():
     async with world.client() as client:
         assert (await show(client, passkey)).status_code == 200
     assert "login.locked" in await world.reported("login.")
+
+
+class Fragile:
+    """A store of which some verbs may fail."""
+
+    def __init__(self, store) -> None:
+        self._store, self.down = store, set()
+
+    def __getattr__(self, name):
+        return self._fail if name in self.down else getattr(self._store, name)
+
+    async def _fail(self, *args, **options):
+        raise UnavailableError
+
+
+@pytest.mark.parametrize("verb", ["find", "use", "once"])
+async def test_a_store_that_is_down_is_an_outage_and_no_refusal(verb):
+    passkeys, sessions = Fragile(MemoryPasskeys()), Fragile(MemoryStore())
+    world = PasskeyWorld(passkeys={"store": passkeys}, tokens={"store": sessions})
+    await world.add()
+    async with world.client() as client:
+        passkey = await add_passkey(client, await log_in(client))
+        store = sessions if verb == "once" else passkeys
+        store.down.add(verb)
+        answer = await show(client, passkey)
+        assert_problem(answer, 503, "unavailable")
+        assert "retry-after" in answer.headers
+        store.down.clear()
+        assert (await show(client, passkey)).status_code == 200
+
+
+async def test_while_passkeys_are_down_passwords_go_on():
+    store = Fragile(MemoryPasskeys())
+    world = PasskeyWorld(passkeys={"store": store})
+    await world.add()
+    store.down = {"find", "list", "use"}
+    async with world.client() as client:
+        pair = await log_in(client)
+        answer = await client.get("/passkeys", headers=bearer(pair))
+        assert_problem(answer, 503, "unavailable")
 
 
 class Counted:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from dataclasses import replace
 
 import cbor2
@@ -509,6 +511,19 @@ def test_settings_have_bounds(options):
 def test_a_policy_is_one_of_two():
     with pytest.raises(ConfigurationError, match="refuse or report"):
         Passkeys(RP_ID, [ORIGIN], on_clone="ignore")
+
+
+def test_without_webauthn_the_sentence_has_the_command():
+    code = (
+        "import sys; sys.modules['webauthn'] = None\n"
+        "from asgi_auth.passkeys import Passkeys\n"
+        "Passkeys('example.com', ['https://example.com'])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert 'python -m pip install "asgi-auth[passkeys]"' in run.stderr
 
 
 async def test_the_routes_are_there_where_passkeys_are(world):

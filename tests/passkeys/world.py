@@ -19,8 +19,7 @@ class PasskeyWorld(World):
         super().__init__(
             accounts={"send_message": None, "require_verified": False},
             passkeys=self.passkeys,
-            clock=self._now,
-            **routes,
+            **{"clock": self._now, **routes},
         )
 
     def _now(self) -> float:

@@ -19,6 +19,7 @@
  *     await auth.logIn({ email, password });      // state
  *     await auth.confirm({ code });               // state: the log-in needed a second factor
  *     await auth.sendCode();                      // sends one by e-mail, for that
+ *     await auth.confirmWithPasskey();            // state: likewise, with a passkey
  *     await auth.logInWithPasskey({ autofill, signal });       // state
  *     await auth.addPasskey({ name });            // the passkey, { id, name, ... }
  *     await auth.passkeys();                      // [{ id, name, last_used_at, ... }]
@@ -195,6 +196,8 @@ class Client {
   #settledUntil = 0;
   /** @type {Promise<unknown> | undefined} */
   #leaving;
+  /** @type {AbortController | undefined} */
+  #offered;
   #closed = false;
   #letGo = () => {};
   #wake = (/** @type {PageTransitionEvent} */ event) => {
@@ -247,6 +250,7 @@ class Client {
     removeEventListener("pageshow", this.#wake);
     clearTimeout(this.#timer);
     clearTimeout(this.#doubting);
+    this.#offer();
     this.#listeners.clear();
     this.#sockets.clear();
     for (const events of [...this.#streams.keys()]) events.close();
@@ -298,6 +302,7 @@ class Client {
       });
       this.#pending = null;
       this.#decide(this.#read(answer, began), "logged_in");
+      this.#offer();
       await this.#hold();
     });
     return this.state;
@@ -333,9 +338,9 @@ class Client {
   /**
    * Log in with a passkey; the browser asks for one, and for no name. With `autofill` it
    * offers passkeys in the fields with `autocomplete="username webauthn"`, and this waits
-   * until one is chosen: end it with `signal`, for instance when somebody logs in with a
-   * password. An AuthError with the code "passkey_cancelled" says that no one was shown,
-   * and "passkeys_unsupported" that this browser has none.
+   * until one is chosen. It ends with `signal`, and when somebody logs in otherwise: an
+   * AuthError with the code "passkey_cancelled" says that none was shown, and
+   * "passkeys_unsupported" that this browser cannot do it.
    *
    * @param {{ autofill?: boolean, signal?: AbortSignal }} [options]
    * @returns {Promise<State>}
@@ -343,19 +348,48 @@ class Client {
   async logInWithPasskey({ autofill = false, signal } = {}) {
     const able = await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.();
     if (autofill && !able) throw unsupported();
+    // A browser asks one question at a time.
+    const ending = this.#offer(autofill);
     for (;;) {
       const question = await this.#post("/passkeys/login/options", this.#delivered({}));
       const late = AbortSignal.timeout(question.expires_in * 900);
-      const ends = signal ? AbortSignal.any([signal, late]) : late;
+      const ends = first(late, ending, signal);
       try {
         const credential = await use(question.options, autofill, ends);
         const { ceremony } = question;
         return await this.#enter("/passkeys/login", this.#delivered({ credential, ceremony }));
       } catch (error) {
         // Nobody has chosen one yet, and the question ends soon: then there is another.
-        if (!(autofill && late.aborted && !signal?.aborted)) throw error;
+        if (!(autofill && ends.reason === late.reason && late.aborted)) throw error;
       }
     }
+  }
+
+  /**
+   * Go on with a log-in that was refused with "second_factor_required", with a passkey.
+   *
+   * @returns {Promise<State>}
+   */
+  async confirmWithPasskey() {
+    this.#offer();
+    const waiting = this.#waitingLogIn();
+    const question = await this.#post("/login/factor/passkey/options", waiting);
+    const late = AbortSignal.timeout(question.expires_in * 900);
+    const credential = await use(question.options, false, late);
+    const shown = { ...waiting, credential, ceremony: question.ceremony };
+    return this.#enter("/login/factor/passkey", shown);
+  }
+
+  /**
+   * End the offer of passkeys that waits, if there is one, and begin another.
+   *
+   * @param {boolean} [anew]
+   * @returns {AbortSignal | undefined} Ends the new one.
+   */
+  #offer(anew = false) {
+    this.#offered?.abort();
+    this.#offered = anew ? new AbortController() : undefined;
+    return this.#offered?.signal;
   }
 
   /**
@@ -365,6 +399,7 @@ class Client {
    * @returns {Promise<Record<string, any>>}
    */
   async addPasskey({ name } = {}) {
+    this.#offer();
     const question = await this.#ask("/passkeys/options", "POST");
     const credential = await make(question.options);
     return this.#ask("/passkeys", "POST", { credential, ceremony: question.ceremony, name });
@@ -1299,6 +1334,20 @@ async function shown(ask) {
     const code = name === "InvalidStateError" ? "passkey_exists" : "passkey_cancelled";
     throw new AuthError("refused", "No passkey was shown.", { code, cause });
   }
+}
+
+/**
+ * Return a signal that ends with the first of several: not all browsers have `any()`.
+ *
+ * @param {(AbortSignal | undefined)[]} signals
+ */
+function first(...signals) {
+  const controller = new AbortController();
+  for (const each of signals) {
+    if (each?.aborted) controller.abort(each.reason);
+    each?.addEventListener("abort", () => controller.abort(each.reason), { once: true });
+  }
+  return controller.signal;
 }
 
 /** @param {unknown} [cause] */
