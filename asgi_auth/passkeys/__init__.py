@@ -18,12 +18,12 @@ from asgi_auth.passkeys.errors import (
 )
 from asgi_auth.passkeys.memory import MemoryPasskeys
 from asgi_auth.passkeys.records import Passkey, PasskeyStore
-from asgi_auth.passkeys.settings import Passkeys
 
 if TYPE_CHECKING:
+    from asgi_auth.passkeys.settings import Passkeys
     from asgi_auth.passkeys.sql import SQLPasskeys
 else:
-    __getattr__ = lazily(__name__, {"sql": "SQLPasskeys"})
+    __getattr__ = lazily(__name__, {"settings": "Passkeys", "sql": "SQLPasskeys"})
 
 __all__ = [
     "DuplicatePasskeyError",
