@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event
 from asgi_auth.identities.errors import (
     LastWayInError,
@@ -19,6 +20,7 @@ from asgi_auth.identities.linking import Linker
 from asgi_auth.identities.provider import IdentityProvider
 from asgi_auth.identities.records import Identity, Profile
 from asgi_auth.sessions import TokenService
+from asgi_auth.tokens.claims import is_plain_text
 
 __all__ = ["LinkedIdentities", "OtherWays"]
 
@@ -125,8 +127,13 @@ class LinkedIdentities:
         Raises:
             UnknownProviderError: No provider has this name.
             IdentityTakenError: Another account has it.
+            ConfigurationError: The subject is none.
             UnavailableError: The store is down.
         """
+        if not is_plain_text(subject):
+            msg = "The subject of an identity is a short, plain text: str(id)."
+            raise ConfigurationError(msg)
+
         profile = Profile(subject=subject, email=email)
         issuer = self.provider(provider).issuer
         identity = await self._linker.link(issuer, profile, account_id)

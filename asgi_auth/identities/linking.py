@@ -157,7 +157,8 @@ def _check_enabled(account: Account) -> None:
 
 
 def _verified_address(profile: Profile) -> str:
-    if profile.email is None or not profile.email_verified:
+    # A callable of the application's own may pass on what an API has said.
+    if not isinstance(profile.email, str) or profile.email_verified is not True:
         msg = "the provider vouches for no address"
         raise LinkRequiredError(msg)
 
@@ -172,5 +173,5 @@ def _verified_address(profile: Profile) -> str:
 def _shown(email: str | None) -> str | None:
     """Return an address for people to read, or ``None`` for what is none."""
     longest = 254
-    is_fit = email is not None and len(email) <= longest and email.isprintable()
-    return email if is_fit else None
+    is_text = isinstance(email, str) and email.isprintable()
+    return email if is_text and len(email or "") <= longest else None

@@ -13,6 +13,7 @@ from asgi_auth._drivers.sql import AsyncEngine, Database, sa
 from asgi_auth._drivers.sql_ping import ping_tables
 from asgi_auth.identities.errors import IdentityTakenError
 from asgi_auth.identities.records import Identity
+from asgi_auth.tokens.claims import is_plain_text
 
 __all__ = ["SQLIdentities"]
 
@@ -66,7 +67,7 @@ class SQLIdentities:
     async def find(self, issuer: str, subject: str) -> Identity | None:
         """Find an identity by what the provider says."""
         # PostgreSQL has neither NUL nor surrogates, so no identity has them either.
-        if not (issuer + subject).isprintable():
+        if not is_plain_text(issuer) or not is_plain_text(subject):
             return None
 
         columns = self._table.c
@@ -100,7 +101,7 @@ class SQLIdentities:
 
     async def list(self, account_id: str) -> Sequence[Identity]:
         """List the identities of an account, the oldest first."""
-        if not account_id.isprintable():
+        if not is_plain_text(account_id):
             return []
 
         columns = self._table.c
