@@ -75,6 +75,9 @@ class Identities(LinkedIdentities):
         landing: Where users go after a log-in that named no other path.
         error_page: Where browsers are sent that were refused, with ``?error=`` and the
             code; without one they are shown the refusal as it is.
+        callback_page: Where a page of yours takes the answers of providers, below
+            which each has its name: ``/app/back`` for ``/app/back/google``. It posts
+            them to the routes, and gets the tokens. Needed where these go in bodies.
         other_ways: Says whether a user without a password could log in without any
             identity, for instance by a passkey.
         clock: Returns Unix seconds; by default the system's, and the store's for what
@@ -94,13 +97,15 @@ class Identities(LinkedIdentities):
         seal: TokenSeal | None = None,
         landing: str = "/",
         error_page: str | None = None,
+        callback_page: str | None = None,
         other_ways: OtherWays | None = None,
         clock: Clock | None = None,
     ) -> None:
         by_name = {provider.name: provider for provider in providers}
         _check(providers, by_name, accounts, sign_up=sign_up, seal=seal)
         self.landing: str = check_target(landing)
-        self.error_page = None if error_page is None else check_target(error_page)
+        self.error_page: str | None = error_page and check_target(error_page)
+        self.callback_page: str | None = callback_page and check_target(callback_page)
         self._own_clock = clock
         super().__init__(
             by_name,

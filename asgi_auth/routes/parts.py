@@ -15,11 +15,13 @@ from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.enrolment import FactorRoutes
 from asgi_auth.routes.factor_login import FactorLogInRoutes
+from asgi_auth.routes.identities import IdentityRoutes
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import DocumentRoutes
 from asgi_auth.routes.operations import Operation, Part
 from asgi_auth.routes.passkey_logins import PasskeyLogInRoutes
 from asgi_auth.routes.passkeys import PasskeyRoutes
+from asgi_auth.routes.providers import ProviderRoutes
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
@@ -40,6 +42,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *BrowserRoutes.operations,
     *PasskeyLogInRoutes.operations,
     *PasskeyRoutes.operations,
+    *ProviderRoutes.operations,
+    *IdentityRoutes.operations,
 )
 """All of them, in the order of the document."""
 
@@ -115,6 +119,8 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
 
     if context.passkeys is None:
         impossible["passkeys"] = "passkeys=Passkeys(...)"
+    if context.identities is None:
+        impossible["providers"] = "identities=Identities(...)"
 
     if context.tokens.keys.is_symmetric:
         impossible["jwks"] = "key pairs: a secret is never published"

@@ -3,7 +3,7 @@
 It does not test outages: every verb raises ``UnavailableError`` then.
 """
 
-# ruff: noqa: D102, S101  (These are tests: their names are sentences.)
+# ruff: noqa: S101  (These are tests: their names are sentences.)
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _identity(account_id: str, *, at: float = 1_700_000_000.25) -> Identity:
 
 
 @pytest.mark.anyio
-class IdentityContract:
-    """Derive from it, and give a fixture ``identities`` with your store."""
+class IdentityVerbs:
+    """Finding, adding, listing and removing."""
 
     async def test_what_is_added_is_found_whole(
         self, identities: IdentityStore
@@ -144,3 +144,7 @@ class IdentityContract:
         stranger = replace(sealed, account_id=unique("account"), tokens="1.stolen")
         assert await identities.save_tokens(stranger) is False
         assert await identities.find(_ISSUER, identity.subject) == present
+
+
+class IdentityContract(IdentityVerbs):
+    """Derive from it, and give a fixture ``identities`` with your store."""
