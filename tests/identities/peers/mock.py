@@ -9,5 +9,6 @@ from oidc_provider_mock import User, run_server_in_thread
 
 users = [User(sub=sub, claims=claims) for sub, claims in json.loads(sys.argv[1])]
 with run_server_in_thread(user_claims=users) as server:
-    print(f"http://localhost:{server.server_port}", flush=True)
+    sys.stdout.write(f"http://localhost:{server.server_port}\n")
+    sys.stdout.flush()
     sys.stdin.read()
