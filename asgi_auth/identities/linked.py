@@ -173,8 +173,13 @@ class LinkedIdentities:
         return None
 
     async def _has_other_way(self, account_id: str) -> bool:
-        account = await self._linker.accounts.store.find_by_id(account_id)
+        accounts = self._linker.accounts
+        account = await accounts.store.find_by_id(account_id)
         if account is not None and account.password_hash is not None:
+            return True
+
+        # A manager that saves no passwords need not show one, and has one.
+        if account is not None and "password" not in accounts.can:
             return True
 
         return self._other_ways is not None and await self._other_ways(account_id)
