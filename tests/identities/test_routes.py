@@ -599,3 +599,18 @@ async def test_the_document_describes_the_routes(site):
     world = World()
     plain = AuthRoutes(world.tokens, world.accounts).openapi()
     assert not [path for path in plain["paths"] if "provider" in path]
+
+
+async def test_a_log_in_costs_six_round_trips(site):
+    async with site.browser() as client:
+        await site.log_in(client)
+        site.round_trips.clear()
+        await site.log_in(client)
+    assert site.round_trips == [
+        "sessions.once",
+        "identities.find",
+        "accounts.find_by_id",
+        "sessions.create",
+        "sessions.surplus",
+        "accounts.find_by_id",
+    ]
