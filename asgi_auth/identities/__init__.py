@@ -9,16 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asgi_auth._lazy import lazily
-from asgi_auth.identities.errors import (
-    IdentityTakenError,
-    LastWayInError,
-    LinkRequiredError,
-)
+from asgi_auth.identities.errors import IdentityTakenError, LinkRequiredError
 from asgi_auth.identities.memory import MemoryIdentities
 from asgi_auth.identities.oauth import OAuthProvider
 from asgi_auth.identities.oidc import OIDCProvider
 from asgi_auth.identities.records import Identity, IdentityStore, Profile
-from asgi_auth.identities.sealing import TokenSeal
 from asgi_auth.identities.service import Identities
 
 if TYPE_CHECKING:
@@ -29,14 +24,12 @@ __all__ = [
     "Identity",
     "IdentityStore",
     "IdentityTakenError",
-    "LastWayInError",
     "LinkRequiredError",
     "MemoryIdentities",
     "OAuthProvider",
     "OIDCProvider",
     "Profile",
     "SQLIdentities",
-    "TokenSeal",
 ]
 
 __getattr__ = lazily(__name__, {"sql": "SQLIdentities"})

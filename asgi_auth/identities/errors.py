@@ -8,7 +8,6 @@
     ├── UnknownProviderError       404
     ├── UnknownIdentityError       404  it is not linked to the account
     ├── IdentityTakenError         409  another account has this identity
-    ├── LastWayInError             409  without it, the user could not log in any more
     └── AuthorizationError
         ├── ProviderDeniedError    403  the user, or the provider, said no
         └── LinkRequiredError      403  no account is linked, and none may be
@@ -22,7 +21,6 @@ __all__ = [
     "IdentityTakenError",
     "InvalidCallbackError",
     "InvalidTargetError",
-    "LastWayInError",
     "LinkRequiredError",
     "ProviderDeniedError",
     "UnknownIdentityError",
@@ -71,14 +69,6 @@ class IdentityTakenError(AuthError):
     code = "identity_taken"
     status = 409
     public_message = "Another account is linked to this log-in."
-
-
-class LastWayInError(AuthError):
-    """Without this identity, the user could not log in any more."""
-
-    code = "last_way_in"
-    status = 409
-    public_message = "This is the only way to log in: set a password or add another."
 
 
 class ProviderDeniedError(AuthorizationError):

@@ -14,7 +14,7 @@ from typing import Any
 from asgi_auth._encoding import compact_json
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.identities.records import Identity, IdentityStore
-from asgi_auth.identities.sealing import TokenSeal
+from asgi_auth.keys import SealedValueError, SealKeys
 
 __all__ = ["TokenKeeper"]
 
@@ -29,7 +29,7 @@ class TokenKeeper:
     """
 
     store: IdentityStore
-    seal: TokenSeal | None
+    seal: SealKeys | None
 
     async def keep(self, identity: Identity, tokens: Mapping[str, Any]) -> None:
         """Replace the tokens of an identity.
@@ -43,32 +43,33 @@ class TokenKeeper:
         # Many providers send a refresh token with the first consent only.
         before: Mapping[str, Any] = {}
         if "refresh_token" not in tokens and identity.tokens is not None:
-            with suppress(ConfigurationError):
+            with suppress(SealedValueError):
                 before = self.open(identity)
 
         kept = {**tokens}
         if "refresh_token" in before:
             kept["refresh_token"] = before["refresh_token"]
 
-        sealed = self.seal.seal(compact_json(kept), place=_place_of(identity))
+        sealed = self.seal.seal(compact_json(kept), purpose=_place_of(identity))
         await self.store.save_tokens(replace(identity, tokens=sealed))
 
     def open(self, identity: Identity) -> Mapping[str, Any]:
         """Return the tokens of an identity.
 
         Raises:
-            ConfigurationError: Their key is not there any more.
+            SealedValueError: Their key is not there any more.
+            ConfigurationError: There are no keys to read them with.
         """
         if self.seal is None:
-            msg = "Kept tokens need seal=TokenSeal(...) to be read."
+            msg = "Kept tokens need seal=SealKeys(...) to be read."
             raise ConfigurationError(msg)
 
-        text = self.seal.open(identity.tokens or "", place=_place_of(identity))
+        text = self.seal.unseal(identity.tokens or "", purpose=_place_of(identity))
         tokens: Mapping[str, Any] = json.loads(text)
         return tokens
 
 
-def _place_of(identity: Identity) -> bytes:
+def _place_of(identity: Identity) -> str:
     """Name the row: sealed tokens that are moved to another one do not open."""
-    parts = [identity.issuer, identity.subject, identity.account_id]
-    return compact_json(parts)
+    parts = ["identity", identity.issuer, identity.subject, identity.account_id]
+    return compact_json(parts).decode()

@@ -5,13 +5,14 @@ Nobody logs in here. Who may call these for whom is asked by whoever calls.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from asgi_auth.accounts import LastWayInError
+from asgi_auth.accounts.ways import WaysIn
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event
 from asgi_auth.identities.errors import (
-    LastWayInError,
     UnknownIdentityError,
     UnknownProviderError,
 )
@@ -22,10 +23,7 @@ from asgi_auth.identities.records import Identity, Profile
 from asgi_auth.sessions import TokenService
 from asgi_auth.tokens.claims import is_plain_text
 
-__all__ = ["LinkedIdentities", "OtherWays"]
-
-OtherWays = Callable[[str], Awaitable[bool]]
-"""Says of an account's id whether it has another way to log in."""
+__all__ = ["LinkedIdentities"]
 
 
 class LinkedIdentities:
@@ -36,7 +34,6 @@ class LinkedIdentities:
         tokens: Has the events.
         linker: Links identities.
         keeper: Keeps tokens.
-        other_ways: Says whether an account has another way to log in.
     """
 
     def __init__(
@@ -46,7 +43,6 @@ class LinkedIdentities:
         tokens: TokenService,
         linker: Linker,
         keeper: TokenKeeper,
-        other_ways: OtherWays | None,
     ) -> None:
         self._providers = dict(providers)
         self._tokens = tokens
@@ -54,7 +50,6 @@ class LinkedIdentities:
         self._store = linker.store
         self._clock = linker.clock
         self._keeper = keeper
-        self._other_ways = other_ways
 
     @property
     def providers(self) -> tuple[IdentityProvider, ...]:
@@ -81,12 +76,15 @@ class LinkedIdentities:
         """
         return await self._store.list(account_id)
 
-    async def unlink(self, account_id: str, identity_id: str) -> None:
+    async def unlink(
+        self, account_id: str, identity_id: str, *, beside: Iterable[WaysIn] = ()
+    ) -> None:
         """Remove an identity of an account, unless it is the last way in.
 
         Args:
             account_id: Whose.
             identity_id: The ``id`` of the identity.
+            beside: What else users log in with, beside passwords: passkeys, for one.
 
         Raises:
             UnknownIdentityError: The account has none of this id.
@@ -98,18 +96,25 @@ class LinkedIdentities:
         if not chosen:
             raise UnknownIdentityError
 
-        identity = chosen[0]
-        has_other_way = await self._has_other_way(account_id)
-        # What no provider here knows any more lets nobody in.
-        issuers = {provider.issuer for provider in self.providers}
-        usable = [e for e in identities if e.issuer in issuers and e != identity]
-        if not has_other_way and not usable:
+        identity, beside = chosen[0], tuple(beside)
+        has_password = await self._has_password(account_id)
+        others = int(has_password) + await _count(beside, account_id)
+        if not others and not self._usable(identities, but=identity):
             raise LastWayInError
 
-        if await self._store.remove(identity, unless_last=not has_other_way):
+        if await self._store.remove(identity, unless_last=not others):
+            await self._check_others(identity, beside, has_password=has_password)
             self._tell("identity.unlinked", account_id, self._name_of(identity))
         elif identity in await self._store.list(account_id):
             raise LastWayInError
+
+    async def ways_in(self, account_id: str) -> int:
+        """Return how many identities of an account can be used to log in.
+
+        Raises:
+            UnavailableError: The store is down.
+        """
+        return self._usable(await self._store.list(account_id))
 
     async def adopt(
         self, account_id: str, provider: str, subject: str, *, email: str | None = None
@@ -172,17 +177,36 @@ class LinkedIdentities:
 
         return None
 
-    async def _has_other_way(self, account_id: str) -> bool:
+    def _usable(
+        self, identities: Iterable[Identity], *, but: Identity | None = None
+    ) -> int:
+        """Count them; what no provider here knows any more lets nobody in."""
+        issuers = {provider.issuer for provider in self.providers}
+        return sum(each.issuer in issuers and each != but for each in identities)
+
+    async def _has_password(self, account_id: str) -> bool:
         accounts = self._linker.accounts
         account = await accounts.store.find_by_id(account_id)
-        if account is not None and account.password_hash is not None:
-            return True
+        if account is None:
+            return False
 
         # A manager that saves no passwords need not show one, and has one.
-        if account is not None and "password" not in accounts.can:
-            return True
+        return account.password_hash is not None or "password" not in accounts.can
 
-        return self._other_ways is not None and await self._other_ways(account_id)
+    async def _check_others(
+        self, identity: Identity, beside: tuple[WaysIn, ...], *, has_password: bool
+    ) -> None:
+        """Put an identity back if the last way beside it went at the same time.
+
+        Raises:
+            LastWayInError: It did.
+        """
+        if has_password or not beside:
+            return
+
+        if await _count((self, *beside), identity.account_id) == 0:
+            await self._store.add(identity)
+            raise LastWayInError
 
     def _name_of(self, identity: Identity) -> str:
         names = [p.name for p in self.providers if p.issuer == identity.issuer]
@@ -197,3 +221,7 @@ class LinkedIdentities:
             detail={"provider": provider, **more},
         )
         self._tokens.events.emit(event)
+
+
+async def _count(kinds: Iterable[WaysIn], account_id: str) -> int:
+    return sum([await kind.ways_in(account_id) for kind in kinds])

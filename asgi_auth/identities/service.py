@@ -17,11 +17,11 @@ from asgi_auth.identities.errors import (
     InvalidCallbackError,
 )
 from asgi_auth.identities.keeping import TokenKeeper
-from asgi_auth.identities.linked import LinkedIdentities, OtherWays
+from asgi_auth.identities.linked import LinkedIdentities
 from asgi_auth.identities.linking import How, Linker
 from asgi_auth.identities.provider import Grant, IdentityProvider, Prompt
 from asgi_auth.identities.records import IdentityStore
-from asgi_auth.identities.sealing import TokenSeal
+from asgi_auth.keys import SealKeys
 from asgi_auth.principal import Principal
 from asgi_auth.sessions import TokenService
 
@@ -78,8 +78,6 @@ class Identities(LinkedIdentities):
         callback_page: Where a page of yours takes the answers of providers, below
             which each has its name: ``/app/back`` for ``/app/back/google``. It posts
             them to the routes, and gets the tokens. Needed where these go in bodies.
-        other_ways: Says whether a user without a password could log in without any
-            identity, for instance by a passkey.
         clock: Returns Unix seconds; by default the system's, and the store's for what
             may be used once.
 
@@ -94,11 +92,10 @@ class Identities(LinkedIdentities):
         accounts: AccountService,
         store: IdentityStore,
         sign_up: bool = True,
-        seal: TokenSeal | None = None,
+        seal: SealKeys | None = None,
         landing: str = "/",
         error_page: str | None = None,
         callback_page: str | None = None,
-        other_ways: OtherWays | None = None,
         clock: Clock | None = None,
     ) -> None:
         by_name = {provider.name: provider for provider in providers}
@@ -117,9 +114,8 @@ class Identities(LinkedIdentities):
                 clock=clock or system_clock,
             ),
             keeper=TokenKeeper(store, seal),
-            other_ways=other_ways,
         )
-        accounts.also_end(self._linker.forget_if_gone)
+        accounts.also_end(self._linker.forget_if_gone, deleted_only=True)
 
     async def begin(
         self,
@@ -262,14 +258,14 @@ def _check(
     accounts: AccountService,
     *,
     sign_up: bool,
-    seal: TokenSeal | None,
+    seal: SealKeys | None,
 ) -> None:
     if not providers or len(by_name) != len(providers):
         msg = "Identities needs providers, each with a name of its own."
         raise ConfigurationError(msg)
 
     if seal is None and any(provider.keeps_tokens for provider in providers):
-        msg = "keep_tokens=True needs seal=TokenSeal({'1': ...}): tokens are secrets."
+        msg = "keep_tokens=True needs seal=SealKeys(...): tokens are secrets."
         raise ConfigurationError(msg)
 
     if sign_up and "register" not in accounts.can:

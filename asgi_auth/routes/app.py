@@ -246,8 +246,7 @@ class AuthRoutes:
         Args:
             prefix: Where the routes are mounted, for instance ``/auth``.
         """
-        paths = public_paths_of(self._operations, self._context.identities)
-        return [prefix.rstrip("/") + path for path in paths]
+        return public_paths_of(prefix, self._operations, self._context.identities)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the routes, with paths below the mount."""

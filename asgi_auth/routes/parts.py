@@ -52,12 +52,16 @@ _ABILITIES: Final = {
     "register": "register",
     "password_change": "password",
     "delete": "delete",
+    "passkeys": "passkeys",
+    "providers": "providers",
 }
 _LACKING: Final = {
     "mail": "an AccountService, or a manager with save_user(), and send_message=...",
     "register": "an AccountService, or a manager with add_user()",
     "password": "an AccountService, or a manager with save_user()",
     "delete": "a store with page() and remove(), or a manager with delete_user()",
+    "passkeys": "passkeys=Passkeys(...)",
+    "providers": "identities=Identities(...)",
 }
 
 
@@ -102,6 +106,8 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
         parts = {operation.part for operation in OPERATIONS if operation.mail}
         impossible.update(dict.fromkeys(parts, _LACKING["mail"]))
 
+    beside = {"passkeys": context.passkeys, "providers": context.identities}
+    can |= {name for name, kind in beside.items() if kind is not None}
     for part, ability in _ABILITIES.items():
         if ability not in can:
             impossible[part] = _LACKING[ability]
@@ -116,11 +122,6 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
 
     if introspection is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"
-
-    if context.passkeys is None:
-        impossible["passkeys"] = "passkeys=Passkeys(...)"
-    if context.identities is None:
-        impossible["providers"] = "identities=Identities(...)"
 
     if context.tokens.keys.is_symmetric:
         impossible["jwks"] = "key pairs: a secret is never published"

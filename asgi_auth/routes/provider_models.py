@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from asgi_auth.routes.models import _Model as Model
-from asgi_auth.routes.models import _printable as printable
+from asgi_auth.routes.models import RouteModel, Short
 
 __all__ = [
     "CallbackQuery",
@@ -24,10 +23,10 @@ __all__ = [
 ]
 
 _Text = Annotated[str, Field(max_length=4096)]
-_Hint = Annotated[str, Field(max_length=254), AfterValidator(printable)]
+_Hint = Annotated[str, Field(max_length=254, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class ProviderRequest(Model):
+class ProviderRequest(RouteModel):
     """How a log-in at a provider is to begin.
 
     ``next`` is a path of this site. With ``fresh`` the user has to log in there again.
@@ -39,13 +38,13 @@ class ProviderRequest(Model):
     fresh: bool = False
 
 
-class RedirectResponse(Model):
+class RedirectResponse(RouteModel):
     """Where to send the browser."""
 
     url: str
 
 
-class CallbackQuery(Model):
+class CallbackQuery(RouteModel):
     """What a provider sends a browser back with (RFC 6749, section 4.1.2; RFC 9207)."""
 
     state: _Text | None = None
@@ -57,24 +56,24 @@ class CallbackQuery(Model):
 class CallbackRequest(CallbackQuery):
     """What a page of the application's own passes on of it, to get tokens."""
 
-    device_label: Annotated[str, Field(max_length=64)] | None = None
+    device_label: Short | None = None
     delivery: Literal["body", "cookie"] = "body"
 
 
-class ProviderResponse(Model):
+class ProviderResponse(RouteModel):
     """A provider, for a button."""
 
     name: str
     label: str
 
 
-class ProvidersResponse(Model):
+class ProvidersResponse(RouteModel):
     """The providers, in the order of the buttons."""
 
     providers: list[ProviderResponse]
 
 
-class IdentityResponse(Model):
+class IdentityResponse(RouteModel):
     """A log-in elsewhere that is linked to the account."""
 
     id: str
@@ -84,7 +83,7 @@ class IdentityResponse(Model):
     linked_at: float
 
 
-class IdentitiesResponse(Model):
+class IdentitiesResponse(RouteModel):
     """All of them, the oldest first."""
 
     identities: list[IdentityResponse]

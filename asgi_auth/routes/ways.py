@@ -76,18 +76,19 @@ def routes_beside(
 
 
 def public_paths_of(
-    operations: Iterable[Operation], identities: Identities | None
+    prefix: str, operations: Iterable[Operation], identities: Identities | None
 ) -> list[str]:
     """Return the paths that no caller need be known for, each of them in full.
 
     Args:
+        prefix: Where the routes are mounted.
         operations: What there is.
         identities: Knows the names of the providers, if there are any.
     """
     names = [] if identities is None else [p.name for p in identities.providers]
     paths = [op.path for op in operations if not op.guarded]
     each = [
-        path.replace(_PROVIDER, name)
+        prefix.rstrip("/") + path.replace(_PROVIDER, name)
         for path in paths
         for name in (names if _PROVIDER in path else [""])
     ]

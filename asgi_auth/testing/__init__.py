@@ -18,7 +18,7 @@ from asgi_auth.testing.minting import TOKEN_FAULTS, mint_token
 if TYPE_CHECKING:
     from asgi_auth.testing.backend_contract import BackendContract, BackendSample
     from asgi_auth.testing.factor_contract import FactorStoreContract
-    from asgi_auth.testing.identity_contract import IdentityContract
+    from asgi_auth.testing.identity_contract import IdentityStoreContract
     from asgi_auth.testing.passkey_contract import PasskeyStoreContract
     from asgi_auth.testing.store_contract import StoreContract
 
@@ -29,7 +29,7 @@ __all__ = [
     "FactorStoreContract",
     "FakeClock",
     "FakeIssuer",
-    "IdentityContract",
+    "IdentityStoreContract",
     "PasskeyStoreContract",
     "StoreContract",
     "as_user",
@@ -43,7 +43,7 @@ _CONTRACTS = {
     "BackendSample": "backend_contract",
     "FactorStoreContract": "factor_contract",
     "PasskeyStoreContract": "passkey_contract",
-    "IdentityContract": "identity_contract",
+    "IdentityStoreContract": "identity_contract",
     "StoreContract": "store_contract",
 }
 

@@ -15,7 +15,7 @@ import pytest
 from asgi_auth.identities import Identity, IdentityStore, IdentityTakenError
 from asgi_auth.testing._samples import unique
 
-__all__ = ["IdentityContract"]
+__all__ = ["IdentityStoreContract"]
 
 _ISSUER = "https://accounts.example"
 
@@ -146,5 +146,5 @@ class IdentityVerbs:
         assert await identities.find(_ISSUER, identity.subject) == present
 
 
-class IdentityContract(IdentityVerbs):
+class IdentityStoreContract(IdentityVerbs):
     """Derive from it, and give a fixture ``identities`` with your store."""

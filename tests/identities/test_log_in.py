@@ -9,12 +9,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from asgi_auth.accounts import AccountDisabledError
+from asgi_auth.accounts import (
+    AccountDisabledError,
+    AuthManager,
+    LastWayInError,
+    ManagedAccounts,
+)
 from asgi_auth.errors import StepUpRequiredError, UnavailableError
 from asgi_auth.identities import (
     Identity,
     IdentityTakenError,
-    LastWayInError,
     LinkRequiredError,
     OIDCProvider,
 )
@@ -325,15 +329,55 @@ async def test_racing_removals_leave_one_way_in(world):
     assert sum(isinstance(r, LastWayInError) for r in results) == 1
 
 
-async def test_another_way_in_is_asked_for():
-    async def has_passkey(account_id):
-        return True
+class Passkeys:
+    """As many as a test says, one look after the other."""
 
-    world = World(other_ways=has_passkey)
+    def __init__(self, *counts):
+        self.counts = list(counts)
+
+    async def ways_in(self, account_id):
+        return self.counts.pop(0)
+
+
+async def test_another_way_in_is_asked_for(world):
     account = (await world.log_in()).account
     (identity,) = await world.identities.list(account.id)
-    await world.identities.unlink(account.id, identity.id)
+    assert await world.identities.ways_in(account.id) == 1
+    unlink = world.identities.unlink
+    with pytest.raises(LastWayInError):
+        await unlink(account.id, identity.id, beside=[Passkeys(0)])
+    # The last passkey goes at the same time: then the identity stays.
+    with pytest.raises(LastWayInError):
+        await unlink(account.id, identity.id, beside=[Passkeys(1, 0)])
+    assert await world.identities.list(account.id) == [identity]
+    await unlink(account.id, identity.id, beside=[Passkeys(1, 1)])
+    assert await world.identities.ways_in(account.id) == 0
     await world.identities.forget(account.id)
+
+
+async def test_a_user_whose_manager_keeps_the_password_has_one(world):
+    account = (await world.log_in()).account
+    manager = Managed(account)
+    accounts = ManagedAccounts(manager)
+    managed = World(accounts=accounts, sign_up=False, store=world.store)
+    (identity,) = await managed.identities.list(account.id)
+    await managed.identities.unlink(account.id, identity.id)
+
+
+class Managed(AuthManager):
+    """Users that log in, and nothing else."""
+
+    def __init__(self, account):
+        self.user = {"id": account.id, "email": account.email}
+
+    async def get_user_by_email(self, email):
+        return self.user
+
+    async def get_user_by_id(self, user_id):
+        return self.user
+
+    async def verify_password(self, login, password):
+        return True
 
 
 # -------------------------------------------------------------------- bad answers

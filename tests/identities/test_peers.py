@@ -15,7 +15,8 @@ from urllib.parse import urljoin
 import httpx2
 import pytest
 
-from asgi_auth.identities import OIDCProvider, TokenSeal
+from asgi_auth.identities import OIDCProvider
+from asgi_auth.keys import SealKeys
 from tests.identities.test_routes import ORIGIN, Provided, target
 from tests.routes.world import assert_problem
 
@@ -31,7 +32,7 @@ def site_with(issuer, **options) -> Provided:
     peer = OIDCProvider(
         "peer", issuer, "shop", SECRET, trust_addresses=True, timeout=20, **options
     )
-    site = Provided(providers=[peer], seal=TokenSeal({"1": TokenSeal.generate_key()}))
+    site = Provided(providers=[peer], seal=SealKeys.from_secrets("x" * 32))
     # The peers have a clock of their own.
     site.clock.set(time.time())
     return site

@@ -9,7 +9,7 @@ import pytest
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.identities import Identity, MemoryIdentities, SQLIdentities
-from asgi_auth.testing import IdentityContract
+from asgi_auth.testing import IdentityStoreContract
 
 _numbers = itertools.count(1)
 
@@ -30,7 +30,7 @@ async def identities(request, tmp_path):
     await store.aclose()
 
 
-class TestStores(IdentityContract):
+class TestStores(IdentityStoreContract):
     pass
 
 

@@ -26,8 +26,12 @@ from asgi_auth import (
     TokenService,
     TokenVerifier,
 )
-from asgi_auth.accounts import ManagedAccounts, SQLAlchemyUsers, UserColumns
-from asgi_auth.identities import LastWayInError
+from asgi_auth.accounts import (
+    LastWayInError,
+    ManagedAccounts,
+    SQLAlchemyUsers,
+    UserColumns,
+)
 from asgi_auth.integrations.fastapi import install
 from asgi_auth.routes import AuthRoutes
 from tests.identities.world import World
