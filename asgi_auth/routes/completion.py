@@ -290,6 +290,7 @@ class LogInCompletion:
             roles=account.roles,
             claims=None if context.claims is None else context.claims(account),
             device=device,
+            auth_time=proof.auth_time,
             acr=factor.acr,
             amr=tuple(dict.fromkeys((*proof.amr, *factor.amr))),
             thumbprint=proof.key,

@@ -294,5 +294,13 @@ class ProviderRoutes:
             medium=body.delivery,
             label=body.device_label,
             key=await key_of(context, request, body.delivery),
+            auth_time=self._auth_time(outcome),
         )
         return await self._completion.complete(request, proof)
+
+    def _auth_time(self, outcome: Outcome) -> float | None:
+        """Return when the user logged in there: a fresh log-in here is no older one."""
+        if outcome.auth_time is None:
+            return None
+
+        return min(max(outcome.auth_time, 0.0), self._context.clock())

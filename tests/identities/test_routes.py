@@ -9,13 +9,16 @@ from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
+import pyotp
 import pytest
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend
 from asgi_auth.credentials.site import Site
 from asgi_auth.dpop import DPoP, ProofSigner
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.identities import OAuthProvider
+from asgi_auth.keys import SealKeys
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import AuthRoutes, Cookies, Factor, SecondFactorRequiredError
 from tests.asgi import Echo
@@ -526,6 +529,72 @@ async def test_a_second_factor_is_asked_for_also_after_a_provider():
         cookies = set_cookies(answer)
         assert "__Host-access" not in cookies
         assert "__Secure-pending" in cookies
+
+
+async def claims_of(site, client):
+    return await site.tokens.verify(client.cookies["__Host-access"])
+
+
+async def test_an_authenticator_app_is_asked_for_after_a_provider():
+    site = Provided(error_page="/log-in")
+    factors = Factors(
+        site.tokens,
+        MemoryFactors(),
+        SealKeys.from_secrets("x" * 32),
+        name="Shop",
+        clock=site.clock,
+    )
+    site.routes = AuthRoutes(
+        site.tokens,
+        site.accounts,
+        delivery="cookie",
+        identities=site.identities,
+        factors=factors,
+        site=Site(public_url=ORIGIN),
+        limiter=RateLimiter(**LOOSE),
+        prefix="/auth",
+        clock=site.clock,
+    )
+    site.op.claims = {"auth_time": int(site.clock()) - 100}
+    async with site.browser() as client:
+        assert target(await site.log_in(client)) == "/"
+        account = await site.users.find_by_email("ann@example.com")
+        enrolment = factors.begin_totp(account)
+        app = pyotp.parse_uri(enrolment.uri)
+        code = app.at(site.clock())
+        await factors.confirm_totp(account, enrolment.token, code)
+        site.clock.advance(60)
+        await client.post("/auth/logout")
+        answer = await site.log_in(client, next="/a")
+        assert target(answer) == "/log-in?error=second_factor_required&next=%2Fa"
+        assert (await client.get("/auth/me")).status_code == 401
+        code = {"code": app.at(site.clock())}
+        answer = await client.post("/auth/login/factor", json=code)
+        assert answer.status_code == 200, answer.text
+        claims = await claims_of(site, client)
+    assert claims["amr"][0] == "fed"
+    assert claims["acr"] == "mfa"
+    # As the provider has said, also after the second step.
+    assert claims["auth_time"] == site.op.claims["auth_time"]
+
+
+async def test_a_log_in_is_as_old_as_the_provider_says(site):
+    async with site.browser() as client:
+        for said, expected in [(-400, -400), (None, 0), (50, 0), (-(10**12), None)]:
+            now = int(site.clock())
+            site.op.claims = {"auth_time": None if said is None else now + said}
+            assert target(await site.log_in(client)) == "/"
+            claims = await claims_of(site, client)
+            assert claims["auth_time"] == (0 if expected is None else now + expected)
+            assert claims["amr"] == ("fed",)
+
+        # Too old to unlink: the user has to log in there again.
+        answer = await client.post("/auth/providers/op/link", json={})
+        assert_problem(answer, 401, "insufficient_user_authentication")
+        site.op.claims = {"auth_time": int(site.clock())}
+        assert target(await site.log_in(client, fresh=True)) == "/"
+        answer = await client.post("/auth/providers/op/link", json={})
+        assert answer.status_code == 200
 
 
 # ------------------------------------------------------------------- put together
