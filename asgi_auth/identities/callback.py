@@ -6,7 +6,7 @@ the answer says. It redeems nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from asgi_auth._encoding import constant_time_equal
@@ -34,8 +34,8 @@ class ProviderAnswer:
         error: Why there is no code.
     """
 
-    state: str | None = None
-    code: str | None = None
+    state: str | None = field(default=None, repr=False)
+    code: str | None = field(default=None, repr=False)
     iss: str | None = None
     error: str | None = None
 

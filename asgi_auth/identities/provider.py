@@ -69,7 +69,7 @@ class Grant:
     """
 
     subject: str
-    claims: FrozenDict = field(default_factory=FrozenDict)
+    claims: FrozenDict = field(default_factory=FrozenDict, repr=False)
     tokens: Mapping[str, Any] = field(default_factory=dict, repr=False)
     auth_time: float | None = None
     profile: Profile | None = None

@@ -6,6 +6,7 @@ It opens no session and sets no cookie; whoever logs a user in does that.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from asgi_auth._clock import Clock, system_clock
@@ -31,7 +32,8 @@ FRESH: Final = 300
 """Seconds after a log-in in which identities may be linked and unlinked."""
 
 
-class Start(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Start:
     """A log-in that has begun.
 
     Attributes:
@@ -40,9 +42,9 @@ class Start(NamedTuple):
         token: What the browser keeps, in a cookie, until it comes back.
     """
 
-    url: str
+    url: str = field(repr=False)
     attempt: Attempt
-    token: str
+    token: str = field(repr=False)
 
 
 class Outcome(NamedTuple):

@@ -85,7 +85,9 @@ class AttemptCookies:
         self._write(response, self._name_of(state or ""), "", 0, "lax")
 
     def _all(self, scope: Scope) -> list[tuple[str, str]]:
-        fields = [value for name, value in scope["headers"] if name == b"cookie"]
+        fields = [
+            value for name, value in scope["headers"] if name.lower() == b"cookie"
+        ]
         return self._name.findall(b"; ".join(fields).decode("latin-1"))
 
     def _name_of(self, state: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import (
     AuthError,
     ConfigurationError,
@@ -43,7 +44,9 @@ from asgi_auth.routes.provider_models import (
 )
 from asgi_auth.routes.query import read_query
 
-__all__ = ["ProviderRoutes"]
+__all__ = ["AMR", "ProviderRoutes"]
+
+_logger = package_logger(__name__)
 
 AMR: Final = ("fed",)
 """What a log-in at a provider has shown; RFC 8176 has no word for it, others do."""
@@ -186,11 +189,14 @@ class ProviderRoutes:
             return await self._finish_in_browser(request, answer)
 
         self._context.check_origin(request.scope)
+        self._context.origins.check(request.scope)
         body = await self._context.read(request, CallbackRequest)
         return await self._finish_for_page(request, body)
 
     async def _begin(self, request: Request, caller: Principal | None) -> Response:
         context = self._context
+        # Also where tokens are in bodies: the attempt is in a cookie all the same.
+        context.origins.check(request.scope)
         await context.count("log_in_address", context.network(request))
         body = await context.read(request, ProviderRequest, form=_FORM, optional=True)
         name = request.path_params["provider"]
@@ -247,7 +253,8 @@ class ProviderRoutes:
                 "error": error.code,
                 **({} if target is None else {"next": target}),
             }
-            path = f"{self._identities.error_page}?{urlencode(query)}"
+            page = self._identities.error_page
+            path = f"{page}{'&' if '?' in page else '?'}{urlencode(query)}"
             response = leap(path, error.headers)
         else:
             fields = () if delivered is None else delivered.raw_headers
@@ -274,6 +281,8 @@ class ProviderRoutes:
         except UnavailableError:
             raise
         except AuthError as error:
+            # Where browsers are sent on, nothing else writes it down.
+            _logger.debug("a log-in at a provider is refused: %s", error)
             device = self._context.device(request)
             where = {"ip": device.ip, "user_agent": device.user_agent}
             about = {"reason": error.code, "account": None}

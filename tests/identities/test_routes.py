@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import logging
 import re
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -18,10 +19,12 @@ from asgi_auth.dpop import DPoP, ProofSigner
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.identities import OAuthProvider
+from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.keys import SealKeys
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import AuthRoutes, Cookies, Factor, SecondFactorRequiredError
 from tests.asgi import Echo
+from tests.identities.op import ISSUER, SECRET
 from tests.identities.world import World
 from tests.routes.world import LOOSE, assert_problem, cheap_hasher, set_cookies
 
@@ -309,6 +312,45 @@ async def test_refusals_are_shown_on_a_page_of_the_application():
         assert target(await site.log_in(client)) == "/log-in?error=unavailable"
 
 
+async def test_the_page_for_refusals_may_have_a_query():
+    site = Provided(error_page="/log-in?lang=de")
+    async with site.browser() as client:
+        answer = await site.back(client, await site.start(client), state="x")
+    assert target(answer) == "/log-in?lang=de&error=invalid_callback"
+
+
+async def test_the_operator_reads_why_and_nobody_reads_a_secret(caplog):
+    caplog.set_level(logging.DEBUG)
+    site = Provided(
+        error_page="/log-in",
+        provider={"keep_tokens": True},
+        seal=SealKeys.from_secrets("x" * 32),
+    )
+    secrets = [SECRET]
+    async with site.browser() as client:
+        for iss in (ISSUER, "https://evil.example"):
+            start = await client.post("/auth/providers/op/start", json={})
+            came = site.op.authorize(start.json()["url"], iss=iss)
+            secrets += [came["code"], came["state"], *client.cookies.values()]
+            asked = site.op.codes[came["code"]]
+            secrets += [asked["nonce"], asked["code_challenge"]]
+            path = "/auth/providers/op/callback"
+            assert (await client.get(path, params=came)).status_code == 200
+        _, _, form = next(r for r in site.op.requests if r[0] == "/token")
+        secrets += [form["code_verifier"]]
+        account = await site.users.find_by_email("ann@example.com")
+        tokens = await site.identities.provider_tokens(account.id, "op")
+        secrets += [tokens["access_token"], tokens["refresh_token"]]
+    # The test's own client writes whole addresses.
+    own = [r.getMessage() for r in caplog.records if r.name.startswith("asgi_auth")]
+    assert "iss is 'https://evil.example'" in str(own).replace('"', "'")
+    start = await site.begin()
+    answer = ProviderAnswer(state=start.attempt.state, code="c0de")
+    secrets += [start.attempt.verifier, start.attempt.nonce, start.token, "c0de"]
+    shown = f"{own} {start} {answer} {site.provider} {site.identities}"
+    assert not [secret for secret in secrets if secret in shown]
+
+
 async def test_a_refusal_is_an_event(site):
     async with site.browser(**{"user-agent": "Lynx"}) as client:
         await site.back(client, await site.start(client), state="x")
@@ -457,7 +499,10 @@ async def test_a_provider_that_posts_its_answer_is_heard():
 
 async def test_a_page_of_the_application_gets_tokens_in_the_body():
     site = Provided(delivery="body", callback_page="/app/back/")
+    foreign = {"sec-fetch-site": "cross-site"}
     async with site.browser() as client:
+        answer = await client.post("/auth/providers/op/start", headers=foreign)
+        assert_problem(answer, 403, "cross_origin")
         url = await site.start(client)
         query = dict(parse_qsl(urlsplit(url).query))
         assert query["redirect_uri"] == f"{ORIGIN}/app/back/op"
@@ -465,15 +510,16 @@ async def test_a_page_of_the_application_gets_tokens_in_the_body():
         path = "/auth/providers/op/callback"
         answer = await client.get(f"{path}?{urlencode(came)}")
         assert_problem(answer, 404, "not_found")
-        foreign = {"sec-fetch-site": "cross-site"}
         body = {**came, "deviceLabel": "my phone"}
         answer = await client.post(path, json=body)
         assert answer.status_code == 200, answer.text
         assert answer.json()["token_type"] == "Bearer"
         claims = await site.tokens.verify(answer.json()["access_token"])
         assert claims["amr"] == ("fed",)
-        again = await client.post(path, json=body, headers=foreign)
+        again = await client.post(path, json=body)
         assert again.status_code == 400
+        again = await client.post(path, json=body, headers=foreign)
+        assert_problem(again, 403, "cross_origin")
 
 
 async def test_a_foreign_page_passes_no_answer_on(site):
