@@ -11,7 +11,9 @@ import time
 from base64 import b32decode
 
 from asgi_auth.accounts import AccountService, MemoryAccounts
+from asgi_auth.cli.demo.elsewhere import PUBLIC_URL, make_identities
 from asgi_auth.cli.demo.step import Answer, Step
+from asgi_auth.credentials.site import Site
 from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.factors.totp import STEP, code_at
 from asgi_auth.keys import SealKeys
@@ -40,7 +42,15 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
     enrolment = factors.begin_totp(eve)
     secret, step = b32decode(enrolment.secret), int(now // STEP)
     await factors.confirm_totp(eve, enrolment.token, code_at(secret, step))
-    routes = AuthRoutes(tokens, accounts, factors=factors, prefix="/auth")
+    identities, elsewhere = await make_identities(tokens, accounts)
+    routes = AuthRoutes(
+        tokens,
+        accounts,
+        factors=factors,
+        identities=identities,
+        site=Site(public_url=PUBLIC_URL),
+        prefix="/auth",
+    )
 
     weak = await tokens.issue("ada")
     strong = await tokens.issue("ada", acr="mfa")
@@ -63,6 +73,7 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
             path="/payouts",
             headers={"authorization": f"Bearer {strong.access_token}"},
         ),
+        *elsewhere,
     ]
 
 
