@@ -70,19 +70,19 @@ class AttemptCookies:
             self._write(response, name, "", 0, "lax")
 
         samesite: Literal["lax", "none"] = "none" if is_posted else "lax"
-        name = self._name_of(attempt.state)
+        name = self.name_of(attempt.state)
         self._write(response, name, token, ATTEMPT_TTL, samesite)
 
     def read(self, scope: Scope, state: str | None) -> str | None:
         """Return what was kept of the log-in with a state; ``None``: nothing."""
-        name = self._name_of(state or "")
+        name = self.name_of(state or "")
         values = [value for cookie, value in self._all(scope) if cookie == name]
         is_one = len(values) == 1 and _VALUE.fullmatch(values[0]) is not None
         return values[0] if is_one else None
 
     def clear(self, response: Response, state: str | None) -> None:
         """Take a log-in out of the browser."""
-        self._write(response, self._name_of(state or ""), "", 0, "lax")
+        self._write(response, self.name_of(state or ""), "", 0, "lax")
 
     def _all(self, scope: Scope) -> list[tuple[str, str]]:
         fields = [
@@ -90,7 +90,8 @@ class AttemptCookies:
         ]
         return self._name.findall(b"; ".join(fields).decode("latin-1"))
 
-    def _name_of(self, state: str) -> str:
+    def name_of(self, state: str) -> str:
+        """Return the name of the cookie of the log-in with a state."""
         digest = sha256(state.encode("utf-8", "replace")).hexdigest()
         return f"{self._prefix}{digest[:16]}"
 

@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.responses import Response
-
-from asgi_auth._asgi import Scope
 from asgi_auth._encoding import compact_json
 from asgi_auth.accounts import AccountService
 from asgi_auth.cli.demo.step import Answer, Step
@@ -111,12 +108,9 @@ async def _log_in(identities: Identities, nonces: dict[str, str]) -> list[Step]:
     start = await identities.begin("elsewhere", redirect_uri=f"{PUBLIC_URL}/back")
     query = parse_qs(urlsplit(start.url).query)
     nonces["a-code"] = query["nonce"][0]
-    browser = Response()
-    cookies = AttemptCookies(PUBLIC_URL)
-    scope: Scope = {"headers": []}
-    cookies.set(browser, scope, start.attempt, start.token, is_posted=False)
-    kept = browser.headers["set-cookie"].partition(";")[0]
-    body = json.dumps({"code": "a-code", "state": query["state"][0]})
+    state = query["state"][0]
+    kept = f"{AttemptCookies(PUBLIC_URL).name_of(state)}={start.token}"
+    body = json.dumps({"code": "a-code", "state": state})
     asked = {"content-type": "application/json"}
 
     def back(title: str, status: int, headers: Mapping[str, str]) -> Step:
