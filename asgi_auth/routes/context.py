@@ -307,6 +307,7 @@ class RouteContext:
         device_token: str | None = None,
         *,
         medium: Medium,
+        remember: bool | None = None,
     ) -> Response:
         """Hand out tokens, in the body or in cookies; see :meth:`medium`.
 
@@ -329,8 +330,9 @@ class RouteContext:
 
         if self.cookies is not None and not in_body:
             mount = request.scope["root_path"]
-            self.cookies.clear_stale(response, request.scope, mount)
-            self.cookies.set_pair(response, pair, mount)
+            self.cookies.hand_out(
+                response, pair, request.scope, mount, remember=remember
+            )
             if device_token is not None:
                 self.cookies.set_device(response, device_token, mount)
 
@@ -340,7 +342,6 @@ class RouteContext:
         """Take the tokens out of the browser."""
         if self.cookies is not None:
             mount = request.scope["root_path"]
-            self.cookies.clear(response, mount)
-            self.cookies.clear_stale(response, request.scope, mount)
+            self.cookies.clear(response, request.scope, mount)
 
         return response

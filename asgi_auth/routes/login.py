@@ -82,7 +82,9 @@ class LogInRoutes:
         if context.limiter is not None:
             token = self._devices.remember(body.login, device_id)
 
-        response = await self._deliver(request, pair, token, medium=body.delivery)
+        response = await self._deliver(
+            request, pair, token, medium=body.delivery, remember=body.remember
+        )
         where = {"ip": device.ip, "user_agent": device.user_agent}
         context.tell(
             "login.succeeded",
@@ -209,9 +211,12 @@ class LogInRoutes:
         device: str | None = None,
         *,
         medium: Medium,
+        remember: bool | None = None,
     ) -> Response:
         try:
-            return self._context.deliver(request, pair, device, medium=medium)
+            return self._context.deliver(
+                request, pair, device, medium=medium, remember=remember
+            )
         except CookieTooLargeError:
             # No client gets its tokens, so no client could end it.
             await self._context.tokens.revoke_session(pair.session_id)

@@ -64,7 +64,8 @@ _Short = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
 class LoginRequest(_Model):
     """Who wants to log in, by address or by name. ``code`` is for a second factor.
 
-    ``delivery`` says how the tokens are to come, where routes have both ways.
+    ``delivery`` says how the tokens are to come, where routes have both ways. Cookies
+    that are not to ``remember`` end with the session of the browser.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -80,6 +81,7 @@ class LoginRequest(_Model):
     device_label: _Short | None = None
     device_token: _Token | None = None
     delivery: Literal["body", "cookie"] = "body"
+    remember: bool = True
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:
