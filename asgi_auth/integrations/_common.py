@@ -20,6 +20,7 @@ from asgi_auth.credentials.sources import (
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
+from asgi_auth.responses.people import LogInURL, OnRefusal
 from asgi_auth.typing import Confirmation, Receive, Scope, Send, UserLoader
 
 __all__ = [
@@ -60,6 +61,8 @@ class MiddlewareOptions(TypedDict, total=False):
     track_current: bool
     strip_credentials: bool
     websocket_lifetime: Literal["token", "session"]
+    login_url: LogInURL | None
+    on_refusal: OnRefusal | None
     on_event: Listener | Events | None
     stream_lifetime: Literal["token", "session"] | None
     stream_types: Iterable[str]
@@ -89,6 +92,10 @@ class MountableRoutes(Protocol):
 
     def openapi(self) -> dict[str, Any]:
         """Return the document of the routes."""
+        ...
+
+    def refusals(self, at: str) -> OnRefusal | None:
+        """Return what words refusals for people, where there are pages."""
         ...
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:

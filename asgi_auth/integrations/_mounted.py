@@ -137,6 +137,9 @@ def settle(
         choices["public_paths"] = [*paths, *routes.public_paths(at)]
 
     choices.setdefault("site", routes.site)
+    if not choices.keys() & {"login_url", "on_refusal"}:
+        choices["on_refusal"] = routes.refusals(at)
+
     return Settled(decides, choices, routes, at)
 
 

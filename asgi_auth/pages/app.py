@@ -20,12 +20,14 @@ from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedErro
 from asgi_auth.pages.inward import RoutesFault
 from asgi_auth.pages.language import Languages
 from asgi_auth.pages.page import Page
+from asgi_auth.pages.refusals import PagesForRefusals
 from asgi_auth.pages.registry import PAGES
 from asgi_auth.pages.rendering import Renderer
 from asgi_auth.pages.styles import STYLES, styles
 from asgi_auth.pages.visit import Visit
 from asgi_auth.responses import safe_path
 from asgi_auth.responses.body import RequestBody, may_have_body
+from asgi_auth.responses.people import OnRefusal
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.body import BodyReader, Form, is_form
 from asgi_auth.routes.errors import MalformedBodyError, UnsupportedBodyError
@@ -126,6 +128,14 @@ class AuthPages:
         """
         own = [prefix.rstrip("/") + path for path in (*self._pages, STYLES)]
         return [*own, *self._routes.public_paths(prefix)]
+
+    def refusals(self, at: str) -> OnRefusal:
+        """Return what words refusals: it sends people to log in, or shows a page.
+
+        Args:
+            at: Where the pages are mounted, for instance ``/auth``.
+        """
+        return PagesForRefusals(self._renderer, self._languages, at.rstrip("/"))
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the routes; pages are for people."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from asgi_auth._asgi import Headers, Message, Scope
+from asgi_auth.responses.state import KEY
 from asgi_auth.routes import AuthRoutes
 
 __all__ = ["Method", "Outcome", "RoutesFault", "ask"]
@@ -119,6 +120,8 @@ async def ask(
         "query_string": query.encode("ascii"),
         "headers": headers,
     }
+    # What words refusals for people is not for us.
+    child.pop(KEY, None)
     messages = [{"type": "http.request", "body": content, "more_body": False}]
     answers: list[Message] = []
 

@@ -73,6 +73,10 @@ class Renderer:
             lstrip_blocks=True,
         )
 
+    def __contains__(self, name: str) -> bool:
+        """Report whether there is a page of this name."""
+        return name in self._pages
+
     def path_of(self, name: str) -> str:
         """Return the path of a page below the mount."""
         return self._pages[name].path

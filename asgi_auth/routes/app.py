@@ -243,6 +243,9 @@ class AuthRoutes:
         paths = [op.path for op in self._operations if not op.guarded]
         return [prefix.rstrip("/") + path for path in dict.fromkeys(paths)]
 
+    def refusals(self, at: str) -> None:
+        """Return ``None``: routes are for programs, which get the problem document."""
+
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the routes, with paths below the mount."""
         copied: dict[str, Any] = json.loads(json.dumps(self._document))
