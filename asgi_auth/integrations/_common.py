@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypedDict
 
+from asgi_auth._asgi import Headers
 from asgi_auth._clock import Clock
+from asgi_auth.accounts import Account
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import (
     BearerHeader,
@@ -92,6 +94,16 @@ class MountableRoutes(Protocol):
 
     def openapi(self) -> dict[str, Any]:
         """Return the document of the routes."""
+        ...
+
+    async def log_in(
+        self, scope: Scope, account: Account, *, remember: bool = True
+    ) -> Headers:
+        """Open a session; return the headers that make it known."""
+        ...
+
+    async def log_out(self, scope: Scope) -> Headers:
+        """End the session of a request; return the headers that clear its cookies."""
         ...
 
     def refusals(self, at: str) -> OnRefusal | None:

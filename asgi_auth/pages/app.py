@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._asgi import Headers, Receive, Scope, Send
+from asgi_auth.accounts import Account
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Cookie, Source
 from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
@@ -140,6 +141,16 @@ class AuthPages:
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the routes; pages are for people."""
         return self._routes.openapi()
+
+    async def log_in(
+        self, scope: Scope, account: Account, *, remember: bool = True
+    ) -> Headers:
+        """Log a user in from a handler; see :meth:`AuthRoutes.log_in`."""
+        return await self._routes.log_in(scope, account, remember=remember)
+
+    async def log_out(self, scope: Scope) -> Headers:
+        """Log a user out from a handler; see :meth:`AuthRoutes.log_out`."""
+        return await self._routes.log_out(scope)
 
     async def aclose(self) -> None:
         """Close what the routes have opened in the running loop."""

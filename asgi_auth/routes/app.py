@@ -36,6 +36,7 @@ from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factors import SecondFactor
+from asgi_auth.routes.handed import FromHandlers
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.oauth import in_oauth_form
 from asgi_auth.routes.openapi import DocumentRoutes, describe
@@ -59,7 +60,7 @@ _NOT_ALLOWED: Final = 405
 _Bound = tuple[Operation, Handlers]
 
 
-class AuthRoutes:
+class AuthRoutes(FromHandlers):
     """Accounts and sessions over HTTP: mount it, for instance at ``/auth``.
 
     Args:

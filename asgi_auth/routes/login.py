@@ -19,7 +19,6 @@ from asgi_auth.errors import (
     ConfigurationError,
     InvalidCredentialsError,
     RevokedTokenError,
-    UnknownSubjectError,
 )
 from asgi_auth.principal import is_user
 from asgi_auth.ratelimit.limiter import Rule
@@ -30,6 +29,7 @@ from asgi_auth.routes.devices import KnownDevices, account_digest, account_key
 from asgi_auth.routes.errors import CookieTooLargeError
 from asgi_auth.routes.factors import Factor
 from asgi_auth.routes.models import LoginRequest, ReauthenticateRequest, TokenResponse
+from asgi_auth.routes.opening import open_session
 from asgi_auth.routes.operations import Operations
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
@@ -185,24 +185,14 @@ class LogInRoutes:
     async def _open(
         self, account: Account, factor: Factor, device: Device, key: str | None
     ) -> TokenPair:
-        context = self._context
-        pair = await context.tokens.issue(
-            account.id,
-            scopes=account.scopes,
-            roles=account.roles,
-            claims=None if context.claims is None else context.claims(account),
+        return await open_session(
+            self._context,
+            account,
             device=device,
-            acr=factor.acr,
             amr=("pwd", *factor.amr),
-            thumbprint=key,
+            acr=factor.acr,
+            key=key,
         )
-        # All sessions may have been ended since the password was looked at.
-        present = await context.users.find(account.id)
-        if present is None or present.password_hash != account.password_hash:
-            await context.tokens.revoke_session(pair.session_id)
-            raise InvalidCredentialsError if present else UnknownSubjectError
-
-        return pair
 
     async def _deliver(
         self,

@@ -36,6 +36,10 @@ class PagesWorld(World):
         async with self.client(app=self.pages, headers=headers, **options) as client:
             yield client
 
+    async def account(self):
+        """Return the account of the one user."""
+        return await self.store.find_by_email(EMAIL)
+
     async def log_in(self, browser, **fields):
         data = {"login": EMAIL, "password": PASSWORD, "remember": "1", **fields}
         response = await browser.post("/log-in", data=data)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from fastapi import Request as FastAPIRequest
+from fastapi import Response as FastAPIResponse
+from litestar import Request as LitestarRequest
+from litestar import Response as LitestarResponse
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, requires
-from tests.pages.site import PagesWorld, title
+from tests.pages.site import PagesWorld, set_cookies, title
 
 PERSON = {"sec-fetch-mode": "navigate", "sec-fetch-site": "same-origin"}
 
@@ -45,16 +49,32 @@ async def answer(scope, receive, send):
 
 def starlette(world):
     from starlette.applications import Starlette
-    from starlette.responses import PlainTextResponse
+    from starlette.responses import PlainTextResponse, RedirectResponse
     from starlette.routing import Route
 
-    from asgi_auth.integrations.starlette import install
+    from asgi_auth.integrations.starlette import install, log_in, log_out
 
     @requires("notes:read")
     async def notes(request):
         return PlainTextResponse("notes")
 
-    app = Starlette(routes=[Route("/notes", notes)])
+    async def enter(request):
+        response = RedirectResponse("/notes", 303)
+        await log_in(request, response, await world.account())
+        return response
+
+    async def leave(request):
+        response = RedirectResponse("/", 303)
+        await log_out(request, response)
+        return response
+
+    app = Starlette(
+        routes=[
+            Route("/notes", notes),
+            Route("/enter", enter, methods=["POST"]),
+            Route("/leave", leave, methods=["POST"]),
+        ]
+    )
     install(app, world.tokens, routes=world.pages)
     return app
 
@@ -62,10 +82,18 @@ def starlette(world):
 def fastapi(world):
     from fastapi import Depends, FastAPI
 
-    from asgi_auth.integrations.fastapi import install
+    from asgi_auth.integrations.fastapi import install, log_in, log_out
     from asgi_auth.integrations.fastapi import requires as guard
 
     app = FastAPI()
+
+    @app.post("/enter", status_code=303)
+    async def enter(request: FastAPIRequest, response: FastAPIResponse) -> None:
+        await log_in(request, response, await world.account())
+
+    @app.post("/leave", status_code=303)
+    async def leave(request: FastAPIRequest, response: FastAPIResponse) -> None:
+        await log_out(request, response)
 
     @app.get("/notes", dependencies=[Depends(guard("notes:read"))])
     async def notes():
@@ -76,27 +104,51 @@ def fastapi(world):
 
 
 def litestar(world):
-    from litestar import Litestar, get
+    from litestar import Litestar, get, post
 
-    from asgi_auth.integrations.litestar import install
+    from asgi_auth.integrations.litestar import install, log_in, log_out
     from asgi_auth.integrations.litestar import requires as guard
 
     @get("/notes", guards=[guard("notes:read")])
     async def notes() -> str:
         return "notes"
 
-    app = Litestar([notes])
+    @post("/enter")
+    async def enter(request: LitestarRequest) -> LitestarResponse:
+        response = LitestarResponse(None, status_code=303)
+        await log_in(request, response, await world.account())
+        return response
+
+    @post("/leave")
+    async def leave(request: LitestarRequest) -> LitestarResponse:
+        response = LitestarResponse(None, status_code=303)
+        await log_out(request, response)
+        return response
+
+    app = Litestar([notes, enter, leave])
     install(app, world.tokens, routes=world.pages)
     return app
 
 
 def quart(world):
-    from quart import Quart
+    from quart import Quart, redirect, request
 
-    from asgi_auth.integrations.quart import install
+    from asgi_auth.integrations.quart import install, log_in, log_out
     from asgi_auth.integrations.quart import requires as guard
 
     app = Quart(__name__)
+
+    @app.post("/enter")
+    async def enter():
+        response = redirect("/notes", 303)
+        await log_in(request, response, await world.account())
+        return response
+
+    @app.post("/leave")
+    async def leave():
+        response = redirect("/", 303)
+        await log_out(request, response)
+        return response
 
     @app.get("/notes")
     @guard("notes:read")
@@ -110,10 +162,22 @@ def quart(world):
 def nexios(world):
     from nexios import NexiosApp
 
-    from asgi_auth.integrations.nexios import install
+    from asgi_auth.integrations.nexios import install, log_in, log_out
     from asgi_auth.integrations.nexios import requires as guard
 
     app = NexiosApp()
+
+    @app.post("/enter")
+    async def enter(request, response):
+        response.json({}, status_code=303)
+        await log_in(request, response, await world.account())
+        return response
+
+    @app.post("/leave")
+    async def leave(request, response):
+        response.json({}, status_code=303)
+        await log_out(request, response)
+        return response
 
     @app.get("/notes")
     @guard("notes:read")
@@ -155,3 +219,61 @@ async def test_pages_are_there_in_one_line(make):
         assert (await browser.get("/auth/pages.css")).status_code == 200
         assert (await browser.post("/auth/log-out")).status_code == 303
         assert (await browser.get("/notes")).status_code == 303
+
+
+@pytest.mark.parametrize("make", [starlette, fastapi, litestar, quart, nexios])
+async def test_handlers_log_users_in_and_out(make):
+    world = PagesWorld()
+    await world.add()
+    app = make(world)
+    async with world.client(app=app, headers=PERSON) as browser:
+        response = await browser.post("/enter")
+        assert response.status_code == 303
+        cookies = set_cookies(response)
+        assert "Path=/" in cookies["__Host-access"]
+        assert "HttpOnly" in cookies["__Secure-refresh"]
+        assert (await browser.get("/notes")).status_code == 403
+        assert (await browser.post("/auth/refresh")).status_code == 200
+
+        response = await browser.post("/leave")
+        assert "Max-Age=0" in set_cookies(response)["__Host-access"]
+        assert (await browser.get("/notes")).status_code == 303
+        assert await world.tokens.sessions((await world.account()).id) == []
+
+
+async def test_django_gets_the_cookies_as_its_own():
+    from io import BytesIO
+
+    from django.conf import settings
+
+    from asgi_auth.integrations.django import install, log_in, log_out
+
+    if not settings.configured:
+        settings.configure(DEFAULT_CHARSET="utf-8")
+
+    from django.core.handlers.asgi import ASGIRequest
+    from django.http import HttpResponse
+
+    world = PagesWorld()
+    account = await world.add()
+    responses = []
+
+    async def view(scope, receive, send):
+        request, response = ASGIRequest(scope, BytesIO()), HttpResponse()
+        if scope["path"] == "/enter":
+            await log_in(request, response, account, remember=False)
+        else:
+            await log_out(request, response)
+        responses.append(response)
+        await answer(scope, receive, send)
+
+    app = install(view, world.tokens, routes=world.routes)
+    async with world.client(app=app, headers=PERSON) as browser:
+        await browser.post("/enter")
+        await browser.post("/leave")
+
+    entered, left = (response.cookies for response in responses)
+    assert entered["__Host-access"].value.count(".") == 2
+    assert entered["__Secure-refresh"]["httponly"]
+    assert not entered["__Secure-refresh"]["max-age"]
+    assert left["__Host-access"]["max-age"] == "0"
