@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypedDict
 
+from asgi_auth._asgi import Headers
 from asgi_auth._clock import Clock
+from asgi_auth.accounts import Account
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import (
     BearerHeader,
@@ -20,6 +22,7 @@ from asgi_auth.credentials.sources import (
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
+from asgi_auth.responses.people import LogInURL, OnRefusal
 from asgi_auth.typing import Confirmation, Receive, Scope, Send, UserLoader
 
 __all__ = [
@@ -60,6 +63,8 @@ class MiddlewareOptions(TypedDict, total=False):
     track_current: bool
     strip_credentials: bool
     websocket_lifetime: Literal["token", "session"]
+    login_url: LogInURL | None
+    on_refusal: OnRefusal | None
     on_event: Listener | Events | None
     stream_lifetime: Literal["token", "session"] | None
     stream_types: Iterable[str]
@@ -89,6 +94,20 @@ class MountableRoutes(Protocol):
 
     def openapi(self) -> dict[str, Any]:
         """Return the document of the routes."""
+        ...
+
+    async def log_in(
+        self, scope: Scope, account: Account, *, remember: bool = True
+    ) -> Headers:
+        """Open a session; return the headers that make it known."""
+        ...
+
+    async def log_out(self, scope: Scope) -> Headers:
+        """End the session of a request; return the headers that clear its cookies."""
+        ...
+
+    def refusals(self, at: str) -> OnRefusal | None:
+        """Return what words refusals for people, where there are pages."""
         ...
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:

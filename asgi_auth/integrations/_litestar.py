@@ -14,9 +14,11 @@ from collections.abc import (
     Mapping,
 )
 from functools import partial
+from http.cookies import Morsel
 from typing import Any
 
 from litestar import Litestar, Request, Response
+from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import (
     Components,
@@ -27,14 +29,17 @@ from litestar.openapi.spec import (
 )
 from litestar.routes import HTTPRoute
 
+from asgi_auth._asgi import Headers
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards import Requirement
+from asgi_auth.integrations._handed import Handed, morsels_of
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import AUTHENTICATED
 from asgi_auth.responses.deny import deny
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
 __all__ = [
+    "HANDED",
     "Installed",
     "answer_refusals",
     "bare",
@@ -224,3 +229,24 @@ def _scheme(description: Mapping[str, Any], scopes: dict[str, str]) -> SecurityS
         words["flows"] = OAuthFlows(password=flow)
 
     return SecurityScheme(**words)
+
+
+def _add(response: Response[Any], headers: Headers) -> None:
+    response.cookies.extend(map(_cookie_of, morsels_of(headers)))
+
+
+def _cookie_of(morsel: Morsel[str]) -> Cookie:
+    age = morsel["max-age"]
+    return Cookie(
+        key=morsel.key,
+        value=morsel.value,
+        max_age=int(age) if age else None,
+        path=morsel["path"],
+        domain=morsel["domain"] or None,
+        secure=bool(morsel["secure"]),
+        httponly=bool(morsel["httponly"]),
+        samesite=morsel["samesite"].lower(),
+    )
+
+
+HANDED = Handed(_add)

@@ -6,19 +6,37 @@ It is for the adapters: what is said to the routes need not be said a second tim
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.sources import BearerHeader
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.integrations._common import InstallOptions, MountableRoutes
+from asgi_auth.responses.state import MOUNT, MountPoint
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 
-__all__ = ["Mounted", "Settled", "settle"]
+__all__ = ["Mounted", "Settled", "routes_beside", "settle"]
 
 _HIDDEN = frozenset({"/openapi.json", "/client.js"})
 _SCHEMAS = "#/components/schemas/"
+
+
+def routes_beside(scope: Scope) -> MountableRoutes:
+    """Return the routes that stand beside the handler of a request.
+
+    Raises:
+        ConfigurationError: There are none.
+    """
+    point = scope.get(MOUNT)
+    if isinstance(point, MountPoint):
+        routes: Any = point.routes
+        return cast("MountableRoutes", routes)
+
+    msg = (
+        "There are no log-in routes here: install(app, tokens, routes=AuthRoutes(...))."
+    )
+    raise ConfigurationError(msg)
 
 
 class Mounted:
@@ -49,10 +67,13 @@ class Mounted:
         root = str(scope.get("root_path") or "").rstrip("/")
         path: str = scope["path"]
         below = path[len(root) :] if root and path.startswith(f"{root}/") else path
+        mount = root + self._at
         if not below.startswith(f"{self._at}/"):
+            # Ours to write into: the middleware has made it, or was told to share it.
+            scope[MOUNT] = MountPoint(self._routes, mount)
             return await self._app(scope, receive, send)
 
-        child = {**scope, "root_path": root + self._at, "path": root + below}
+        child = {**scope, "root_path": mount, "path": root + below}
         return await self._routes(child, receive, send)
 
 
@@ -137,6 +158,9 @@ def settle(
         choices["public_paths"] = [*paths, *routes.public_paths(at)]
 
     choices.setdefault("site", routes.site)
+    if not choices.keys() & {"login_url", "on_refusal"}:
+        choices["on_refusal"] = routes.refusals(at)
+
     return Settled(decides, choices, routes, at)
 
 

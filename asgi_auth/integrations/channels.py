@@ -15,6 +15,7 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._common import Demands, InstallOptions
 from asgi_auth.integrations._django import (
+    HANDED,
     RefusalMiddleware,
     Routed,
     cors_of,
@@ -32,6 +33,8 @@ __all__ = [
     "current_user",
     "install",
     "load_user",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -39,6 +42,9 @@ __all__ = [
 T = TypeVar("T", bound=Callable[..., Any])
 
 _KNOWN = guards.requires()
+
+log_in = HANDED.log_in
+log_out = HANDED.log_out
 
 
 def install(

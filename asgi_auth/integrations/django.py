@@ -16,6 +16,7 @@ from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._common import Demands, InstallOptions
 from asgi_auth.integrations._cors import CorsWithin
 from asgi_auth.integrations._django import (
+    HANDED,
     RefusalMiddleware,
     UserMiddleware,
     cors_of,
@@ -34,6 +35,8 @@ __all__ = [
     "current_user",
     "install",
     "load_user",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -41,6 +44,9 @@ __all__ = [
 T = TypeVar("T", bound=Callable[..., Any])
 
 _KNOWN = guards.requires()
+
+log_in = HANDED.log_in
+log_out = HANDED.log_out
 
 
 def install(

@@ -28,6 +28,8 @@ __all__ = [
     "current_principal",
     "current_user",
     "install",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -35,6 +37,9 @@ __all__ = [
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 _KNOWN = guards.requires()
+
+log_in = _litestar.HANDED.log_in
+log_out = _litestar.HANDED.log_out
 
 
 def install(
