@@ -88,6 +88,7 @@ class World:
         )
         if not routes.get("insecure_unlimited"):
             routes.setdefault("limiter", RateLimiter(**LOOSE))
+        routes.setdefault("clock", self.clock)
         self.routes = AuthRoutes(self.tokens, self.accounts, **routes)
 
     async def _hear(self, event) -> None:
