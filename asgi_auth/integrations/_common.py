@@ -23,7 +23,7 @@ from asgi_auth.credentials.sources import (
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
 from asgi_auth.responses.people import LogInURL, OnRefusal
-from asgi_auth.typing import Confirmation, Receive, Scope, Send, UserLoader
+from asgi_auth.typing import ASGIApp, Confirmation, Receive, Scope, Send, UserLoader
 
 __all__ = [
     "Demands",
@@ -106,6 +106,16 @@ class MountableRoutes(Protocol):
         """End the session of a request; return the headers that clear its cookies."""
         ...
 
+    def renewing(
+        self,
+        app: ASGIApp,
+        *,
+        public_paths: Iterable[str] = (),
+        on_refusal: OnRefusal | None = None,
+    ) -> ASGIApp:
+        """Put around an app what renews access cookies that have ended."""
+        ...
+
     def refusals(self, at: str) -> OnRefusal | None:
         """Return what words refusals for people, where there are pages."""
         ...
@@ -119,11 +129,13 @@ class InstallOptions(MiddlewareOptions, total=False):
     """Those of the middleware, and the log-in routes to have beside the app's own.
 
     With ``routes``, their paths are public and their cookies are read, their ``site``
-    is that of the middleware, and they answer below ``at``, by default ``/auth``.
+    is that of the middleware, and they answer below ``at``, by default ``/auth``. With
+    ``renew=True`` an access cookie that has ended is renewed before a handler runs.
     """
 
     routes: MountableRoutes
     at: str
+    renew: bool
 
 
 def security_schemes(

@@ -33,6 +33,7 @@ from asgi_auth._asgi import Headers
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards import Requirement
 from asgi_auth.integrations._handed import Handed, morsels_of
+from asgi_auth.integrations._mounted import Renewing
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import AUTHENTICATED
 from asgi_auth.responses.deny import deny
@@ -77,7 +78,7 @@ def bare(path: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def wrap(app: Litestar, make: Callable[[Any], AuthenticationMiddleware]) -> None:
+def wrap(app: Litestar, make: Callable[[Any], ASGIApp]) -> None:
     """Put what *make* makes of an ASGI app around the router of *app*.
 
     Not among the middleware that is given to Litestar: that stands below the router,
@@ -91,7 +92,8 @@ def wrap(app: Litestar, make: Callable[[Any], AuthenticationMiddleware]) -> None
         ConfigurationError: There is one already.
     """
     holder, name = _place(app)
-    if isinstance(getattr(holder, name), AuthenticationMiddleware):
+    layers = (app.asgi_handler, getattr(holder, name))
+    if any(isinstance(each, AuthenticationMiddleware | Renewing) for each in layers):
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 

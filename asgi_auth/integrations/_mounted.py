@@ -5,6 +5,7 @@ It is for the adapters: what is said to the routes need not be said a second tim
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from asgi_auth.responses.state import MOUNT, MountPoint
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 
-__all__ = ["Mounted", "Settled", "routes_beside", "settle"]
+__all__ = ["Mounted", "Renewing", "Settled", "routes_beside", "settle"]
 
 _HIDDEN = frozenset({"/openapi.json", "/client.js"})
 _SCHEMAS = "#/components/schemas/"
@@ -78,6 +79,21 @@ class Mounted:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewing:
+    """What stands around an application whose access cookies are renewed.
+
+    Attributes:
+        app: It, with the authentication within.
+    """
+
+    app: ASGIApp
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[Any]:
+        """Pass a request or a socket on."""
+        return self.app(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What an adapter's ``install`` is to do.
 
@@ -86,12 +102,26 @@ class Settled:
         options: For the middleware.
         routes: The log-in routes, if there are any.
         at: Where they are to be.
+        renew: Renew access cookies that have ended.
     """
 
     backend: Backend
     options: dict[str, Any]
     routes: MountableRoutes | None = None
     at: str = ""
+    renew: bool = False
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """Return *app*, with its access cookies renewed if that is wanted."""
+        if self.routes is None or not self.renew:
+            return app
+
+        renewing = self.routes.renewing(
+            app,
+            public_paths=self.options["public_paths"],
+            on_refusal=self.options.get("on_refusal"),
+        )
+        return Renewing(renewing)
 
     def mount(self, app: ASGIApp) -> ASGIApp:
         """Return *app* with the routes, if there are any."""
@@ -135,7 +165,12 @@ def settle(
     choices: dict[str, Any] = {**options}
     routes: MountableRoutes | None = choices.pop("routes", None)
     at = choices.pop("at", at)
+    renew = choices.pop("renew", False)
     if routes is None:
+        if renew:
+            msg = "renew=True needs the log-in routes: install(..., routes=...)."
+            raise ConfigurationError(msg)
+
         return Settled(_backend_of(backend, None), choices)
 
     if not at.startswith("/") or at.endswith("/"):
@@ -161,7 +196,13 @@ def settle(
     if not choices.keys() & {"login_url", "on_refusal"}:
         choices["on_refusal"] = routes.refusals(at)
 
-    return Settled(decides, choices, routes, at)
+    settled = Settled(decides, choices, routes, at, renew)
+    settled.around(_nothing)  # Where it cannot be, that is said here.
+    return settled
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Be an app that answers nothing."""
 
 
 def _backend_of(

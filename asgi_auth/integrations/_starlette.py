@@ -73,6 +73,11 @@ def install(
 
     installed = Middleware(_Installed, backend=backend, **choices)
     app.user_middleware.insert(place, installed)
+    if setup.renew:
+        # Around all there is: what answers a crash must set the cookies as well.
+        build = app.build_middleware_stack
+        app.build_middleware_stack = lambda: setup.around(build())  # type: ignore[method-assign]
+
     # At the root of our errors: what the app adds comes before it, or replaces it.
     app.exception_handlers.setdefault(AsgiAuthError, _refuse)
     return setup

@@ -22,7 +22,7 @@ from asgi_auth.integrations._django import (
     cors_of,
     load_user,
 )
-from asgi_auth.integrations._mounted import settle
+from asgi_auth.integrations._mounted import Renewing, settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.sessions import TokenService
@@ -65,13 +65,13 @@ def install(
     Raises:
         ConfigurationError: It is installed already, or the options do not fit.
     """
-    if isinstance(app, AuthenticationMiddleware):
+    if isinstance(app, AuthenticationMiddleware | Renewing):
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
     setup = settle(backend, options)
     app = setup.mount(app)
-    return CorsWithin(app, setup.backend, cors_of, **setup.options)
+    return setup.around(CorsWithin(app, setup.backend, cors_of, **setup.options))
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

@@ -65,8 +65,9 @@ def install(
     setup = settle(backend, options)
     choices: dict[str, Any] = {"share_scope": True, **setup.options}
 
-    def make(inner: ASGIApp) -> AuthenticationMiddleware:
-        return AuthenticationMiddleware(setup.mount(inner), setup.backend, **choices)
+    def make(inner: ASGIApp) -> ASGIApp:
+        app = setup.mount(inner)
+        return setup.around(AuthenticationMiddleware(app, setup.backend, **choices))
 
     _nexios.insert(app, make)
     _nexios.answer_refusals(app)

@@ -69,7 +69,8 @@ def install(
     to_do = settle(backend, options)
     inner = to_do.mount(rooted(app.asgi_app))
     wrapped: Any = Installed(inner, to_do.backend, cors_of(app), **to_do.options)
-    app.asgi_app = wrapped  # type: ignore[method-assign]
+    renewing: Any = to_do.around(wrapped)
+    app.asgi_app = renewing  # type: ignore[method-assign]
     app.extensions[_NAME] = wrapped
     handlers: Any = app.error_handler_spec[None][None]
     handlers.setdefault(AuthError, _refuse)

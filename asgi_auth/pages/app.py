@@ -5,7 +5,7 @@ It finds the page, reads its form and answers faults. What is no page is for the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from asgi_auth._asgi import Headers, Receive, Scope, Send
+from asgi_auth._asgi import ASGIApp, Headers, Receive, Scope, Send
 from asgi_auth.accounts import Account
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Cookie, Source
@@ -151,6 +151,18 @@ class AuthPages:
     async def log_out(self, scope: Scope) -> Headers:
         """Log a user out from a handler; see :meth:`AuthRoutes.log_out`."""
         return await self._routes.log_out(scope)
+
+    def renewing(
+        self,
+        app: ASGIApp,
+        *,
+        public_paths: Iterable[str] = (),
+        on_refusal: OnRefusal | None = None,
+    ) -> ASGIApp:
+        """Renew access cookies around an app; see :meth:`AuthRoutes.renewing`."""
+        return self._routes.renewing(
+            app, public_paths=public_paths, on_refusal=on_refusal
+        )
 
     async def aclose(self) -> None:
         """Close what the routes have opened in the running loop."""

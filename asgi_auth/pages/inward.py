@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from asgi_auth._asgi import Headers, Message, Scope
@@ -59,6 +59,13 @@ class Outcome:
     def code(self) -> str:
         """The code of the refusal; empty if there was none."""
         return "" if self.is_good else str(self.data.get("code", "other"))
+
+    def about_password(self) -> Outcome:
+        """Return the same where only a password was asked for: no name can be wrong."""
+        if self.code != "invalid_credentials":
+            return self
+
+        return replace(self, data={**self.data, "code": "wrong_password"})
 
     @property
     def cookies(self) -> Headers:

@@ -81,7 +81,8 @@ class Visit:
         method: Method,
         path: str,
         body: Mapping[str, Any] | None = None,
-        **query: str,
+        *,
+        query: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Ask the routes, with the cookies of the browser; theirs go out with us.
 
@@ -109,7 +110,7 @@ class Visit:
             method,
             path,
             body=body,
-            query=urlencode(query),
+            query=urlencode(query or {}),
         )
         self._cookies.extend(outcome.cookies)
         return outcome

@@ -6,17 +6,21 @@ response of any framework.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asgi_auth._asgi import Headers, Scope
+from asgi_auth._asgi import ASGIApp, Headers, Scope
 from asgi_auth.accounts import Account
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.responses.people import OnRefusal
 from asgi_auth.responses.state import MOUNT, MountPoint
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.errors import CookieTooLargeError
 from asgi_auth.routes.models import LogoutRequest
 from asgi_auth.routes.opening import open_session
+from asgi_auth.routes.renewal import RenewalMiddleware
 from asgi_auth.routes.session import SessionRoutes
 
 __all__ = ["FromHandlers"]
@@ -94,6 +98,32 @@ class FromHandlers:
         request = self._request(scope)
         await SessionRoutes(self._context).end(request, LogoutRequest())
         return _cookies_of(self._context.clear_cookies(request, Response()))
+
+    def renewing(
+        self,
+        app: ASGIApp,
+        *,
+        public_paths: Iterable[str] = (),
+        on_refusal: OnRefusal | None = None,
+    ) -> ASGIApp:
+        """Put around an app what renews access cookies that have ended.
+
+        A request then gets to its handler as if its access cookie had not ended, with
+        all that it brings; the browser gets new cookies with the answer. Put it around
+        the ``AuthenticationMiddleware``; ``install(..., renew=True)`` does so.
+
+        Args:
+            app: The application, with the authentication within.
+            public_paths: Where an outage of the store refuses nobody.
+            on_refusal: Words an outage for people.
+
+        Raises:
+            ConfigurationError: The refresh cookie does not go with all requests: it
+                needs ``Cookies(path="/")``.
+        """
+        return RenewalMiddleware(
+            app, self._context, public_paths=public_paths, on_refusal=on_refusal
+        )
 
     def _request(self, scope: Scope) -> Request:
         """Return the request as the routes would get it, from an own page."""

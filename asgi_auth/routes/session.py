@@ -82,7 +82,7 @@ class SessionRoutes:
         # What came in a cookie stays out of the reach of scripts.
         medium: Medium = "cookie" if body.refresh_token is None else "body"
         key = await key_of(self._context, request, medium)
-        pair = await self._refresh(request, self._refresh_tokens(request, body), key)
+        pair = await self.renew(request, self._refresh_tokens(request, body), key)
         return self._context.deliver(request, pair, medium=medium)
 
     @operations.add(
@@ -203,10 +203,15 @@ class SessionRoutes:
 
         return response
 
-    async def _refresh(
+    async def renew(
         self, request: Request, tokens: tuple[str, ...], key: str | None
     ) -> TokenPair:
-        """Use the first of *tokens* that is good; each is of another session."""
+        """Use the first of *tokens* that is good; each is of another session.
+
+        Raises:
+            AuthenticationError: None is good.
+            UnavailableError: The store is down.
+        """
         device = self._context.device(request)
         fault: AuthenticationError = AuthenticationError("no refresh token came")
         for number, token in enumerate(tokens):

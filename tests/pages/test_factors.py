@@ -131,16 +131,16 @@ async def test_a_change_asks_who_is_there_when_the_log_in_is_old_or_weak():
         for action in ("renew", "begin_app", "begin_mail", "remove"):
             sent = await do(browser, action, method="totp")
             assert sent.status_code == 303
-            assert sent.headers["location"] == ("/log-in/again?next=%2Fsecond-factors")
-        page = await browser.get("/log-in/again", params={"next": "/second-factors"})
+            assert sent.headers["location"] == ("/confirm?next=%2Fsecond-factors")
+        page = await browser.get("/confirm", params={"next": "/second-factors"})
         assert title(page) == "Is it still you?"
         fields = {"next": "/second-factors", "password": PASSWORD}
-        wrong = await browser.post("/log-in/again", data={**fields, "password": "x"})
-        assert faults(wrong) == ["Name or password is wrong."]
-        page = await browser.post("/log-in/again", data=fields)
+        wrong = await browser.post("/confirm", data={**fields, "password": "x"})
+        assert faults(wrong) == ["The password is wrong."]
+        page = await browser.post("/confirm", data=fields)
         assert faults(page) == ["Enter the code of your second factor as well."]
         assert 'name="code"' in page.text
-        done = await browser.post("/log-in/again", data={**fields, "code": codes[0]})
+        done = await browser.post("/confirm", data={**fields, "code": codes[0]})
         assert done.headers["location"] == "/second-factors"
 
         renewed = await do(browser, "renew")
@@ -181,3 +181,23 @@ async def test_the_pages_speak_german():
         assert title(await browser.get("/log-in/code")) == "Anmeldung bestätigen"
         await world.log_in(browser)
         assert title(await browser.get("/second-factors")) == "Zweite Faktoren"
+
+
+async def test_a_step_up_has_a_code_sent_by_e_mail():
+    world = PagesWorld(factors={})
+    await world.add()
+    async with world.browser() as browser:
+        await world.log_in(browser)
+        await do(browser, "begin_mail")
+        await world.outbox.drain()
+        await do(browser, "confirm_mail", code=world.mailbox.token("code"))
+        fields = {"next": "/second-factors", "password": PASSWORD}
+        page = await browser.post("/confirm", data=fields)
+        assert 'name="send"' in page.text
+        page = await browser.post("/confirm", data={**fields, "send": "1"})
+        assert (page.status_code, faults(page)) == (200, [])
+        await world.outbox.drain()
+        code = world.mailbox.token("code")
+        done = await browser.post("/confirm", data={**fields, "code": code})
+        assert done.headers["location"] == "/second-factors"
+        assert len(shown_codes(await do(browser, "renew"))) == 10

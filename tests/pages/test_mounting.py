@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
+import os
+
+import httpx2
 import pytest
 from fastapi import Request as FastAPIRequest
 from fastapi import Response as FastAPIResponse
 from litestar import Request as LitestarRequest
 from litestar import Response as LitestarResponse
 
-from asgi_auth import AuthenticationMiddleware, JWTBackend, requires
-from tests.pages.site import PagesWorld, set_cookies, title
+from asgi_auth import (
+    AuthenticationMiddleware,
+    ConfigurationError,
+    JWTBackend,
+    requires,
+)
+from asgi_auth.routes import Cookies
+from tests.pages.site import EMAIL, PASSWORD, PagesWorld, set_cookies, title
 
 PERSON = {"sec-fetch-mode": "navigate", "sec-fetch-site": "same-origin"}
 
 
-def plain(world):
+def plain(world, **options):
     async def app(scope, receive, send):
         within = scope["path"].startswith("/auth/")
         notes = requires("notes:read")(answer)
         await (world.pages if within else notes)(scope, receive, send)
 
-    return AuthenticationMiddleware(
+    inner = AuthenticationMiddleware(
         app,
         JWTBackend(world.tokens, sources=world.pages.sources),
         public_paths=world.pages.public_paths("/auth"),
         on_refusal=world.pages.refusals("/auth"),
     )
+    return world.pages.renewing(inner) if options else inner
 
 
-def channels(world):
+def channels(world, **options):
     from asgi_auth.integrations.channels import install
 
     app = requires("notes:read")(answer)
-    return install(app, world.tokens, routes=world.pages)
+    return install(app, world.tokens, routes=world.pages, **options)
 
 
-def django(world):
+def django(world, **options):
     from asgi_auth.integrations.django import install
 
     app = requires("notes:read")(answer)
-    return install(app, world.tokens, routes=world.pages)
+    return install(app, world.tokens, routes=world.pages, **options)
 
 
 async def answer(scope, receive, send):
@@ -47,7 +57,7 @@ async def answer(scope, receive, send):
     await send({"type": "http.response.body", "body": b"notes"})
 
 
-def starlette(world):
+def starlette(world, **options):
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse, RedirectResponse
     from starlette.routing import Route
@@ -75,11 +85,11 @@ def starlette(world):
             Route("/leave", leave, methods=["POST"]),
         ]
     )
-    install(app, world.tokens, routes=world.pages)
+    install(app, world.tokens, routes=world.pages, **options)
     return app
 
 
-def fastapi(world):
+def fastapi(world, **options):
     from fastapi import Depends, FastAPI
 
     from asgi_auth.integrations.fastapi import install, log_in, log_out
@@ -99,11 +109,11 @@ def fastapi(world):
     async def notes():
         return "notes"
 
-    install(app, world.tokens, routes=world.pages)
+    install(app, world.tokens, routes=world.pages, **options)
     return app
 
 
-def litestar(world):
+def litestar(world, **options):
     from litestar import Litestar, get, post
 
     from asgi_auth.integrations.litestar import install, log_in, log_out
@@ -126,11 +136,11 @@ def litestar(world):
         return response
 
     app = Litestar([notes, enter, leave])
-    install(app, world.tokens, routes=world.pages)
+    install(app, world.tokens, routes=world.pages, **options)
     return app
 
 
-def quart(world):
+def quart(world, **options):
     from quart import Quart, redirect, request
 
     from asgi_auth.integrations.quart import install, log_in, log_out
@@ -155,11 +165,11 @@ def quart(world):
     async def notes():
         return "notes"
 
-    install(app, world.tokens, routes=world.pages)
+    install(app, world.tokens, routes=world.pages, **options)
     return app
 
 
-def nexios(world):
+def nexios(world, **options):
     from nexios import NexiosApp
 
     from asgi_auth.integrations.nexios import install, log_in, log_out
@@ -184,7 +194,7 @@ def nexios(world):
     async def notes(request, response):
         return response.text("notes")
 
-    install(app, world.tokens, routes=world.pages)
+    install(app, world.tokens, routes=world.pages, **options)
     return app
 
 
@@ -244,15 +254,12 @@ async def test_handlers_log_users_in_and_out(make):
 async def test_django_gets_the_cookies_as_its_own():
     from io import BytesIO
 
-    from django.conf import settings
-
-    from asgi_auth.integrations.django import install, log_in, log_out
-
-    if not settings.configured:
-        settings.configure(DEFAULT_CHARSET="utf-8")
-
+    # As other tests have them: whoever is first configures Django for all.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.websocket.django_settings")
     from django.core.handlers.asgi import ASGIRequest
     from django.http import HttpResponse
+
+    from asgi_auth.integrations.django import install, log_in, log_out
 
     world = PagesWorld()
     account = await world.add()
@@ -277,3 +284,74 @@ async def test_django_gets_the_cookies_as_its_own():
     assert entered["__Secure-refresh"]["httponly"]
     assert not entered["__Secure-refresh"]["max-age"]
     assert left["__Host-access"]["max-age"] == "0"
+
+
+@pytest.mark.parametrize("make", EVERYWHERE)
+async def test_a_session_goes_on_when_the_access_cookie_has_gone(make):
+    world = PagesWorld(prefix="/auth" if make is plain else "")
+    await world.add()
+    app = make(world, renew=True)
+    async with world.client(app=app, headers=PERSON) as browser:
+        data = {"login": EMAIL, "password": PASSWORD}
+        await browser.post("/auth/log-in", data=data)
+        browser.cookies.delete("__Host-access")
+        response = await browser.get("/notes")
+        assert response.status_code == 403  # Known, and not allowed.
+        assert "__Secure-refresh" in set_cookies(response)
+        browser.cookies.delete("__Host-access")
+        assert (await browser.get("/auth/log-in")).status_code == 303
+
+
+async def test_cookies_go_out_with_the_crash_page_of_starlette():
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    from asgi_auth.integrations.starlette import install
+
+    async def crash(request):
+        raise ZeroDivisionError
+
+    async def page(request, error):
+        return PlainTextResponse(f"sorry, {request.user.subject}", 500)
+
+    world = PagesWorld()
+    account = await world.add()
+    handlers = {Exception: page}
+    app = Starlette(routes=[Route("/crash", crash)], exception_handlers=handlers)
+    install(app, world.tokens, routes=world.pages, renew=True)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="https://api.example", headers=PERSON
+    ) as browser:
+        data = {"login": EMAIL, "password": PASSWORD}
+        await browser.post("/auth/log-in", data=data)
+        browser.cookies.delete("__Host-access")
+        response = await browser.get("/crash")
+        assert (response.status_code, response.text) == (500, f"sorry, {account.id}")
+        assert "__Secure-refresh" in set_cookies(response)
+
+
+def test_what_cannot_be_renewed_is_said_at_once():
+    world = PagesWorld(cookies=Cookies())
+    with pytest.raises(ConfigurationError, match="path='/'"):
+        plain_install(world, routes=world.pages, renew=True)
+    with pytest.raises(ConfigurationError, match="routes="):
+        plain_install(world, renew=True)
+
+
+def plain_install(world, **options):
+    from asgi_auth.integrations.django import install
+
+    return install(answer, world.tokens, **options)
+
+
+@pytest.mark.parametrize("make", [litestar, channels, django])
+def test_the_middleware_is_installed_once(make):
+    import importlib
+
+    world = PagesWorld()
+    app = make(world, renew=True)
+    module = importlib.import_module(f"asgi_auth.integrations.{make.__name__}")
+    with pytest.raises(ConfigurationError, match="once only"):
+        module.install(app, world.tokens, routes=world.pages, renew=True)
