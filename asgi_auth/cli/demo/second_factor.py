@@ -1,4 +1,4 @@
-"""The walk's user with an authenticator app, and the routes where she logs in.
+"""The walk's user with two factors and a passkey, and the routes where she logs in.
 
 The app is played here: a code is made as her phone would make it.
 """
@@ -11,6 +11,7 @@ import time
 from base64 import b32decode
 
 from asgi_auth.accounts import AccountService, MemoryAccounts
+from asgi_auth.cli.demo.passkey import make_passkey_steps, make_passkeys
 from asgi_auth.cli.demo.step import Answer, Step
 from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.factors.totp import STEP, code_at
@@ -40,8 +41,10 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
     enrolment = factors.begin_totp(eve)
     secret, step = b32decode(enrolment.secret), int(now // STEP)
     await factors.confirm_totp(eve, enrolment.token, code_at(secret, step))
-    routes = AuthRoutes(tokens, accounts, factors=factors, prefix="/auth")
-
+    passkeys = make_passkeys()
+    routes = AuthRoutes(
+        tokens, accounts, factors=factors, passkeys=passkeys, prefix="/auth"
+    )
     weak = await tokens.issue("ada")
     strong = await tokens.issue("ada", acr="mfa")
     code = code_at(secret, step + 1)
@@ -63,6 +66,7 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
             path="/payouts",
             headers={"authorization": f"Bearer {strong.access_token}"},
         ),
+        *await make_passkey_steps(tokens, passkeys, eve),
     ]
 
 
