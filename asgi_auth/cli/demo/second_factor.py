@@ -1,4 +1,4 @@
-"""The walk's user with an authenticator app, and the routes where she logs in.
+"""The walk's user with two factors and a passkey, and the routes where she logs in.
 
 The app is played here: a code is made as her phone would make it.
 """
@@ -12,6 +12,7 @@ from base64 import b32decode
 
 from asgi_auth.accounts import AccountService, MemoryAccounts
 from asgi_auth.cli.demo.elsewhere import PUBLIC_URL, make_identities
+from asgi_auth.cli.demo.passkey import make_passkey_steps, make_passkeys
 from asgi_auth.cli.demo.step import Answer, Step
 from asgi_auth.credentials.site import Site
 from asgi_auth.factors import Factors, MemoryFactors
@@ -42,16 +43,17 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
     enrolment = factors.begin_totp(eve)
     secret, step = b32decode(enrolment.secret), int(now // STEP)
     await factors.confirm_totp(eve, enrolment.token, code_at(secret, step))
+    passkeys = make_passkeys()
     identities, elsewhere = await make_identities(tokens, accounts)
     routes = AuthRoutes(
         tokens,
         accounts,
         factors=factors,
+        passkeys=passkeys,
         identities=identities,
         site=Site(public_url=PUBLIC_URL),
         prefix="/auth",
     )
-
     weak = await tokens.issue("ada")
     strong = await tokens.issue("ada", acr="mfa")
     code = code_at(secret, step + 1)
@@ -73,6 +75,7 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
             path="/payouts",
             headers={"authorization": f"Bearer {strong.access_token}"},
         ),
+        *await make_passkey_steps(tokens, passkeys, eve),
         *elsewhere,
     ]
 

@@ -424,10 +424,10 @@ class Client {
    * AuthError with the code "passkey_cancelled" says that none was shown, and
    * "passkeys_unsupported" that this browser cannot do it.
    *
-   * @param {{ autofill?: boolean, signal?: AbortSignal }} [options]
+   * @param {{ autofill?: boolean, signal?: AbortSignal, device_label?: string }} [options]
    * @returns {Promise<State>}
    */
-  async logInWithPasskey({ autofill = false, signal } = {}) {
+  async logInWithPasskey({ autofill = false, signal, ...more } = {}) {
     const able = await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.();
     if (autofill && !able) throw unsupported();
     // A browser asks one question at a time.
@@ -438,8 +438,8 @@ class Client {
       const ends = first(late, ending, signal);
       try {
         const credential = await use(question.options, autofill, ends);
-        const { ceremony } = question;
-        return await this.#enter("/passkeys/login", this.#delivered({ credential, ceremony }));
+        const shown = { ...more, credential, ceremony: question.ceremony };
+        return await this.#enter("/passkeys/login", this.#delivered(shown));
       } catch (error) {
         // Nobody has chosen one yet, and the question ends soon: then there is another.
         if (!(autofill && ends.reason === late.reason && late.aborted)) throw error;
