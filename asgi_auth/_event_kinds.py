@@ -78,6 +78,17 @@ EVENT_KINDS: Mapping[str, EventKind] = {
         ("rule",),
     ),
     "login.reauthenticated": EventKind("A session has a fresh log-in.", _SESSION),
+    "passkey.added": EventKind(
+        "A user adds a passkey, `synced` or for one device.",
+        _SESSION,
+        ("passkey", "synced"),
+    ),
+    "passkey.removed": EventKind("A passkey is removed.", _SESSION, ("passkey",)),
+    "passkey.cloned": EventKind(
+        "The counter of a passkey goes back: there may be two of its authenticator.",
+        _SUBJECT,
+        ("passkey", "kept", "shown", "refused"),
+    ),
     "account.registration_asked": EventKind(
         "Somebody asks for an account, and is sent a message.", ("issuer",)
     ),
@@ -102,6 +113,26 @@ EVENT_KINDS: Mapping[str, EventKind] = {
     "account.disabled": EventKind("An account is disabled.", _SUBJECT, _BY),
     "account.enabled": EventKind("An account is enabled.", _SUBJECT, _BY),
     "account.deleted": EventKind("An account is deleted.", _SUBJECT, _BY),
+    "factor.added": EventKind("A second factor is set up.", _SUBJECT, ("method",)),
+    "factor.removed": EventKind("A second factor is removed.", _SUBJECT, ("method",)),
+    "factor.used": EventKind(
+        "A second factor is shown; `left` says how many recovery codes remain.",
+        _SUBJECT,
+        ("method", "left"),
+    ),
+    "factor.codes_renewed": EventKind("Recovery codes are made anew.", _SUBJECT),
+    "factor.reset": EventKind(
+        "All second factors of a user are removed.", _SUBJECT, _BY
+    ),
+    "identity.linked": EventKind(
+        "A log-in elsewhere is linked to an account: by its `address`, by a `sign_up`, "
+        "by the `user`, or `adopted` from another library.",
+        _SUBJECT,
+        ("provider", "how"),
+    ),
+    "identity.unlinked": EventKind(
+        "A log-in elsewhere is no longer linked.", _SUBJECT, ("provider",)
+    ),
     "api_key.created": EventKind("An API key is made.", ("subject",), ("id", "label")),
     "api_key.used": EventKind("A key is used first.", ("subject",), ("id", "label")),
     "api_key.revoked": EventKind("A key is ended.", ("subject",), ("id", "label")),
@@ -115,6 +146,8 @@ EVENT_KINDS: Mapping[str, EventKind] = {
     "jwks.up": EventKind("They can be had again.", (), _UP),
     "introspection.down": EventKind("An introspection endpoint fails.", (), _DOWN),
     "introspection.up": EventKind("It answers again.", (), _UP),
+    "provider.down": EventKind("An identity provider fails.", (), _DOWN),
+    "provider.up": EventKind("It answers again.", (), _UP),
     "limits.down": EventKind("The counters of rate limits fail.", (), _DOWN),
     "limits.up": EventKind("They count again.", (), _UP),
 }

@@ -32,8 +32,9 @@ credential, and never reaches the wire: clients read ``public_message``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 __all__ = [
     "ActorRefusedError",
@@ -110,6 +111,7 @@ class AuthError(AsgiAuthError):
             section 3), or ``None`` where the challenge must not have one.
         scheme: The only scheme whose challenge names the error; ``None``: each does.
         headers: What the answer has beside the challenge.
+        members: What the problem document has beside its own (RFC 9457, section 3.2).
     """
 
     code = "unauthorized"
@@ -118,6 +120,7 @@ class AuthError(AsgiAuthError):
     oauth_error: ClassVar[str | None] = None
     scheme: ClassVar[str | None] = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    members: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def extensions(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from asgi_auth.accounts.errors import (
     EmailNotVerifiedError,
     InvalidEmailError,
     InvalidUsernameError,
+    LastWayInError,
     StaleAccountError,
     UnknownAccountError,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "EmailNotVerifiedError",
     "InvalidEmailError",
     "InvalidUsernameError",
+    "LastWayInError",
     "ListsUsers",
     "ManagedAccounts",
     "MemoryAccounts",

@@ -78,24 +78,30 @@ class AccountAdministration:
         self._hasher = hasher
         self._policy = policy
         self._clock = clock
-        self._endings: list[Ending] = []
+        self._endings: list[tuple[Ending, bool]] = []
+
+    @property
+    def store(self) -> AccountStore:
+        """Keeps the accounts."""
+        return self._accounts
 
     @property
     def has_directory(self) -> bool:
         """Whether the store lists and deletes, see :class:`AccountDirectory`."""
         return isinstance(self._accounts, AccountDirectory)
 
-    def also_end(self, ending: Ending) -> None:
+    def also_end(self, ending: Ending, *, deleted_only: bool = False) -> None:
         """Call *ending* with the id of every account that is disabled or deleted.
 
-        For what a user has beside sessions: keys, factors, rows of your own. It is
+        For what a user has beside sessions: keys, rows of your own. It is
         called before the account changes, and where it fails, nothing does; and again
         after, for what the user has made in between. It must not mind to be repeated.
 
         Args:
             ending: For instance ``keys.revoke_subject`` of an ``APIKeys``.
+            deleted_only: A disabled account keeps it, for when it is enabled again.
         """
-        self._endings.append(ending)
+        self._endings.append((ending, deleted_only))
 
     async def find(self, account_id: str) -> Account | None:
         """Return the account of a subject, or ``None`` if it is gone or disabled."""
@@ -231,11 +237,11 @@ class AccountAdministration:
             UnknownAccountError: There is no such account.
         """
         account = await self._required(account_id)
-        await self._end_all(account.id)
+        await self._end_all(account.id, deleted=False)
         account = await self._changes.apply(account.id, partial(replace, disabled=True))
         await self._tokens.revoke_subject(account.id)
         self._tell("account.disabled", account.id, by)
-        await self._end_all(account.id)
+        await self._end_all(account.id, deleted=False)
         return account
 
     async def enable(self, account_id: str, *, by: str | None = None) -> Account:
@@ -263,12 +269,12 @@ class AccountAdministration:
         """
         directory = self._directory()
         account = await self._required(account_id)
-        await self._end_all(account.id)
+        await self._end_all(account.id, deleted=True)
         async with self._changes.sessions_ended(account.id):
             await directory.remove(account.id)
 
         self._tell("account.deleted", account.id, by)
-        await self._end_all(account.id)
+        await self._end_all(account.id, deleted=True)
 
     async def sessions(self, account_id: str) -> Sequence[Session]:
         """Return where a user is logged in: 100 sessions at most, the oldest first.
@@ -309,9 +315,10 @@ class AccountAdministration:
 
         return account
 
-    async def _end_all(self, account_id: str) -> None:
-        for ending in self._endings:
-            await ending(account_id)
+    async def _end_all(self, account_id: str, *, deleted: bool) -> None:
+        for ending, deleted_only in self._endings:
+            if deleted or not deleted_only:
+                await ending(account_id)
 
     def _directory(self) -> AccountDirectory:
         if isinstance(self._accounts, AccountDirectory):

@@ -148,14 +148,22 @@ class AccountTokens(Protocol):
 
 
 MessageKind = Literal[
-    "verify", "reset", "exists", "change_email", "email_changed", "password_changed"
+    "verify",
+    "reset",
+    "exists",
+    "change_email",
+    "email_changed",
+    "password_changed",
+    "code",
+    "factors_changed",
 ]
 """What a message is about.
 
 ``verify``: the token goes to :meth:`AccountService.verify_email`. ``reset`` and
 ``exists`` (somebody registered with this address again): to
 :meth:`AccountService.reset_password`. ``change_email``: to
-:meth:`AccountService.confirm_email`. The others are notices, without a token.
+:meth:`AccountService.confirm_email`. ``code``: what is in place of a token is a code to
+be typed in. The others are notices, without a token.
 """
 
 SendMessage = Callable[[MessageKind, Account, str | None], Awaitable[None]]

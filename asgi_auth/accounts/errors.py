@@ -8,6 +8,7 @@
     ├── UnknownAccountError        404  no account has this id
     ├── DuplicateAccountError      409  another account has this address or name
     ├── StaleAccountError          409  the account was changed in between
+    ├── LastWayInError             409  without it, the user could not log in any more
     └── AuthorizationError
         ├── AccountDisabledError   403  only after the right password
         └── EmailNotVerifiedError  403  only after the right password
@@ -23,6 +24,7 @@ __all__ = [
     "EmailNotVerifiedError",
     "InvalidEmailError",
     "InvalidUsernameError",
+    "LastWayInError",
     "StaleAccountError",
     "UnknownAccountError",
 ]
@@ -80,3 +82,11 @@ class EmailNotVerifiedError(AuthorizationError):
 
     code = "email_not_verified"
     public_message = "The e-mail address has not been verified yet."
+
+
+class LastWayInError(AuthError):
+    """Without this passkey or identity, the user could not log in any more."""
+
+    code = "last_way_in"
+    status = 409
+    public_message = "This is the only way to log in: add another one first."

@@ -42,6 +42,21 @@ WORDS: Final[Mapping[MessageKind, tuple[str, str]]] = {
         "Your e-mail address was changed",
         "Your account has another address now. If that was not you, contact us.",
     ),
+    "code": (
+        "Your code to log in",
+        (
+            "Somebody, hopefully you, logs in with your password, and needs this code "
+            "too. Type it in where you began, and show it to nobody. If it was not "
+            "you, change your password."
+        ),
+    ),
+    "factors_changed": (
+        "Your second factors were changed",
+        (
+            "A way to confirm your log-ins was added, replaced or removed. If that was "
+            "not you, change your password at once, and contact us."
+        ),
+    ),
     "password_changed": (
         "Your password was changed",
         "Your password was changed. If that was not you, choose a new one at once.",

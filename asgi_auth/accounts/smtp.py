@@ -100,7 +100,9 @@ class SMTPSender:
         message["Message-ID"] = make_msgid()
         message["Auto-Submitted"] = "auto-generated"
         if token is not None:
-            words += "\n\n" + self._links[kind].replace("{token}", token)
+            # A code is typed in, and needs no link.
+            link = self._links.get(kind, "{token}")
+            words += "\n\n" + link.replace("{token}", token)
 
         message.set_content(words + "\n")
         await self._server.send(message)

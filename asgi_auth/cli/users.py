@@ -20,6 +20,7 @@ from asgi_auth.cli._stores import add_store_option, is_sql, open_store
 from asgi_auth.cli.doctor.load import load_app
 from asgi_auth.cli.sessions import show_sessions
 from asgi_auth.errors import AuthError, ConfigurationError, UnavailableError
+from asgi_auth.factors import Factors, SQLFactors
 from asgi_auth.keys import KeySet
 from asgi_auth.sessions import TokenService
 
@@ -63,6 +64,14 @@ def add(commands: Any) -> None:
     _verb(verbs, "enable", _enable, "let a user log in again", who=True)
     deleting = _verb(verbs, "delete", _delete, "delete an account for good", who=True)
     deleting.add_argument("--yes", action="store_true", help="do it")
+    resetting = _verb(
+        verbs, "reset-factors", _reset_factors, "remove all second factors", who=True
+    )
+    resetting.add_argument(
+        "--factors",
+        metavar="MODULE:NAME",
+        help="the Factors of the application; by default the database's own table",
+    )
     _verb(verbs, "sessions", _sessions, "show where a user is logged in", who=True)
 
 
@@ -219,6 +228,28 @@ async def _delete(accounts: AccountService, options: argparse.Namespace) -> int:
     for role in account.roles:
         await _warn_if_last(accounts, role)
 
+    return 0
+
+
+async def _reset_factors(accounts: AccountService, options: argparse.Namespace) -> int:
+    account = await accounts.show(options.who)
+    if options.factors is not None:
+        factors = load_app(options.factors, factory=False)
+        if not isinstance(factors, Factors):
+            msg = f"{options.factors} is no Factors."
+            raise ConfigurationError(msg)
+
+        await factors.reset(account.id, by="asgi-auth")
+    else:
+        url = options.accounts or options.store
+        if url is None or not is_sql(url):
+            msg = "Say --factors module:factors, or --store with a database."
+            raise ConfigurationError(msg)
+
+        async with contextlib.aclosing(SQLFactors(url)) as store:
+            await store.remove(account.id)
+
+    remark(f"{account.id} logs in with one factor now, and can set up others.")
     return 0
 
 

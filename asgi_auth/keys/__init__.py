@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asgi_auth._lazy import lazily
 from asgi_auth.keys.key import Key
 from asgi_auth.keys.keyset import KeySet
+from asgi_auth.keys.sealing import SealedValueError, SealKeys
 
 if TYPE_CHECKING:
     from asgi_auth.keys.jwks import JWKSClient
@@ -17,4 +18,11 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazily(__name__, {"jwks": "JWKSClient", "pem_client": "PEMClient"})
 
-__all__ = ["JWKSClient", "Key", "KeySet", "PEMClient"]
+__all__ = [
+    "JWKSClient",
+    "Key",
+    "KeySet",
+    "PEMClient",
+    "SealKeys",
+    "SealedValueError",
+]

@@ -24,6 +24,8 @@ Rule = Literal[
     "log_in",
     "log_in_address",
     "failures",
+    "codes",
+    "guesses",
     "register",
     "reset",
     "recipient",
@@ -67,6 +69,11 @@ class RateLimiter:
         log_in_address: Tries to log in from one address.
         failures: Failed log-ins of one account; devices that are known have counters
             of their own, so that no attacker can lock a user out.
+        codes: Wrong codes of second factors of one account, from one address or one
+            device that has shown such a factor before.
+        guesses: Wrong codes of second factors of one account, from devices that have
+            not. Recovery codes are not counted: nobody can guess one, so that
+            no attacker can lock a user out.
         register: Registrations from one address.
         reset: Messages asked for, and passwords reset, from one address.
         recipient: Messages to one address, whoever asks for them.
@@ -91,6 +98,8 @@ class RateLimiter:
         log_in: Limit = Limit(5, _MINUTE),
         log_in_address: Limit = Limit(30, _MINUTE),
         failures: Limit = Limit(100, _HOUR),
+        codes: Limit = Limit(5, 5 * _MINUTE),
+        guesses: Limit = Limit(20, _HOUR),
         register: Limit = Limit(3, _MINUTE),
         reset: Limit = Limit(3, _MINUTE),
         recipient: Limit = Limit(5, _HOUR),
@@ -106,6 +115,8 @@ class RateLimiter:
             "log_in": log_in,
             "log_in_address": log_in_address,
             "failures": failures,
+            "codes": codes,
+            "guesses": guesses,
             "register": register,
             "reset": reset,
             "recipient": recipient,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +23,10 @@ from asgi_auth.config import AuthConfig
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Source
 from asgi_auth.dpop import DPoP
-from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedError
+from asgi_auth.errors import AuthError, ConfigurationError
+from asgi_auth.factors import Factors
+from asgi_auth.identities import Identities
+from asgi_auth.passkeys import Passkeys
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import RateLimiter
 from asgi_auth.responses.body import RequestBody, may_have_body
@@ -31,11 +34,16 @@ from asgi_auth.responses.deny import deny
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.body import BodyReader
 from asgi_auth.routes.browser import BrowserRoutes, client_script
-from asgi_auth.routes.context import Delivery, RouteContext
+from asgi_auth.routes.completion import LogInCompletion
+from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.deletion import DeletionRoutes
-from asgi_auth.routes.errors import UnknownPathError
+from asgi_auth.routes.delivery import Delivery
+from asgi_auth.routes.enrolment import FactorRoutes
+from asgi_auth.routes.errors import routing_error
+from asgi_auth.routes.factor_login import FactorLogInRoutes
 from asgi_auth.routes.factors import SecondFactor
+from asgi_auth.routes.handed import FromHandlers
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.oauth import in_oauth_form
 from asgi_auth.routes.openapi import DocumentRoutes, describe
@@ -43,9 +51,11 @@ from asgi_auth.routes.operations import Handlers, Operation, Part
 from asgi_auth.routes.own import RouteModels
 from asgi_auth.routes.own_accounts import models_of, renew_rights
 from asgi_auth.routes.parts import choose
+from asgi_auth.routes.place import placed
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
+from asgi_auth.routes.ways import beside_passwords, public_paths_of, routes_beside
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend, Confirmation
 
@@ -53,12 +63,10 @@ __all__ = ["AuthRoutes"]
 
 _logger = package_logger(__name__)
 
-_NOT_ALLOWED: Final = 405
-
 _Bound = tuple[Operation, Handlers]
 
 
-class AuthRoutes:
+class AuthRoutes(FromHandlers):
     """Accounts and sessions over HTTP: mount it, for instance at ``/auth``.
 
     Args:
@@ -73,7 +81,10 @@ class AuthRoutes:
             ``root_path``: plain ASGI, for one.
         limiter: Counts tries; by default in the memory of this process.
         insecure_unlimited: Count nothing.
-        second_factor: Asks for more than the password.
+        second_factor: Asks for more than the password, in a way of your own.
+        factors: Second factors that users set up for themselves.
+        passkeys: Lets users log in with them.
+        identities: Lets users log in at other providers.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
@@ -106,6 +117,9 @@ class AuthRoutes:
         limiter: RateLimiter | None = None,
         insecure_unlimited: bool = False,
         second_factor: SecondFactor | None = None,
+        factors: Factors | None = None,
+        passkeys: Passkeys | None = None,
+        identities: Identities | None = None,
         introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
         user_data: Callable[[Account], Mapping[str, Any]] | None = None,
@@ -124,6 +138,10 @@ class AuthRoutes:
 
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             msg = "prefix must look like /auth."
+            raise ConfigurationError(msg)
+
+        if second_factor is not None and factors is not None:
+            msg = "Give AuthRoutes factors or a second_factor of your own, not both."
             raise ConfigurationError(msg)
 
         if limiter is not None and insecure_unlimited:
@@ -148,6 +166,7 @@ class AuthRoutes:
             addresses=ClientAddresses(site.trusted_proxies),
             limiter=None if insecure_unlimited else limiter or RateLimiter(),
             second_factor=second_factor,
+            **beside_passwords(accounts, factors, passkeys, identities),
             claims=claims,
             user_data=user_data,
             models=models_of(accounts, models),
@@ -219,6 +238,16 @@ class AuthRoutes:
         return self._site
 
     @property
+    def parts(self) -> frozenset[str]:
+        """The parts that there are; see ``include``."""
+        return frozenset(operation.part for operation in self._operations)
+
+    @property
+    def prefix(self) -> str:
+        """Where the routes are, for frameworks that do not say so."""
+        return self._prefix
+
+    @property
     def client_integrity(self) -> str:
         """The hash of ``/client.js``, for the ``integrity`` of a ``<script>``."""
         return client_script().integrity
@@ -229,8 +258,10 @@ class AuthRoutes:
         Args:
             prefix: Where the routes are mounted, for instance ``/auth``.
         """
-        paths = [op.path for op in self._operations if not op.guarded]
-        return [prefix.rstrip("/") + path for path in dict.fromkeys(paths)]
+        return public_paths_of(prefix, self._operations, self._context.identities)
+
+    def refusals(self, at: str) -> None:
+        """Return ``None``: routes are for programs, which get the problem document."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the routes, with paths below the mount."""
@@ -250,37 +281,23 @@ class AuthRoutes:
 
         body = RequestBody(receive)
         try:
-            await self._router(self._placed(scope), body.receive, send)
+            child = placed(scope, self, self._prefix)
+            await self._router(child, body.receive, send)
         except AuthError as error:
             await _refuse(error, body, scope, send)
         except HTTPException as error:
-            await _refuse(_routing_error(error), body, scope, send)
+            await _refuse(routing_error(error), body, scope, send)
         except ClientDisconnect:
             return  # No one is left to answer.
 
-    def _placed(self, scope: Scope) -> Scope:
-        """Return a scope that says where the routes begin, as Starlette wants it."""
-        path: str = scope["path"]
-        root = str(scope.get("root_path") or "").rstrip("/")
-        below = path[len(root) :] if root and path.startswith(root + "/") else path
-        if self._prefix and not root.endswith(self._prefix):
-            root += self._prefix
-            if below.startswith(self._prefix + "/"):
-                below = below[len(self._prefix) :]
-
-        # Litestar puts a slash at the end of what is below a mount.
-        below = below.removesuffix("/") or "/"
-        child = {**scope, "root_path": root, "path": root + below}
-        # With "app", Starlette raises what it would else answer in plain text; the
-        # handlers of an app around us are not for our errors.
-        child["app"] = self
-        child.pop("starlette.exception_handlers", None)
-        return child
-
     def _route(self, accounts: AccountService, introspection: Backend | None) -> Router:
-        context, log_in = self._context, LogInRoutes(self._context)
+        context = self._context
+        completion = LogInCompletion(context)
+        log_in = LogInRoutes(context, completion)
         owners: list[Handlers] = [
             log_in,
+            FactorLogInRoutes(context, completion),
+            FactorRoutes(context, completion),
             SessionRoutes(context),
             TicketRoutes(context),
             TokenRoutes(context, introspection),
@@ -288,6 +305,7 @@ class AuthRoutes:
             BrowserRoutes(),
             AccountRoutes(context, accounts, log_in),
             DeletionRoutes(context, accounts, log_in),
+            *routes_beside(context, completion, self._site.public_url),
         ]
         chosen = {(op.method, op.path) for op in self._operations}
         paths: dict[str, dict[str, _Bound]] = {}
@@ -327,11 +345,3 @@ async def _refuse(
         await body.drain(scope)
 
     await deny(error, scope, body.receive, send)
-
-
-def _routing_error(error: HTTPException) -> AuthError:
-    if error.status_code != _NOT_ALLOWED:
-        return UnknownPathError()
-
-    allow = (error.headers or {}).get("Allow", "")
-    return MethodNotAllowedError(allow=sorted(filter(None, allow.split(", "))))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from asgi_auth.errors import InvalidRequestError
-from asgi_auth.routes.context import Medium, RouteContext
+from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.delivery import Medium
 
 __all__ = ["key_of"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock
 from asgi_auth.accounts import Account
+from asgi_auth.accounts.ways import WaysIn
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.reader import CredentialReader
@@ -29,45 +30,28 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.events import Event
+from asgi_auth.factors import Factors
+from asgi_auth.identities import Identities
+from asgi_auth.passkeys import Passkeys
 from asgi_auth.principal import Principal
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 from asgi_auth.ratelimit.limiter import RateLimiter, Rule
 from asgi_auth.routes.body import BodyReader, Form
 from asgi_auth.routes.cookies import Cookies
-from asgi_auth.routes.factors import SecondFactor
+from asgi_auth.routes.delivery import Medium
+from asgi_auth.routes.factors import SecondFactor, SecondFactors
 from asgi_auth.routes.models import TokenResponse, UserResponse
 from asgi_auth.routes.own import RouteModels
+from asgi_auth.routes.users import Users
 from asgi_auth.sessions import TokenService
 from asgi_auth.stores.records import Device
 from asgi_auth.tokens.pair import TokenPair
 
-__all__ = ["Delivery", "Medium", "RouteContext", "Users"]
-
-Delivery = Literal["body", "cookie", "both"]
-Medium = Literal["body", "cookie"]
+__all__ = ["RouteContext"]
 
 M = TypeVar("M", bound=BaseModel)
 
-
-class Users(Protocol):
-    """Those who may log in."""
-
-    @property
-    def can(self) -> frozenset[str]:
-        """What is offered beside logging in."""
-        ...
-
-    async def authenticate(self, email: str, password: str) -> Account:
-        """Return the account if the password is right."""
-        ...
-
-    async def confirm_password(self, account_id: str, password: str) -> Account:
-        """Check the password of a user who is logged in."""
-        ...
-
-    async def find(self, account_id: str) -> Account | None:
-        """Return the account of a subject, or ``None`` if it is gone or disabled."""
-        ...
+_LOGGING_IN: Final = {"log_in", "log_in_address", "failures", "codes", "guesses"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +68,11 @@ class RouteContext:
         addresses: Finds out where requests come from.
         limiter: Counts tries, or ``None``.
         second_factor: Asks for more than the password, or ``None``.
+        second_factors: Know who has a second factor, and must show one.
+        factors: The one of them that checks codes, or ``None``.
+        ways_in: Know the ways to log in that there are beside the password.
+        passkeys: Those of the application, or ``None``.
+        identities: Knows log-ins at other providers, or ``None``.
         claims: Gives further claims for an account, or ``None``.
         user_data: Gives what a user may see of the account's data, or ``None``.
         models: Those of the application's own.
@@ -101,6 +90,11 @@ class RouteContext:
     addresses: ClientAddresses
     limiter: RateLimiter | None
     second_factor: SecondFactor | None
+    second_factors: Sequence[SecondFactors] = ()
+    factors: Factors | None = None
+    ways_in: Sequence[WaysIn] = ()
+    passkeys: Passkeys | None = None
+    identities: Identities | None = None
     claims: Callable[[Account], Mapping[str, Any]] | None
     user_data: Callable[[Account], Mapping[str, Any]] | None
     models: RouteModels
@@ -221,7 +215,7 @@ class RouteContext:
         try:
             await self.limiter.consume(rule, *key)
         except RateLimitedError:
-            if rule in {"log_in", "log_in_address", "failures"}:
+            if rule in _LOGGING_IN:
                 self.tell("login.locked", detail={"rule": rule})
 
             raise
@@ -307,6 +301,8 @@ class RouteContext:
         device_token: str | None = None,
         *,
         medium: Medium,
+        trust_token: str | None = None,
+        remember: bool | None = None,
     ) -> Response:
         """Hand out tokens, in the body or in cookies; see :meth:`medium`.
 
@@ -322,6 +318,7 @@ class RouteContext:
             refresh_expires_in=pair.refresh_expires_in,
             scope=pair.scope or None,
             device_token=device_token if in_body else None,
+            trust_token=trust_token if in_body else None,
         )
         response = self.answer(content)
         if self.dpop is not None:
@@ -329,10 +326,16 @@ class RouteContext:
 
         if self.cookies is not None and not in_body:
             mount = request.scope["root_path"]
-            self.cookies.clear_stale(response, request.scope, mount)
-            self.cookies.set_pair(response, pair, mount)
+            self.cookies.hand_out(
+                response, pair, request.scope, mount, remember=remember
+            )
+            self.cookies.clear_pending(response, request.scope, mount)
             if device_token is not None:
                 self.cookies.set_device(response, device_token, mount)
+
+            if trust_token is not None:
+                seconds = 0 if self.factors is None else self.factors.trust_for
+                self.cookies.set_trust(response, trust_token, mount, seconds=seconds)
 
         return response
 
@@ -340,7 +343,6 @@ class RouteContext:
         """Take the tokens out of the browser."""
         if self.cookies is not None:
             mount = request.scope["root_path"]
-            self.cookies.clear(response, mount)
-            self.cookies.clear_stale(response, request.scope, mount)
+            self.cookies.clear(response, request.scope, mount)
 
         return response

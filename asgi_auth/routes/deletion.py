@@ -6,23 +6,19 @@ time to think it over is the application's affair, which hears ``account.deleted
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from asgi_auth.accounts import AccountService
-from asgi_auth.errors import StepUpRequiredError
-from asgi_auth.principal import Principal
 from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.freshness import require_fresh
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.models import DeleteRequest
 from asgi_auth.routes.operations import Operations
 
 __all__ = ["DeletionRoutes"]
-
-_FRESH: Final = 300
-"""Seconds after a log-in in which no password is asked for."""
 
 
 class DeletionRoutes:
@@ -65,12 +61,7 @@ class DeletionRoutes:
             async with self._log_in.confirming(request, caller.subject):
                 await self._accounts.confirm_password(caller.subject, body.password)
         else:
-            self._require_fresh(caller)
+            require_fresh(context, caller)
 
         await self._accounts.delete(caller.subject, by=caller.subject)
         return context.clear_cookies(request, context.done())
-
-    def _require_fresh(self, caller: Principal) -> None:
-        if self._context.clock() - (caller.auth_time or 0.0) > _FRESH:
-            msg = "the log-in is too old, and no password came"
-            raise StepUpRequiredError(msg, max_age=_FRESH)

@@ -7,6 +7,7 @@ of failures of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any, Final, Literal, Protocol
@@ -15,7 +16,7 @@ from asgi_auth._encoding import b64url_encode
 from asgi_auth.accounts import InvalidEmailError, normalise_email
 from asgi_auth.errors import AuthError
 
-__all__ = ["KnownDevices", "account_digest", "account_key"]
+__all__ = ["KnownDevice", "KnownDevices", "account_digest", "account_key"]
 
 _LIFETIME: Final = 180 * 86400
 _LONGEST: Final = 320
@@ -36,6 +37,20 @@ class _Tokens(Protocol):
     ) -> Mapping[str, Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """A device that has logged in before.
+
+    Attributes:
+        id: Its name in counters.
+        has_shown: It has shown a second factor: whoever had nothing but the password,
+            before there was a factor, has no counter of their own to guess codes with.
+    """
+
+    id: str
+    has_shown: bool = False
+
+
 class KnownDevices:
     """Makes and reads device tokens.
 
@@ -48,22 +63,31 @@ class KnownDevices:
     def __init__(self, tokens: _Tokens) -> None:
         self._tokens = tokens
 
-    def remember(self, email: str, device: str | None) -> str:
+    def remember(
+        self, digest: str, device: KnownDevice | None, *, has_shown: bool = False
+    ) -> str:
         """Make the token of a device that has logged in.
 
         Args:
-            email: The address of the account.
-            device: The device's id, if it has one.
+            digest: The :func:`account_digest` of the address of the account.
+            device: The one that it is, if it is known.
+            has_shown: It has just shown a second factor.
         """
+        known = KnownDevice(token_urlsafe(16)) if device is None else device
         return self._tokens.mint(
-            device or token_urlsafe(16),
+            known.id,
             kind="device",
             ttl=_LIFETIME,
-            claims={"account": account_digest(email)},
+            claims={"account": digest, "shown": has_shown or known.has_shown},
         )
 
-    async def recognise(self, token: str | None, email: str) -> str | None:
-        """Return the id of a device that has logged in with this address before."""
+    async def recognise(self, token: str | None, digest: str) -> KnownDevice | None:
+        """Return the device, if it has logged in to this account before.
+
+        Args:
+            token: Of the device, if it has one.
+            digest: The :func:`account_digest` of the address of the account.
+        """
         if token is None:
             return None
 
@@ -73,8 +97,10 @@ class KnownDevices:
             # Also where it cannot be known: then it is a device like any other.
             return None
 
-        is_known = claims.get("account") == account_digest(email)
-        return claims["sub"] if is_known else None
+        if claims.get("account") != digest:
+            return None
+
+        return KnownDevice(claims["sub"], has_shown=claims.get("shown") is True)
 
 
 def account_key(email: str) -> str:

@@ -17,7 +17,9 @@
 
 from __future__ import annotations
 
-from asgi_auth.errors import AuthenticationError, AuthError
+from starlette.exceptions import HTTPException
+
+from asgi_auth.errors import AuthenticationError, AuthError, MethodNotAllowedError
 
 __all__ = [
     "BodyTooLargeError",
@@ -30,7 +32,10 @@ __all__ = [
     "UnprocessableBodyError",
     "UnsupportedBodyError",
     "UnsupportedGrantError",
+    "routing_error",
 ]
+
+_NOT_ALLOWED = 405
 
 
 class MalformedBodyError(AuthError):
@@ -50,7 +55,11 @@ class InvalidQueryError(AuthError):
 
 
 class SecondFactorRequiredError(AuthenticationError):
-    """The password is right; the log-in needs a ``code`` as well."""
+    """What was shown is right; the log-in needs a second factor as well.
+
+    The answer names the ``methods`` that the user has, and holds a ``pending_token``
+    with which the log-in goes on, or sets a cookie that does the same.
+    """
 
     code = "second_factor_required"
     public_message = "A second factor is required."
@@ -119,3 +128,12 @@ class CookieTooLargeError(AuthError):
     code = "cookie_too_large"
     status = 500
     public_message = "The server's tokens do not fit into cookies."
+
+
+def routing_error(error: HTTPException) -> AuthError:
+    """Return the refusal of a path or a method that there is not."""
+    if error.status_code != _NOT_ALLOWED:
+        return UnknownPathError()
+
+    allow = (error.headers or {}).get("Allow", "")
+    return MethodNotAllowedError(allow=sorted(filter(None, allow.split(", "))))

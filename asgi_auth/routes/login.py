@@ -13,26 +13,22 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from asgi_auth.accounts import Account
-from asgi_auth.errors import (
-    AuthError,
-    ConfigurationError,
-    InvalidCredentialsError,
-    RevokedTokenError,
-    UnknownSubjectError,
-)
-from asgi_auth.principal import is_user
+from asgi_auth.errors import AuthError, InvalidCredentialsError, RevokedTokenError
 from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import Medium, RouteContext
-from asgi_auth.routes.devices import KnownDevices, account_digest, account_key
-from asgi_auth.routes.errors import CookieTooLargeError
-from asgi_auth.routes.factors import Factor
+from asgi_auth.routes.completion import LogInCompletion
+from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.devices import (
+    KnownDevice,
+    KnownDevices,
+    account_digest,
+    account_key,
+)
 from asgi_auth.routes.models import LoginRequest, ReauthenticateRequest, TokenResponse
 from asgi_auth.routes.operations import Operations
+from asgi_auth.routes.pending import Proof
 from asgi_auth.stores.records import Device
-from asgi_auth.tokens.pair import TokenPair
 
 __all__ = ["LOGIN_FORM", "LogInRoutes"]
 
@@ -45,14 +41,16 @@ class LogInRoutes:
 
     Args:
         context: The settings.
+        completion: Opens the sessions.
     """
 
     operations: ClassVar[Operations] = Operations()
 
-    __slots__ = ("_context", "_devices")
+    __slots__ = ("_completion", "_context", "_devices")
 
-    def __init__(self, context: RouteContext) -> None:
+    def __init__(self, context: RouteContext, completion: LogInCompletion) -> None:
         self._context = context
+        self._completion = completion
         self._devices = KnownDevices(context.tokens)
 
     @operations.add(
@@ -71,26 +69,27 @@ class LogInRoutes:
         await context.count("log_in_address", context.network(request))
         body = await context.read(request, LoginRequest, form=LOGIN_FORM)
         key = await key_of(context, request, body.delivery)
-        device_id = await self._known_device(request, body)
-        async with self._try(request, account_key(body.login), device_id):
+        device = await self._known_device(request, body)
+        async with self._try(request, account_key(body.login), device):
             account = await context.users.authenticate(body.login, body.password)
-            factor = await self._second_factor(account, body.code)
+            proof = Proof(
+                account=account,
+                amr=("pwd",),
+                medium=body.delivery,
+                remember=body.remember,
+                label=body.device_label,
+                key=key,
+                login=account_digest(body.login),
+                device=device,
+            )
+            factor = await self._completion.judge(
+                request,
+                proof,
+                code=body.code,
+                trust=body.trust_token or self._completion.trust_cookie(request),
+            )
 
-        device = context.device(request, body.device_label)
-        pair = await self._open(account, factor, device, key)
-        token = None
-        if context.limiter is not None:
-            token = self._devices.remember(body.login, device_id)
-
-        response = await self._deliver(request, pair, token, medium=body.delivery)
-        where = {"ip": device.ip, "user_agent": device.user_agent}
-        context.tell(
-            "login.succeeded",
-            account.id,
-            pair.session_id,
-            {**where, "device": device.name},
-        )
-        return response
+        return await self._completion.open(request, proof, factor)
 
     @operations.add(
         part="reauthenticate",
@@ -106,24 +105,29 @@ class LogInRoutes:
         """Replace the caller's session by a fresh one, after the right password."""
         context = self._context
         caller = await context.owner(request)
+        sid = caller.session_id or ""
         body = await context.read(request, ReauthenticateRequest)
         async with self.confirming(request, caller.subject):
             account = await context.users.confirm_password(
                 caller.subject, body.password
             )
-            factor = await self._second_factor(account, body.code)
+            proof = Proof(
+                account=account,
+                amr=("pwd",),
+                medium="cookie" if caller.source == "cookie" else "body",
+                key=caller.claims.get("cnf", {}).get("jkt"),
+                attempt=sid,
+            )
+            factor = await self._completion.judge(request, proof, code=body.code)
 
-        sid = caller.session_id or ""
         present = await context.tokens.session(sid, caller.subject)
         if present is None:
             raise RevokedTokenError
 
         # First: the new one must not count as one too many, and end another device's.
         await context.tokens.revoke_session(present.sid)
-        key = caller.claims.get("cnf", {}).get("jkt")
-        pair = await self._open(account, factor, present.device, key)
-        medium: Medium = "cookie" if caller.source == "cookie" else "body"
-        response = await self._deliver(request, pair, medium=medium)
+        pair = await self._completion.session(proof, factor, present.device)
+        response = await self._completion.deliver(request, proof, pair)
         context.tell("login.reauthenticated", account.id, pair.session_id)
         return response
 
@@ -136,13 +140,13 @@ class LogInRoutes:
 
     @asynccontextmanager
     async def _try(
-        self, request: Request, account: str, device: str | None
+        self, request: Request, account: str, device: KnownDevice | None
     ) -> AsyncGenerator[None]:
         """Count a try before it is made, and take it back where it did not fail."""
         context = self._context
         await context.count("log_in", account, context.network(request))
         rule: Rule = "failures"
-        key = ("account", account) if device is None else ("device", account, device)
+        key = ("account", account) if device is None else ("device", account, device.id)
         await context.count(rule, *key)
         try:
             yield
@@ -159,63 +163,14 @@ class LogInRoutes:
 
         await context.uncount(rule, *key)
 
-    async def _known_device(self, request: Request, body: LoginRequest) -> str | None:
+    async def _known_device(
+        self, request: Request, body: LoginRequest
+    ) -> KnownDevice | None:
         token = body.device_token
         if token is None and self._context.cookies is not None:
             token = self._context.cookies.read("device", request.scope)
 
-        return await self._devices.recognise(token, body.login)
-
-    async def _second_factor(self, account: Account, code: str | None) -> Factor:
-        if self._context.second_factor is None:
-            return Factor()
-
-        factor: object = await self._context.second_factor(account, code)
-        if factor is None or isinstance(factor, Factor):
-            return factor or Factor()
-
-        if not is_user(factor):  # A "no".
-            raise InvalidCredentialsError
-
-        msg = "second_factor must return a Factor or None, or raise an AuthError."
-        raise ConfigurationError(msg)
-
-    async def _open(
-        self, account: Account, factor: Factor, device: Device, key: str | None
-    ) -> TokenPair:
-        context = self._context
-        pair = await context.tokens.issue(
-            account.id,
-            scopes=account.scopes,
-            roles=account.roles,
-            claims=None if context.claims is None else context.claims(account),
-            device=device,
-            acr=factor.acr,
-            amr=("pwd", *factor.amr),
-            thumbprint=key,
-        )
-        # All sessions may have been ended since the password was looked at.
-        present = await context.users.find(account.id)
-        if present is None or present.password_hash != account.password_hash:
-            await context.tokens.revoke_session(pair.session_id)
-            raise InvalidCredentialsError if present else UnknownSubjectError
-
-        return pair
-
-    async def _deliver(
-        self,
-        request: Request,
-        pair: TokenPair,
-        device: str | None = None,
-        *,
-        medium: Medium,
-    ) -> Response:
-        try:
-            return self._context.deliver(request, pair, device, medium=medium)
-        except CookieTooLargeError:
-            # No client gets its tokens, so no client could end it.
-            await self._context.tokens.revoke_session(pair.session_id)
-            raise
+        return await self._devices.recognise(token, account_digest(body.login))
 
 
 def _origin_of(device: Device) -> dict[str, str | None]:

@@ -28,10 +28,13 @@ __all__ = [
     "RefreshRequest",
     "RegisterRequest",
     "ResetRequest",
+    "RouteModel",
     "SessionResponse",
     "SessionsQuery",
     "SessionsResponse",
+    "Short",
     "StatusResponse",
+    "Token",
     "TokenPayload",
     "TokenRequest",
     "TokenResponse",
@@ -41,7 +44,7 @@ __all__ = [
 _LONGEST_TOKEN = 8192
 
 
-class _Model(BaseModel):
+class RouteModel(BaseModel):
     """Reads both spellings, and writes the one that it is told to."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -57,14 +60,15 @@ def _printable(text: str) -> str:
     return text
 
 
-_Token = Annotated[str, Field(max_length=_LONGEST_TOKEN)]
-_Short = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
+Token = Annotated[str, Field(max_length=_LONGEST_TOKEN)]
+Short = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
 
 
-class LoginRequest(_Model):
+class LoginRequest(RouteModel):
     """Who wants to log in, by address or by name. ``code`` is for a second factor.
 
-    ``delivery`` says how the tokens are to come, where routes have both ways.
+    ``delivery`` says how the tokens are to come, where routes have both ways. Cookies
+    that are not to ``remember`` end with the session of the browser.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -76,10 +80,12 @@ class LoginRequest(_Model):
     email: str | None = None
     username: str | None = None
     password: str
-    code: _Short | None = None
-    device_label: _Short | None = None
-    device_token: _Token | None = None
+    code: Short | None = None
+    device_label: Short | None = None
+    device_token: Token | None = None
+    trust_token: Token | None = None
     delivery: Literal["body", "cookie"] = "body"
+    remember: bool = True
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:
@@ -95,14 +101,14 @@ class LoginRequest(_Model):
         return self.email or self.username or ""
 
 
-class RegisterRequest(_Model):
+class RegisterRequest(RouteModel):
     """Who wants an account."""
 
     email: str
     password: str
 
 
-class NamedRegisterRequest(_Model):
+class NamedRegisterRequest(RouteModel):
     """Who wants an account, where users log in by name."""
 
     username: str
@@ -110,83 +116,83 @@ class NamedRegisterRequest(_Model):
     password: str
 
 
-class DeleteRequest(_Model):
+class DeleteRequest(RouteModel):
     """The password, unless the log-in is fresh."""
 
     password: str | None = None
 
 
-class EmailRequest(_Model):
+class EmailRequest(RouteModel):
     """An address that a message is to go to."""
 
     email: str
 
 
-class TokenRequest(_Model):
+class TokenRequest(RouteModel):
     """A token: from a message, or to be judged."""
 
-    token: _Token
+    token: Token
 
 
-class TicketRequest(_Model):
+class TicketRequest(RouteModel):
     """Where a ticket is to be good."""
 
     path: str = Field(min_length=1, max_length=1024, pattern=r"^/[^?#\x00-\x1f]*$")
 
 
-class TicketResponse(_Model):
+class TicketResponse(RouteModel):
     """What stands for an access token in one address, once."""
 
     ticket: str
     expires_in: int
 
 
-class ConfirmationRequest(_Model):
+class ConfirmationRequest(RouteModel):
     """A token from a message, and the password of the account that it is about."""
 
-    token: _Token
+    token: Token
     password: str
 
 
-class ResetRequest(_Model):
+class ResetRequest(RouteModel):
     """A token from a message, and the password to be."""
 
-    token: _Token
+    token: Token
     password: str
 
 
-class ChangePasswordRequest(_Model):
+class ChangePasswordRequest(RouteModel):
     """The password until now, and the one to be."""
 
     current_password: str
     new_password: str
 
 
-class ChangeEmailRequest(_Model):
+class ChangeEmailRequest(RouteModel):
     """The address to be."""
 
     email: str
     password: str
 
 
-class ReauthenticateRequest(_Model):
+class ReauthenticateRequest(RouteModel):
     """Proof that the user is still there."""
 
     password: str
-    code: _Short | None = None
+    code: Short | None = None
 
 
-class RefreshRequest(_Model):
+class RefreshRequest(RouteModel):
     """The refresh token, where no cookie holds it."""
 
-    refresh_token: _Token | None = None
+    refresh_token: Token | None = None
 
 
 class LogoutRequest(RefreshRequest):
     """The refresh token, where no cookie holds it."""
 
 
-class TokenResponse(_Model):
+class TokenResponse(RouteModel):
     """What a log-in and a refresh give (RFC 6749, section 5.1).
 
     The tokens are left out where cookies hold them.
@@ -199,9 +205,10 @@ class TokenResponse(_Model):
     refresh_expires_in: int | None = None
     scope: str | None = None
     device_token: str | None = None
+    trust_token: str | None = None
 
 
-class UserResponse(_Model):
+class UserResponse(RouteModel):
     """A user, as the user may see it."""
 
     id: str
@@ -229,7 +236,7 @@ class TokenPayload(BaseModel):
     roles: list[str] | None = None
 
 
-class DeviceResponse(_Model):
+class DeviceResponse(RouteModel):
     """Where a log-in came from; ``name`` is for instance ``Firefox on Linux``."""
 
     label: str | None = None
@@ -238,7 +245,7 @@ class DeviceResponse(_Model):
     user_agent: str | None = None
 
 
-class SessionResponse(_Model):
+class SessionResponse(RouteModel):
     """One log-in on one device. Times are seconds since the Unix epoch."""
 
     sid: str
@@ -256,14 +263,14 @@ class SessionsQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=SESSIONS_PAGE)] = SESSIONS_PAGE
 
 
-class SessionsResponse(_Model):
+class SessionsResponse(RouteModel):
     """A page of the user's log-ins, the oldest first, and where the next one begins."""
 
     sessions: list[SessionResponse]
     next: str | None = None
 
 
-class StatusResponse(_Model):
+class StatusResponse(RouteModel):
     """What happens next."""
 
     status: str

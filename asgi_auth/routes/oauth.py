@@ -68,6 +68,7 @@ async def in_oauth_form(
             "error": word,
             "error_description": error.public_message,
             "code": error.code,
+            **error.members,
         }
         headers = {name.decode(): value.decode() for name, value in error.headers}
         headers["cache-control"] = "no-store"

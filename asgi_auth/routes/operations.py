@@ -25,6 +25,9 @@ Part = Literal[
     "register",
     "verify",
     "login",
+    "login_factor",
+    "factors",
+    "factor_email",
     "reauthenticate",
     "refresh",
     "logout",
@@ -41,6 +44,8 @@ Part = Literal[
     "jwks",
     "openapi",
     "client",
+    "passkeys",
+    "providers",
 ]
 """What can be chosen or left out."""
 

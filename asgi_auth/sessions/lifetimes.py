@@ -35,7 +35,15 @@ whomever."""
 
 _LONGEST_PAGE = 1000
 
-_LONGEST = {"verify": LONGEST_LINK, "reset": LONGEST_LINK, "device": 366 * DAY}
+_LONGEST = {
+    "verify": LONGEST_LINK,
+    "reset": LONGEST_LINK,
+    "device": 366 * DAY,
+    "pending": DAY / 24,
+    "ceremony": DAY / 24,
+    "trust": 366 * DAY,
+    "state": 3600,
+}
 
 _MAX_GRACE = 60
 

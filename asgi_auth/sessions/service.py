@@ -32,9 +32,12 @@ from asgi_auth.tokens.pair import TokenPair
 from asgi_auth.tokens.tolerance import Tolerance
 from asgi_auth.tokens.verifier import TokenVerifier
 
-__all__ = ["TokenKind", "TokenService"]
+__all__ = ["MintedKind", "TokenKind", "TokenService"]
 
-TokenKind = Literal["access", "refresh", "verify", "reset", "device"]
+MintedKind = Literal[
+    "access", "verify", "reset", "device", "pending", "trust", "ceremony", "state"
+]
+TokenKind = MintedKind | Literal["refresh"]
 
 
 class TokenService(Impersonation):
@@ -225,7 +228,7 @@ class TokenService(Impersonation):
         self,
         subject: UserId,
         *,
-        kind: Literal["access", "verify", "reset", "device"] = "access",
+        kind: MintedKind = "access",
         ttl: float | None = None,
         scopes: Iterable[str] = (),
         roles: Iterable[str] = (),

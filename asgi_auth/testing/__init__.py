@@ -17,14 +17,20 @@ from asgi_auth.testing.minting import TOKEN_FAULTS, mint_token
 
 if TYPE_CHECKING:
     from asgi_auth.testing.backend_contract import BackendContract, BackendSample
+    from asgi_auth.testing.factor_contract import FactorStoreContract
+    from asgi_auth.testing.identity_contract import IdentityStoreContract
+    from asgi_auth.testing.passkey_contract import PasskeyStoreContract
     from asgi_auth.testing.store_contract import StoreContract
 
 __all__ = [
     "TOKEN_FAULTS",
     "BackendContract",
     "BackendSample",
+    "FactorStoreContract",
     "FakeClock",
     "FakeIssuer",
+    "IdentityStoreContract",
+    "PasskeyStoreContract",
     "StoreContract",
     "as_user",
     "authenticated",
@@ -35,6 +41,9 @@ __all__ = [
 _CONTRACTS = {
     "BackendContract": "backend_contract",
     "BackendSample": "backend_contract",
+    "FactorStoreContract": "factor_contract",
+    "PasskeyStoreContract": "passkey_contract",
+    "IdentityStoreContract": "identity_contract",
     "StoreContract": "store_contract",
 }
 
@@ -54,6 +63,9 @@ def __getattr__(name: str) -> Any:
     # Before its import, so that a failed assertion of the contract shows its values.
     pytest.register_assert_rewrite(
         "asgi_auth.testing.backend_contract",
+        "asgi_auth.testing.factor_contract",
+        "asgi_auth.testing.passkey_contract",
+        "asgi_auth.testing.identity_contract",
         "asgi_auth.testing.revocation_contract",
         "asgi_auth.testing.rotation_contract",
         "asgi_auth.testing.session_contract",

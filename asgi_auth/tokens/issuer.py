@@ -46,6 +46,10 @@ KINDS = {
     "reset": Kind("reset", "reset+jwt", "urn:asgi-auth:reset"),
     "ticket": Kind("ticket", "ticket+jwt", "urn:asgi-auth:ticket"),
     "device": Kind("device", "device+jwt", "urn:asgi-auth:device"),
+    "pending": Kind("pending", "pending+jwt", "urn:asgi-auth:pending"),
+    "trust": Kind("trust", "trust+jwt", "urn:asgi-auth:trust"),
+    "ceremony": Kind("ceremony", "ceremony+jwt", "urn:asgi-auth:ceremony"),
+    "state": Kind("state", "state+jwt", "urn:asgi-auth:state"),
 }
 
 

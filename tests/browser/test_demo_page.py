@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.test_passkeys import plug_in
 from tests.cli.demo_server import EMAIL, PASSWORD, running_demo
 
 TTL = 6  # Seconds: the client replaces tokens after half of it.
@@ -288,3 +289,22 @@ async def test_every_control_has_a_name(visit):
             .filter((e) => !(e.ariaLabel || e.innerText || e.labels?.length))
             .map((e) => e.outerHTML)""")
     assert nameless == []
+
+
+async def test_a_visitor_adds_a_passkey_and_logs_in_with_it(demo, new_tab):
+    tab = await new_tab(demo.origin)
+    await tab.wait_for_selector(LOADED)
+    await log_in(tab)
+    assert await tab.is_hidden("#passkey-row")
+    await tab.click("#passkey-link")
+    await tab.wait_for_url("http://localhost:*/")
+    await tab.wait_for_selector(LOADED)
+    await plug_in(tab)
+    await log_in(tab)
+    await tab.click("#passkey-add")
+    await tab.wait_for_selector("#passkey-hint:has-text('Added')")
+    await tab.click("#logout")
+    await tab.click("#passkey-login")
+    await tab.wait_for_selector("#logged-in:not([hidden])")
+    await tab.wait_for_selector("#devices li:has-text('this window')")
+    assert await tab.is_hidden("#login-problem")

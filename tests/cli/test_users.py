@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from types import ModuleType
 
 import anyio
 import pytest
@@ -150,3 +151,42 @@ async def test_without_a_place_it_says_what_is_missing(run, monkeypatch):
 def shop() -> AccountService:
     tokens = TokenService(KeySet.generate("HS256"))
     return AccountService(MemoryAccounts(), tokens, require_verified=False)
+
+
+async def test_second_factors_are_reset(run, url):
+    from asgi_auth.factors import FactorRecord, SQLFactors
+
+    await run("create", ANN)
+    account_id = (await ids(run))[ANN]
+    store = SQLFactors(url)
+    await store.create_schema()
+    record = FactorRecord(subject=account_id, kind="totp", since=0.0)
+    await store.put(record)
+    status, _, remark = await run("reset-factors", ANN)
+    assert (status, "one factor" in remark) == (0, True)
+    assert await store.find(account_id) == []
+    await store.aclose()
+
+
+async def test_second_factors_of_an_application_are_reset_by_its_own(run, monkeypatch):
+    from asgi_auth.factors import Factors, MemoryFactors
+    from asgi_auth.keys import SealKeys
+
+    heard = []
+
+    async def hear(event):
+        heard.append((event.name, event.detail["by"]))
+
+    module = ModuleType("shop_of_factors")
+    tokens = TokenService(KeySet.generate(), on_event=hear)
+    keys = SealKeys({"a": b"1" * 32})
+    module.factors = Factors(tokens, MemoryFactors(), keys, name="Shop")
+    module.other = object()
+    monkeypatch.setitem(sys.modules, "shop_of_factors", module)
+    await run("create", ANN)
+    status, *_ = await run("reset-factors", ANN, "--factors", "shop_of_factors:factors")
+    assert (status, heard) == (0, [("factor.reset", "asgi-auth")])
+    status, _, fault = await run(
+        "reset-factors", ANN, "--factors", "shop_of_factors:other"
+    )
+    assert (status, "no Factors" in fault) == (2, True)

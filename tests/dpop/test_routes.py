@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyotp
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -359,3 +360,28 @@ async def test_install_takes_the_key_along_from_the_routes(place):
 
     with pytest.raises(ConfigurationError, match="does not read"):
         install(Starlette(), JWTBackend(tokens), routes=routes)
+
+
+async def test_who_begins_a_log_in_with_a_key_ends_it_with_that_key():
+    place = Place(factors={})
+    account = await place.world.add()
+    factors, clock = place.world.factors, place.world.clock
+    enrolment = factors.begin_totp(account)
+    app = pyotp.parse_uri(enrolment.uri)
+    await factors.confirm_totp(account, enrolment.token, app.at(int(clock())))
+    clock.advance(60)
+    async with place.world.client() as client:
+        headers = place.proof("POST", "/login")
+        first = await client.post("/login", json=LOG_IN, headers=headers)
+        assert_problem(first, 401, "second_factor_required")
+        token = first.json()["pending_token"]
+        body = {"pending_token": token, "code": app.at(int(clock()))}
+        for headers in ({}, place.proof("POST", "/login/factor", THIEFS)):
+            stolen = await client.post("/login/factor", json=body, headers=headers)
+            assert_problem(stolen, 401, "invalid_token")
+
+        headers = place.proof("POST", "/login/factor")
+        done = await client.post("/login/factor", json=body, headers=headers)
+        assert done.json()["token_type"] == "DPoP"
+        claims = claims_of(done.json()["access_token"])
+        assert claims["cnf"]["jkt"] == MINE.thumbprint

@@ -161,3 +161,14 @@ async def test_a_flood_of_different_refusals_does_not_fill_the_memory():
         _response(AuthenticationError(), (challenge,))
 
     assert len(_made) <= _FLOODS
+
+
+async def test_a_refusal_may_say_more_to_one_caller_and_nothing_of_it_to_the_next():
+    error = ExpiredTokenError()
+    error.members = {"methods": ["totp"], "pending_token": "a.b.c"}
+    answer = await run(refusing(error))
+    assert answer.json()["pending_token"] == "a.b.c"
+    assert answer.json()["code"] == "token_expired"
+    assert answer.header("content-length") == str(len(answer.body))
+    other = await run(refusing(ExpiredTokenError()))
+    assert "pending_token" not in other.json()

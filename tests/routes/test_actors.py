@@ -46,10 +46,12 @@ async def test_a_resource_server_learns_who_acts_and_not_in_which_session():
         ("POST", "/logout-all", None),
         ("DELETE", "/sessions/x", None),
         ("DELETE", "/me", None),
+        ("POST", "/factors/totp", None),
+        ("DELETE", "/factors/totp", None),
     ],
 )
 async def test_an_actor_is_refused(method, path, body):
-    world = World()
+    world = World(factors={})
     account = await world.add()
     token = await world.tokens.impersonate(account.id, actor=ADMIN)
     headers = bearer({"access_token": token})

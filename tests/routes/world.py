@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -11,6 +12,8 @@ from passlib.context import CryptContext
 
 from asgi_auth import KeySet, TokenService
 from asgi_auth.accounts import AccountService, MemoryAccounts, Outbox, grants_of
+from asgi_auth.factors import Factors, MemoryFactors
+from asgi_auth.keys import SealKeys
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter, Rule
 from asgi_auth.routes import AuthRoutes
@@ -56,9 +59,13 @@ class World:
         routes: Options of the routes.
         accounts: Options of the account service.
         tokens: Options of the token service.
+        factors: Options of the second factors; none by default.
+        identities: Among the options of the routes it may be what makes them.
     """
 
-    def __init__(self, *, accounts=None, tokens=None, keys=None, **routes) -> None:
+    def __init__(
+        self, *, accounts=None, tokens=None, keys=None, factors=None, **routes
+    ) -> None:
         self.clock = FakeClock()
         self.events: list[Any] = []
         self.mailbox = Mailbox()
@@ -86,15 +93,42 @@ class World:
                 **(accounts or {}),
             },
         )
+        if factors is not None:
+            routes["factors"] = self._make_factors(**factors)
+        if callable(routes.get("identities")):
+            routes["identities"] = routes["identities"](self.tokens, self.accounts)
+        self.factors = routes.get("factors")
+        if self.factors is not None:
+            routes.setdefault("clock", self.clock)
         if not routes.get("insecure_unlimited"):
             routes.setdefault("limiter", RateLimiter(**LOOSE))
+        routes.setdefault("clock", self.clock)
         self.routes = AuthRoutes(self.tokens, self.accounts, **routes)
+
+    def _make_factors(self, store=None, **options) -> Factors:
+        return Factors(
+            self.tokens,
+            MemoryFactors() if store is None else store,
+            SealKeys.from_secrets(SECRET),
+            **{
+                "name": "Shop",
+                "send_message": self.mailbox,
+                "outbox": self.outbox,
+                "clock": self.clock,
+                **options,
+            },
+        )
 
     async def _hear(self, event) -> None:
         self.events.append(event)
 
     def heard(self, prefix: str) -> list[str]:
         return [event.name for event in self.events if event.name.startswith(prefix)]
+
+    async def settle(self) -> None:
+        """Let the listener hear what has happened so far."""
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     @asynccontextmanager
     async def client(self, *, app=None, ip="127.0.0.1", base=ORIGIN, **options):

@@ -25,9 +25,19 @@ def make_tokens() -> TokenService:
     return TokenService(KeySet.generate("ES256"), issuer=ISSUER, audience="demo")
 
 
-def make_app(tokens: TokenService) -> ASGIApp:
-    """Return the app behind the middleware."""
-    return AuthenticationMiddleware(_app, JWTBackend(tokens, sources=_SOURCES))
+def make_app(tokens: TokenService, routes: ASGIApp) -> ASGIApp:
+    """Return the app behind the middleware.
+
+    Args:
+        tokens: Verify who calls.
+        routes: Where users log in, at ``/auth``.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        is_log_in = scope["type"] == "http" and scope["path"].startswith("/auth/")
+        await (routes if is_log_in else _app)(scope, receive, send)
+
+    return AuthenticationMiddleware(app, JWTBackend(tokens, sources=_SOURCES))
 
 
 async def _app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,6 +45,8 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
         await _lifespan(receive, send)
     elif scope["type"] == "websocket":
         await _echo(scope, receive, send)
+    elif scope["path"] == "/payouts":
+        await _payouts(scope, receive, send)
     elif scope["path"] == "/orders":
         await _orders(scope, receive, send)
     else:
@@ -60,6 +72,7 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 _orders = requires("orders:read")(_answer)
+_payouts = requires(acr="mfa")(_answer)
 
 
 @requires()

@@ -49,15 +49,18 @@ def run_demo(
 
 async def _walk(host: str, port: int) -> int:
     # Imported here: --serve does without the clients that the walk needs.
+    from asgi_auth.cli.demo.second_factor import make_log_in  # noqa: PLC0415
     from asgi_auth.cli.demo.steps import make_steps  # noqa: PLC0415
     from asgi_auth.cli.demo.walk import walk  # noqa: PLC0415
 
     tokens = make_tokens()
     listener = listen(host, port)
     origin = "{}:{}".format(*listener.getsockname()[:2])
-    async with running(make_app(tokens), listener):
+    routes, log_in = await make_log_in(tokens)
+    async with running(make_app(tokens, routes), listener):
         _say(f"A protected app listens on http://{origin}; these are real sockets.\n")
-        good, total = await walk(origin, await make_steps(tokens), _say)
+        steps = [*await make_steps(tokens), *log_in]
+        good, total = await walk(origin, steps, _say)
 
     _say(f"\n{good} of {total} steps as expected.")
     return 0 if good == total else 1

@@ -30,6 +30,7 @@ from asgi_auth.credentials.sources import BearerHeader, Cookie, Subprotocol
 from asgi_auth.guards import requires
 from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.passkeys import Passkeys
 from asgi_auth.principal import get_principal
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses.deny import deny
@@ -54,6 +55,7 @@ _PARTS: Final[tuple[Part, ...]] = (
     "jwks",
     "openapi",
     "client",
+    "passkeys",
 )
 _LOG_IN = re.compile(r"(?:/window/[0-9a-z]{1,32})?/auth(?=/)")
 _ORDERS = ({"id": 1, "item": "lamp"}, {"id": 2, "item": "violet"})
@@ -89,6 +91,8 @@ async def open_site(
         include=_PARTS,
         prefix="/auth",
         claims=name_of,
+        # Of names only: the page is at the other one, too.
+        passkeys=Passkeys("localhost", [f"http://localhost:{wire.port}"]),
         # People try things out, all from one address.
         limiter=RateLimiter(
             log_in=Limit(20, 60), log_in_address=Limit(60, 60), register=Limit(20, 60)

@@ -39,11 +39,12 @@ class Step:
     Attributes:
         title: What it shows.
         expected: What must come back.
-        method: ``GET``, ``OPTIONS``, or ``WS`` for a WebSocket.
+        method: ``GET``, ``POST``, ``OPTIONS``, or ``WS`` for a WebSocket.
         path: With the query.
         shown: The path as it may be printed: without a token.
         headers: What is sent along; never printed.
         subprotocols: Offered in a handshake; never printed.
+        body: Sent along, never printed.
     """
 
     title: str
@@ -53,3 +54,4 @@ class Step:
     shown: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     subprotocols: tuple[str, ...] = field(default=(), repr=False)
+    body: str = field(default="", repr=False)

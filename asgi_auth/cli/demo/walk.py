@@ -51,10 +51,11 @@ async def _request(origin: str, step: Step) -> Answer:
             step.method,
             f"http://{origin}{step.path}",
             headers=list(step.headers.items()),
+            content=step.body,
         )
 
     is_json = response.headers.get("content-type") == "application/json"
-    caller = response.json()["caller"] if is_json and response.content else ""
+    caller = response.json().get("caller", "") if is_json and response.content else ""
     challenge = response.headers.get("www-authenticate", "")
     return Answer(response.status_code, caller, challenge)
 

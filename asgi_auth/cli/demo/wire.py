@@ -50,11 +50,11 @@ class Wire:
         port: Where it listens.
     """
 
-    __slots__ = ("_host", "_port", "origin")
+    __slots__ = ("_host", "origin", "port")
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
-        self._port = port
+        self.port: int = port
         literal = f"[{host}]" if ":" in host else host
         self.origin: str = f"http://{literal}:{port}"
 
@@ -97,7 +97,7 @@ class Wire:
         return "\r\n".join([*lines, "", content.decode()])
 
     async def _exchange(self, request: str) -> str:
-        reader, writer = await asyncio.open_connection(self._host, self._port)
+        reader, writer = await asyncio.open_connection(self._host, self.port)
         try:
             writer.write(request.encode("latin-1"))
             return (await reader.read(_LIMIT)).decode("utf-8", "replace")

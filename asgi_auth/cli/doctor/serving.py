@@ -25,6 +25,11 @@ _IN_MEMORY = {
         "API keys are in the memory of each: one that is made is known to one of them",
         "Use SQLAPIKeys.",
     ),
+    "MemoryFactors": (
+        "memory-factors",
+        "second factors are in the memory of each: one of them asks for what is set up",
+        "Use SQLFactors.",
+    ),
 }
 _MINUTE, _HOUR = 60, 3600
 # So many guesses at one account are more than a user needs.

@@ -8,7 +8,7 @@ from asgi_auth.errors import AsgiAuthError
 
 __all__ = ["unready_stores"]
 
-_KINDS = ("SQLStore", "SQLAccounts", "SQLAPIKeys", "RedisStore")
+_KINDS = ("SQLStore", "SQLAccounts", "SQLAPIKeys", "SQLFactors", "RedisStore")
 
 
 async def unready_stores(patient: Patient) -> list[Finding]:

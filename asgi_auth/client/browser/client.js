@@ -17,6 +17,20 @@
  *     await auth.resume();                        // state: asks other tabs, or cookies
  *     await auth.register({ email, password });   // the account
  *     await auth.logIn({ email, password });      // state
+ *     await auth.confirm({ code });               // state: the log-in needed a second factor
+ *     await auth.sendCode();                      // sends one by e-mail, for that
+ *     await auth.confirmWithPasskey();            // state: likewise, with a passkey
+ *     await auth.logInWithPasskey({ autofill, signal });       // state
+ *     await auth.addPasskey({ name });            // the passkey, { id, name, ... }
+ *     await auth.passkeys();                      // [{ id, name, last_used_at, ... }]
+ *     await auth.renamePasskey(id, name);
+ *     await auth.removePasskey(id);
+ *     await auth.providers();                     // [{ name, label }], for buttons
+ *     await auth.logInAt("google", { next: "/" });    // leaves the page
+ *     await auth.finishLogIn("google");           // state; where it sends browsers back
+ *     await auth.link("google", { next: "/me" }); // to the account; leaves the page
+ *     await auth.identities();                    // [{ id, provider, email, ... }]
+ *     await auth.unlink(id);
  *     await auth.logOut();                        // state, in all tabs
  *     await auth.logOutEverywhere();              // state; all devices
  *     await auth.fetch(input, init);              // Response, as of fetch()
@@ -36,7 +50,8 @@
  * `reason` is "new", "logged_in", "refreshed", "logged_out", or the code of the refusal
  * that ended the session, for instance "token_revoked". An AuthError has a `kind`:
  * "refused", "limited", "unavailable", "logged_out" or "misuse"; a `code`, a `status`
- * (0 without an answer) and `retryAfter` (seconds, or null).
+ * (0 without an answer), `retryAfter` (seconds, or null) and, where a log-in needs a
+ * second factor ("second_factor_required"), the `methods` that the user has.
  *
  * With `dpop` (RFC 9449) each request has a proof, made with a key that WebCrypto keeps:
  * no script can read it, all tabs share it, and it outlives them. The server must bind
@@ -47,7 +62,15 @@
 
 /** @typedef {"refused" | "limited" | "unavailable" | "logged_out" | "misuse"} Kind */
 /** @typedef {{ authenticated: boolean, expiresAt: number | null, reason: string }} State */
-/** @typedef {{ code?: string, status?: number, retryAfter?: number | null, cause?: unknown }} Details */
+/**
+ * @typedef {object} Details
+ * @property {string} [code]
+ * @property {number} [status]
+ * @property {number | null} [retryAfter]
+ * @property {string[]} [methods]
+ * @property {string | null} [pending] The token of a log-in that is not done.
+ * @property {unknown} [cause]
+ */
 
 /**
  * @typedef {object} Options
@@ -56,6 +79,14 @@
  * @property {number} [skew] Seconds before the end at which a token is replaced.
  * @property {string[]} [origins] Further origins that may get the token.
  * @property {boolean} [dpop] Whether tokens are bound to a key of this browser.
+ */
+
+/**
+ * @typedef {object} ProviderOptions
+ * @property {string} [next] A path of this site, to go to then.
+ * @property {"none" | "login" | "consent" | "select_account"} [prompt]
+ * @property {string} [login_hint] Who the user probably is.
+ * @property {boolean} [fresh] Whether to log in there again in any case.
  */
 
 /** @typedef {{ key: CryptoKey, jwk: object }} ProofKey */
@@ -76,13 +107,16 @@
 /** What failed, for programs; the message is for people. */
 export class AuthError extends Error {
   /** @param {Kind} kind @param {string} message @param {Details} [details] */
-  constructor(kind, message, { code = kind, status = 0, retryAfter = null, cause } = {}) {
+  constructor(kind, message, details = {}) {
+    const { code = kind, status = 0, retryAfter = null, methods = [], cause } = details;
     super(message, { cause });
     this.name = "AuthError";
     this.kind = kind;
     this.code = code;
     this.status = status;
     this.retryAfter = retryAfter;
+    this.methods = methods;
+    Object.defineProperty(this, "pending", { value: details.pending ?? null });
   }
 }
 
@@ -98,6 +132,7 @@ const LEAP_MS = 1e12; // More than clocks differ; no stamp may lie further ahead
 // Sandboxed pages must not use the locks that their browser has.
 const locks = origin === "null" ? undefined : navigator.locks;
 const PROOF_FAULTS = ["use_dpop_nonce", "invalid_dpop_proof"]; // Another may do.
+const PROVEN = ["/login", "/refresh"]; // What asks for tokens, in one step or two.
 const REVOKED = 3000; // The server's own code for a session that is over.
 
 /**
@@ -150,6 +185,8 @@ class Client {
   /** @type {Session | null} */
   #session = null;
   #reason = "new";
+  /** @type {string | null} */
+  #pending = null; // Of a log-in that needs a second factor; with cookies, one has it.
   #stamp = 0; // Of the last change in any tab: a greater one is newer.
   /** @type {Promise<Session | null> | null} */
   #flight = null;
@@ -173,6 +210,8 @@ class Client {
   #settledUntil = 0;
   /** @type {Promise<unknown> | undefined} */
   #leaving;
+  /** @type {AbortController | undefined} */
+  #offered;
   #closed = false;
   #letGo = () => {};
   #wake = (/** @type {PageTransitionEvent} */ event) => {
@@ -225,6 +264,7 @@ class Client {
     removeEventListener("pageshow", this.#wake);
     clearTimeout(this.#timer);
     clearTimeout(this.#doubting);
+    this.#offer();
     this.#listeners.clear();
     this.#sockets.clear();
     for (const events of [...this.#streams.keys()]) events.close();
@@ -257,16 +297,225 @@ class Client {
    * @param {{ email: string, password: string, code?: string }} credentials
    * @returns {Promise<State>}
    */
-  async logIn(credentials) {
+  logIn(credentials) {
+    this.#pending = null;
+    return this.#enter("/login", this.#delivered(credentials));
+  }
+
+  /**
+   * @param {string} path
+   * @param {object} shown
+   * @returns {Promise<State>}
+   */
+  async #enter(path, shown) {
     await this.#alone(async () => {
       const began = clocks();
-      // Where the server has both ways, the way of these tabs.
-      const asked = this.#cookies ? { ...credentials, delivery: "cookie" } : credentials;
-      this.#decide(this.#read(await this.#post("/login", asked), began), "logged_in");
+      const answer = await this.#post(path, shown).catch((error) => {
+        this.#pending = Object(error).pending ?? this.#pending;
+        throw error;
+      });
+      this.#pending = null;
+      this.#decide(this.#read(answer, began), "logged_in");
+      this.#offer();
       await this.#hold();
     });
     return this.state;
   }
+
+  // ------------------------------------------------------------- identity providers
+
+  /** @returns {Promise<Record<string, any>[]>} Where users may log in, for buttons. */
+  async providers() {
+    return (await unpack(await fetch(`${this.#base}/providers`))).providers;
+  }
+
+  /**
+   * Leave the page, to log in at an identity provider.
+   *
+   * @param {string} provider Its name.
+   * @param {ProviderOptions} [options]
+   */
+  async logInAt(provider, options = {}) {
+    const { url } = await this.#post(`${placeOf(provider)}/start`, options);
+    location.assign(url);
+  }
+
+  /**
+   * Leave the page, to link a log-in at an identity provider to the account. It has to
+   * be within five minutes of a log-in.
+   *
+   * @param {string} provider Its name.
+   * @param {ProviderOptions} [options]
+   */
+  async link(provider, options = {}) {
+    const headers = { "Content-Type": "application/json" };
+    const asked = { method: "POST", headers, body: JSON.stringify(options) };
+    const place = `${this.#base}${placeOf(provider)}/link`;
+    const { url } = await unpack(await this.fetch(place, asked));
+    location.assign(url);
+  }
+
+  /**
+   * End a log-in on the page that the provider sends browsers back to. Where tokens are
+   * in cookies the routes do so by themselves.
+   *
+   * @param {string} provider Its name.
+   * @param {string} [query] What it has sent, once.
+   * @returns {Promise<State>}
+   */
+  async finishLogIn(provider, query = location.search) {
+    // Not twice by a reload, and not in the history.
+    history.replaceState(history.state, "", location.pathname);
+    await this.#alone(async () => {
+      const began = clocks();
+      const answer = Object.fromEntries(new URLSearchParams(query));
+      const delivery = this.#cookies ? "cookie" : "body";
+      const path = `${placeOf(provider)}/callback`;
+      const tokens = await this.#post(path, { ...answer, delivery });
+      if (!tokens) return; // Linked to the account: the session is the one before.
+      this.#decide(this.#read(tokens, began), "logged_in");
+      await this.#hold();
+    });
+    return this.state;
+  }
+
+  /** @returns {Promise<Record<string, any>[]>} What is linked to the account. */
+  async identities() {
+    return (await unpack(await this.fetch(`${this.#base}/identities`))).identities;
+  }
+
+  /** @param {string} id The `id` of one of `identities()`. */
+  async unlink(id) {
+    const path = `${this.#base}/identities/${encodeURIComponent(id)}`;
+    await unpack(await this.fetch(path, { method: "DELETE" }));
+  }
+
+  /**
+   * Go on with a log-in that was refused with "second_factor_required".
+   *
+   * @param {{ code: string, trustDevice?: boolean }} factor
+   * @returns {Promise<State>}
+   */
+  confirm({ code, trustDevice = false }) {
+    const shown = { ...this.#waitingLogIn(), code, trust_device: trustDevice };
+    return this.#enter("/login/factor", shown);
+  }
+
+  /** Have a code sent by e-mail, for `confirm`. @returns {Promise<void>} */
+  async sendCode() {
+    await this.#post("/login/factor/email", this.#waitingLogIn());
+  }
+
+  /**
+   * Where the server has both ways, the way of these tabs.
+   *
+   * @param {object} body
+   */
+  #delivered(body) {
+    return this.#cookies ? { ...body, delivery: "cookie" } : body;
+  }
+
+  // ------------------------------------------------------------------- the passkeys
+
+  /**
+   * Log in with a passkey; the browser asks for one, and for no name. With `autofill` it
+   * offers passkeys in the fields with `autocomplete="username webauthn"`, and this waits
+   * until one is chosen. It ends with `signal`, and when somebody logs in otherwise: an
+   * AuthError with the code "passkey_cancelled" says that none was shown, and
+   * "passkeys_unsupported" that this browser cannot do it.
+   *
+   * @param {{ autofill?: boolean, signal?: AbortSignal, device_label?: string }} [options]
+   * @returns {Promise<State>}
+   */
+  async logInWithPasskey({ autofill = false, signal, ...more } = {}) {
+    const able = await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.();
+    if (autofill && !able) throw unsupported();
+    // A browser asks one question at a time.
+    const ending = this.#offer(autofill);
+    for (;;) {
+      const question = await this.#post("/passkeys/login/options", this.#delivered({}));
+      const late = AbortSignal.timeout(question.expires_in * 900);
+      const ends = first(late, ending, signal);
+      try {
+        const credential = await use(question.options, autofill, ends);
+        const shown = { ...more, credential, ceremony: question.ceremony };
+        return await this.#enter("/passkeys/login", this.#delivered(shown));
+      } catch (error) {
+        // Nobody has chosen one yet, and the question ends soon: then there is another.
+        if (!(autofill && ends.reason === late.reason && late.aborted)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Go on with a log-in that was refused with "second_factor_required", with a passkey.
+   *
+   * @returns {Promise<State>}
+   */
+  async confirmWithPasskey() {
+    this.#offer();
+    const waiting = this.#waitingLogIn();
+    const question = await this.#post("/login/factor/passkey/options", waiting);
+    const late = AbortSignal.timeout(question.expires_in * 900);
+    const credential = await use(question.options, false, late);
+    const shown = { ...waiting, credential, ceremony: question.ceremony };
+    return this.#enter("/login/factor/passkey", shown);
+  }
+
+  /**
+   * End the offer of passkeys that waits, if there is one, and begin another.
+   *
+   * @param {boolean} [anew]
+   * @returns {AbortSignal | undefined} Ends the new one.
+   */
+  #offer(anew = false) {
+    this.#offered?.abort();
+    this.#offered = anew ? new AbortController() : undefined;
+    return this.#offered?.signal;
+  }
+
+  /**
+   * Make a passkey for who is logged in, a few minutes ago at most.
+   *
+   * @param {{ name?: string }} [options]
+   * @returns {Promise<Record<string, any>>}
+   */
+  async addPasskey({ name } = {}) {
+    this.#offer();
+    const question = await this.#ask("/passkeys/options", "POST");
+    const credential = await make(question.options);
+    return this.#ask("/passkeys", "POST", { credential, ceremony: question.ceremony, name });
+  }
+
+  /** @returns {Promise<Record<string, any>[]>} Those of the user, the oldest first. */
+  async passkeys() {
+    return (await this.#ask("/passkeys", "GET")).passkeys;
+  }
+
+  /** @param {string} id @param {string} name */
+  async renamePasskey(id, name) {
+    await this.#ask(`/passkeys/${encodeURIComponent(id)}`, "POST", { name });
+  }
+
+  /** @param {string} id */
+  async removePasskey(id) {
+    await this.#ask(`/passkeys/${encodeURIComponent(id)}`, "DELETE");
+  }
+
+  /**
+   * Ask the routes as the user.
+   *
+   * @param {string} path
+   * @param {string} method
+   * @param {object} [body]
+   */
+  async #ask(path, method, body) {
+    const headers = { "Content-Type": "application/json" };
+    const content = body ? { headers, body: JSON.stringify(body) } : {};
+    return unpack(await this.fetch(this.#base + path, { method, ...content }));
+  }
+
+  // ------------------------------------------------------------------- the log-outs
 
   /**
    * End the session, in all tabs. Where the server cannot be reached this rejects, and
@@ -570,6 +819,10 @@ class Client {
     return { ...tokens, ...ends, owner };
   }
 
+  #waitingLogIn() {
+    return this.#pending ? { pending_token: this.#pending } : {};
+  }
+
   #shown() {
     return this.#session?.refresh ? { refresh_token: this.#session.refresh } : undefined;
   }
@@ -589,7 +842,8 @@ class Client {
   async #postOnce(path, body) {
     /** @type {Record<string, string>} */
     const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-    if (this.#dpop && ["/login", "/refresh"].includes(path)) {
+    const isElsewhere = path.startsWith("/providers/");
+    if (this.#dpop && (isElsewhere || PROVEN.some((start) => path.startsWith(start)))) {
       headers.DPoP = await this.#proof("POST", this.#base + path);
     }
     const request = new Request(this.#base + path, {
@@ -597,7 +851,8 @@ class Client {
       headers,
       body: JSON.stringify(body),
       cache: "no-store",
-      credentials: this.#cookies ? "same-origin" : "omit",
+      // A log-in elsewhere is bound to this browser by a cookie, whoever keeps the tokens.
+      credentials: this.#cookies || isElsewhere ? "same-origin" : "omit",
       redirect: "error", // A password goes where it was sent to, and nowhere else.
       signal: AbortSignal.timeout(ANSWER_MS),
     });
@@ -1081,6 +1336,110 @@ function faultOf(response) {
   return /\berror="?([^",\s]*)/i.exec(challenge)?.[1];
 }
 
+/** @param {string} text Base64url without padding. */
+function decode(text) {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
+}
+
+/** @param {any[]} [credentials] */
+function decoded(credentials = []) {
+  return credentials.map((each) => ({ ...each, id: decode(each.id) }));
+}
+
+/**
+ * Make a passkey (Web Authentication, section 5.1.3). By hand: not all browsers have the
+ * functions for JSON, and extensions break them.
+ *
+ * @param {any} options As JSON.
+ */
+async function make(options) {
+  const publicKey = {
+    ...options,
+    challenge: decode(options.challenge),
+    user: { ...options.user, id: decode(options.user.id) },
+    excludeCredentials: decoded(options.excludeCredentials),
+  };
+  const { response, ...rest } = await shown(() => navigator.credentials.create({ publicKey }));
+  const attestationObject = encode(response.attestationObject);
+  const transports = response.getTransports?.() ?? [];
+  return { ...rest, response: { ...clientData(response), attestationObject, transports } };
+}
+
+/**
+ * Use a passkey (section 5.1.4).
+ *
+ * @param {any} options As JSON.
+ * @param {boolean} autofill
+ * @param {AbortSignal} signal
+ */
+async function use(options, autofill, signal) {
+  const publicKey = {
+    ...options,
+    challenge: decode(options.challenge),
+    allowCredentials: decoded(options.allowCredentials),
+  };
+  /** @type {CredentialMediationRequirement} */
+  const mediation = autofill ? "conditional" : "optional";
+  const asked = { publicKey, mediation, signal };
+  const { response, ...rest } = await shown(() => navigator.credentials.get(asked));
+  const { authenticatorData, signature, userHandle } = response;
+  const signed = {
+    ...clientData(response),
+    authenticatorData: encode(authenticatorData),
+    signature: encode(signature),
+    ...(userHandle && { userHandle: encode(userHandle) }),
+  };
+  return { ...rest, response: signed };
+}
+
+/** @param {AuthenticatorResponse} response */
+function clientData(response) {
+  return { clientDataJSON: encode(response.clientDataJSON) };
+}
+
+/**
+ * Return what the user has shown, or say why nothing was.
+ *
+ * @param {() => Promise<any>} ask
+ */
+async function shown(ask) {
+  if (!globalThis.PublicKeyCredential) throw unsupported();
+  try {
+    const { id, rawId, type, response } = await ask();
+    return { id, rawId: encode(rawId), type, response };
+  } catch (cause) {
+    const { name } = /** @type {Error} */ (cause);
+    if (name === "SecurityError") {
+      throw new AuthError("misuse", "The passkeys are for other origins.", { cause });
+    }
+    if (name === "NotSupportedError") throw unsupported(cause);
+    // Of whom it is there already, browsers say in time; all else is the user's affair.
+    const code = name === "InvalidStateError" ? "passkey_exists" : "passkey_cancelled";
+    throw new AuthError("refused", "No passkey was shown.", { code, cause });
+  }
+}
+
+/**
+ * Return a signal that ends with the first of several: not all browsers have `any()`.
+ *
+ * @param {(AbortSignal | undefined)[]} signals
+ */
+function first(...signals) {
+  const controller = new AbortController();
+  for (const each of signals) {
+    if (each?.aborted) controller.abort(each.reason);
+    each?.addEventListener("abort", () => controller.abort(each.reason), { once: true });
+  }
+  return controller.signal;
+}
+
+/** @param {unknown} [cause] */
+function unsupported(cause) {
+  const code = "passkeys_unsupported";
+  return new AuthError("misuse", "This browser cannot do this with passkeys.", { code, cause });
+}
+
 /** Both clocks: one stands still while a machine sleeps, the other may be set. */
 function clocks() {
   return { wall: Date.now(), mono: performance.now() };
@@ -1174,7 +1533,9 @@ async function unpack(response) {
   const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
   const retryAfter = Number.isNaN(seconds) ? null : seconds;
   const code = isCode(body?.code) ? body.code : `http_${status}`;
-  throw new AuthError(kind, detail, { code, status, retryAfter });
+  const methods = Array.isArray(body?.methods) ? body.methods.map(String) : [];
+  const pending = body?.pending_token ?? body?.pendingToken;
+  throw new AuthError(kind, detail, { code, status, retryAfter, methods, pending });
 }
 
 /** @param {string | null} token @param {string[]} protocols */
@@ -1206,4 +1567,9 @@ function hideAnswer(event) {
   } catch {
     // Not JSON, so not ours.
   }
+}
+
+/** @param {string} provider */
+function placeOf(provider) {
+  return `/providers/${encodeURIComponent(provider)}`;
 }

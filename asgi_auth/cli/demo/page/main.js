@@ -8,6 +8,7 @@ import { setUpDevices, showDevices } from "./devices.js";
 import { busy, byId } from "./dom.js";
 import { note, show } from "./log.js";
 import { clearRoutes, setRoles, setUpRoutes } from "./routes.js";
+import { setUpPasskeys } from "./passkeys.js";
 import { onTraffic } from "./tap.js";
 import { setEnd, showTokens } from "./tokens.js";
 import { ownName } from "./window.js";
@@ -106,9 +107,14 @@ async function logIn(credentials, registers = false) {
     await auth.logIn({ ...credentials, device_label: device.name });
     byId("h-login").focus({ preventScroll: true }); // The button that had it is gone.
   } catch (error) {
-    problem.textContent = error.message;
-    problem.hidden = false;
+    tellProblem(error);
   }
+}
+
+function tellProblem(error) {
+  const problem = byId("login-problem");
+  problem.textContent = error.message;
+  problem.hidden = false;
 }
 
 /** Log out, and take the end of the socket for what it is: asked for. */
@@ -190,6 +196,7 @@ async function begin() {
   byId("window-badge").hidden = false;
   setUpRoutes(auth);
   setUpDevices(auth);
+  setUpPasskeys(auth, device.name, tellProblem);
   const about = await (await fetch("/api/about")).json();
   showFacts(about);
   setUpAttacks(auth, about.attacks, () => void showDevices(auth));
