@@ -466,7 +466,7 @@ async def test_a_request_for_tokens_may_bring_a_proof():
 
 
 async def test_strangers_who_ask_for_tokens_do_not_keep_callers_out(monkeypatch):
-    monkeypatch.setattr("asgi_auth.stores.memory_once._MOST", 3)
+    monkeypatch.setattr("asgi_auth.dpop.replay._MOST", 3)
     policy = dpop(replay="local")
     for number in range(5):
         made = forge.sign(proofs.header(STRANGER), proofs.claims(), STRANGER)
