@@ -63,8 +63,7 @@ def install(
         raise ConfigurationError(msg)
 
     setup = settle(backend, options)
-    app = setup.mount(app)
-    return Routed(app, setup.backend, cors_of, **setup.options)
+    return Routed(app, setup.backend, cors_of, mount=setup.mount, **setup.options)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

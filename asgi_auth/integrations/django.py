@@ -64,8 +64,7 @@ def install(
         raise ConfigurationError(msg)
 
     setup = settle(backend, options)
-    app = setup.mount(app)
-    return CorsWithin(app, setup.backend, cors_of, **setup.options)
+    return CorsWithin(app, setup.backend, cors_of, mount=setup.mount, **setup.options)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:
