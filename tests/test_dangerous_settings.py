@@ -8,7 +8,7 @@ import pytest
 
 from asgi_auth import KeySet, MemoryStore, RevocationList, TokenVerifier
 from asgi_auth.backends import IntrospectionBackend, TrustedIssuer
-from asgi_auth.keys import JWKSClient
+from asgi_auth.keys import JWKSClient, Transport
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import Cookies
@@ -28,7 +28,7 @@ def introspection(**options):
         audience="api",
         client_id="api",
         client_secret="hunter2",
-        fetch=fetch,
+        transport=Transport(fetch),
         **options,
     )
 
@@ -50,7 +50,9 @@ DANGERS = {
     "insecure_accept_stale": lambda: RevocationList(
         MemoryStore(), insecure_accept_stale=True
     ),
-    "over http": lambda: JWKSClient("http://idp:8080/jwks", insecure_http=True),
+    "over http": lambda: JWKSClient(
+        "http://idp:8080/jwks", transport=Transport(insecure_http=True)
+    ),
 }
 
 

@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.http import Remote
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
 from asgi_auth._logs import package_logger
@@ -67,8 +68,6 @@ class IntrospectionBackend:
 
     Args:
         endpoint: Of the issuer: https, or http to the loopback interface.
-        insecure_http: Take http to private addresses and names as well; the secret
-            and all tokens pass in the clear.
         issuer: Whose subjects these are; an ``iss`` in the answer must equal it.
         audience: This service; ``aud`` of the answer must name one of these.
             ``None``: the answer must not have one.
@@ -85,8 +84,7 @@ class IntrospectionBackend:
             whoever has them.
         cache_size: Greatest number of answers to remember.
         tolerance: How far times may be off.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        timeout: Seconds until an answer must be complete.
+        transport: How it is asked.
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
         challenge: What a refusal asks the client to send.
@@ -113,10 +111,8 @@ class IntrospectionBackend:
         cache_ttl: float = _LONGEST_CACHE,
         cache_size: int = 4096,
         tolerance: Tolerance = FOREIGN,
-        fetch: Fetch | None = None,
-        insecure_http: bool = False,
+        transport: Transport = Transport(),
         insecure_ignore_confirmation: bool = False,
-        timeout: float = 5,
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "introspection",
         challenge: Challenge = BEARER,
@@ -124,15 +120,11 @@ class IntrospectionBackend:
         clock: Clock = system_clock,
     ) -> None:
         _check(issuer, sources, cache_ttl)
-        self._endpoint = check_url(endpoint, "endpoint", insecure_http=insecure_http)
+        self._endpoint = transport.check_url(endpoint, "endpoint")
         place = f"the introspection endpoint {place_in(endpoint)}"
         self._outage = Outage("introspection", place)
         self._remote = Remote(
-            "IntrospectionBackend",
-            fetch=fetch,
-            timeout=timeout,
-            max_bytes=_MAX_BYTES,
-            pooled=True,
+            "IntrospectionBackend", transport, max_bytes=_MAX_BYTES, pooled=True
         )
         self._headers, self._form = client_auth_of(
             client_id, client_secret, client_auth

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.backends._notes import RefusalNotes
 from asgi_auth.backends.discovery import discover
@@ -69,9 +69,7 @@ class TrustedIssuer:
         cache_size: Greatest number of verified tokens to remember; 0 verifies the same
             token again each time.
         revocations: What was revoked, for instance by back-channel log-outs.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        insecure_http: Take http to private addresses and names as well, as within one
-            cluster or Compose project.
+        transport: How it is asked for its keys.
         insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
             whoever has them.
         clock: Returns Unix seconds.
@@ -95,8 +93,7 @@ class TrustedIssuer:
         tolerance: Tolerance = FOREIGN,
         cache_size: int = 4096,
         revocations: RevocationList | None = None,
-        fetch: Fetch | None = None,
-        insecure_http: bool = False,
+        transport: Transport = Transport(),
         insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
@@ -108,8 +105,7 @@ class TrustedIssuer:
         self.form = form
         self.read: Translate = _reader(claim_mapping, revocations)
         self.notes: RefusalNotes = RefusalNotes(issuer or claim_mapping.subject_prefix)
-        self._fetch = fetch
-        self._insecure_http = insecure_http
+        self._transport = transport
         self._algorithms = algorithms
         self.client: RemoteKeys | None = self._client_of(jwks_uri, keys)
         self._codec: Codec | None = None
@@ -241,9 +237,7 @@ class TrustedIssuer:
             await client.seek(header.get("kid"), header["alg"])
 
     async def _find_keys(self) -> str:
-        metadata = await discover(
-            self.issuer or "", fetch=self._fetch, insecure_http=self._insecure_http
-        )
+        metadata = await discover(self.issuer or "", transport=self._transport)
         return metadata.jwks_uri
 
     def _client_of(
@@ -257,14 +251,13 @@ class TrustedIssuer:
             return None if isinstance(keys, KeySet) else keys
 
         if jwks_uri is None:
-            check_url(self.issuer or "", "issuer", insecure_http=self._insecure_http)
+            self._transport.check_url(self.issuer or "", "issuer")
 
         return JWKSClient(
             jwks_uri or self._find_keys,
             algorithms=self._algorithms or ASYMMETRIC,
             issuers=() if self.issuer is None else (self.issuer,),
-            fetch=self._fetch,
-            insecure_http=self._insecure_http,
+            transport=self._transport,
         )
 
     def _make_verifier(self, keys: KeySet) -> TokenVerifier:

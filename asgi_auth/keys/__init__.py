@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._lazy import lazily
 from asgi_auth.keys.key import Key
 from asgi_auth.keys.keyset import KeySet
@@ -17,4 +18,4 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazily(__name__, {"jwks": "JWKSClient", "pem_client": "PEMClient"})
 
-__all__ = ["JWKSClient", "Key", "KeySet", "PEMClient"]
+__all__ = ["JWKSClient", "Key", "KeySet", "PEMClient", "Transport"]

@@ -11,6 +11,7 @@ from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys, SQLAPIKeys
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import ConfigurationError, UnavailableError
+from asgi_auth.keys import Transport
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.forge import SECRET
@@ -100,7 +101,7 @@ def trusted(*statuses):
 
     uri = f"{ISSUER}/keys"
     return IssuersBackend(
-        TrustedIssuer(ISSUER, audience="api", jwks_uri=uri, fetch=fetch)
+        TrustedIssuer(ISSUER, audience="api", jwks_uri=uri, transport=Transport(fetch))
     )
 
 
