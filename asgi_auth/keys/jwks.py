@@ -21,6 +21,7 @@ from collections.abc import (
 )
 from typing import Any, NamedTuple
 
+from asgi_auth._bucket import TokenBucket
 from asgi_auth._drivers.calls import observed
 from asgi_auth._drivers.http import Remote
 from asgi_auth._drivers.outages import Outage
@@ -29,7 +30,6 @@ from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, UnavailableError
-from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_jwks
 from asgi_auth.keys.keyset import KeySet
 

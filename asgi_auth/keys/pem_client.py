@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
+from asgi_auth._bucket import TokenBucket
 from asgi_auth._drivers.http import Remote
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop, stop
@@ -18,7 +19,6 @@ from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, UnavailableError
-from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_pem
 from asgi_auth.keys.key import Key
 from asgi_auth.keys.keyset import KeySet

@@ -10,8 +10,8 @@ import pytest
 from asgi_auth import (
     UnavailableError,
 )
+from asgi_auth._bucket import TokenBucket
 from asgi_auth.keys import Transport
-from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.testing.clock import FakeClock
 from tests.idp.issuer import new_key, public
