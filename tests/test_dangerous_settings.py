@@ -71,3 +71,15 @@ def test_the_usual_settings_warn_of_nothing(caplog):
     )
     introspection()
     assert not [r for r in caplog.records if "insecure" in r.getMessage()]
+
+
+def test_an_issuer_whose_keys_come_later_warns_once_and_before(caplog):
+    TrustedIssuer(
+        "https://idp.example",
+        audience="api",
+        insecure_ignore_confirmation=True,
+        transport=Transport(fetch),
+    )
+    warnings = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "insecure_ignore_confirmation" in warnings[0].getMessage()

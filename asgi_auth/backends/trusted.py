@@ -109,26 +109,24 @@ class TrustedIssuer:
         self._algorithms = algorithms
         self.client: RemoteKeys | None = self._client_of(jwks_uri, keys)
         self._codec: Codec | None = None
-        self._options = {
-            "issuer": issuer,
-            "audience": _fixed(audience),
-            "types": _ANY_TYPE if profile is None else ("at+jwt",),
-            "algorithms": algorithms,
-            "tolerance": tolerance,
-            "cache_size": cache_size,
-            "revocations": revocations,
-            "whole_subjects": True,
-            "translate": self.read,
-            "form": form,
-            "insecure_ignore_confirmation": insecure_ignore_confirmation,
-            "clock": clock,
-        }
-        self._verifier: TokenVerifier | None = None
-        if isinstance(keys, KeySet):
-            self._verifier = self._make_verifier(keys)
-        else:
-            # Made and dropped: a bad option raises here, and not in a request.
-            self._make_verifier(_PLACEHOLDER)
+        given_keys = keys if isinstance(keys, KeySet) else None
+        # What keys there are may be known later; what must hold for tokens is now.
+        self._rules = TokenVerifier(
+            given_keys or KeySet.generate("EdDSA"),
+            issuer=issuer,
+            audience=_fixed(audience),
+            types=_ANY_TYPE if profile is None else ("at+jwt",),
+            algorithms=algorithms,
+            tolerance=tolerance,
+            cache_size=cache_size,
+            revocations=revocations,
+            whole_subjects=True,
+            translate=self.read,
+            form=form,
+            insecure_ignore_confirmation=insecure_ignore_confirmation,
+            clock=clock,
+        )
+        self._verifier: TokenVerifier | None = self._rules if given_keys else None
 
     async def admit(
         self, token: bytes, source: str | None = None, backend: str | None = None
@@ -222,7 +220,7 @@ class TrustedIssuer:
         if self.client is not None:
             keys = await self.client.ready()
             if self._verifier is None:
-                self._verifier = self._make_verifier(keys)
+                self._verifier = self._rules.with_keys(keys)
 
         if self._verifier is None:  # pragma: no cover - there are keys or a client
             msg = "TrustedIssuer has neither keys nor a client."
@@ -259,9 +257,6 @@ class TrustedIssuer:
             issuers=() if self.issuer is None else (self.issuer,),
             transport=self._transport,
         )
-
-    def _make_verifier(self, keys: KeySet) -> TokenVerifier:
-        return TokenVerifier(keys, **self._options)  # type: ignore[arg-type]
 
 
 def _strict(claim_mapping: ClaimMapping, profile: str) -> ClaimMapping:
@@ -335,6 +330,3 @@ def _check_traces(claims: FrozenDict, translated: FrozenDict) -> None:
         if name not in translated and not is_empty(claims.get(name)):
             msg = f"{name} has a shape that cannot be revoked"
             raise InvalidTokenError(msg)
-
-
-_PLACEHOLDER = KeySet.generate("EdDSA")
