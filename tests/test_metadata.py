@@ -498,6 +498,7 @@ async def test_the_usual_types_of_log_out_tokens_are_taken(realm, logout, typ):
         ({"events": {"other": {}}}, {}),
         ({"nonce": "n"}, {}),
         ({"aud": "api"}, {}),
+        ({"aud": "api web"}, {}),
         ({"aud": None}, {}),
         ({"aud": 7}, {}),
         ({"iss": "https://another.example"}, {}),
