@@ -10,7 +10,8 @@ import pytest
 from asgi_auth import (
     UnavailableError,
 )
-from asgi_auth.keys._bucket import TokenBucket
+from asgi_auth._bucket import TokenBucket
+from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.testing.clock import FakeClock
 from tests.idp.issuer import new_key, public
@@ -130,7 +131,7 @@ async def test_a_key_published_during_a_request_is_found_by_the_next():
             await go_on.wait()
         return 200, {}, answer
 
-    client = JWKSClient("https://idp.example/jwks", fetch=fetch)
+    client = JWKSClient("https://idp.example/jwks", transport=Transport(fetch))
     keys = await client.ready()
     early = asyncio.create_task(client.seek("unknown", "ES256"))
     await asyncio.sleep(0.01)
