@@ -57,9 +57,6 @@ from asgi_auth.typing import Backend, UserLoader
 
 __all__ = ["AuthenticationMiddleware"]
 
-# Not a union, which would be made anew for each question.
-_NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
-
 
 class AuthenticationMiddleware:
     """Record the caller as ``scope["auth"]`` and the user as ``scope["user"]``.
@@ -219,7 +216,7 @@ class AuthenticationMiddleware:
             receive = reply.body.receive
 
         if is_preflight:
-            if self._required and scope not in self._public:
+            if self._required and not self._is_public(scope):
                 self._preflights.warn()
                 await reply.refuse(AuthenticationError())
                 return None
@@ -332,19 +329,22 @@ class AuthenticationMiddleware:
             msg = "no backend knows a credential of this shape"
             raise UnclaimedTokenError(msg)
 
-        if self._required and scope not in self._public:
+        if self._required and not self._is_public(scope):
             raise AuthenticationError
 
         return ANONYMOUS, ANONYMOUS
+
+    def _is_public(self, scope: Scope) -> bool:
+        return scope in self._public
 
     def _refuses(
         self, error: AuthError, credential: Credential | None, scope: Scope
     ) -> bool:
         """Tell whether *error* is answered here, or left to a guard below."""
-        if scope in self._public:
+        if self._is_public(scope):
             return False
 
-        if self._required or isinstance(error, _NEVER_ANONYMOUS):
+        if self._required or isinstance(error, (UnavailableError, CrossOriginError)):
             return True
 
         # A stale cookie must not lock a browser out of a public page.
