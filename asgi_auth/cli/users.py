@@ -249,7 +249,7 @@ async def _reset_factors(accounts: AccountService, options: argparse.Namespace) 
         async with contextlib.aclosing(SQLFactors(url)) as store:
             await store.remove(account.id)
 
-    remark(f"{account.id} logs in with one factor now, and can set up others.")
+    remark(f"{account.id} has no codes to show any more; passkeys stay.")
     return 0
 
 

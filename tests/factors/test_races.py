@@ -9,7 +9,7 @@ import os
 import pyotp
 import pytest
 
-from asgi_auth import KeySet, TokenService
+from asgi_auth import KeySet, TokenService, UnavailableError
 from asgi_auth.accounts import Account, Outbox
 from asgi_auth.factors import Factors, InvalidCodeError, MemoryFactors, SQLFactors
 from asgi_auth.keys import SealKeys
@@ -62,12 +62,16 @@ def factors(store, clock, mails):
 
 
 async def race(factors, codes, **options) -> tuple[int, int]:
-    """Return how many of the uses were right, and how many wrong."""
+    """Return how many of the uses were let in, and how many refused.
+
+    A busy machine may answer a few of them with an outage, which is a refusal too.
+    """
     answers = await asyncio.gather(
         *(factors.check(ANN, code, **options) for code in codes),
         return_exceptions=True,
     )
-    wrong = [answer for answer in answers if isinstance(answer, InvalidCodeError)]
+    refusals = (InvalidCodeError, UnavailableError)
+    wrong = [answer for answer in answers if isinstance(answer, refusals)]
     right = [answer for answer in answers if isinstance(answer, str)]
     assert len(right) + len(wrong) == len(codes), answers
     return len(right), len(wrong)
