@@ -41,6 +41,7 @@ from asgi_auth.events import Events, Listener
 from asgi_auth.lifetime import EVENTS, SocketGuard, StreamGuard
 from asgi_auth.principal import ANONYMOUS, Principal, is_user, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
+from asgi_auth.responses.people import LogInURL, OnRefusal, wording_of
 from asgi_auth.responses.preflight import (
     EmptyBody,
     RefusedPreflights,
@@ -80,6 +81,8 @@ class AuthenticationMiddleware:
             tokens, whose sessions go on when a token has ended.
         stream_lifetime: What a response that streams ends with; ``None``: by itself.
         stream_types: The media types of such responses.
+        login_url: Where people are sent who are not known; or what says so.
+        on_refusal: Words refusals, given error and scope; ``None`` from it: as usual.
         on_event: Gets an :class:`~asgi_auth.events.Event` for each refusal.
 
     Raises:
@@ -126,6 +129,8 @@ class AuthenticationMiddleware:
         websocket_lifetime: Literal["token", "session"] = "token",
         stream_lifetime: Literal["token", "session"] | None = "token",
         stream_types: Iterable[str] = (EVENTS,),
+        login_url: LogInURL | None = None,
+        on_refusal: OnRefusal | None = None,
         on_event: Listener | Events | None = None,
     ) -> None:
         check_choice("invalid", invalid, {"refuse", "refuse_claimed", "anonymous"})
@@ -141,7 +146,8 @@ class AuthenticationMiddleware:
         self._guard = SocketGuard(
             self._app, self._identify, load, issuers, websocket_lifetime
         )
-        watch = Watch(Events.of(on_event), claimant_of(backend))
+        wording = wording_of(login_url, on_refusal)
+        watch = Watch(Events.of(on_event), claimant_of(backend), wording)
         streams = StreamGuard(self._identify, load, stream_lifetime, stream_types)
         reply, self._make_socket_reply = replies_for(backend.sources, watch)
         self._make_reply = streams.bind(reply)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypedDict
 
+from asgi_auth._asgi import Headers
 from asgi_auth._clock import Clock
+from asgi_auth.accounts import Account
 from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import (
     BearerHeader,
@@ -20,7 +22,8 @@ from asgi_auth.credentials.sources import (
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
-from asgi_auth.typing import Confirmation, Receive, Scope, Send, UserLoader
+from asgi_auth.responses.people import LogInURL, OnRefusal
+from asgi_auth.typing import ASGIApp, Confirmation, Receive, Scope, Send, UserLoader
 
 __all__ = [
     "Demands",
@@ -60,6 +63,8 @@ class MiddlewareOptions(TypedDict, total=False):
     track_current: bool
     strip_credentials: bool
     websocket_lifetime: Literal["token", "session"]
+    login_url: LogInURL | None
+    on_refusal: OnRefusal | None
     on_event: Listener | Events | None
     stream_lifetime: Literal["token", "session"] | None
     stream_types: Iterable[str]
@@ -91,6 +96,30 @@ class MountableRoutes(Protocol):
         """Return the document of the routes."""
         ...
 
+    async def log_in(
+        self, scope: Scope, account: Account, *, remember: bool = True
+    ) -> Headers:
+        """Open a session; return the headers that make it known."""
+        ...
+
+    async def log_out(self, scope: Scope) -> Headers:
+        """End the session of a request; return the headers that clear its cookies."""
+        ...
+
+    def renewing(
+        self,
+        app: ASGIApp,
+        *,
+        public_paths: Iterable[str] = (),
+        on_refusal: OnRefusal | None = None,
+    ) -> ASGIApp:
+        """Put around an app what renews access cookies that have ended."""
+        ...
+
+    def refusals(self, at: str) -> OnRefusal | None:
+        """Return what words refusals for people, where there are pages."""
+        ...
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Answer one request."""
         ...
@@ -100,11 +129,13 @@ class InstallOptions(MiddlewareOptions, total=False):
     """Those of the middleware, and the log-in routes to have beside the app's own.
 
     With ``routes``, their paths are public and their cookies are read, their ``site``
-    is that of the middleware, and they answer below ``at``, by default ``/auth``.
+    is that of the middleware, and they answer below ``at``, by default ``/auth``. With
+    ``renew=True`` an access cookie that has ended is renewed before a handler runs.
     """
 
     routes: MountableRoutes
     at: str
+    renew: bool
 
 
 def security_schemes(

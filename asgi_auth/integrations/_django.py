@@ -24,11 +24,13 @@ from asgi_auth._asgi import Headers
 from asgi_auth.errors import AuthError
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._cors import CorsWithin
+from asgi_auth.integrations._handed import Handed, morsels_of
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.responses.deny import response_to
 from asgi_auth.typing import Scope
 
 __all__ = [
+    "HANDED",
     "RefusalMiddleware",
     "Routed",
     "UserMiddleware",
@@ -260,3 +262,11 @@ class Routed(CorsWithin):
             remainder is None
             or super()._is_public({**scope, "path": f"/{remainder}", "root_path": ""})
         )
+
+
+def _add(response: HttpResponse, headers: Headers) -> None:
+    for morsel in morsels_of(headers):
+        response.cookies[morsel.key] = morsel
+
+
+HANDED = Handed(_add)

@@ -14,9 +14,11 @@ from collections.abc import (
     Mapping,
 )
 from functools import partial
+from http.cookies import Morsel
 from typing import Any
 
 from litestar import Litestar, Request, Response
+from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import (
     Components,
@@ -27,14 +29,18 @@ from litestar.openapi.spec import (
 )
 from litestar.routes import HTTPRoute
 
+from asgi_auth._asgi import Headers
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards import Requirement
+from asgi_auth.integrations._handed import Handed, morsels_of
+from asgi_auth.integrations._mounted import Renewing
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import AUTHENTICATED
 from asgi_auth.responses.deny import deny
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
 
 __all__ = [
+    "HANDED",
     "Installed",
     "answer_refusals",
     "bare",
@@ -72,7 +78,7 @@ def bare(path: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def wrap(app: Litestar, make: Callable[[Any], AuthenticationMiddleware]) -> None:
+def wrap(app: Litestar, make: Callable[[Any], ASGIApp]) -> None:
     """Put what *make* makes of an ASGI app around the router of *app*.
 
     Not among the middleware that is given to Litestar: that stands below the router,
@@ -86,7 +92,8 @@ def wrap(app: Litestar, make: Callable[[Any], AuthenticationMiddleware]) -> None
         ConfigurationError: There is one already.
     """
     holder, name = _place(app)
-    if isinstance(getattr(holder, name), AuthenticationMiddleware):
+    layers = (app.asgi_handler, getattr(holder, name))
+    if any(isinstance(each, AuthenticationMiddleware | Renewing) for each in layers):
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
@@ -224,3 +231,24 @@ def _scheme(description: Mapping[str, Any], scopes: dict[str, str]) -> SecurityS
         words["flows"] = OAuthFlows(password=flow)
 
     return SecurityScheme(**words)
+
+
+def _add(response: Response[Any], headers: Headers) -> None:
+    response.cookies.extend(map(_cookie_of, morsels_of(headers)))
+
+
+def _cookie_of(morsel: Morsel[str]) -> Cookie:
+    age = morsel["max-age"]
+    return Cookie(
+        key=morsel.key,
+        value=morsel.value,
+        max_age=int(age) if age else None,
+        path=morsel["path"],
+        domain=morsel["domain"] or None,
+        secure=bool(morsel["secure"]),
+        httponly=bool(morsel["httponly"]),
+        samesite=morsel["samesite"].lower(),
+    )
+
+
+HANDED = Handed(_add)

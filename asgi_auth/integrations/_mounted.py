@@ -5,20 +5,39 @@ It is for the adapters: what is said to the routes need not be said a second tim
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.sources import BearerHeader
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.integrations._common import InstallOptions, MountableRoutes
+from asgi_auth.responses.state import MOUNT, MountPoint
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 
-__all__ = ["Mounted", "Settled", "settle"]
+__all__ = ["Mounted", "Renewing", "Settled", "routes_beside", "settle"]
 
 _HIDDEN = frozenset({"/openapi.json", "/client.js"})
 _SCHEMAS = "#/components/schemas/"
+
+
+def routes_beside(scope: Scope) -> MountableRoutes:
+    """Return the routes that stand beside the handler of a request.
+
+    Raises:
+        ConfigurationError: There are none.
+    """
+    point = scope.get(MOUNT)
+    if isinstance(point, MountPoint):
+        routes: Any = point.routes
+        return cast("MountableRoutes", routes)
+
+    msg = (
+        "There are no log-in routes here: install(app, tokens, routes=AuthRoutes(...))."
+    )
+    raise ConfigurationError(msg)
 
 
 class Mounted:
@@ -49,11 +68,29 @@ class Mounted:
         root = str(scope.get("root_path") or "").rstrip("/")
         path: str = scope["path"]
         below = path[len(root) :] if root and path.startswith(f"{root}/") else path
+        mount = root + self._at
         if not below.startswith(f"{self._at}/"):
+            # Ours to write into: the middleware has made it, or was told to share it.
+            scope[MOUNT] = MountPoint(self._routes, mount)
             return await self._app(scope, receive, send)
 
-        child = {**scope, "root_path": root + self._at, "path": root + below}
+        child = {**scope, "root_path": mount, "path": root + below}
         return await self._routes(child, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewing:
+    """What stands around an application whose access cookies are renewed.
+
+    Attributes:
+        app: It, with the authentication within.
+    """
+
+    app: ASGIApp
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[Any]:
+        """Pass a request or a socket on."""
+        return self.app(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +102,26 @@ class Settled:
         options: For the middleware.
         routes: The log-in routes, if there are any.
         at: Where they are to be.
+        renew: Renew access cookies that have ended.
     """
 
     backend: Backend
     options: dict[str, Any]
     routes: MountableRoutes | None = None
     at: str = ""
+    renew: bool = False
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """Return *app*, with its access cookies renewed if that is wanted."""
+        if self.routes is None or not self.renew:
+            return app
+
+        renewing = self.routes.renewing(
+            app,
+            public_paths=self.options["public_paths"],
+            on_refusal=self.options.get("on_refusal"),
+        )
+        return Renewing(renewing)
 
     def mount(self, app: ASGIApp) -> ASGIApp:
         """Return *app* with the routes, if there are any."""
@@ -114,7 +165,12 @@ def settle(
     choices: dict[str, Any] = {**options}
     routes: MountableRoutes | None = choices.pop("routes", None)
     at = choices.pop("at", at)
+    renew = choices.pop("renew", False)
     if routes is None:
+        if renew:
+            msg = "renew=True needs the log-in routes: install(..., routes=...)."
+            raise ConfigurationError(msg)
+
         return Settled(_backend_of(backend, None), choices)
 
     if not at.startswith("/") or at.endswith("/"):
@@ -137,7 +193,16 @@ def settle(
         choices["public_paths"] = [*paths, *routes.public_paths(at)]
 
     choices.setdefault("site", routes.site)
-    return Settled(decides, choices, routes, at)
+    if not choices.keys() & {"login_url", "on_refusal"}:
+        choices["on_refusal"] = routes.refusals(at)
+
+    settled = Settled(decides, choices, routes, at, renew)
+    settled.around(_nothing)  # Where it cannot be, that is said here.
+    return settled
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Be an app that answers nothing."""
 
 
 def _backend_of(

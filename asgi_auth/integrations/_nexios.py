@@ -23,7 +23,6 @@ from nexios.middleware import CORSMiddleware
 from nexios.websockets import WebSocket
 
 from asgi_auth.errors import AuthError, ConfigurationError
-from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.responses.deny import close_code, deny, response_to
 from asgi_auth.responses.state import state_of
 from asgi_auth.typing import ASGIApp, Receive, Scope, Send
@@ -35,7 +34,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 _NEXT = "asgi_auth.next"
 
 
-def insert(app: NexiosApp, make: Callable[[Any], AuthenticationMiddleware]) -> None:
+def insert(app: NexiosApp, make: Callable[[Any], ASGIApp]) -> None:
     """Put what *make* makes of an ASGI app into the stack of *app*.
 
     What is added later stands around it, as always in Nexios; and so does CORS, for a
@@ -62,7 +61,7 @@ def insert(app: NexiosApp, make: Callable[[Any], AuthenticationMiddleware]) -> N
 class _Place:
     """Puts one middleware into the stack that Nexios makes anew for each request."""
 
-    def __init__(self, middleware: AuthenticationMiddleware) -> None:
+    def __init__(self, middleware: ASGIApp) -> None:
         self._middleware = middleware
 
     def __call__(self, app: ASGIApp) -> ASGIApp:

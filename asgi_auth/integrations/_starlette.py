@@ -13,10 +13,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._asgi import Headers, Receive, Scope, Send
 from asgi_auth.credentials.sources import QueryParam
 from asgi_auth.errors import AsgiAuthError, AuthError, ConfigurationError
 from asgi_auth.integrations._common import InstallOptions
+from asgi_auth.integrations._handed import Handed
 from asgi_auth.integrations._mounted import Mounted, Settled, settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.responses.deny import deny
@@ -24,7 +25,7 @@ from asgi_auth.responses.state import KEY, RequestState
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend
 
-__all__ = ["install"]
+__all__ = ["HANDED", "install"]
 
 
 def install(
@@ -72,6 +73,11 @@ def install(
 
     installed = Middleware(_Installed, backend=backend, **choices)
     app.user_middleware.insert(place, installed)
+    if setup.renew:
+        # Around all there is: what answers a crash must set the cookies as well.
+        build = app.build_middleware_stack
+        app.build_middleware_stack = lambda: setup.around(build())  # type: ignore[method-assign]
+
     # At the root of our errors: what the app adds comes before it, or replaces it.
     app.exception_handlers.setdefault(AsgiAuthError, _refuse)
     return setup
@@ -128,3 +134,10 @@ def _place(app: Starlette, backend: Backend) -> int:
 
 def _is_not_cors(middleware: Middleware) -> bool:
     return not _is_a(CORSMiddleware, middleware)
+
+
+def _add(response: Response, headers: Headers) -> None:
+    response.raw_headers.extend(headers)
+
+
+HANDED = Handed(_add)

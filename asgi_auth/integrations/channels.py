@@ -15,12 +15,13 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._common import Demands, InstallOptions
 from asgi_auth.integrations._django import (
+    HANDED,
     RefusalMiddleware,
     Routed,
     cors_of,
     load_user,
 )
-from asgi_auth.integrations._mounted import settle
+from asgi_auth.integrations._mounted import Renewing, settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.sessions import TokenService
@@ -32,6 +33,8 @@ __all__ = [
     "current_user",
     "install",
     "load_user",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -39,6 +42,9 @@ __all__ = [
 T = TypeVar("T", bound=Callable[..., Any])
 
 _KNOWN = guards.requires()
+
+log_in = HANDED.log_in
+log_out = HANDED.log_out
 
 
 def install(
@@ -58,13 +64,13 @@ def install(
     Raises:
         ConfigurationError: It is installed already, or the options do not fit.
     """
-    if isinstance(app, AuthenticationMiddleware):
+    if isinstance(app, AuthenticationMiddleware | Renewing):
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
     setup = settle(backend, options)
     app = setup.mount(app)
-    return Routed(app, setup.backend, cors_of, **setup.options)
+    return setup.around(Routed(app, setup.backend, cors_of, **setup.options))
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

@@ -16,12 +16,13 @@ from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._common import Demands, InstallOptions
 from asgi_auth.integrations._cors import CorsWithin
 from asgi_auth.integrations._django import (
+    HANDED,
     RefusalMiddleware,
     UserMiddleware,
     cors_of,
     load_user,
 )
-from asgi_auth.integrations._mounted import settle
+from asgi_auth.integrations._mounted import Renewing, settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.sessions import TokenService
@@ -34,6 +35,8 @@ __all__ = [
     "current_user",
     "install",
     "load_user",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -41,6 +44,9 @@ __all__ = [
 T = TypeVar("T", bound=Callable[..., Any])
 
 _KNOWN = guards.requires()
+
+log_in = HANDED.log_in
+log_out = HANDED.log_out
 
 
 def install(
@@ -59,13 +65,13 @@ def install(
     Raises:
         ConfigurationError: It is installed already, or the options do not fit.
     """
-    if isinstance(app, AuthenticationMiddleware):
+    if isinstance(app, AuthenticationMiddleware | Renewing):
         msg = "The app has the middleware: call install(app, backend) once only."
         raise ConfigurationError(msg)
 
     setup = settle(backend, options)
     app = setup.mount(app)
-    return CorsWithin(app, setup.backend, cors_of, **setup.options)
+    return setup.around(CorsWithin(app, setup.backend, cors_of, **setup.options))
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

@@ -28,12 +28,17 @@ __all__ = [
     "current_principal",
     "current_user",
     "install",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
 
 
 _NO_SCOPES = SecurityScopes()
+
+log_in = _starlette.HANDED.log_in
+log_out = _starlette.HANDED.log_out
 
 
 def install(

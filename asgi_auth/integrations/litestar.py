@@ -28,6 +28,8 @@ __all__ = [
     "current_principal",
     "current_user",
     "install",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -35,6 +37,9 @@ __all__ = [
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 _KNOWN = guards.requires()
+
+log_in = _litestar.HANDED.log_in
+log_out = _litestar.HANDED.log_out
 
 
 def install(
@@ -71,11 +76,14 @@ def install(
     if not isinstance(public, str):
         choices["public_paths"] = [_litestar.bare(path) for path in public]
 
-    def make(router: ASGIApp) -> _litestar.Installed:
+    def make(router: ASGIApp) -> ASGIApp:
         app = setup.mount(router)
         return _litestar.Installed(app, backend=setup.backend, **choices)
 
     _litestar.wrap(app, make)
+    handler: Any = app.asgi_handler
+    renewing: Any = setup.around(handler)
+    app.asgi_handler = renewing
     _litestar.answer_refusals(app)
     schemes = security_schemes(setup.backend.sources, token_url=token_url)
     _litestar.describe(app, schemes, _requirements_of)

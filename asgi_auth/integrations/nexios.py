@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, Unpack
 
 from nexios import NexiosApp
-from nexios.http import Request
+from nexios.http import Request, Response
 from nexios.routing import Router
 from nexios.websockets import WebSocket
 
 from asgi_auth import guards
+from asgi_auth._asgi import Headers
 from asgi_auth.integrations import _nexios
 from asgi_auth.integrations._common import Demands, InstallOptions
+from asgi_auth.integrations._handed import Handed
 from asgi_auth.integrations._mounted import settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
@@ -28,6 +30,8 @@ __all__ = [
     "current_principal",
     "current_user",
     "install",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -61,8 +65,9 @@ def install(
     setup = settle(backend, options)
     choices: dict[str, Any] = {"share_scope": True, **setup.options}
 
-    def make(inner: ASGIApp) -> AuthenticationMiddleware:
-        return AuthenticationMiddleware(setup.mount(inner), setup.backend, **choices)
+    def make(inner: ASGIApp) -> ASGIApp:
+        app = setup.mount(inner)
+        return setup.around(AuthenticationMiddleware(app, setup.backend, **choices))
 
     _nexios.insert(app, make)
     _nexios.answer_refusals(app)
@@ -128,3 +133,13 @@ def optional_user(request: Request | WebSocket) -> Any:
     """Return the application's own user, or ``None`` for an unknown caller."""
     is_known = get_principal(request.scope).is_authenticated
     return get_user(request.scope) if is_known else None
+
+
+def _add(response: Response, headers: Headers) -> None:
+    for name, value in headers:
+        response.set_header(name.decode(), value.decode())
+
+
+_HANDED = Handed(_add)
+log_in = _HANDED.log_in
+log_out = _HANDED.log_out

@@ -17,9 +17,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.local import LocalProxy
 
 from asgi_auth import guards
+from asgi_auth._asgi import Headers as ASGIHeaders
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.integrations._common import Demands, InstallOptions
+from asgi_auth.integrations._handed import Handed
 from asgi_auth.integrations._mounted import settle
 from asgi_auth.integrations._quart import Installed, cors_of, rooted, serving
 from asgi_auth.principal import Principal, get_principal, get_user
@@ -32,6 +34,8 @@ __all__ = [
     "current_principal",
     "current_user",
     "install",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
@@ -65,7 +69,8 @@ def install(
     to_do = settle(backend, options)
     inner = to_do.mount(rooted(app.asgi_app))
     wrapped: Any = Installed(inner, to_do.backend, cors_of(app), **to_do.options)
-    app.asgi_app = wrapped  # type: ignore[method-assign]
+    renewing: Any = to_do.around(wrapped)
+    app.asgi_app = renewing  # type: ignore[method-assign]
     app.extensions[_NAME] = wrapped
     handlers: Any = app.error_handler_spec[None][None]
     handlers.setdefault(AuthError, _refuse)
@@ -141,3 +146,13 @@ async def _refuse(error: AuthError) -> Response | None:
     response = Response(body, status=status)
     response.headers = Headers([(k.decode(), v.decode()) for k, v in headers])
     return response
+
+
+def _add(response: Response, headers: ASGIHeaders) -> None:
+    for name, value in headers:
+        response.headers.add(name.decode(), value.decode())
+
+
+_HANDED = Handed(_add)
+log_in = _HANDED.log_in
+log_out = _HANDED.log_out

@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards import requires
-from asgi_auth.integrations._starlette import install
+from asgi_auth.integrations._starlette import HANDED, install
 from asgi_auth.principal import Principal, get_principal, get_user
 
 __all__ = [
@@ -27,11 +27,16 @@ __all__ = [
     "get_current_user",
     "inject",
     "install",
+    "log_in",
+    "log_out",
     "optional_user",
     "requires",
 ]
 
 _KNOWN = requires()
+
+log_in = HANDED.log_in
+log_out = HANDED.log_out
 
 
 async def current_user(connection: HTTPConnection) -> Any:

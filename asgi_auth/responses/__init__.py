@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import deny, response_to
+from asgi_auth.responses.paths import safe_path
+from asgi_auth.responses.people import RefusalResponse
 from asgi_auth.responses.refusals import RefusalMiddleware
 
-__all__ = ["Challenge", "RefusalMiddleware", "deny", "response_to"]
+__all__ = [
+    "Challenge",
+    "RefusalMiddleware",
+    "RefusalResponse",
+    "deny",
+    "response_to",
+    "safe_path",
+]

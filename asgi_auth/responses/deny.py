@@ -74,10 +74,10 @@ async def answer(
         await send({"type": "websocket.close", "code": close_code(error)})
         return
 
-    headers, body = _response(error, state.challenges)
+    status, headers, body = _worded(error, scope, state)
     start = {
         "type": prefix + ".start",
-        "status": error.status,
+        "status": status,
         "headers": [*headers, *kept],
     }
     await send(start)
@@ -94,13 +94,38 @@ def response_to(error: AuthError, scope: Scope) -> tuple[int, Headers, bytes]:
     """
     state = state_of(scope)
     state.note(error, scope)
-    headers, body = _response(error, state.challenges)
-    return error.status, [*headers], body
+    status, headers, body = _worded(error, scope, state)
+    return status, [*headers], body
 
 
 def close_code(error: AuthError) -> int:
     """Return the close code of a WebSocket that is refused after it was accepted."""
     return _CLOSE_CODES.get(error.status, 3000)
+
+
+def _worded(
+    error: AuthError, scope: Scope, state: RequestState
+) -> tuple[int, Iterable[tuple[bytes, bytes]], bytes]:
+    """Return status, headers and body, as the application words them for people."""
+    wording = state.watch.wording
+    if wording is None or scope["type"] != "http":
+        return error.status, *_response(error, state.challenges)
+
+    response = wording(error, scope)
+    if response is None:
+        return error.status, *_response(error, state.challenges)
+
+    body = response.content
+    own = [(n.lower().encode(), v.encode("latin-1")) for n, v in response.headers]
+    names = {name for name, _ in own}
+    more = [
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        more += _extra_headers(error, state.challenges)
+
+    return response.status, [*own, *(h for h in more if h[0] not in names)], body
 
 
 _Response = tuple[tuple[tuple[bytes, bytes], ...], bytes]

@@ -7,7 +7,7 @@ they refuse. It holds state and does nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from asgi_auth._asgi import Receive
 from asgi_auth.credentials.reader import Credential
@@ -17,10 +17,26 @@ from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.responses.watch import UNWATCHED, Watch
 
-__all__ = ["KEY", "Guard", "RequestState", "state_of"]
+__all__ = ["KEY", "MOUNT", "Guard", "MountPoint", "RequestState", "state_of"]
 
 KEY = "asgi_auth"
 """The scope's key under which the exchange stands."""
+
+
+MOUNT = "asgi_auth.mount"
+"""The scope's key under which stands where the log-in routes are mounted."""
+
+
+class MountPoint(NamedTuple):
+    """Where the log-in routes are.
+
+    Attributes:
+        routes: The routes themselves.
+        path: From the root of the origin.
+    """
+
+    routes: object
+    path: str
 
 
 class Guard(Protocol):

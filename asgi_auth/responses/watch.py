@@ -16,6 +16,7 @@ from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AsgiAuthError, AuthError
 from asgi_auth.events import Event, Events
 from asgi_auth.principal import ANONYMOUS, Principal
+from asgi_auth.responses.people import Wording
 
 __all__ = ["UNWATCHED", "Claimant", "Watch", "reason_of"]
 
@@ -34,11 +35,15 @@ class Watch:
     Args:
         events: Who gets the events.
         claimant: Names the backend of a credential.
+        wording: What people are told; ``None``: all get the problem document.
     """
 
-    __slots__ = ("_claimant", "_events", "_is_heard")
+    __slots__ = ("_claimant", "_events", "_is_heard", "wording")
 
-    def __init__(self, events: Events, claimant: Claimant) -> None:
+    def __init__(
+        self, events: Events, claimant: Claimant, wording: Wording | None = None
+    ) -> None:
+        self.wording = wording
         self._events = events
         self._is_heard = events.has_listener
         self._claimant = claimant

@@ -42,6 +42,7 @@ from asgi_auth.routes.enrolment import FactorRoutes
 from asgi_auth.routes.errors import routing_error
 from asgi_auth.routes.factor_login import FactorLogInRoutes
 from asgi_auth.routes.factors import SecondFactor
+from asgi_auth.routes.handed import FromHandlers
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.oauth import in_oauth_form
 from asgi_auth.routes.openapi import DocumentRoutes, describe
@@ -50,6 +51,7 @@ from asgi_auth.routes.own import RouteModels
 from asgi_auth.routes.own_accounts import models_of, renew_rights
 from asgi_auth.routes.parts import choose
 from asgi_auth.routes.passkey_logins import passkey_routes
+from asgi_auth.routes.place import placed
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
@@ -64,7 +66,7 @@ _logger = package_logger(__name__)
 _Bound = tuple[Operation, Handlers]
 
 
-class AuthRoutes:
+class AuthRoutes(FromHandlers):
     """Accounts and sessions over HTTP: mount it, for instance at ``/auth``.
 
     Args:
@@ -234,6 +236,16 @@ class AuthRoutes:
         return self._site
 
     @property
+    def parts(self) -> frozenset[str]:
+        """The parts that there are; see ``include``."""
+        return frozenset(operation.part for operation in self._operations)
+
+    @property
+    def prefix(self) -> str:
+        """Where the routes are, for frameworks that do not say so."""
+        return self._prefix
+
+    @property
     def client_integrity(self) -> str:
         """The hash of ``/client.js``, for the ``integrity`` of a ``<script>``."""
         return client_script().integrity
@@ -246,6 +258,9 @@ class AuthRoutes:
         """
         paths = [op.path for op in self._operations if not op.guarded]
         return [prefix.rstrip("/") + path for path in dict.fromkeys(paths)]
+
+    def refusals(self, at: str) -> None:
+        """Return ``None``: routes are for programs, which get the problem document."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the routes, with paths below the mount."""
@@ -265,32 +280,14 @@ class AuthRoutes:
 
         body = RequestBody(receive)
         try:
-            await self._router(self._placed(scope), body.receive, send)
+            child = placed(scope, self, self._prefix)
+            await self._router(child, body.receive, send)
         except AuthError as error:
             await _refuse(error, body, scope, send)
         except HTTPException as error:
             await _refuse(routing_error(error), body, scope, send)
         except ClientDisconnect:
             return  # No one is left to answer.
-
-    def _placed(self, scope: Scope) -> Scope:
-        """Return a scope that says where the routes begin, as Starlette wants it."""
-        path: str = scope["path"]
-        root = str(scope.get("root_path") or "").rstrip("/")
-        below = path[len(root) :] if root and path.startswith(root + "/") else path
-        if self._prefix and not root.endswith(self._prefix):
-            root += self._prefix
-            if below.startswith(self._prefix + "/"):
-                below = below[len(self._prefix) :]
-
-        # Litestar puts a slash at the end of what is below a mount.
-        below = below.removesuffix("/") or "/"
-        child = {**scope, "root_path": root, "path": root + below}
-        # With "app", Starlette raises what it would else answer in plain text; the
-        # handlers of an app around us are not for our errors.
-        child["app"] = self
-        child.pop("starlette.exception_handlers", None)
-        return child
 
     def _route(self, accounts: AccountService, introspection: Backend | None) -> Router:
         context = self._context

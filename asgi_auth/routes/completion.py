@@ -34,7 +34,6 @@ from asgi_auth.errors import (
     ConfigurationError,
     InvalidCredentialsError,
     InvalidTokenError,
-    UnknownSubjectError,
 )
 from asgi_auth.principal import is_user
 from asgi_auth.routes.binding import key_of
@@ -42,6 +41,7 @@ from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.devices import KnownDevices
 from asgi_auth.routes.errors import CookieTooLargeError, SecondFactorRequiredError
 from asgi_auth.routes.factors import Factor
+from asgi_auth.routes.opening import open_session
 from asgi_auth.routes.pending import PENDING_TTL, PendingLogIns, Proof
 from asgi_auth.routes.tries import CodeTries
 from asgi_auth.routes.trust import TrustedDevices
@@ -283,24 +283,14 @@ class LogInCompletion:
             InvalidCredentialsError: The account has changed meanwhile.
             UnknownSubjectError: It is gone.
         """
-        context, account = self._context, proof.account
-        pair = await context.tokens.issue(
-            account.id,
-            scopes=account.scopes,
-            roles=account.roles,
-            claims=None if context.claims is None else context.claims(account),
+        return await open_session(
+            self._context,
+            proof.account,
             device=device,
-            acr=factor.acr,
             amr=tuple(dict.fromkeys((*proof.amr, *factor.amr))),
-            thumbprint=proof.key,
+            acr=factor.acr,
+            key=proof.key,
         )
-        # All sessions may have been ended since the password was looked at.
-        present = await context.users.find(account.id)
-        if present is None or present.password_hash != account.password_hash:
-            await context.tokens.revoke_session(pair.session_id)
-            raise InvalidCredentialsError if present else UnknownSubjectError
-
-        return pair
 
     async def deliver(
         self,
@@ -318,7 +308,12 @@ class LogInCompletion:
         context = self._context
         try:
             return context.deliver(
-                request, pair, device, medium=proof.medium, trust_token=trust
+                request,
+                pair,
+                device,
+                medium=proof.medium,
+                trust_token=trust,
+                remember=proof.remember,
             )
         except CookieTooLargeError:
             # No client gets its tokens, so no client could end it.

@@ -299,6 +299,7 @@ class RouteContext:
         *,
         medium: Medium,
         trust_token: str | None = None,
+        remember: bool | None = None,
     ) -> Response:
         """Hand out tokens, in the body or in cookies; see :meth:`medium`.
 
@@ -322,8 +323,9 @@ class RouteContext:
 
         if self.cookies is not None and not in_body:
             mount = request.scope["root_path"]
-            self.cookies.clear_stale(response, request.scope, mount)
-            self.cookies.set_pair(response, pair, mount)
+            self.cookies.hand_out(
+                response, pair, request.scope, mount, remember=remember
+            )
             self.cookies.clear_pending(response, request.scope, mount)
             if device_token is not None:
                 self.cookies.set_device(response, device_token, mount)
@@ -338,7 +340,6 @@ class RouteContext:
         """Take the tokens out of the browser."""
         if self.cookies is not None:
             mount = request.scope["root_path"]
-            self.cookies.clear(response, mount)
-            self.cookies.clear_stale(response, request.scope, mount)
+            self.cookies.clear(response, request.scope, mount)
 
         return response

@@ -25,7 +25,7 @@ from asgi_auth.tokens.pair import TokenPair
 __all__ = ["Cookies", "SameSite"]
 
 SameSite = Literal["strict", "lax", "none"]
-_Role = Literal["refresh", "device", "pending", "trust", "browser"]
+_Role = Literal["refresh", "device", "brief", "pending", "trust", "browser"]
 
 _logger = package_logger(__name__)
 
@@ -73,6 +73,7 @@ class Cookies:
     pending: str = field(init=False)
     trust: str = field(init=False)
     browser: str = field(init=False)
+    brief: str = field(init=False)
     _readers: dict[str, CredentialReader] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +89,7 @@ class Cookies:
             "pending": f"{secure}pending",
             "trust": f"{secure}trust",
             "browser": f"{secure}browser",
+            "brief": f"{secure}brief",
         }
         for role, name in names.items():
             object.__setattr__(self, role, name)
@@ -163,18 +165,47 @@ class Cookies:
         if name not in _LOCAL_HOSTS and not name.endswith(".localhost"):
             raise NotLocalhostError
 
-    def set_pair(self, response: Response, pair: TokenPair, mount: str) -> None:
-        """Set both tokens, each for as long as it lives.
+    def is_brief(self, scope: Scope) -> bool:
+        """Report whether the browser is to forget its tokens when it is closed."""
+        return self.read("brief", scope) is not None
+
+    def hand_out(
+        self,
+        response: Response,
+        pair: TokenPair,
+        scope: Scope,
+        mount: str,
+        *,
+        remember: bool | None = None,
+    ) -> None:
+        """Set both tokens, each for as long as it lives, and clear what is stale.
+
+        Args:
+            response: Gets them.
+            pair: The tokens.
+            scope: Of the request.
+            mount: Where the routes are.
+            remember: Whether they outlive the session of the browser, also those of
+                the next refresh; ``None``: as those do that came.
 
         Raises:
             CookieTooLargeError: One does not fit.
         """
-        domain = self.domain
-        access, lives = pair.access_token, pair.expires_in
-        self._set(response, self.access, access, lives, "/", domain=domain)
-        path, lives = self._path(mount), pair.refresh_expires_in
-        refresh = pair.refresh_token
-        self._set(response, self.refresh, refresh, lives, path, domain=domain)
+        self.clear_stale(response, scope, mount)
+        brief = self.is_brief(scope) if remember is None else not remember
+        domain, path = self.domain, self._path(mount)
+        cookies = (
+            (self.access, pair.access_token, pair.expires_in, "/"),
+            (self.refresh, pair.refresh_token, pair.refresh_expires_in, path),
+        )
+        for name, token, lives, place in cookies:
+            seconds = None if brief else lives
+            self._set(response, name, token, seconds, place, domain=domain)
+
+        if brief:
+            self._set(response, self.brief, "1", None, path, domain=domain)
+        else:
+            self._clear_brief(response, scope, mount)
 
     def set_device(self, response: Response, token: str, mount: str) -> None:
         """Remember that this browser has logged in before."""
@@ -224,11 +255,18 @@ class Cookies:
                 if (path, domain) != present:
                     self._set(response, self.refresh, "", 0, path, domain=domain)
 
-    def clear(self, response: Response, mount: str) -> None:
+    def clear(self, response: Response, scope: Scope, mount: str) -> None:
         """Take both tokens out of the browser; the device stays known."""
         self._set(response, self.access, "", 0, "/", domain=self.domain)
         path = self._path(mount)
         self._set(response, self.refresh, "", 0, path, domain=self.domain)
+        self._clear_brief(response, scope, mount)
+        self.clear_stale(response, scope, mount)
+
+    def _clear_brief(self, response: Response, scope: Scope, mount: str) -> None:
+        if self.is_brief(scope):
+            path = self._path(mount)
+            self._set(response, self.brief, "", 0, path, domain=self.domain)
 
     def _path(self, mount: str) -> str:
         return quote(self.path or mount or "/", safe=_SAFE)
@@ -238,7 +276,7 @@ class Cookies:
         response: Response,
         name: str,
         value: str,
-        seconds: int,
+        seconds: int | None,
         path: str,
         *,
         domain: str | None,

@@ -76,6 +76,7 @@ class LogInRoutes:
                 account=account,
                 amr=("pwd",),
                 medium=body.delivery,
+                remember=body.remember,
                 label=body.device_label,
                 key=key,
                 login=account_digest(body.login),

@@ -67,7 +67,8 @@ Short = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
 class LoginRequest(RouteModel):
     """Who wants to log in, by address or by name. ``code`` is for a second factor.
 
-    ``delivery`` says how the tokens are to come, where routes have both ways.
+    ``delivery`` says how the tokens are to come, where routes have both ways. Cookies
+    that are not to ``remember`` end with the session of the browser.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -84,6 +85,7 @@ class LoginRequest(RouteModel):
     device_token: Token | None = None
     trust_token: Token | None = None
     delivery: Literal["body", "cookie"] = "body"
+    remember: bool = True
 
     @model_validator(mode="after")
     def _one_login(self) -> Self:

@@ -50,6 +50,7 @@ class Proof:
         acr: ``mfa`` where that was enough for two factors, as with a passkey that
             verifies its user; then no other is asked for.
         medium: Where the tokens are to go.
+        remember: Whether cookies outlive the session of the browser.
         label: What the client calls its device.
         key: Thumbprint of the key that the tokens are to be bound to (RFC 9449).
         login: The :func:`account_digest` of what was typed to log in; by default that
@@ -62,6 +63,7 @@ class Proof:
     amr: tuple[str, ...]
     acr: str | None = None
     medium: Medium = "body"
+    remember: bool | None = None
     label: str | None = None
     key: str | None = None
     login: str = ""
@@ -98,6 +100,7 @@ class PendingLogIns:
             "bound_to": _state_of(proof.account),
             "shown": list(proof.amr),
             "medium": proof.medium,
+            "remember": proof.remember,
             "label": proof.label,
             "key": proof.key,
             "login": proof.login,
@@ -133,6 +136,7 @@ class PendingLogIns:
             account=account,
             amr=tuple(claims["shown"]),
             medium=cast("Medium", claims["medium"]),
+            remember=claims.get("remember"),
             label=claims.get("label"),
             key=claims.get("key"),
             login=claims["login"],

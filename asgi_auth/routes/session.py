@@ -82,7 +82,7 @@ class SessionRoutes:
         # What came in a cookie stays out of the reach of scripts.
         medium: Medium = "cookie" if body.refresh_token is None else "body"
         key = await key_of(self._context, request, medium)
-        pair = await self._refresh(request, self._refresh_tokens(request, body), key)
+        pair = await self.renew(request, self._refresh_tokens(request, body), key)
         return self._context.deliver(request, pair, medium=medium)
 
     @operations.add(
@@ -99,10 +99,19 @@ class SessionRoutes:
         """End the session of the refresh token, and of the access token."""
         await self._context.count_token(request)
         body = await self._context.read(request, LogoutRequest, optional=True)
-        credentials = self._tokens_of(request, body)
-        if not credentials:
+        if not await self.end(request, body):
             raise AuthenticationError
 
+        return self._context.clear_cookies(request, self._context.done())
+
+    async def end(self, request: Request, body: LogoutRequest) -> bool:
+        """End the sessions of all tokens that came, and report whether any did.
+
+        Raises:
+            InvalidTokenError: One that the client chose to send is not ours.
+            UnavailableError: The store is down.
+        """
+        credentials = self._tokens_of(request, body)
         ended, fault = False, None
         for kind, token, explicit in credentials:
             try:
@@ -115,7 +124,7 @@ class SessionRoutes:
         if fault is not None and not ended:
             raise fault
 
-        return self._context.clear_cookies(request, self._context.done())
+        return bool(credentials)
 
     @operations.add(
         part="logout_all",
@@ -194,10 +203,15 @@ class SessionRoutes:
 
         return response
 
-    async def _refresh(
+    async def renew(
         self, request: Request, tokens: tuple[str, ...], key: str | None
     ) -> TokenPair:
-        """Use the first of *tokens* that is good; each is of another session."""
+        """Use the first of *tokens* that is good; each is of another session.
+
+        Raises:
+            AuthenticationError: None is good.
+            UnavailableError: The store is down.
+        """
         device = self._context.device(request)
         fault: AuthenticationError = AuthenticationError("no refresh token came")
         for number, token in enumerate(tokens):

@@ -240,9 +240,11 @@ def test_a_cookie_of_exactly_the_limit_is_set():
     def pair(length):
         return TokenPair("a" * length, "r", expires_in=1, refresh_expires_in=1)
 
-    cookies.set_pair(Response(), pair(room), "/auth")
+    cookies.hand_out(Response(), pair(room), {"type": "http", "headers": []}, "/auth")
     with pytest.raises(CookieTooLargeError):
-        cookies.set_pair(Response(), pair(room + 1), "/auth")
+        cookies.hand_out(
+            Response(), pair(room + 1), {"type": "http", "headers": []}, "/auth"
+        )
 
 
 async def test_cookies_that_came_with_too_much_are_refused():

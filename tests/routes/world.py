@@ -99,6 +99,7 @@ class World:
             routes.setdefault("clock", self.clock)
         if not routes.get("insecure_unlimited"):
             routes.setdefault("limiter", RateLimiter(**LOOSE))
+        routes.setdefault("clock", self.clock)
         self.routes = AuthRoutes(self.tokens, self.accounts, **routes)
 
     def _make_factors(self, store=None, **options) -> Factors:

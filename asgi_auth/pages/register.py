@@ -1,0 +1,60 @@
+"""The page to make an account."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.responses import Response
+
+from asgi_auth.pages.page import Page
+from asgi_auth.pages.visit import Visit
+
+__all__ = ["REGISTER"]
+
+_TO_BLAME: Final = {
+    "invalid_email": "email",
+    "account_exists": "email",
+    "password_refused": "password",
+}
+
+
+async def _register(visit: Visit) -> Response:
+    if not visit.submitted:
+        return visit.show() if visit.user is None else visit.leave(visit.next)
+
+    body = {name: visit.fields.get(name, "") for name in ("email", "password")}
+    outcome = await visit.call("POST", "/register", body)
+    if not outcome.is_good:
+        return visit.refuse(outcome, _TO_BLAME)
+
+    # 202: a message is on its way, whether or not there was an account before.
+    is_ready = outcome.status == 201  # noqa: PLR2004
+    return visit.go("log_in" if is_ready else "register", done="register")
+
+
+REGISTER: Final = Page(
+    name="register",
+    path="/sign-up",
+    handler=_register,
+    needs=frozenset({"register"}),
+    texts={
+        "en": {
+            "title": "Make an account",
+            "email": "E-mail address",
+            "password": "Password",
+            "hint": "At least 8 characters. A few words together are a good choice.",
+            "button": "Make an account",
+            "log_in": "I have an account",
+            "done": "Look into your mailbox if a message is needed; then log in.",
+        },
+        "de": {
+            "title": "Konto anlegen",
+            "email": "E-Mail-Adresse",
+            "password": "Passwort",
+            "hint": "Mindestens 8 Zeichen. Gut sind ein paar Wörter hintereinander.",
+            "button": "Konto anlegen",
+            "log_in": "Ich habe ein Konto",
+            "done": "Sehen Sie in Ihr Postfach; danach können Sie sich anmelden.",
+        },
+    },
+)

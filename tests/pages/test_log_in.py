@@ -1,0 +1,126 @@
+"""The pages to log in, to register and to log out."""
+
+from __future__ import annotations
+
+import pytest
+
+from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from tests.pages.site import EMAIL, PASSWORD, PagesWorld, faults, set_cookies, title
+from tests.routes.world import LOOSE
+
+
+async def test_a_user_logs_in_and_arrives_where_the_way_led():
+    world = PagesWorld()
+    await world.add()
+    async with world.browser() as browser:
+        page = await browser.get("/log-in", params={"next": "/notes?sort=new"})
+        assert (page.status_code, title(page)) == (200, "Log in")
+        assert 'value="/notes?sort=new"' in page.text
+        response = await world.log_in(browser, next="/notes?sort=new")
+        assert response.headers["location"] == "/notes?sort=new"
+        again = await browser.get("/log-in")
+        assert (again.status_code, again.headers["location"]) == (303, "/")
+
+
+async def test_a_wrong_password_is_said_on_top_and_at_the_field():
+    world = PagesWorld()
+    await world.add()
+    async with world.browser() as browser:
+        data = {"login": EMAIL, "password": "wrong-otter-42-lamp", "next": "/x"}
+        page = await browser.post("/log-in", data=data)
+        assert page.status_code == 422
+        assert faults(page) == ["Name or password is wrong."]
+        assert "<title>Error: Log in" in page.text
+        assert 'href="#login"' in page.text
+        assert 'aria-invalid="true"' in page.text
+        assert f'value="{EMAIL}"' in page.text
+        assert 'value="/x"' in page.text
+        assert "wrong-otter" not in page.text
+        assert not set_cookies(page)
+
+
+async def test_cookies_that_are_not_to_be_remembered_stay_so_over_a_refresh():
+    world = PagesWorld()
+    await world.add()
+    async with world.browser() as browser:
+        data = {"login": EMAIL, "password": PASSWORD}
+        cookies = set_cookies(await browser.post("/log-in", data=data))
+        assert "Max-Age" not in cookies["__Host-access"]
+        assert "Max-Age" not in cookies["__Secure-refresh"]
+        cookies = set_cookies(await browser.post("/refresh"))
+        assert "Max-Age" not in cookies["__Secure-refresh"]
+        assert "__Secure-brief" in cookies
+
+        cookies = set_cookies(await world.log_in(browser))
+        assert "Max-Age=604800" in cookies["__Secure-refresh"]
+        assert "Max-Age=0" in cookies["__Secure-brief"]
+        cookies = set_cookies(await browser.post("/refresh"))
+        assert "Max-Age=604800" in cookies["__Secure-refresh"]
+
+
+async def test_a_link_alone_logs_nobody_out():
+    world = PagesWorld()
+    await world.add()
+    async with world.browser() as browser:
+        await world.log_in(browser)
+        page = await browser.get("/log-out")
+        assert (page.status_code, title(page)) == (200, "Log out")
+        assert (await browser.get("/me")).status_code == 200
+
+        response = await browser.post("/log-out")
+        assert response.headers["location"] == "/log-in?done=log_out"
+        assert "Max-Age=0" in set_cookies(response)["__Host-access"]
+        assert (await browser.get("/me")).status_code == 401
+        page = await browser.get(response.headers["location"])
+        assert "You are logged out." in page.text
+        # Twice, or in another tab: there is nothing left to do.
+        assert (await browser.post("/log-out")).status_code == 303
+
+
+async def test_registering_says_the_same_whether_or_not_there_is_an_account():
+    world = PagesWorld()
+    await world.add()
+    async with world.browser() as browser:
+        places = []
+        for email in (EMAIL, "ben@example.com"):
+            data = {"email": email, "password": "amber-fox-17-boat"}
+            response = await browser.post("/sign-up", data=data)
+            assert response.status_code == 303
+            places.append(response.headers["location"])
+
+        assert places[0] == places[1] == "/sign-up?done=register"
+        page = await browser.get(places[0])
+        assert 'role="status"' in page.text
+
+        data = {"email": "ben@example.com", "password": "short"}
+        page = await browser.post("/sign-up", data=data)
+        assert page.status_code == 422
+        assert 'href="#password"' in page.text
+
+
+async def test_tries_are_counted_as_everywhere():
+    limits = {**LOOSE, "log_in_address": Limit(1, 60)}
+    world = PagesWorld(limiter=RateLimiter(**limits))
+    async with world.browser() as browser:
+        data = {"login": EMAIL, "password": "no"}
+        assert (await browser.post("/log-in", data=data)).status_code == 422
+        page = await browser.post("/log-in", data=data)
+        assert page.status_code == 429
+        assert int(page.headers["retry-after"]) > 0
+        assert faults(page) == ["Too many tries. Please wait, and try again."]
+
+
+@pytest.mark.parametrize("language", ["de", "de-AT,de;q=0.9,en;q=0.5", "fr, de;q=0.1"])
+async def test_a_browser_that_asks_for_german_gets_it(language):
+    world = PagesWorld()
+    async with world.browser(headers={"accept-language": language}) as browser:
+        page = await browser.get("/log-in")
+        assert '<html lang="de">' in page.text
+        assert title(page) == "Anmelden"
+
+
+@pytest.mark.parametrize("language", ["", "fr", "de;q=0", ";;;,q=,", "de;q=x", "*"])
+async def test_all_others_get_the_first_language(language):
+    world = PagesWorld()
+    async with world.browser(headers={"accept-language": language}) as browser:
+        assert title(await browser.get("/log-in")) == "Log in"
