@@ -124,6 +124,15 @@ EVENT_KINDS: Mapping[str, EventKind] = {
     "factor.reset": EventKind(
         "All second factors of a user are removed.", _SUBJECT, _BY
     ),
+    "identity.linked": EventKind(
+        "A log-in elsewhere is linked to an account: by its `address`, by a `sign_up`, "
+        "by the `user`, or `adopted` from another library.",
+        _SUBJECT,
+        ("provider", "how"),
+    ),
+    "identity.unlinked": EventKind(
+        "A log-in elsewhere is no longer linked.", _SUBJECT, ("provider",)
+    ),
     "api_key.created": EventKind("An API key is made.", ("subject",), ("id", "label")),
     "api_key.used": EventKind("A key is used first.", ("subject",), ("id", "label")),
     "api_key.revoked": EventKind("A key is ended.", ("subject",), ("id", "label")),
@@ -137,6 +146,8 @@ EVENT_KINDS: Mapping[str, EventKind] = {
     "jwks.up": EventKind("They can be had again.", (), _UP),
     "introspection.down": EventKind("An introspection endpoint fails.", (), _DOWN),
     "introspection.up": EventKind("It answers again.", (), _UP),
+    "provider.down": EventKind("An identity provider fails.", (), _DOWN),
+    "provider.up": EventKind("It answers again.", (), _UP),
     "limits.down": EventKind("The counters of rate limits fail.", (), _DOWN),
     "limits.up": EventKind("They count again.", (), _UP),
 }

@@ -18,7 +18,7 @@ __all__ = ["Change", "Outage", "OutageKind", "known_outages", "report_changes"]
 
 _logger = package_logger(__name__)
 
-OutageKind = Literal["store", "jwks", "introspection", "limits", "fanout"]
+OutageKind = Literal["store", "jwks", "introspection", "limits", "fanout", "provider"]
 """What is down; the name of the event begins with it."""
 
 # Seconds between two warnings, each of which has a line for its end: so what goes up

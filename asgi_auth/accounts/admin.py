@@ -81,6 +81,11 @@ class AccountAdministration:
         self._endings: list[tuple[Ending, bool]] = []
 
     @property
+    def store(self) -> AccountStore:
+        """Keeps the accounts."""
+        return self._accounts
+
+    @property
     def has_directory(self) -> bool:
         """Whether the store lists and deletes, see :class:`AccountDirectory`."""
         return isinstance(self._accounts, AccountDirectory)

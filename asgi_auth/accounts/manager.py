@@ -169,7 +169,9 @@ class AuthManager(ABC, Generic[User]):
         name = self.password_attribute
         stored = attribute_of(user, name, _MISSING)
         if stored is not _MISSING:
-            return None if stored is None else str(stored)
+            # As Django writes it, and we do, where the column must hold something.
+            is_none = stored is None or str(stored).startswith("!")
+            return None if is_none else str(stored)
 
         msg = (
             f"{type(user).__name__} has no {name!r}: say in {type(self).__name__} what "

@@ -71,6 +71,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         self._sessions = sessions
         self._columns = columns
         self.password_attribute: str = columns.password
+        self._no_password = None if mapped[columns.password].nullable else "!"
         self.id_type: type[Any] = columns.id_type or mapped[columns.id].type.python_type
 
     async def get_user_by_email(self, email: str) -> Model | None:
@@ -149,10 +150,11 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             for name in own_columns
             if name is not None
         ]
+        same_hash = account.password_hash or self._no_password
         statement = (
             sa.update(model)
             .where(self._id == user_id, *same)
-            .values(changed or {self._columns.password: account.password_hash})
+            .values(changed or {columns.password: same_hash})
             .returning(self._id)
             .execution_options(synchronize_session=False)
         )
@@ -286,7 +288,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         values = {
             columns.email: account.email or None,
             columns.username: account.username,
-            columns.password: account.password_hash,
+            columns.password: account.password_hash or self._no_password,
             columns.active: not account.disabled,
             columns.verified: self._since(account.verified_at),
             columns.roles: listed,

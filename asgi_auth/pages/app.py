@@ -21,6 +21,7 @@ from asgi_auth.errors import AuthError, ConfigurationError, MethodNotAllowedErro
 from asgi_auth.pages.inward import RoutesFault
 from asgi_auth.pages.language import Languages
 from asgi_auth.pages.page import Page
+from asgi_auth.pages.providers import provider_pages
 from asgi_auth.pages.refusals import PagesForRefusals
 from asgi_auth.pages.registry import PAGES
 from asgi_auth.pages.rendering import Renderer
@@ -90,7 +91,8 @@ class AuthPages:
             msg = f"home must be a path of your site, and not {home!r}."
             raise ConfigurationError(msg)
 
-        pages = _chosen((*PAGES, *more), routes.parts)
+        elsewhere = provider_pages(routes.identities)
+        pages = _chosen((*PAGES, *elsewhere, *more), routes.parts)
         self._routes = routes
         self._pages = {page.path: page for page in pages}
         self._languages = Languages(pages, texts or {})

@@ -25,6 +25,7 @@ from asgi_auth.credentials.sources import Source
 from asgi_auth.dpop import DPoP
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.factors import Factors
+from asgi_auth.identities import Identities
 from asgi_auth.passkeys import Passkeys
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import RateLimiter
@@ -50,12 +51,11 @@ from asgi_auth.routes.operations import Handlers, Operation, Part
 from asgi_auth.routes.own import RouteModels
 from asgi_auth.routes.own_accounts import models_of, renew_rights
 from asgi_auth.routes.parts import choose
-from asgi_auth.routes.passkey_logins import passkey_routes
 from asgi_auth.routes.place import placed
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
-from asgi_auth.routes.ways import beside_passwords
+from asgi_auth.routes.ways import beside_passwords, public_paths_of, routes_beside
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend, Confirmation
 
@@ -84,6 +84,7 @@ class AuthRoutes(FromHandlers):
         second_factor: Asks for more than the password, in a way of your own.
         factors: Second factors that users set up for themselves.
         passkeys: Lets users log in with them.
+        identities: Lets users log in at other providers.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
@@ -118,6 +119,7 @@ class AuthRoutes(FromHandlers):
         second_factor: SecondFactor | None = None,
         factors: Factors | None = None,
         passkeys: Passkeys | None = None,
+        identities: Identities | None = None,
         introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
         user_data: Callable[[Account], Mapping[str, Any]] | None = None,
@@ -164,7 +166,7 @@ class AuthRoutes(FromHandlers):
             addresses=ClientAddresses(site.trusted_proxies),
             limiter=None if insecure_unlimited else limiter or RateLimiter(),
             second_factor=second_factor,
-            **beside_passwords(accounts, factors, passkeys),
+            **beside_passwords(accounts, factors, passkeys, identities),
             claims=claims,
             user_data=user_data,
             models=models_of(accounts, models),
@@ -256,8 +258,7 @@ class AuthRoutes(FromHandlers):
         Args:
             prefix: Where the routes are mounted, for instance ``/auth``.
         """
-        paths = [op.path for op in self._operations if not op.guarded]
-        return [prefix.rstrip("/") + path for path in dict.fromkeys(paths)]
+        return public_paths_of(prefix, self._operations, self._context.identities)
 
     def refusals(self, at: str) -> None:
         """Return ``None``: routes are for programs, which get the problem document."""
@@ -304,7 +305,7 @@ class AuthRoutes(FromHandlers):
             BrowserRoutes(),
             AccountRoutes(context, accounts, log_in),
             DeletionRoutes(context, accounts, log_in),
-            *passkey_routes(context, completion),
+            *routes_beside(context, completion, self._site.public_url),
         ]
         chosen = {(op.method, op.path) for op in self._operations}
         paths: dict[str, dict[str, _Bound]] = {}

@@ -290,6 +290,7 @@ class LogInCompletion:
             amr=tuple(dict.fromkeys((*proof.amr, *factor.amr))),
             acr=factor.acr,
             key=proof.key,
+            auth_time=proof.auth_time,
         )
 
     async def deliver(

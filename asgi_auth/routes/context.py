@@ -31,6 +31,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.events import Event
 from asgi_auth.factors import Factors
+from asgi_auth.identities import Identities
 from asgi_auth.passkeys import Passkeys
 from asgi_auth.principal import Principal
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
@@ -71,6 +72,7 @@ class RouteContext:
         factors: The one of them that checks codes, or ``None``.
         ways_in: Know the ways to log in that there are beside the password.
         passkeys: Those of the application, or ``None``.
+        identities: Knows log-ins at other providers, or ``None``.
         claims: Gives further claims for an account, or ``None``.
         user_data: Gives what a user may see of the account's data, or ``None``.
         models: Those of the application's own.
@@ -92,6 +94,7 @@ class RouteContext:
     factors: Factors | None = None
     ways_in: Sequence[WaysIn] = ()
     passkeys: Passkeys | None = None
+    identities: Identities | None = None
     claims: Callable[[Account], Mapping[str, Any]] | None
     user_data: Callable[[Account], Mapping[str, Any]] | None
     models: RouteModels

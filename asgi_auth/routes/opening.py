@@ -22,6 +22,7 @@ async def open_session(
     amr: tuple[str, ...],
     acr: str | None = None,
     key: str | None = None,
+    auth_time: float | None = None,
 ) -> TokenPair:
     """Issue tokens with the rights of an account.
 
@@ -32,6 +33,7 @@ async def open_session(
         amr: How the user has shown who it is (RFC 8176).
         acr: The authentication context class of that.
         key: The thumbprint of the key that the tokens are bound to.
+        auth_time: When the user has shown it, if that was before.
 
     Raises:
         InvalidCredentialsError: The password has been changed since.
@@ -43,6 +45,7 @@ async def open_session(
         roles=account.roles,
         claims=None if context.claims is None else context.claims(account),
         device=device,
+        auth_time=auth_time,
         acr=acr,
         amr=amr,
         thumbprint=key,

@@ -45,6 +45,7 @@ Part = Literal[
     "openapi",
     "client",
     "passkeys",
+    "providers",
 ]
 """What can be chosen or left out."""
 

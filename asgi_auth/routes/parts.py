@@ -15,11 +15,13 @@ from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.enrolment import FactorRoutes
 from asgi_auth.routes.factor_login import FactorLogInRoutes
+from asgi_auth.routes.identities import IdentityRoutes
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import DocumentRoutes
 from asgi_auth.routes.operations import Operation, Part
 from asgi_auth.routes.passkey_logins import PasskeyLogInRoutes
 from asgi_auth.routes.passkeys import PasskeyRoutes
+from asgi_auth.routes.providers import ProviderRoutes
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
@@ -40,6 +42,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *BrowserRoutes.operations,
     *PasskeyLogInRoutes.operations,
     *PasskeyRoutes.operations,
+    *ProviderRoutes.operations,
+    *IdentityRoutes.operations,
 )
 """All of them, in the order of the document."""
 
@@ -48,12 +52,16 @@ _ABILITIES: Final = {
     "register": "register",
     "password_change": "password",
     "delete": "delete",
+    "passkeys": "passkeys",
+    "providers": "providers",
 }
 _LACKING: Final = {
     "mail": "an AccountService, or a manager with save_user(), and send_message=...",
     "register": "an AccountService, or a manager with add_user()",
     "password": "an AccountService, or a manager with save_user()",
     "delete": "a store with page() and remove(), or a manager with delete_user()",
+    "passkeys": "passkeys=Passkeys(...)",
+    "providers": "identities=Identities(...)",
 }
 
 
@@ -98,6 +106,8 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
         parts = {operation.part for operation in OPERATIONS if operation.mail}
         impossible.update(dict.fromkeys(parts, _LACKING["mail"]))
 
+    beside = {"passkeys": context.passkeys, "providers": context.identities}
+    can |= {name for name, kind in beside.items() if kind is not None}
     for part, ability in _ABILITIES.items():
         if ability not in can:
             impossible[part] = _LACKING[ability]
@@ -112,9 +122,6 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
 
     if introspection is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"
-
-    if context.passkeys is None:
-        impossible["passkeys"] = "passkeys=Passkeys(...)"
 
     if context.tokens.keys.is_symmetric:
         impossible["jwks"] = "key pairs: a secret is never published"

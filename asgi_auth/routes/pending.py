@@ -57,6 +57,8 @@ class Proof:
             of the account's address.
         device: The one that logs in, if it has done so before.
         attempt: Names this log-in; codes by e-mail are good for no other.
+        auth_time: When the user was last asked to log in, if that was elsewhere and
+            before; by default it is now.
     """
 
     account: Account
@@ -69,6 +71,7 @@ class Proof:
     login: str = ""
     device: KnownDevice | None = None
     attempt: str = field(default_factory=lambda: token_urlsafe(16))
+    auth_time: float | None = None
 
     def __post_init__(self) -> None:
         """Name the account by its address, where nothing was typed."""
@@ -105,6 +108,7 @@ class PendingLogIns:
             "key": proof.key,
             "login": proof.login,
             "device": None if device is None else [device.id, device.has_shown],
+            "at": proof.auth_time,
         }
         return self._tokens.mint(
             # Not the account's: a log-in is younger than what was ended before it,
@@ -142,6 +146,7 @@ class PendingLogIns:
             login=claims["login"],
             device=KnownDevice(*claims["device"]) if "device" in claims else None,
             attempt=claims["sub"],
+            auth_time=claims.get("at"),
         )
 
 

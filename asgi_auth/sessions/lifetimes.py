@@ -42,6 +42,7 @@ _LONGEST = {
     "pending": DAY / 24,
     "ceremony": DAY / 24,
     "trust": 366 * DAY,
+    "state": 3600,
 }
 
 _MAX_GRACE = 60

@@ -35,7 +35,7 @@ from asgi_auth.tokens.verifier import TokenVerifier
 __all__ = ["MintedKind", "TokenKind", "TokenService"]
 
 MintedKind = Literal[
-    "access", "verify", "reset", "device", "pending", "trust", "ceremony"
+    "access", "verify", "reset", "device", "pending", "trust", "ceremony", "state"
 ]
 TokenKind = MintedKind | Literal["refresh"]
 

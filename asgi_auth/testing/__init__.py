@@ -18,6 +18,7 @@ from asgi_auth.testing.minting import TOKEN_FAULTS, mint_token
 if TYPE_CHECKING:
     from asgi_auth.testing.backend_contract import BackendContract, BackendSample
     from asgi_auth.testing.factor_contract import FactorStoreContract
+    from asgi_auth.testing.identity_contract import IdentityStoreContract
     from asgi_auth.testing.passkey_contract import PasskeyStoreContract
     from asgi_auth.testing.store_contract import StoreContract
 
@@ -28,6 +29,7 @@ __all__ = [
     "FactorStoreContract",
     "FakeClock",
     "FakeIssuer",
+    "IdentityStoreContract",
     "PasskeyStoreContract",
     "StoreContract",
     "as_user",
@@ -41,6 +43,7 @@ _CONTRACTS = {
     "BackendSample": "backend_contract",
     "FactorStoreContract": "factor_contract",
     "PasskeyStoreContract": "passkey_contract",
+    "IdentityStoreContract": "identity_contract",
     "StoreContract": "store_contract",
 }
 
@@ -62,6 +65,7 @@ def __getattr__(name: str) -> Any:
         "asgi_auth.testing.backend_contract",
         "asgi_auth.testing.factor_contract",
         "asgi_auth.testing.passkey_contract",
+        "asgi_auth.testing.identity_contract",
         "asgi_auth.testing.revocation_contract",
         "asgi_auth.testing.rotation_contract",
         "asgi_auth.testing.session_contract",

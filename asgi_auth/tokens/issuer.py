@@ -49,6 +49,7 @@ KINDS = {
     "pending": Kind("pending", "pending+jwt", "urn:asgi-auth:pending"),
     "trust": Kind("trust", "trust+jwt", "urn:asgi-auth:trust"),
     "ceremony": Kind("ceremony", "ceremony+jwt", "urn:asgi-auth:ceremony"),
+    "state": Kind("state", "state+jwt", "urn:asgi-auth:state"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from pathlib import Path
 
 import httpx2
@@ -25,9 +26,15 @@ from asgi_auth import (
     TokenService,
     TokenVerifier,
 )
-from asgi_auth.accounts import ManagedAccounts, SQLAlchemyUsers, UserColumns
+from asgi_auth.accounts import (
+    LastWayInError,
+    ManagedAccounts,
+    SQLAlchemyUsers,
+    UserColumns,
+)
 from asgi_auth.integrations.fastapi import install
 from asgi_auth.routes import AuthRoutes
+from tests.identities.world import World
 from tests.migrations.test_layouts import SECRET
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +53,9 @@ class User(Base):
     __tablename__ = "user"
 
     # On SQLite theirs is a text with hyphens; on PostgreSQL it is Mapped[UUID].
-    id: Mapped[str] = mapped_column(sa.CHAR(36), primary_key=True)
+    id: Mapped[str] = mapped_column(
+        sa.CHAR(36), primary_key=True, default=lambda: str(uuid.uuid4())
+    )
     email: Mapped[str]
     hashed_password: Mapped[str]
     is_active: Mapped[bool]
@@ -215,3 +224,44 @@ async def test_rights_that_were_taken_are_gone_at_the_next_refresh(client):
     refresh = {"refresh_token": pair["refresh_token"]}
     pair = (await client.post("/auth/refresh", json=refresh)).json()
     assert "roles" not in await client.tokens.verify(pair["access_token"])
+
+
+async def test_oauth_accounts_log_in_as_before(sessions):
+    world = World()
+    columns = UserColumns(verified="is_verified", flags={"superuser": "is_superuser"})
+    users = SQLAlchemyUsers(User, sessions, columns)
+    accounts = ManagedAccounts(users, tokens=world.tokens)
+    world = World(accounts=accounts)
+    async with sessions() as session:
+        query = "SELECT user_id, account_id, account_email FROM oauth_account"
+        rows = (await session.execute(sa.text(query))).all()
+    for row in [*rows, *rows]:
+        subject = row.account_id.removeprefix("people/")
+        await world.identities.adopt(
+            row.user_id, "op", subject, email=row.account_email
+        )
+
+    world.op.user = {"sub": "108"}
+    world.op.email = {"email": "another@example.com", "email_verified": False}
+    outcome = await world.log_in()
+    assert (outcome.how, outcome.account.email) == ("identity", "oauth@example.com")
+
+    # Who comes anew has no password, where the column must hold one.
+    world.op.user = {"sub": "109"}
+    world.op.email = {"email": "new@example.com", "email_verified": True}
+    outcome = await world.log_in()
+    assert (outcome.how, outcome.account.password_hash) == ("sign_up", None)
+    user = await users.get_user_by_email("new@example.com")
+    assert user.hashed_password == "!"
+    assert await users.authenticate("new@example.com", "violet-otter-42") is None
+    (identity,) = await world.identities.list(outcome.account.id)
+    with pytest.raises(LastWayInError):
+        await world.identities.unlink(outcome.account.id, identity.id)
+
+    # Who is verified is linked by the address, and keeps a way in.
+    world.op.user = {"sub": "110"}
+    world.op.email = {"email": "ann@example.com", "email_verified": True}
+    outcome = await world.log_in()
+    assert outcome.how == "address"
+    (identity,) = await world.identities.list(outcome.account.id)
+    await world.identities.unlink(outcome.account.id, identity.id)

@@ -14,10 +14,24 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from asgi_auth import KeySet
+from asgi_auth.credentials.site import Site
+from asgi_auth.identities import Identities, MemoryIdentities, OIDCProvider
 from asgi_auth.passkeys import Passkeys
 from asgi_auth.routes.parts import OPERATIONS
 from tests.routes.test_tokens import Clients
 from tests.routes.world import World
+
+
+async def nowhere(url, headers, body):
+    raise ConnectionRefusedError
+
+
+def make_identities(tokens, accounts):
+    provider = OIDCProvider("op", "https://op.example", "id", "secret", fetch=nowhere)
+    store = MemoryIdentities()
+    return Identities(
+        provider, tokens=tokens, accounts=accounts, store=store, callback_page="/back"
+    )
 
 
 def everything(**options):
@@ -26,6 +40,8 @@ def everything(**options):
         introspection_backend=Clients(),
         factors={},
         passkeys=Passkeys("api.example", ["https://api.example"]),
+        identities=make_identities,
+        site=Site(public_url="https://api.example"),
         **options,
     )
 

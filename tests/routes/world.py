@@ -60,6 +60,7 @@ class World:
         accounts: Options of the account service.
         tokens: Options of the token service.
         factors: Options of the second factors; none by default.
+        identities: Among the options of the routes it may be what makes them.
     """
 
     def __init__(
@@ -94,6 +95,8 @@ class World:
         )
         if factors is not None:
             routes["factors"] = self._make_factors(**factors)
+        if callable(routes.get("identities")):
+            routes["identities"] = routes["identities"](self.tokens, self.accounts)
         self.factors = routes.get("factors")
         if self.factors is not None:
             routes.setdefault("clock", self.clock)

@@ -11,8 +11,10 @@ import time
 from base64 import b32decode
 
 from asgi_auth.accounts import AccountService, MemoryAccounts
+from asgi_auth.cli.demo.elsewhere import PUBLIC_URL, make_identities
 from asgi_auth.cli.demo.passkey import make_passkey_steps, make_passkeys
 from asgi_auth.cli.demo.step import Answer, Step
+from asgi_auth.credentials.site import Site
 from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.factors.totp import STEP, code_at
 from asgi_auth.keys import SealKeys
@@ -42,8 +44,15 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
     secret, step = b32decode(enrolment.secret), int(now // STEP)
     await factors.confirm_totp(eve, enrolment.token, code_at(secret, step))
     passkeys = make_passkeys()
+    identities, elsewhere = await make_identities(tokens, accounts)
     routes = AuthRoutes(
-        tokens, accounts, factors=factors, passkeys=passkeys, prefix="/auth"
+        tokens,
+        accounts,
+        factors=factors,
+        passkeys=passkeys,
+        identities=identities,
+        site=Site(public_url=PUBLIC_URL),
+        prefix="/auth",
     )
     weak = await tokens.issue("ada")
     strong = await tokens.issue("ada", acr="mfa")
@@ -67,6 +76,7 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
             headers={"authorization": f"Bearer {strong.access_token}"},
         ),
         *await make_passkey_steps(tokens, passkeys, eve),
+        *elsewhere,
     ]
 
 

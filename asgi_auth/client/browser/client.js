@@ -26,6 +26,12 @@
  *     await auth.passkeys();                      // [{ id, name, last_used_at, ... }]
  *     await auth.renamePasskey(id, name);
  *     await auth.removePasskey(id);
+ *     await auth.providers();                     // [{ name, label }], for buttons
+ *     await auth.logInAt("google", { next: "/" });    // leaves the page
+ *     await auth.finishLogIn("google");           // state; where it sends browsers back
+ *     await auth.link("google", { next: "/me" }); // to the account; leaves the page
+ *     await auth.identities();                    // [{ id, provider, email, ... }]
+ *     await auth.unlink(id);
  *     await auth.logOut();                        // state, in all tabs
  *     await auth.logOutEverywhere();              // state; all devices
  *     await auth.fetch(input, init);              // Response, as of fetch()
@@ -74,6 +80,14 @@
  * @property {number} [skew] Seconds before the end at which a token is replaced.
  * @property {string[]} [origins] Further origins that may get the token.
  * @property {boolean} [dpop] Whether tokens are bound to a key of this browser.
+ */
+
+/**
+ * @typedef {object} ProviderOptions
+ * @property {string} [next] A path of this site, to go to then.
+ * @property {"none" | "login" | "consent" | "select_account"} [prompt]
+ * @property {string} [login_hint] Who the user probably is.
+ * @property {boolean} [fresh] Whether to log in there again in any case.
  */
 
 /** @typedef {{ key: CryptoKey, jwk: object }} ProofKey */
@@ -307,6 +321,74 @@ class Client {
       await this.#hold();
     });
     return this.state;
+  }
+
+  // ------------------------------------------------------------- identity providers
+
+  /** @returns {Promise<Record<string, any>[]>} Where users may log in, for buttons. */
+  async providers() {
+    return (await unpack(await fetch(`${this.#base}/providers`))).providers;
+  }
+
+  /**
+   * Leave the page, to log in at an identity provider.
+   *
+   * @param {string} provider Its name.
+   * @param {ProviderOptions} [options]
+   */
+  async logInAt(provider, options = {}) {
+    const { url } = await this.#post(`${placeOf(provider)}/start`, options);
+    location.assign(url);
+  }
+
+  /**
+   * Leave the page, to link a log-in at an identity provider to the account. It has to
+   * be within five minutes of a log-in.
+   *
+   * @param {string} provider Its name.
+   * @param {ProviderOptions} [options]
+   */
+  async link(provider, options = {}) {
+    const headers = { "Content-Type": "application/json" };
+    const asked = { method: "POST", headers, body: JSON.stringify(options) };
+    const place = `${this.#base}${placeOf(provider)}/link`;
+    const { url } = await unpack(await this.fetch(place, asked));
+    location.assign(url);
+  }
+
+  /**
+   * End a log-in on the page that the provider sends browsers back to. Where tokens are
+   * in cookies the routes do so by themselves.
+   *
+   * @param {string} provider Its name.
+   * @param {string} [query] What it has sent, once.
+   * @returns {Promise<State>}
+   */
+  async finishLogIn(provider, query = location.search) {
+    // Not twice by a reload, and not in the history.
+    history.replaceState(history.state, "", location.pathname);
+    await this.#alone(async () => {
+      const began = clocks();
+      const answer = Object.fromEntries(new URLSearchParams(query));
+      const delivery = this.#cookies ? "cookie" : "body";
+      const path = `${placeOf(provider)}/callback`;
+      const tokens = await this.#post(path, { ...answer, delivery });
+      if (!tokens) return; // Linked to the account: the session is the one before.
+      this.#decide(this.#read(tokens, began), "logged_in");
+      await this.#hold();
+    });
+    return this.state;
+  }
+
+  /** @returns {Promise<Record<string, any>[]>} What is linked to the account. */
+  async identities() {
+    return (await unpack(await this.fetch(`${this.#base}/identities`))).identities;
+  }
+
+  /** @param {string} id The `id` of one of `identities()`. */
+  async unlink(id) {
+    const path = `${this.#base}/identities/${encodeURIComponent(id)}`;
+    await unpack(await this.fetch(path, { method: "DELETE" }));
   }
 
   /**
@@ -779,7 +861,8 @@ class Client {
   async #postOnce(path, body) {
     /** @type {Record<string, string>} */
     const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-    if (this.#dpop && PROVEN.some((start) => path.startsWith(start))) {
+    const isElsewhere = path.startsWith("/providers/");
+    if (this.#dpop && (isElsewhere || PROVEN.some((start) => path.startsWith(start)))) {
       headers.DPoP = await this.#proof("POST", this.#base + path);
     }
     const request = new Request(this.#base + path, {
@@ -787,7 +870,8 @@ class Client {
       headers,
       body: JSON.stringify(body),
       cache: "no-store",
-      credentials: this.#cookies ? "same-origin" : "omit",
+      // A log-in elsewhere is bound to this browser by a cookie, whoever keeps the tokens.
+      credentials: this.#cookies || isElsewhere ? "same-origin" : "omit",
       redirect: "error", // A password goes where it was sent to, and nowhere else.
       signal: AbortSignal.timeout(ANSWER_MS),
     });
@@ -1502,4 +1586,9 @@ function hideAnswer(event) {
   } catch {
     // Not JSON, so not ours.
   }
+}
+
+/** @param {string} provider */
+function placeOf(provider) {
+  return `/providers/${encodeURIComponent(provider)}`;
 }

@@ -1,0 +1,35 @@
+"""Log-ins at other identity providers, and whose accounts their users have.
+
+The core does not know this package: it is there for who imports it. What needs an
+extra is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asgi_auth._lazy import lazily
+from asgi_auth.identities.errors import IdentityTakenError, LinkRequiredError
+from asgi_auth.identities.memory import MemoryIdentities
+from asgi_auth.identities.oauth import OAuthProvider
+from asgi_auth.identities.oidc import OIDCProvider
+from asgi_auth.identities.records import Identity, IdentityStore, Profile
+from asgi_auth.identities.service import Identities
+
+if TYPE_CHECKING:
+    from asgi_auth.identities.sql import SQLIdentities
+
+__all__ = [
+    "Identities",
+    "Identity",
+    "IdentityStore",
+    "IdentityTakenError",
+    "LinkRequiredError",
+    "MemoryIdentities",
+    "OAuthProvider",
+    "OIDCProvider",
+    "Profile",
+    "SQLIdentities",
+]
+
+__getattr__ = lazily(__name__, {"sql": "SQLIdentities"})

@@ -1,0 +1,257 @@
+"""Log in at a provider of plain OAuth 2.0, which has no ID tokens, such as GitHub.
+
+Who the user is, one callable finds out with the access token that came for the code.
+There is no nonce: PKCE and the state bind the answer to the browser (RFC 9700, 2.1.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth.errors import ConfigurationError
+from asgi_auth.identities.attempt import Attempt
+from asgi_auth.identities.client_auth import ClientAuth, ClientSecret, client_auth
+from asgi_auth.identities.endpoint import Endpoint
+from asgi_auth.identities.errors import InvalidCallbackError
+from asgi_auth.identities.provider import (
+    Grant,
+    Prompt,
+    authorization_request,
+    check_names,
+)
+from asgi_auth.identities.records import Profile
+from asgi_auth.identities.redeeming import exchange, tokens_in
+from asgi_auth.tokens.claims import is_plain_text
+
+__all__ = ["OAuthProvider"]
+
+Get = Callable[[str], Awaitable[Any]]
+"""Gets a URL with the access token; returns the JSON, read-only."""
+
+_OK = 200
+
+
+class OAuthProvider:
+    """A provider of OAuth 2.0 at which users may log in.
+
+    Args:
+        name: In addresses and events, for instance ``github``.
+        authorize_url: Where browsers are sent.
+        token_url: Where codes are redeemed.
+        client_id: Of this application, as the provider has given it.
+        client_secret: Of this application.
+        profile: Finds out who the user is. It is called with ``get(url)``, which asks
+            the provider's API with the user's access token and returns the JSON.
+        issuer: Names the provider where identities are kept, and is what an ``iss`` of
+            an answer must be; by default the origin of *authorize_url*.
+        label: On buttons; the name by default.
+        scopes: What to ask for.
+        trust_addresses: Whether an address that *profile* calls verified counts as
+            verified here: then accounts are linked and made by it.
+        keep_tokens: Keep its tokens, sealed, for calls to its APIs.
+        extra: Further parameters of the authorization request.
+        client_auth: How to name the client.
+        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        timeout: Seconds until each answer must be complete.
+        insecure_http: Take http to private addresses and names as well.
+        clock: Returns Unix seconds.
+
+    Raises:
+        ConfigurationError: A setting is missing, or unsafe.
+        MissingExtraError: httpx2 is needed, and not installed.
+    """
+
+    posts: bool = False
+    asks_again: bool = False
+
+    def __init__(
+        self,
+        name: str,
+        authorize_url: str,
+        token_url: str,
+        client_id: str,
+        client_secret: ClientSecret,
+        *,
+        profile: Callable[[Get], Awaitable[Profile]],
+        issuer: str | None = None,
+        label: str | None = None,
+        scopes: Sequence[str] = (),
+        trust_addresses: bool = False,
+        keep_tokens: bool = False,
+        extra: Mapping[str, str] | None = None,
+        client_auth: ClientAuth = "post",
+        fetch: Fetch | None = None,
+        timeout: float = 5,
+        insecure_http: bool = False,
+        clock: Clock = system_clock,
+    ) -> None:
+        extra = dict(extra or {})
+        check_names(name, client_id, tuple(scopes), extra)
+        for what, url in (("authorize_url", authorize_url), ("token_url", token_url)):
+            check_url(url, what, insecure_http=insecure_http)
+
+        self.name = name
+        self.label = label or name
+        self.issuer = issuer or "/".join(authorize_url.split("/")[:3])
+        self.keeps_tokens = keep_tokens
+        self._authorize_url, self._token_url = authorize_url, token_url
+        self._client_id, self._secret = client_id, client_secret
+        self._read = profile
+        self._scopes = tuple(scopes)
+        self._trust = trust_addresses
+        self._extra = extra
+        self._client_auth = client_auth
+        self._insecure_http = insecure_http
+        self._clock = clock
+        self._endpoint = Endpoint(name, fetch=fetch, timeout=timeout)
+
+    def __repr__(self) -> str:
+        """Show which, and no secret."""
+        return f"OAuthProvider({self.name!r}, {self.issuer!r})"
+
+    @classmethod
+    def github(
+        cls,
+        client_id: str,
+        client_secret: str,
+        *,
+        url: str = "https://github.com",
+        api: str = "https://api.github.com",
+        **options: Any,
+    ) -> Self:
+        """Make the provider for GitHub; its primary address counts if it is verified.
+
+        Args:
+            client_id: Of the OAuth app.
+            client_secret: Of the OAuth app.
+            url: Of an enterprise server.
+            api: Where its API is, ``https://HOST/api/v3`` on an enterprise server.
+            options: As of the class.
+        """
+
+        async def profile(get: Get) -> Profile:
+            user, emails = await get(f"{api}/user"), await get(f"{api}/user/emails")
+            return _github_profile(user, emails)
+
+        settings: dict[str, Any] = {
+            "name": "github",
+            "label": "GitHub",
+            "scopes": ("read:user", "user:email"),
+            "trust_addresses": url == "https://github.com",
+            "issuer": url,
+            **options,
+        }
+        return cls(
+            settings.pop("name"),
+            f"{url}/login/oauth/authorize",
+            f"{url}/login/oauth/access_token",
+            client_id,
+            client_secret,
+            profile=profile,
+            **settings,
+        )
+
+    async def authorization_url(self, attempt: Attempt, prompt: Prompt) -> str:
+        """Return where to send the browser.
+
+        Raises:
+            InvalidCallbackError: A fresh log-in is wanted, which cannot be asked for.
+        """
+        if attempt.fresh:
+            msg = f"{self.name} cannot be asked for a fresh log-in"
+            raise InvalidCallbackError(msg)
+
+        parameters: dict[str, str | None] = {
+            **self._extra,
+            "response_type": "code",
+            "client_id": self._client_id,
+            "redirect_uri": attempt.redirect_uri,
+            "scope": " ".join(self._scopes) or None,
+            "state": attempt.state,
+            "code_challenge": attempt.challenge,
+            "code_challenge_method": "S256",
+            "prompt": prompt.prompt or self._extra.get("prompt"),
+            "login_hint": prompt.login_hint or self._extra.get("login_hint"),
+        }
+        return authorization_request(self._authorize_url, parameters)
+
+    async def check_issuer(self, issuer: str | None) -> None:
+        """Check the ``iss`` of an answer, where there is one (RFC 9207).
+
+        Raises:
+            InvalidCallbackError: It is another's.
+        """
+        if issuer not in (None, self.issuer):
+            msg = f"iss is {str(issuer)[:200]!r}, not {self.issuer!r}"
+            raise InvalidCallbackError(msg)
+
+    async def redeem(self, attempt: Attempt, code: str) -> Grant:
+        """Exchange a code for an access token, and ask whose it is.
+
+        Raises:
+            InvalidCallbackError: The code is not good, or nobody's.
+            UnavailableError: The provider is down.
+            ConfigurationError: *profile* returns something else.
+        """
+        client = client_auth(self._client_id, self._secret, self._client_auth)
+        answer = await exchange(self._endpoint, self._token_url, attempt, code, client)
+        tokens = tokens_in(answer.members, self._clock())
+        token = tokens.get("access_token")
+        if token is None:
+            msg = f"{self.name} has sent no access token"
+            raise InvalidCallbackError(msg)
+
+        profile: object = await self._read(self._getter(token))
+        if not isinstance(profile, Profile):
+            msg = f"profile of the provider {self.name} must return a Profile."
+            raise ConfigurationError(msg)
+
+        if not is_plain_text(profile.subject):
+            msg = f"{self.name} does not say who the user is"
+            raise InvalidCallbackError(msg)
+
+        return Grant(subject=profile.subject, profile=profile, tokens=tokens)
+
+    async def profile(self, grant: Grant) -> Profile:
+        """Return what the callable has found out."""
+        profile = grant.profile or Profile(subject=grant.subject)
+        return profile if self._trust else replace(profile, email_verified=False)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self._endpoint.aclose()
+
+    def _getter(self, token: str) -> Get:
+        async def get(url: str) -> Any:
+            # The token must not leak to where a typing error would send it.
+            check_url(url, "url", insecure_http=self._insecure_http)
+            answer = await self._endpoint.get(url, token)
+            if answer.status != _OK:
+                cause = f"its API answered {answer.status}"
+                raise self._endpoint.down(cause)
+
+            return answer.content
+
+        return get
+
+
+def _github_profile(user: Any, emails: Any) -> Profile:
+    """Read GitHub's answers; the id stays when a user takes another name."""
+    if not isinstance(user, Mapping) or not isinstance(emails, tuple):
+        return Profile(subject="")
+
+    entries = [entry for entry in emails if isinstance(entry, Mapping)]
+    primaries = [entry for entry in entries if entry.get("primary") is True]
+    primary = primaries[0] if len(primaries) == 1 else {}
+    number = user.get("id")
+    return Profile(
+        subject=str(number) if type(number) is int else "",
+        email=primary.get("email"),
+        email_verified=primary.get("verified") is True,
+        name=user.get("name") or user.get("login"),
+        claims={"login": user.get("login")},
+    )

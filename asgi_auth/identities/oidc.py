@@ -1,0 +1,307 @@
+"""Log in at an OpenID provider: code flow with PKCE (OpenID Connect Core 1.0).
+
+It believes an ID token that :mod:`asgi_auth.identities.id_token` has judged, and a
+UserInfo answer about the same subject. Whose account that is, it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from asgi_auth._clock import Clock, system_clock
+from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth._frozen import FrozenDict
+from asgi_auth._logs import package_logger
+from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.identities.attempt import Attempt
+from asgi_auth.identities.client_auth import ClientAuth, ClientSecret, client_auth
+from asgi_auth.identities.endpoint import Endpoint, JSONAnswer
+from asgi_auth.identities.errors import InvalidCallbackError
+from asgi_auth.identities.id_token import IDTokenVerifier
+from asgi_auth.identities.metadata import Discovery, ProviderMetadata
+from asgi_auth.identities.presets import Presets, Vouches
+from asgi_auth.identities.provider import (
+    Grant,
+    Prompt,
+    authorization_request,
+    check_names,
+)
+from asgi_auth.identities.records import Profile
+from asgi_auth.identities.redeeming import exchange, tokens_in
+from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
+from asgi_auth.tokens.claims import is_plain_text
+from asgi_auth.tokens.form import TokenForm
+
+__all__ = ["OIDCProvider"]
+
+_logger = package_logger(__name__)
+
+# Providers write all groups of a user into the token.
+_FORM: Final = TokenForm(max_token=32_768)
+_OK: Final = 200
+
+
+class OIDCProvider(Presets):
+    """An OpenID provider at which users may log in.
+
+    Its metadata are read at the first log-in; nothing is asked before.
+
+    Args:
+        name: In addresses and events, for instance ``google``.
+        issuer: The exact ``issuer`` of its metadata and ``iss`` of its tokens.
+        client_id: Of this application, as the provider has given it.
+        client_secret: Of this application; ``None`` for a public client, or what
+            makes one for each call.
+        label: On buttons; the name by default.
+        scopes: What to ask for; ``openid`` is always among them.
+        trust_addresses: Whether an address that it calls verified counts as verified
+            here: then accounts are linked and made by it. Only for a provider whose
+            users cannot claim addresses of others. Also a callable for its claims.
+        keep_tokens: Keep its tokens, sealed, for calls to its APIs.
+        says: Claims that ID tokens must have with this very value, for instance
+            ``{"hd": "shop.example"}``.
+        subject: The claim that names the user.
+        extra: Further parameters of the authorization request.
+        algorithms: Of ID tokens.
+        client_auth: How to name the client; by default as the provider takes it.
+        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        timeout: Seconds until each answer must be complete.
+        insecure_http: Take http to private addresses and names as well.
+        clock: Returns Unix seconds.
+        options: For presets: ``at``, ``aliases``, ``posts``.
+
+    Raises:
+        ConfigurationError: A setting is missing, or unsafe.
+        MissingExtraError: httpx2 is needed, and not installed.
+    """
+
+    asks_again: bool = True
+
+    def __init__(
+        self,
+        name: str,
+        issuer: str,
+        client_id: str,
+        client_secret: ClientSecret,
+        *,
+        label: str | None = None,
+        scopes: Sequence[str] = ("openid", "email", "profile"),
+        trust_addresses: bool | Vouches = False,
+        keep_tokens: bool = False,
+        says: Mapping[str, str] | None = None,
+        subject: str = "sub",
+        extra: Mapping[str, str] | None = None,
+        algorithms: Sequence[str] = ASYMMETRIC,
+        client_auth: ClientAuth | None = None,
+        fetch: Fetch | None = None,
+        timeout: float = 5,
+        insecure_http: bool = False,
+        clock: Clock = system_clock,
+        **options: Any,
+    ) -> None:
+        extra = dict(extra or {})
+        check_names(name, client_id, tuple(scopes), extra)
+        check_url(issuer, "issuer", insecure_http=insecure_http)
+        if client_auth not in {None, "basic", "post"}:
+            msg = "client_auth must be basic, post or None."
+            raise ConfigurationError(msg)
+
+        self.name = name
+        self.label = label or name
+        self.issuer = issuer
+        self.keeps_tokens = keep_tokens
+        self.posts: bool = options.pop("posts", False)
+        self._client_id, self._secret = client_id, client_secret
+        self._scopes = tuple(dict.fromkeys(("openid", *scopes)))
+        self._vouches = _vouching(trust_addresses)
+        self._subject = subject
+        self._extra = extra
+        self._client_auth = client_auth
+        self._clock = clock
+        self._endpoint = Endpoint(name, fetch=fetch, timeout=timeout)
+        aliases = tuple(options.pop("aliases", ()))
+        self._discovery = Discovery(
+            issuer,
+            self._endpoint,
+            fetch=fetch,
+            timeout=timeout,
+            at=options.pop("at", None),
+            aliases=aliases,
+            insecure_http=insecure_http,
+        )
+        if options:
+            msg = f"OIDCProvider has no option {min(options)!r}."
+            raise ConfigurationError(msg)
+
+        self._keys = JWKSClient(
+            self._discovery.jwks_uri,
+            algorithms=tuple(algorithms),
+            issuers=(issuer, *aliases),
+            fetch=fetch,
+            timeout=timeout,
+            insecure_http=insecure_http,
+        )
+        self._id_tokens = IDTokenVerifier(
+            trusted=TrustedIssuer(
+                issuer,
+                audience=client_id,
+                keys=self._keys,
+                algorithms=tuple(algorithms),
+                form=_FORM,
+            ),
+            issuer=issuer,
+            client_id=client_id,
+            says=dict(says or {}),
+            clock=clock,
+        )
+
+    def __repr__(self) -> str:
+        """Show which, and no secret."""
+        return f"OIDCProvider({self.name!r}, {self.issuer!r})"
+
+    async def authorization_url(self, attempt: Attempt, prompt: Prompt) -> str:
+        """Return where to send the browser.
+
+        Raises:
+            UnavailableError: The provider is down.
+        """
+        metadata = await self._discovery.ready()
+        parameters: dict[str, str | None] = {
+            **self._extra,
+            "response_type": "code",
+            "client_id": self._client_id,
+            "redirect_uri": attempt.redirect_uri,
+            "scope": " ".join(self._scopes),
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": attempt.challenge,
+            "code_challenge_method": "S256",
+            "response_mode": "form_post" if self.posts else None,
+            "max_age": "0" if attempt.fresh else None,
+        }
+        if prompt.prompt is not None or attempt.fresh:
+            parameters["prompt"] = prompt.prompt or "login"
+
+        if prompt.login_hint is not None:
+            parameters["login_hint"] = prompt.login_hint
+
+        return authorization_request(metadata.authorization_endpoint, parameters)
+
+    async def check_issuer(self, issuer: str | None) -> None:
+        """Check the ``iss`` of an answer (RFC 9207, section 2.4).
+
+        Raises:
+            InvalidCallbackError: It is another's, or missing where it must be there.
+            UnavailableError: The provider is down.
+        """
+        if issuer is None:
+            if not (await self._discovery.ready()).names_itself:
+                return
+
+            msg = "there is no iss, which the provider always sends"
+            raise InvalidCallbackError(msg)
+
+        if issuer != self.issuer:
+            msg = f"iss is {issuer[:200]!r}, not {self.issuer!r}"
+            raise InvalidCallbackError(msg)
+
+    async def redeem(self, attempt: Attempt, code: str) -> Grant:
+        """Exchange a code for tokens, and judge the ID token.
+
+        Raises:
+            InvalidCallbackError: The code or the ID token is not good.
+            UnavailableError: The provider is down.
+        """
+        metadata = await self._discovery.ready()
+        answer = await self._exchange(metadata, attempt, code)
+        id_token = answer.members.get("id_token")
+        if not isinstance(id_token, str):
+            msg = "the provider has sent no ID token"
+            raise InvalidCallbackError(msg)
+
+        tokens = tokens_in(answer.members, self._clock())
+        try:
+            claims = await self._id_tokens.verify(
+                id_token, attempt, tokens.get("access_token")
+            )
+        except InvalidTokenError as error:
+            msg = f"the ID token of {self.name} is refused: {error}"
+            raise InvalidCallbackError(msg) from None
+
+        subject: Any = claims.get(self._subject)
+        if not is_plain_text(subject):
+            msg = f"the ID token of {self.name} has no {self._subject}"
+            raise InvalidCallbackError(msg)
+
+        auth_time: Any = claims.get("auth_time")
+        is_time = type(auth_time) in {int, float}
+        return Grant(
+            subject=subject,
+            claims=claims,
+            tokens=tokens,
+            auth_time=float(auth_time) if is_time else None,
+        )
+
+    async def profile(self, grant: Grant) -> Profile:
+        """Return what the ID token says, and UserInfo where it has no address.
+
+        Raises:
+            InvalidCallbackError: UserInfo is about somebody else.
+            UnavailableError: The provider is down.
+        """
+        claims = grant.claims
+        if "email" not in claims and "email" in self._scopes:
+            claims = FrozenDict({**await self._userinfo(grant), **claims})
+
+        email, name = claims.get("email"), claims.get("name")
+        return Profile(
+            subject=grant.subject,
+            email=email if isinstance(email, str) and email else None,
+            email_verified=self._vouches(claims),
+            name=name if isinstance(name, str) and name else None,
+            claims=claims,
+        )
+
+    async def _exchange(
+        self, metadata: ProviderMetadata, attempt: Attempt, code: str
+    ) -> JSONAnswer:
+        how = self._client_auth or ("basic" if metadata.takes_basic else "post")
+        client = client_auth(self._client_id, self._secret, how)
+        url = metadata.token_endpoint
+        return await exchange(self._endpoint, url, attempt, code, client)
+
+    async def _userinfo(self, grant: Grant) -> FrozenDict:
+        """Ask who the user is (section 5.3), and only by the token of this log-in."""
+        url = (await self._discovery.ready()).userinfo_endpoint
+        token = grant.tokens.get("access_token")
+        if url is None or token is None:
+            return FrozenDict()
+
+        answer = await self._endpoint.get(url, token)
+        if answer.status != _OK:
+            _logger.warning(
+                "UserInfo of the provider %s answered %d", self.name, answer.status
+            )
+            return FrozenDict()
+
+        # Section 5.3.2: else anybody's answer could be slipped in.
+        if answer.members.get("sub") != grant.claims.get("sub"):
+            msg = f"UserInfo of {self.name} is about somebody else"
+            raise InvalidCallbackError(msg)
+
+        return answer.members
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self._keys.aclose()
+        await self._endpoint.aclose()
+
+
+def _vouching(trust: Vouches | bool) -> Vouches:  # noqa: FBT001 - a setting
+    """Return what says of claims whether they vouch for their address."""
+    if callable(trust):
+        return trust
+
+    return lambda claims: trust and claims.get("email_verified") is True
