@@ -6,7 +6,6 @@ learns that it has ended. Nothing is sent or judged here.
 
 from __future__ import annotations
 
-import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,15 +15,12 @@ from typing import Any, Final
 
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.identities.errors import InvalidTargetError
+from asgi_auth.responses import safe_path
 
 __all__ = ["ATTEMPT_TTL", "Attempt", "check_target"]
 
 ATTEMPT_TTL: Final = 600
 """Seconds in which a user must have logged in at the provider."""
-
-_LONGEST: Final = 1024
-# No scheme, no host, no backslash that browsers read as a slash, no control characters.
-_LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +93,12 @@ class Attempt:
 
 
 def check_target(path: str) -> str:
-    """Return a path of this site, with query and fragment, and nothing else.
+    """Return a path of this site, with or without a query, and nothing else.
 
     Raises:
         InvalidTargetError: A browser could be led to another site by it.
     """
-    if len(path) > _LONGEST or _LOCAL.fullmatch(path) is None:
+    if safe_path(path) is None:
         raise InvalidTargetError
 
     return path

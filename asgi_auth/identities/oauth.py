@@ -64,6 +64,7 @@ class OAuthProvider:
     """
 
     posts: bool = False
+    asks_again: bool = False
 
     def __init__(
         self,

@@ -75,6 +75,8 @@ class OIDCProvider(Presets):
         MissingExtraError: httpx2 is needed, and not installed.
     """
 
+    asks_again: bool = True
+
     def __init__(
         self,
         name: str,

@@ -103,6 +103,11 @@ class IdentityProvider(Protocol):
         """Whether it answers with a form from its own page, as Apple does."""
         ...
 
+    @property
+    def asks_again(self) -> bool:
+        """Whether it can be asked for a fresh log-in, and proves it."""
+        ...
+
     async def authorization_url(self, attempt: Attempt, prompt: Prompt) -> str:
         """Return where to send the browser.
 

@@ -20,6 +20,7 @@ from asgi_auth.pages.page import Page
 from asgi_auth.pages.rendering import Renderer
 from asgi_auth.responses import safe_path
 from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes.leap import leap
 
 __all__ = ["Visit"]
 
@@ -190,6 +191,14 @@ class Visit:
         headers = {"location": path or self._renderer.home}
         response = self._renderer.protect(Response(status_code=303, headers=headers))
         return self._with_cookies(response)
+
+    def depart(self, url: str) -> Response:
+        """Lead the browser to another site, by a page that says nothing.
+
+        Args:
+            url: Where; never what a user has sent.
+        """
+        return self._with_cookies(leap(url))
 
     def _with_cookies(self, response: Response) -> Response:
         response.raw_headers.extend(self._cookies)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from asgi_auth._asgi import ASGIApp, Headers, Scope
 from asgi_auth.accounts import Account
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.identities import Identities
 from asgi_auth.responses.people import OnRefusal
 from asgi_auth.responses.state import MOUNT, MountPoint
 from asgi_auth.routes.context import RouteContext
@@ -31,6 +32,11 @@ class FromHandlers:
 
     _context: RouteContext
     _prefix: str
+
+    @property
+    def identities(self) -> Identities | None:
+        """Log-ins at other providers, if there are any."""
+        return self._context.identities
 
     async def log_in(
         self,

@@ -31,14 +31,14 @@ _HEADERS: Final = {
 }
 
 
-def leap(path: str, fields: Iterable[tuple[bytes, bytes]] = ()) -> Response:
+def leap(url: str, fields: Iterable[tuple[bytes, bytes]] = ()) -> Response:
     """Return the page.
 
     Args:
-        path: Of the own site; see ``check_target``.
+        url: A path of the own site, see ``check_target``; or where a provider is.
         fields: Header fields of another answer, of which the cookies are set.
     """
-    html = _PAGE.format(url=escape(path))
+    html = _PAGE.format(url=escape(url))
     response = Response(html, headers=_HEADERS, media_type="text/html")
     cookies = (field for field in fields if field[0].lower() == b"set-cookie")
     response.raw_headers.extend(cookies)

@@ -21,6 +21,7 @@
  *     await auth.sendCode();                      // sends one by e-mail, for that
  *     await auth.confirmWithPasskey();            // state: likewise, with a passkey
  *     await auth.logInWithPasskey({ autofill, signal });       // state
+ *     await auth.reauthenticateWithPasskey();     // state: a fresh log-in
  *     await auth.addPasskey({ name });            // the passkey, { id, name, ... }
  *     await auth.passkeys();                      // [{ id, name, last_used_at, ... }]
  *     await auth.renamePasskey(id, name);
@@ -434,7 +435,7 @@ class Client {
     const ending = this.#offer(autofill);
     for (;;) {
       const question = await this.#post("/passkeys/login/options", this.#delivered({}));
-      const late = AbortSignal.timeout(question.expires_in * 900);
+      const late = untilLate(question);
       const ends = first(late, ending, signal);
       try {
         const credential = await use(question.options, autofill, ends);
@@ -456,10 +457,28 @@ class Client {
     this.#offer();
     const waiting = this.#waitingLogIn();
     const question = await this.#post("/login/factor/passkey/options", waiting);
-    const late = AbortSignal.timeout(question.expires_in * 900);
+    const late = untilLate(question);
     const credential = await use(question.options, false, late);
     const shown = { ...waiting, credential, ceremony: question.ceremony };
     return this.#enter("/login/factor/passkey", shown);
+  }
+
+  /**
+   * Prove with a passkey to be there still: the session is replaced by a fresh one.
+   *
+   * @returns {Promise<State>}
+   */
+  async reauthenticateWithPasskey() {
+    this.#offer();
+    const question = await this.#post("/passkeys/login/options", this.#delivered({}));
+    const late = untilLate(question);
+    const credential = await use(question.options, false, late);
+    const began = clocks();
+    const shown = this.#delivered({ credential, ceremony: question.ceremony });
+    const answer = await this.#ask("/passkeys/reauthenticate", "POST", shown);
+    this.#decide(this.#read(answer, began), "logged_in");
+    await this.#hold();
+    return this.state;
   }
 
   /**
@@ -1418,6 +1437,11 @@ async function shown(ask) {
     const code = name === "InvalidStateError" ? "passkey_exists" : "passkey_cancelled";
     throw new AuthError("refused", "No passkey was shown.", { code, cause });
   }
+}
+
+/** @param {any} question Return a signal that ends shortly before it does. */
+function untilLate(question) {
+  return AbortSignal.timeout((question.expires_in ?? question.expiresIn) * 900);
 }
 
 /**
