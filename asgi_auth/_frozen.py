@@ -51,6 +51,9 @@ class FrozenDict(dict[str, Any]):
         return FrozenDict, (dict(self),)
 
 
+_LISTS = (list, tuple)  # A union would be made anew for each question.
+
+
 def freeze(value: Any) -> Any:
     """Return *value* with dictionaries and lists read-only, to the last level."""
     if type(value) is FrozenDict:
@@ -59,7 +62,7 @@ def freeze(value: Any) -> Any:
     if isinstance(value, dict):
         return FrozenDict({name: freeze(member) for name, member in value.items()})
 
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         return tuple(map(freeze, value))
 
     return value

@@ -74,9 +74,19 @@ class AsgiAuthError(Exception):
     public_message: str = "Something went wrong."
 
     def __str__(self) -> str:
-        """Return the message, or the public one where there is no other."""
-        # Not made in __init__: a flood of forged tokens raises one for each.
-        return str(self.args[0]) if self.args and self.args[0] else self.public_message
+        """Return the message, or the public one where there is no other.
+
+        Further arguments are filled in as :mod:`logging` does: a flood of forged tokens
+        raises an error for each, and mostly nobody reads it.
+        """
+        if not self.args or not self.args[0]:
+            return self.public_message
+
+        message = str(self.args[0])
+        try:
+            return message % self.args[1:] if len(self.args) > 1 else message
+        except (TypeError, ValueError):  # The application's own, with other arguments.
+            return message
 
 
 class ConfigurationError(AsgiAuthError):
@@ -302,3 +312,16 @@ def check_choice(name: str, value: str, allowed: set[str]) -> None:
     if value not in allowed:
         msg = f"{name} must be {' or '.join(sorted(allowed))}."
         raise ConfigurationError(msg)
+
+
+def without_frames(error: AuthError) -> AuthError:
+    """Return *error* without the frames that it and its causes went through.
+
+    They know what knows the error: only the garbage collector would find such a circle.
+    """
+    inner: BaseException | None = error
+    while inner is not None and inner.__traceback__ is not None:
+        inner.__traceback__ = None
+        inner = inner.__cause__ or inner.__context__
+
+    return error

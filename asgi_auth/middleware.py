@@ -36,6 +36,7 @@ from asgi_auth.errors import (
     UnavailableError,
     UnknownSubjectError,
     check_choice,
+    without_frames,
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.lifetime import EVENTS, SocketGuard, StreamGuard
@@ -55,6 +56,9 @@ from asgi_auth.tracking import tracking
 from asgi_auth.typing import Backend, UserLoader
 
 __all__ = ["AuthenticationMiddleware"]
+
+# Not a union, which would be made anew for each question.
+_NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
 
 
 class AuthenticationMiddleware:
@@ -95,6 +99,7 @@ class AuthenticationMiddleware:
         "_backend",
         "_challenges",
         "_check_origin",
+        "_ends_streams",
         "_guard",
         "_invalid",
         "_load_user",
@@ -151,6 +156,7 @@ class AuthenticationMiddleware:
         streams = StreamGuard(self._identify, load, stream_lifetime, stream_types)
         reply, self._make_socket_reply = replies_for(backend.sources, watch)
         self._make_reply = streams.bind(reply)
+        self._ends_streams = bool(self._make_reply.types)
         self._backend = backend
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
@@ -175,9 +181,11 @@ class AuthenticationMiddleware:
         app: ASGIApp
         if kind == "http":
             app, make_reply = self._app, self._make_reply
+            may_stream = self._ends_streams
             token = self._look(scope)
         elif kind == "websocket":
             app, make_reply = self._guard, self._make_socket_reply
+            may_stream = False
             token = self._look_at_socket(scope)
         else:
             if self._required and kind != "lifespan":
@@ -198,7 +206,7 @@ class AuthenticationMiddleware:
 
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
         child: Scope = {**scope}
-        reply = make_reply(scope, send, self._challenges)
+        reply = make_reply(self._challenges, scope, send)
         if self._share:
             # The reply keeps the copy: a circle would have to wait for the collector.
             reply.scope = child
@@ -211,7 +219,7 @@ class AuthenticationMiddleware:
             receive = reply.body.receive
 
         if is_preflight:
-            if self._required and not self._is_public(scope):
+            if self._required and scope not in self._public:
                 self._preflights.warn()
                 await reply.refuse(AuthenticationError())
                 return None
@@ -232,10 +240,11 @@ class AuthenticationMiddleware:
                 reply.credential = credential = unfold(token)
                 if self._refuses(error, credential, scope):
                     await reply.refuse(error)
+                    reply.forget()
                     return None
 
                 reply.watch.ignore(error, scope, credential)
-                principal = user = replace(ANONYMOUS, error=error)
+                principal = user = replace(ANONYMOUS, error=without_frames(error))
 
         child["auth"] = principal
         child["user"] = user
@@ -245,8 +254,8 @@ class AuthenticationMiddleware:
             if credential.offer is not None:
                 child["subprotocols"] = credential.offer.names
 
-        if reply.types and principal.is_authenticated:
-            reply.served = principal, receive
+        if may_stream and principal.is_authenticated:
+            reply.served, reply.receiver = principal, receive
             receive = reply.receive
 
         token = None  # Error trackers send the variables of all that is under way.
@@ -261,6 +270,8 @@ class AuthenticationMiddleware:
                 await reply.settle(reply.refusal)
             if reply.stream is not None:
                 await reply.stream.leave()
+            if reply.noted is not None:
+                reply.forget()
             reply.passed = None  # A circle.
             return returned  # Servers complain of what is not None.
 
@@ -321,22 +332,19 @@ class AuthenticationMiddleware:
             msg = "no backend knows a credential of this shape"
             raise UnclaimedTokenError(msg)
 
-        if self._required and not self._is_public(scope):
+        if self._required and scope not in self._public:
             raise AuthenticationError
 
         return ANONYMOUS, ANONYMOUS
-
-    def _is_public(self, scope: Scope) -> bool:
-        return scope in self._public
 
     def _refuses(
         self, error: AuthError, credential: Credential | None, scope: Scope
     ) -> bool:
         """Tell whether *error* is answered here, or left to a guard below."""
-        if self._is_public(scope):
+        if scope in self._public:
             return False
 
-        if self._required or isinstance(error, UnavailableError | CrossOriginError):
+        if self._required or isinstance(error, _NEVER_ANONYMOUS):
             return True
 
         # A stale cookie must not lock a browser out of a public page.

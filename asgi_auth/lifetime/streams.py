@@ -129,8 +129,8 @@ class StreamGuard:
         if not self._types:
             return reply
 
-        members = {"streams": self, "types": self._types, "ordinary": set()}
-        return type(reply.__name__, (reply,), members)
+        members = {"__slots__": (), "streams": self, "types": self._types}
+        return type(reply.__name__, (reply,), {**members, "ordinary": set()})
 
     def open(self, reply: Reply, send: Send) -> Stream:
         """Stand between an app and its client."""

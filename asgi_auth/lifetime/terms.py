@@ -175,14 +175,13 @@ def scope_of(reply: Reply) -> Scope:
     Not the app's: that knows the reply, and a circle would have to wait for the
     collector.
     """
-    principal, _ = reply.served  # type: ignore[misc]
+    principal = reply.served
     return {**reply.scope, "auth": principal, "user": principal, KEY: reply}
 
 
 def receive_of(reply: Reply) -> Receive:
     """Return where messages come from, of what may be a stream."""
-    _, receive = reply.served  # type: ignore[misc]
-    return receive
+    return reply.receiver  # type: ignore[return-value]
 
 
 async def ask_guards(

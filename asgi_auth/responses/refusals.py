@@ -66,8 +66,10 @@ class _Inner(Reply):
     """
 
     def __init__(self, outer: RequestState, scope: Scope, send: Send) -> None:
-        super().__init__({**scope}, send, outer.challenges)
         self._outer = outer
+        refused = outer.refusal
+        super().__init__(outer.challenges, {**scope}, send)
+        outer.refusal = refused
 
     @property
     def refusal(self) -> AuthError | None:

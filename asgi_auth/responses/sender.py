@@ -11,16 +11,15 @@ from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from asgi_auth._asgi import Headers, Message, Scope, Send
+from asgi_auth._asgi import Headers, Message
 from asgi_auth._coroutines import awaited
 from asgi_auth.credentials.reader import Offer
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.body import RequestBody
-from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.kept import kept_of
-from asgi_auth.responses.state import Passed, RequestState
+from asgi_auth.responses.state import RequestState
 from asgi_auth.responses.streams import Stream, Streams
 from asgi_auth.responses.watch import Watch
 
@@ -40,33 +39,18 @@ class Reply(RequestState):
     """The way out of one HTTP request.
 
     Attributes:
-        scope: Without this reply in it.
         streams: What ends streams, if anything does.
         types: The media types that streams have.
-        ordinary: Those that were seen and are none, up to a bound.
-        stream: What the messages pass through, once the app waits for some or streams.
-
-    Args:
-        scope: Without this reply in it.
-        send: The server's.
-        challenges: The schemes that the application accepts.
+        ordinary: Headers with others that were seen, up to a bound.
     """
 
+    __slots__ = ()
     streams: Streams | None = None
     types: tuple[bytes, ...] = ()
-    ordinary: set[bytes]
-    stream: Stream | None = None
-    _is_done = False
-
-    def __init__(
-        self, scope: Scope, send: Send, challenges: tuple[Challenge, ...]
-    ) -> None:
-        self.challenges = challenges
-        self.scope = scope
-        self._send = send
+    ordinary: set[tuple[bytes, bytes]]
 
     @awaited
-    def send(self, message: Message) -> Awaitable[None]:  # noqa: C901  (as below)
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
         # Plain, not async: one coroutine less for each message.
         if message["type"] == "http.response.start":
@@ -79,21 +63,16 @@ class Reply(RequestState):
                 if self.body is not None:
                     return self._send_after(self.body, message)
 
-            # Written out here: an ordinary response must not pay for a call.
-            if self.served is not None:
-                headers = message.get("headers") or ()
-                if type(headers) is not list:
-                    message = {**message, "headers": (headers := [*headers])}
+            if self.receiver is not None:
+                # Nearly all answers have a type that was seen: one look over them all.
+                headers = message.get("headers")
+                try:
+                    is_new = self.ordinary.isdisjoint(headers or ())
+                except TypeError:  # Pairs may be lists.
+                    is_new = True
 
-                for name, value in headers:
-                    if name == b"content-type" or name.lower() == b"content-type":
-                        if value not in self.ordinary and self._is_stream(value):
-                            return self._begin(message)
-
-                        break
-                else:
-                    if b"" in self.types:  # All are streams: also what says nothing.
-                        return self._begin(message)
+                if is_new or type(headers) is not list:
+                    return self._begin_or_send(message)
 
         return self._send(message)
 
@@ -107,12 +86,20 @@ class Reply(RequestState):
         """Return the next message; a stream may end while the app waits for it."""
         return self._opened().receive()
 
-    def _is_stream(self, content_type: bytes) -> bool:
-        if content_type.strip().lower().startswith(self.types):
+    def _begin_or_send(self, message: Message) -> Awaitable[None]:
+        headers = [(name, value) for name, value in message.get("headers") or ()]
+        message = {**message, "headers": headers}
+        types = [header for header in headers if header[0].lower() == b"content-type"]
+        # Where all are streams, so is what says nothing of its type.
+        is_stream = b"" in self.types or any(map(self._is_stream, types[:1]))
+        return self._begin(message) if is_stream else self._send(message)
+
+    def _is_stream(self, header: tuple[bytes, bytes]) -> bool:
+        if header[1].strip().lower().startswith(self.types):
             return True
 
         if len(self.ordinary) < _MOST_ORDINARY:
-            self.ordinary.add(content_type)
+            self.ordinary.add(header)
 
         return False
 
@@ -160,15 +147,20 @@ class Reply(RequestState):
 
     async def excuses(self, error: BaseException) -> bool:
         """Answer a refusal that the app let out; say whether nothing is left of it."""
-        self.passed: Passed = None  # A circle.
         if self.stream is not None:
             await self.stream.leave()
 
         refusal = refusal_in(error)
         if refusal is not None:
-            return await self.settle(refusal)
+            is_excused = await self.settle(refusal)
+        else:
+            is_excused = self.streams is not None and self.streams.has_ended(error)
 
-        return self.streams is not None and self.streams.has_ended(error)
+        if is_excused:
+            self.forget()
+
+        self.passed = self.refusal = self.noted = None  # Circles.
+        return is_excused
 
     def _behind_crash(self) -> AuthError | None:
         """Find the refusal that a framework makes a 500 of."""
@@ -181,6 +173,8 @@ class Reply(RequestState):
 
 class GuardedReply(Reply):
     """The way out of an HTTP request whose answer shared caches may have to leave."""
+
+    __slots__ = ()
 
     @awaited
     def send(self, message: Message) -> Awaitable[None]:
@@ -199,14 +193,18 @@ class GuardedReply(Reply):
 class SocketReply(Reply):
     """The way out of one WebSocket; its response has begun once it is accepted."""
 
-    _answering = False
+    __slots__ = ("_is_answering",)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._is_answering = False
 
     @awaited
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
         kind = message["type"]
         if kind == "websocket.send":
-            self.refusal: AuthError | None = None  # The app has caught it, and goes on.
+            self.refusal = None  # The app has caught it, and goes on.
         elif kind == "websocket.accept":
             self.started = True
             credential = self.credential
@@ -218,7 +216,7 @@ class SocketReply(Reply):
             if message.get("status") == _CRASH and (error := self._behind_crash()):
                 return self.refuse(error, kept_of(message))
 
-            self._answering = True
+            self._is_answering = True
         elif kind == "http.response.start" and (error := self._behind_crash()):
             # Muffin answers sockets as it does requests.
             return self.refuse(error, kept_of(message))
@@ -243,7 +241,7 @@ class SocketReply(Reply):
         if self._is_done:
             return True
 
-        if self._answering:
+        if self._is_answering:
             return False
 
         if not self.started:
@@ -289,8 +287,9 @@ def replies_for(
     ways = {source.way[0] for source in sources}
     plain = Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
     # Known by the class, so that no request takes the time to set it.
-    http = type(plain.__name__, (plain,), {"watch": watch})
-    websocket = type(SocketReply.__name__, (SocketReply,), {"watch": watch})
+    members = {"__slots__": (), "watch": watch}
+    http = type(plain.__name__, (plain,), members)
+    websocket = type(SocketReply.__name__, (SocketReply,), members)
     return http, websocket
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
-from asgi_auth._asgi import Receive
+from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.errors import AuthError
+from asgi_auth.errors import AuthError, without_frames
 from asgi_auth.principal import Principal
 from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import BEARER, Challenge
+from asgi_auth.responses.streams import Stream
 from asgi_auth.responses.watch import UNWATCHED, Watch
 
 __all__ = ["KEY", "MOUNT", "Guard", "MountPoint", "RequestState", "state_of"]
@@ -55,6 +56,7 @@ class RequestState:
 
     Attributes:
         challenges: The schemes that the application accepts.
+        scope: As it came, without this in it.
         refusal: What a guard has raised, or ``None``.
         started: The response has begun, or the socket is accepted.
         guards: Those that let a socket in; asked again when its caller changes.
@@ -65,36 +67,81 @@ class RequestState:
         watch: Sees what is refused.
         caller: Whom a guard has refused, or ``None``.
         noted: The refusal that is known already.
-        served: Who gets the response, and the server's ``receive``, where that may
-            become a stream.
+        served: Who gets the response, where that may become a stream.
+        receiver: The server's ``receive``, where the response may become a stream.
         passed: The guards that have let a request in: the last one, what it was asked
             about, and the ones before.
         lifetime: What ends the stream, once it is one.
+        stream: What the messages pass through, once the app waits for some or streams.
+
+    Args:
+        challenges: The schemes that the application accepts.
+        scope: Without this in it.
+        send: The server's.
     """
 
-    # No slots: what most requests never change stays with the class, and each request
-    # spares the time to set it.
-    refusal: AuthError | None = None
-    started: bool = False
-    guards: tuple[Guard, ...] = ()
-    issuers: frozenset[str | None] = frozenset()
-    body: RequestBody | None = None
-    credential: Credential | None = None
+    # Slots: to set them all takes less time than to look most of them up in the class.
+    __slots__ = (
+        "_is_done",
+        "_send",
+        "body",
+        "caller",
+        "challenges",
+        "credential",
+        "guards",
+        "issuers",
+        "lifetime",
+        "noted",
+        "passed",
+        "receiver",
+        "refusal",
+        "scope",
+        "served",
+        "started",
+        "stream",
+    )
     watch: Watch = UNWATCHED
-    caller: Principal | None = None
-    noted: AuthError | None = None
-    served: tuple[Principal, Receive] | None = None
-    passed: Passed = None
-    lifetime: object = None
 
-    def __init__(self, challenges: tuple[Challenge, ...] = (BEARER,)) -> None:
+    def __init__(
+        self,
+        challenges: tuple[Challenge, ...] = (BEARER,),
+        scope: Any = None,
+        send: Any = None,
+    ) -> None:
         self.challenges = challenges
+        self.scope: Scope = scope
+        self._send: Send = send
+        self._is_done = False
+        self.body: RequestBody | None = None
+        self.caller: Principal | None = None
+        self.credential: Credential | None = None
+        self.guards: tuple[Guard, ...] = ()
+        self.issuers: frozenset[str | None] = frozenset()
+        self.lifetime: object = None
+        self.noted: AuthError | None = None
+        self.passed: Passed = None
+        self.refusal: AuthError | None = None
+        self.receiver: Receive | None = None
+        self.served: Principal | None = None
+        self.started: bool = False
+        self.stream: Stream | None = None
 
     def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
         """Have it known, once, that *error* is the answer."""
         if self.noted is not error:
             self.noted = error
             self.watch.refuse(error, scope, self.credential, self.caller)
+
+    def forget(self) -> None:
+        """Let go of the errors that are answered.
+
+        Their frames know this: floods of refusals would leave it all to the collector.
+        """
+        for error in (self.refusal, self.noted):
+            if error is not None:
+                without_frames(error)
+
+        self.refusal = self.noted = None
 
     def __copy__(self) -> Self:
         """Return this: a copy of the scope is of the same request."""

@@ -24,6 +24,8 @@ Claimant = Callable[[Credential], str | None]
 """Names the backend whose a credential would be."""
 
 _logger = package_logger(__name__)
+# Asked at each refusal: without the adapter in between.
+_is_enabled_for = _logger.logger.isEnabledFor
 
 _DEEPEST = 8
 _LONGEST_PATH = 200
@@ -64,7 +66,7 @@ class Watch:
             caller: Who was identified, or ``None``.
         """
         # Asked first: refusals come in floods, and mostly there is no listener.
-        if self._is_heard or _logger.isEnabledFor(logging.DEBUG):
+        if self._is_heard or _is_enabled_for(logging.DEBUG):
             self._note("request.refused", error, scope, credential, caller)
 
     def ignore(
@@ -74,7 +76,7 @@ class Watch:
         credential: Credential | None,
     ) -> None:
         """Note that a bad credential passes as none."""
-        if self._is_heard or _logger.isEnabledFor(logging.DEBUG):
+        if self._is_heard or _is_enabled_for(logging.DEBUG):
             self._note("credential.ignored", error, scope, credential, None)
 
     def _note(
@@ -94,7 +96,7 @@ class Watch:
             "path": _template_in(scope),
             **self._origin(credential, caller),
         }
-        if _logger.isEnabledFor(logging.DEBUG):
+        if _is_enabled_for(logging.DEBUG):
             _write(name, facts, scope, reason_of(error))
 
         event = Event(

@@ -34,6 +34,7 @@ UserId = str | int | UUID
 
 _LONGEST = 255
 AUDIENCE_FAULT = "the audience is another"
+_PAST = "exp was %.0f seconds ago"
 """How the reason of a refusal begins where ``aud`` does not name this service."""
 
 _LONGEST_SHOWN = 200
@@ -191,8 +192,7 @@ class ClaimsRules:
 
         expires_at = exp + tolerance.leeway
         if expires_at <= now:
-            msg = f"exp was {now - exp:.0f} seconds ago"
-            raise ExpiredTokenError(msg)
+            raise ExpiredTokenError(_PAST, now - exp)
 
         starts_at = start - tolerance.skew
         earliest = exp - tolerance.max_lifetime

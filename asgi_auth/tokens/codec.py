@@ -30,7 +30,7 @@ _LONGEST_HEADER = 2048
 _LONGEST_KID = 256
 _LONGEST_SHOWN = 80
 _MOST_SHOWN = 8
-_MISMATCH = "the signature does not match"
+_MISMATCH = "the signature does not match, with our %s key %r"
 
 # Extensions change what the signature covers (RFC 7797), what the payload is
 # (RFC 7516, section 4.1.3), or must be understood (RFC 7515, section 4.1.11).
@@ -148,8 +148,7 @@ class Codec:
         if not good:
             # A key that was guessed may not be the one that is meant.
             fault = InvalidTokenError if is_named else UnknownKeyError
-            msg = f"{_MISMATCH}, with our {key.algorithm} key {key.kid!r}"
-            raise fault(msg)
+            raise fault(_MISMATCH, key.algorithm, key.kid)
 
         # Filled after a good signature only: forged tokens cannot make it grow.
         if entry is None and len(headers) < _HEADERS:

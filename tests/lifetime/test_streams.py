@@ -6,7 +6,6 @@ import asyncio
 import gc
 import time
 import tracemalloc
-from weakref import ref
 
 import pytest
 
@@ -22,6 +21,7 @@ from asgi_auth import (
 from asgi_auth.lifetime import StreamClosedError
 from asgi_auth.testing import FakeClock
 from tests.asgi import http_scope, run
+from tests.circles import no_circle
 from tests.lifetime.listener import EVENTS, Listener, Source, bearer, event, opening
 from tests.websocket.peer import guarded, token_service, until
 
@@ -476,34 +476,18 @@ async def test_a_role_that_is_lost_ends_a_stream_of_a_session():
         assert await peer.closed() == []
 
 
-async def test_requests_leave_no_circle_behind():
+async def test_streams_leave_no_circle_behind():
     tokens = token_service()
     app = Source()
     wrapped = guarded(requires()(app), tokens)
-
-    async def plain(scope, receive, send):
-        plain.scope = ref(scope["asgi_auth"])
-        await receive()
-        await send(opening(b"text/plain"))
-        await send(event(more=False))
-
-    gc.collect()
-    gc.disable()
-    try:
-        headers = [bearer(tokens.mint("ann"))]
-        await run(guarded(requires()(plain), tokens), headers=headers)
-        assert plain.scope() is None
+    with no_circle():
         async with Listener(wrapped, tokens.mint("ann")) as peer:
             await tokens.revoke_subject("ann")
             await peer.closed()
             await peer.ended()
-            reply = ref(app.scope["asgi_auth"])
             app.scope = None
             del peer
         await asyncio.sleep(0)
-        assert reply() is None
-    finally:
-        gc.enable()
 
 
 async def test_open_streams_take_little_memory_and_one_timer():

@@ -72,7 +72,8 @@ def wait_for_end(client, word):
 
 @pytest.mark.parametrize("path", ["streaming", "idle", "push"])
 def test_a_revocation_ends_a_stream(client, path, subject):
-    with listen(client, f"/{path}", TOKENS.mint(subject)) as response:
+    token = TOKENS.mint(subject)
+    with listen(client, f"/{path}", token) as response:
         parts = response.iter_raw()
         assert b"tick" in next(parts)
         client.get("/revoke", params={"subject": subject})
@@ -83,7 +84,7 @@ def test_a_revocation_ends_a_stream(client, path, subject):
     assert time.monotonic() - revoked < 3
     wait_for_end(client, {"streaming": "starlette"}.get(path, path))
     # The connection, or the next one, serves on, and the server saw no fault.
-    answer = client.get("/streaming", headers=bearer(TOKENS.mint(subject)))
+    answer = client.get("/streaming", headers=bearer(token))
     assert answer.status_code == 401
     assert "Traceback" not in client.server.log()
 
