@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["FrozenDict", "freeze", "parse_json", "parse_object"]
+__all__ = ["FrozenDict", "freeze", "parse_flat", "parse_json", "parse_object"]
 
 # A parser makes each name anew. Of these, thousands of remembered tokens share one:
 # they are as much memory as all that the tokens differ in.
@@ -81,6 +81,30 @@ def parse_object(data: bytes) -> FrozenDict:
     except RecursionError:
         msg = "nested too deeply"
         raise ValueError(msg) from None
+
+
+def parse_flat(data: bytes) -> dict[str, Any]:
+    """Parse one JSON object of texts and numbers, as strictly as :func:`parse_object`.
+
+    What holds nothing else, and is not kept, is read in half the time.
+
+    Raises:
+        ValueError: As there; or it is another object.
+    """
+    text = data.decode("utf-8")
+    if "\\" in text or "[" in text or text[:1] != "{" or text.find("{", 1) > 0:
+        return parse_object(data)
+
+    members: dict[str, Any]
+    try:
+        members, end = _scan(text, 0)
+    except StopIteration:
+        return parse_object(data)
+
+    # As below: without escapes, each two quotes are one string.
+    strings = len(members) + [*map(type, members.values())].count(str)
+    is_strict = end == len(text) and 2 * strings == text.count('"')
+    return members if is_strict else parse_object(data)
 
 
 def _parse_plain(text: str) -> FrozenDict | None:

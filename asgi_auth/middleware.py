@@ -7,7 +7,6 @@ It guards nothing unless ``required=True``; no framework or event loop is import
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from inspect import isawaitable
 from typing import Any, Literal
 
@@ -26,7 +25,7 @@ from asgi_auth._scopeless import scopeless
 from asgi_auth._stripping import stripping
 from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
 from asgi_auth.credentials.public_paths import PublicPaths
-from asgi_auth.credentials.reader import Credential, CredentialReader, Look, unfold
+from asgi_auth.credentials.reader import Credential, CredentialReader, unfold
 from asgi_auth.credentials.site import Site
 from asgi_auth.errors import (
     AuthenticationError,
@@ -36,7 +35,6 @@ from asgi_auth.errors import (
     UnavailableError,
     UnknownSubjectError,
     check_choice,
-    without_frames,
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.lifetime import EVENTS, SocketGuard, StreamGuard
@@ -56,9 +54,6 @@ from asgi_auth.tracking import tracking
 from asgi_auth.typing import Backend, UserLoader
 
 __all__ = ["AuthenticationMiddleware"]
-
-# Not a union, which would be made anew for each question.
-_NEVER_ANONYMOUS = (UnavailableError, CrossOriginError)
 
 
 class AuthenticationMiddleware:
@@ -151,8 +146,8 @@ class AuthenticationMiddleware:
         self._guard = SocketGuard(
             self._app, self._identify, load, issuers, websocket_lifetime
         )
-        wording = wording_of(login_url, on_refusal)
-        watch = Watch(Events.of(on_event), claimant_of(backend), wording)
+        words = wording_of(login_url, on_refusal)
+        watch = Watch(Events.of(on_event), claimant_of(backend), words)
         streams = StreamGuard(self._identify, load, stream_lifetime, stream_types)
         reply, self._make_socket_reply = replies_for(backend.sources, watch)
         self._make_reply = streams.bind(reply)
@@ -160,9 +155,8 @@ class AuthenticationMiddleware:
         self._backend = backend
         self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
-        reader = CredentialReader(backend.sources)
-        self._look: Look = reader.looker("http")
-        self._look_at_socket: Look = reader.looker("websocket")
+        looker = CredentialReader(backend.sources).looker
+        self._look, self._look_at_socket = looker("http"), looker("websocket")
         self._recognise: Recognise = lane_of(backend) or know_nobody
         self._load_user = load_user
         self._required = required
@@ -181,11 +175,9 @@ class AuthenticationMiddleware:
         app: ASGIApp
         if kind == "http":
             app, make_reply = self._app, self._make_reply
-            may_stream = self._ends_streams
             token = self._look(scope)
         elif kind == "websocket":
             app, make_reply = self._guard, self._make_socket_reply
-            may_stream = False
             token = self._look_at_socket(scope)
         else:
             if self._required and kind != "lifespan":
@@ -219,7 +211,7 @@ class AuthenticationMiddleware:
             receive = reply.body.receive
 
         if is_preflight:
-            if self._required and scope not in self._public:
+            if self._required and not self._is_public(scope):
                 self._preflights.warn()
                 await reply.refuse(AuthenticationError())
                 return None
@@ -243,8 +235,7 @@ class AuthenticationMiddleware:
                     reply.forget()
                     return None
 
-                reply.watch.ignore(error, scope, credential)
-                principal = user = replace(ANONYMOUS, error=without_frames(error))
+                principal = user = reply.ignore(error, scope)
 
         child["auth"] = principal
         child["user"] = user
@@ -254,7 +245,7 @@ class AuthenticationMiddleware:
             if credential.offer is not None:
                 child["subprotocols"] = credential.offer.names
 
-        if may_stream and principal.is_authenticated:
+        if self._ends_streams and kind == "http" and principal.is_authenticated:
             reply.served, reply.receiver = principal, receive
             receive = reply.receive
 
@@ -332,19 +323,22 @@ class AuthenticationMiddleware:
             msg = "no backend knows a credential of this shape"
             raise UnclaimedTokenError(msg)
 
-        if self._required and scope not in self._public:
+        if self._required and not self._is_public(scope):
             raise AuthenticationError
 
         return ANONYMOUS, ANONYMOUS
+
+    def _is_public(self, scope: Scope) -> bool:
+        return scope in self._public
 
     def _refuses(
         self, error: AuthError, credential: Credential | None, scope: Scope
     ) -> bool:
         """Tell whether *error* is answered here, or left to a guard below."""
-        if scope in self._public:
+        if self._is_public(scope):
             return False
 
-        if self._required or isinstance(error, _NEVER_ANONYMOUS):
+        if self._required or isinstance(error, (UnavailableError, CrossOriginError)):
             return True
 
         # A stale cookie must not lock a browser out of a public page.

@@ -110,6 +110,15 @@ def _adapters(results: Results) -> str:
     return _markdown(head, rows)
 
 
+def _dpop(results: Results) -> str:
+    head = ["request", "µs", "of one ES256 verification"]
+    rows = (
+        [row["name"], number(row["us"]), f"{row['signatures']:.2f}"]
+        for row in results["rows"]
+    )
+    return _markdown(head, rows)
+
+
 def _growth(results: Results) -> str:
     stores = results["exponents"]
     largest = {store: _largest(results, store) for store in stores}
@@ -156,6 +165,7 @@ _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "right": ("behaviour", _right),
     "goals": ("goals", _goals),
     "adapters": ("adapters", _adapters),
+    "dpop": ("dpop", _dpop),
     "growth": ("growth", _growth),
     "at rest": ("growth", _at_rest),
 }

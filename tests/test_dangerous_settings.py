@@ -8,7 +8,7 @@ import pytest
 
 from asgi_auth import KeySet, MemoryStore, RevocationList, TokenVerifier
 from asgi_auth.backends import IntrospectionBackend, TrustedIssuer
-from asgi_auth.keys import JWKSClient
+from asgi_auth.keys import JWKSClient, Transport
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import Cookies
@@ -28,7 +28,7 @@ def introspection(**options):
         audience="api",
         client_id="api",
         client_secret="hunter2",
-        fetch=fetch,
+        transport=Transport(fetch),
         **options,
     )
 
@@ -50,7 +50,9 @@ DANGERS = {
     "insecure_accept_stale": lambda: RevocationList(
         MemoryStore(), insecure_accept_stale=True
     ),
-    "over http": lambda: JWKSClient("http://idp:8080/jwks", insecure_http=True),
+    "over http": lambda: JWKSClient(
+        "http://idp:8080/jwks", transport=Transport(insecure_http=True)
+    ),
 }
 
 
@@ -69,3 +71,15 @@ def test_the_usual_settings_warn_of_nothing(caplog):
     )
     introspection()
     assert not [r for r in caplog.records if "insecure" in r.getMessage()]
+
+
+def test_an_issuer_whose_keys_come_later_warns_once_and_before(caplog):
+    TrustedIssuer(
+        "https://idp.example",
+        audience="api",
+        insecure_ignore_confirmation=True,
+        transport=Transport(fetch),
+    )
+    warnings = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "insecure_ignore_confirmation" in warnings[0].getMessage()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_auth._frozen import FrozenDict, freeze, parse_object
+from asgi_auth._frozen import FrozenDict, freeze, parse_flat, parse_object
 
 TEXT = (
     b'{"sub":"ada","roles":["user"],"address":{"city":"London","geo":[1,{"lat":2}]},'
@@ -183,16 +183,18 @@ def test_what_it_was_made_of_can_change_without_harm():
     ids=range(42),
 )
 def test_json_that_is_not_strict_is_refused(text):
-    with pytest.raises(ValueError):
-        parse_object(text)
+    for parse in (parse_object, parse_flat):
+        with pytest.raises(ValueError):
+            parse(text)
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
 def test_nesting_too_deep_is_refused_and_not_a_crash(opening):
     closing = {b"[": b"]", b'{"a":': b"}", b'[{"a":': b"}]"}[opening]
     deep = b'{"x":' + opening * 100_000 + b"1" + closing * 100_000 + b"}"
-    with pytest.raises(ValueError):
-        parse_object(deep)
+    for parse in (parse_object, parse_flat):
+        with pytest.raises(ValueError):
+            parse(deep)
 
 
 def test_nesting_is_frozen_once_and_not_at_each_level_again():
@@ -242,10 +244,11 @@ def test_texts_near_json_are_judged_as_the_standard_library_judges_them(text):
     try:
         expected = strict(text)
     except (ValueError, DuplicateError):
-        with pytest.raises(ValueError):
-            parse_object(text)
+        for parse in (parse_object, parse_flat):
+            with pytest.raises(ValueError):
+                parse(text)
     else:
-        assert parse_object(text) == freeze(expected)
+        assert parse_object(text) == parse_flat(text) == freeze(expected)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text('ab"\\ü', max_size=3)
@@ -282,10 +285,12 @@ def test_a_member_that_occurs_twice_is_found_at_any_level(value):
     try:
         expected = strict(text)
     except DuplicateError:
-        with pytest.raises(ValueError):
-            parse_object(text)
+        for parse in (parse_object, parse_flat):
+            with pytest.raises(ValueError):
+                parse(text)
     else:
         parsed = parse_object(text)
+        assert parse_flat(text) == parsed
         assert type(parsed) is FrozenDict
         assert parsed == freeze(expected)
         assert all(type(mapping) is FrozenDict for mapping in dicts_in(parsed))

@@ -25,6 +25,7 @@ from asgi_auth import (
 from asgi_auth.backends.discovery import discover
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.metadata import (
     BackChannelLogout,
@@ -245,7 +246,7 @@ async def test_keys_rotate_without_a_refused_token():
 async def test_our_metadata_lead_to_our_keys():
     keys = KeySet.generate("ES256")
     with serving(publish(keys)) as base:
-        found = await discover(base, fetch=only_rfc_8414)
+        found = await discover(base, transport=Transport(only_rfc_8414))
         assert found.jwks_uri == f"{base}/.well-known/jwks.json"
         assert found.document["scopes_supported"] == ("read",)
         ours = TokenService(keys, issuer=base, audience="api")
@@ -497,6 +498,7 @@ async def test_the_usual_types_of_log_out_tokens_are_taken(realm, logout, typ):
         ({"events": {"other": {}}}, {}),
         ({"nonce": "n"}, {}),
         ({"aud": "api"}, {}),
+        ({"aud": "api web"}, {}),
         ({"aud": None}, {}),
         ({"aud": 7}, {}),
         ({"iss": "https://another.example"}, {}),

@@ -7,11 +7,12 @@ answer means is for the packages above. It needs asyncio.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from asgi_auth._drivers.causes import cause_of
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.transport import Fetch, Transport
 from asgi_auth._drivers.urls import check_url, is_safe_url, place_in
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
@@ -22,14 +23,15 @@ except ImportError:
 else:
     _INSTALLED = True
 
-__all__ = ["Fetch", "HTTPAnswer", "HTTPClient", "Remote", "check_url", "is_safe_url"]
-
-Fetch = Callable[
-    [str, Mapping[str, str], bytes | None],
-    Awaitable[tuple[int, Mapping[str, str], bytes]],
+__all__ = [
+    "Fetch",
+    "HTTPAnswer",
+    "HTTPClient",
+    "Remote",
+    "Transport",
+    "check_url",
+    "is_safe_url",
 ]
-"""Takes URL, header fields and body (``None``: GET, else POST); returns status,
-header fields with lower-case names, and body. It must not follow redirects."""
 
 _OK = 200
 _CONNECTIONS = 32
@@ -134,33 +136,31 @@ class Remote:
 
     Args:
         owner: Who asks, for the sentences of errors.
-        fetch: Sends requests; ``None`` takes httpx2.
-        timeout: Seconds until an answer must be complete.
+        transport: How it is asked.
         max_bytes: Longest body that is taken.
         pooled: Keep connections open between requests.
 
     Raises:
         MissingExtraError: httpx2 is needed, and not installed.
-        ConfigurationError: A limit is not positive.
+        ConfigurationError: The limit is not positive.
     """
 
     def __init__(
         self,
         owner: str,
+        transport: Transport,
         *,
-        fetch: Fetch | None,
-        timeout: float,
         max_bytes: int,
         pooled: bool = False,
     ) -> None:
-        if timeout <= 0 or max_bytes <= 0:
-            msg = f"{owner} needs a positive timeout and a positive max_bytes."
+        if max_bytes <= 0:
+            msg = f"{owner} needs a positive max_bytes."
             raise ConfigurationError(msg)
 
-        self._fetch = fetch or HTTPClient(
-            owner, timeout=timeout, max_bytes=max_bytes, pooled=pooled
+        self._timeout = transport.timeout
+        self._fetch = transport.fetch or HTTPClient(
+            owner, timeout=self._timeout, max_bytes=max_bytes, pooled=pooled
         )
-        self._timeout = timeout
         self._max_bytes = max_bytes
 
     async def get(self, url: str) -> HTTPAnswer:

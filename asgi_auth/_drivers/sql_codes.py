@@ -10,6 +10,7 @@ __all__ = [
     "NO_TABLE",
     "POOLER",
     "advice_on",
+    "broken_constraint",
     "code_of",
     "is_outage",
     "words_on",
@@ -88,6 +89,26 @@ def advice_on(code: str) -> str | None:
 def is_outage(code: str) -> bool:
     """Report whether a code says "not now"."""
     return code.startswith(_OUTAGES)
+
+
+_UNIQUE = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+_MISSING = ("23502", "SQLITE_CONSTRAINT_NOTNULL")
+
+
+def broken_constraint(code: str) -> str:
+    """Return which kind of constraint is broken.
+
+    Returns:
+        ``unique``; ``missing``, of a value that must be there; ``other``, of a foreign
+        key or a check; ``""`` where the code does not say so.
+    """
+    if code in _UNIQUE:
+        return "unique"
+
+    if code in _MISSING:
+        return "missing"
+
+    return "other" if code.startswith(("23", "SQLITE_CONSTRAINT_")) else ""
 
 
 def code_of(error: BaseException | None) -> str:

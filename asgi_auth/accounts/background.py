@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from asgi_auth._drivers.causes import cause_of
+from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ _logger = package_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Room:
+class _Jobs:
     """The jobs of one event loop; a task without a reference may be collected."""
 
     places: asyncio.Semaphore
@@ -55,43 +56,37 @@ class Outbox:
         self._max_sending = max_sending
         self._timeout = timeout
         self._delay = delay
-        self._rooms: dict[asyncio.AbstractEventLoop, _Room] = {}
+        self._jobs = PerLoop(self._make, _leave)
 
     def put(self, job: Callable[[], Awaitable[None]]) -> None:
         """Start a job soon, and return at once."""
-        room = self._room()
-        if len(room.tasks) >= self._max_waiting:
+        jobs = self._jobs.here()
+        if len(jobs.tasks) >= self._max_waiting:
             _logger.error("the outbox is full: a message was dropped")
             return
 
-        task = asyncio.get_running_loop().create_task(self._run(room, job))
-        room.tasks.add(task)
-        task.add_done_callback(room.tasks.discard)
+        task = asyncio.get_running_loop().create_task(self._run(jobs, job))
+        jobs.tasks.add(task)
+        task.add_done_callback(jobs.tasks.discard)
 
     async def drain(self) -> None:
         """Wait for the jobs of the running loop, as a server does when it stops."""
-        while tasks := self._room().tasks:
+        while tasks := self._jobs.here().tasks:
             await asyncio.wait(tasks)
 
-    async def _run(self, room: _Room, job: Callable[[], Awaitable[None]]) -> None:
+    async def _run(self, jobs: _Jobs, job: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(self._delay)
         try:
-            async with room.places, asyncio.timeout(self._timeout):
+            async with jobs.places, asyncio.timeout(self._timeout):
                 await job()
         except Exception as error:  # noqa: BLE001  # a sender raises what it likes
             # Not its text, which may quote the address or the token.
             cause = cause_of(error)
             _logger.error("a message could not be sent (%s)", cause)  # noqa: TRY400
 
-    def _room(self) -> _Room:
-        loop = asyncio.get_running_loop()
-        room = self._rooms.get(loop)
-        if room is not None:
-            return room
+    def _make(self) -> _Jobs:
+        return _Jobs(asyncio.Semaphore(self._max_sending))
 
-        for other in [other for other in self._rooms if other.is_closed()]:
-            del self._rooms[other]
 
-        places = asyncio.Semaphore(self._max_sending)
-        room = self._rooms[loop] = _Room(places)
-        return room
+async def _leave(_: _Jobs) -> None:
+    """Do nothing: a loop that ends has cancelled its tasks before."""

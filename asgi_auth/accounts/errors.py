@@ -5,6 +5,7 @@
     AuthError
     ├── InvalidEmailError          400  not an address that we deliver to
     ├── InvalidUsernameError       400  not a name that we give
+    ├── InvalidFieldError          422  a field that no column can hold
     ├── UnknownAccountError        404  no account has this id
     ├── DuplicateAccountError      409  another account has this address or name
     ├── StaleAccountError          409  the account was changed in between
@@ -23,6 +24,7 @@ __all__ = [
     "DuplicateAccountError",
     "EmailNotVerifiedError",
     "InvalidEmailError",
+    "InvalidFieldError",
     "InvalidUsernameError",
     "LastWayInError",
     "StaleAccountError",
@@ -44,6 +46,14 @@ class InvalidUsernameError(AuthError):
     code = "invalid_username"
     status = 400
     public_message = "A user name has 1 to 150 characters, and neither @ nor space."
+
+
+class InvalidFieldError(AuthError):
+    """A field of a registration is too long, out of range, or breaks a constraint."""
+
+    code = "invalid_field"
+    status = 422
+    public_message = "A field of the registration has a value that cannot be kept."
 
 
 class UnknownAccountError(AuthError):

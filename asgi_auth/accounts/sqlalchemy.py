@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from asgi_auth._drivers.sql import sa
-from asgi_auth._drivers.sql_codes import code_of
 from asgi_auth._drivers.sql_sessions import require, session_fault
 from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.columns import UserColumns, as_id, fits, since, text_of, time_of
@@ -23,6 +22,7 @@ from asgi_auth.accounts.errors import (
     StaleAccountError,
 )
 from asgi_auth.accounts.manager import AuthManager
+from asgi_auth.accounts.row_faults import check_field, row_fault
 from asgi_auth.accounts.users import names_of
 from asgi_auth.errors import ConfigurationError
 
@@ -120,7 +120,8 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
 
         Raises:
             DuplicateAccountError: The address or the name is taken.
-            ConfigurationError: The model has no such column.
+            InvalidFieldError: A further field does not fit its column.
+            ConfigurationError: The model has no such column, or one that nobody gives.
         """
         values = {**self._data_of(account), **self._values_of(account)}
         user: Model = self._model(**values)
@@ -133,7 +134,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             session.expunge(user)
             return user
 
-        return await self._write(work)
+        return await self._write(work, is_callers=bool(account.data))
 
     async def save_user(self, user: Model, account: Account) -> None:
         """Write what has changed, and nothing else, if the user is as it was read.
@@ -182,14 +183,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         async def work(session: Any) -> None:
             await session.execute(statement)
 
-        try:
-            await self._write(work)
-        except DuplicateAccountError:
-            msg = (
-                f"Rows hang on this {self._model.__name__}: let their foreign keys "
-                "cascade, or override delete_user()."
-            )
-            raise ConfigurationError(msg) from None
+        await self._write(work)
 
     async def list_users(
         self, *, search: str, after: str, limit: int
@@ -313,26 +307,28 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
     def _data_of(self, account: Account) -> dict[str, Any]:
         """Return the further fields of a registration; none of them is a right."""
         own_names = set(self._columns.names())
-        for name in account.data:
+        for name, value in account.data.items():
             if name in own_names or name not in self._mapped:
                 msg = f"{self._model.__name__} takes no {name!r} from a registration."
                 raise ConfigurationError(msg)
 
+            check_field(name, value, self._mapped[name])
+
         return dict(account.data)
 
-    async def _write(self, work: Callable[[Any], Awaitable[_T]]) -> _T:
+    async def _write(
+        self, work: Callable[[Any], Awaitable[_T]], *, is_callers: bool = False
+    ) -> _T:
         try:
             async with self._session() as session:
                 result = await work(session)
                 await session.commit()
                 return result
-        except sa.exc.IntegrityError:
-            fault: Exception = DuplicateAccountError()
-        except sa.exc.DBAPIError as error:
-            if not code_of(error).startswith("22"):
+        except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
+            name = self._model.__name__
+            fault = row_fault(error, name, is_callers=is_callers)
+            if fault is None:
                 raise
-            msg = f"{self._model.__name__} cannot hold a value: bound what callers send"
-            fault = ConfigurationError(msg)
 
         # Out here: what the driver says quotes the row.
         raise fault

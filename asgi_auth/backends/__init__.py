@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._lazy import lazily
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ __all__ = [
     "MemoryAPIKeys",
     "NewAPIKey",
     "SQLAPIKeys",
+    "Transport",
     "TrustedIssuer",
     "adfs",
     "alb",

@@ -35,7 +35,7 @@ class Confirmations:
         ConfigurationError: Two are for the same member.
     """
 
-    __slots__ = ("_all", "_items", "required")
+    __slots__ = ("_all", "_items", "_sole", "required")
 
     def __init__(self, confirmations: Sequence[Confirmation]) -> None:
         by_member = {each.member: each for each in confirmations}
@@ -48,6 +48,7 @@ class Confirmations:
         # A bearer token may or may not be bound; one of another scheme must be.
         schemes = [each.scheme.lower().replace(_BEARER, "") for each in confirmations]
         self._all = tuple(zip(confirmations, schemes, strict=True))
+        self._sole = [*by_member] if len(by_member) == 1 else None
 
     def __bool__(self) -> bool:
         """Say whether there is any."""
@@ -115,16 +116,20 @@ class Confirmations:
             AuthError: The caller does not have the key, or that cannot be known.
         """
         confirmation = principal.claims.get("cnf")
+        # Nearly always there is one, and to wait for it here would show in its time.
+        if (
+            self._sole is not None
+            and isinstance(confirmation, dict)
+            and [*confirmation] == self._sole
+        ):
+            return self._all[0][0].check(principal, credential, scope)
+
         bindings = () if confirmation is None else self._of(confirmation)
         for each, scheme in self._all:
             is_wanted = each.required or scheme == credential.scheme
             if is_wanted and each not in bindings:
                 msg = f"the token is bound to no key (cnf has no {each.member})"
                 raise InvalidTokenError(msg)
-
-        # Nearly always one: to wait for it here would show in each request's time.
-        if len(bindings) == 1:
-            return bindings[0].check(principal, credential, scope)
 
         return _check_all(bindings, principal, credential, scope)
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from asgi_auth._drivers.transport import Transport
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.credentials.sources import Header
 from asgi_auth.errors import ConfigurationError
@@ -130,6 +131,8 @@ def alb(
             raise ConfigurationError(msg)
 
         url = url.format(region=match["region"])
-        defaults["keys"] = PEMClient(url, fetch=options.get("fetch"))
+        defaults["keys"] = PEMClient(
+            url, transport=options.get("transport", Transport())
+        )
 
     return TrustedIssuer(issuer, audience=None, **{**defaults, **options})

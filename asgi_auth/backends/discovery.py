@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from asgi_auth._drivers.http import Fetch, Remote, check_url, is_safe_url
+from asgi_auth._drivers.http import Remote, is_safe_url
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import parse_object
 from asgi_auth.errors import UnavailableError
@@ -39,34 +40,30 @@ class IssuerMetadata:
 async def discover(
     issuer: str,
     *,
-    fetch: Fetch | None = None,
-    timeout: float = 5,  # noqa: ASYNC109 - of one request, not of this call
+    transport: Transport = Transport(),
     at: str | None = None,
     aliases: Collection[str] = (),
-    insecure_http: bool = False,
 ) -> IssuerMetadata:
     """Read the metadata of an issuer.
 
     Args:
         issuer: As its tokens name it: https, or http to the loopback interface.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        timeout: Seconds until each answer must be complete.
+        transport: How it is asked.
         at: Where the document is, if not below the issuer; for presets only.
         aliases: What else its ``issuer`` may say; for presets only.
-        insecure_http: Take http to private addresses and names as well.
 
     Raises:
         ConfigurationError: The issuer is no safe URL.
         UnavailableError: There is no document, or it is not trusted.
         MissingExtraError: httpx2 is needed, and not installed.
     """
-    remote = Remote("discover()", fetch=fetch, timeout=timeout, max_bytes=_MAX_BYTES)
+    remote = Remote("discover()", transport, max_bytes=_MAX_BYTES)
     faults: list[str] = []
-    for url in _places(check_url(at or issuer, "issuer", insecure_http=insecure_http)):
+    for url in _places(transport.check_url(at or issuer, "issuer")):
         try:
             answer = await remote.get(url)
             return read_metadata(
-                answer.body, issuer, aliases, insecure_http=insecure_http
+                answer.body, issuer, aliases, insecure_http=transport.insecure_http
             )
         except UnavailableError as error:
             faults.append(f"{place_in(url)}: {error}")

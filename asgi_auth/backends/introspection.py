@@ -7,6 +7,7 @@ believes nothing that the answer does not say. It needs asyncio.
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -15,12 +16,12 @@ from urllib.parse import urlencode
 
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.http import Remote
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
-from asgi_auth._logs import package_logger
 from asgi_auth.backends._answers import Answer
 from asgi_auth.backends._client_auth import client_auth as client_auth_of
 from asgi_auth.backends._confirmations import Confirmations
@@ -38,12 +39,15 @@ from asgi_auth.tokens.claims import ClaimsRules
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
 from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
-from asgi_auth.tokens.verified import VerifiedToken, kind_of
+from asgi_auth.tokens.verified import (
+    VerifiedToken,
+    kind_of,
+    warn_of_unconfirmed,
+)
+from asgi_auth.tokens.verifier import audience_names
 from asgi_auth.typing import Confirmation
 
 __all__ = ["IntrospectionBackend"]
-
-_logger = package_logger(__name__)
 
 _LONGEST_CACHE = 30
 _UNSAID = 3600
@@ -67,8 +71,6 @@ class IntrospectionBackend:
 
     Args:
         endpoint: Of the issuer: https, or http to the loopback interface.
-        insecure_http: Take http to private addresses and names as well; the secret
-            and all tokens pass in the clear.
         issuer: Whose subjects these are; an ``iss`` in the answer must equal it.
         audience: This service; ``aud`` of the answer must name one of these.
             ``None``: the answer must not have one.
@@ -85,8 +87,7 @@ class IntrospectionBackend:
             whoever has them.
         cache_size: Greatest number of answers to remember.
         tolerance: How far times may be off.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        timeout: Seconds until an answer must be complete.
+        transport: How it is asked.
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
         challenge: What a refusal asks the client to send.
@@ -113,10 +114,8 @@ class IntrospectionBackend:
         cache_ttl: float = _LONGEST_CACHE,
         cache_size: int = 4096,
         tolerance: Tolerance = FOREIGN,
-        fetch: Fetch | None = None,
-        insecure_http: bool = False,
+        transport: Transport = Transport(),
         insecure_ignore_confirmation: bool = False,
-        timeout: float = 5,
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "introspection",
         challenge: Challenge = BEARER,
@@ -124,15 +123,12 @@ class IntrospectionBackend:
         clock: Clock = system_clock,
     ) -> None:
         _check(issuer, sources, cache_ttl)
-        self._endpoint = check_url(endpoint, "endpoint", insecure_http=insecure_http)
+        self._endpoint = transport.check_url(endpoint, "endpoint")
         place = f"the introspection endpoint {place_in(endpoint)}"
         self._outage = Outage("introspection", place)
+        self._has_answered = False
         self._remote = Remote(
-            "IntrospectionBackend",
-            fetch=fetch,
-            timeout=timeout,
-            max_bytes=_MAX_BYTES,
-            pooled=True,
+            "IntrospectionBackend", transport, max_bytes=_MAX_BYTES, pooled=True
         )
         self._headers, self._form = client_auth_of(
             client_id, client_secret, client_auth
@@ -140,15 +136,10 @@ class IntrospectionBackend:
         self._claim_mapping = claim_mapping
         self._subject = subject
         self._ttl = cache_ttl
-        if insecure_ignore_confirmation:
-            _logger.warning(
-                "insecure_ignore_confirmation: tokens that are bound to a key are "
-                "taken from whoever sends them"
-            )
-
+        warn_of_unconfirmed(ignore_confirmation=insecure_ignore_confirmation)
         self._ignore_confirmation = insecure_ignore_confirmation
         self._rules = ClaimsRules(
-            issuer=issuer, audience=_names(audience), tolerance=tolerance
+            issuer=issuer, audience=audience_names(audience), tolerance=tolerance
         )
         self._cache = VerifiedCache[Answer](cache_size)
         self._flights = PerLoop(Flights[VerifiedToken], Flights.cancel)
@@ -210,6 +201,19 @@ class IntrospectionBackend:
     def claims(self, credential: Credential) -> bool:
         """Say whether a token is opaque, by its shape: it is no compact JWS."""
         return peek(credential.token) is None
+
+    async def ready(self) -> bool:
+        """Report whether the issuer has answered us: it need not do so again.
+
+        It is asked about no token that anybody could have.
+        """
+        try:
+            if not self._has_answered:
+                await self._answer(secrets.token_urlsafe(32).encode())
+        except UnavailableError:
+            return False
+
+        return True
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -298,6 +302,7 @@ class IntrospectionBackend:
             raise self._puzzled(_NO_JSON) from None
 
         self._outage.up()
+        self._has_answered = True
         return response
 
     def _completed(self, response: FrozenDict, now: float) -> FrozenDict:
@@ -326,12 +331,3 @@ def _check(issuer: str, sources: Sequence[Source], cache_ttl: float) -> None:
     if not 0 <= cache_ttl <= _LONGEST_CACHE:
         msg = f"cache_ttl must be 0 to {_LONGEST_CACHE} seconds."
         raise ConfigurationError(msg)
-
-
-def _names(audience: str | Iterable[str] | None) -> frozenset[str]:
-    names = frozenset((audience,) if isinstance(audience, str) else audience or ())
-    if "" in names or (audience is not None and not names):
-        msg = "audience must not be empty; None means that answers have no aud."
-        raise ConfigurationError(msg)
-
-    return names

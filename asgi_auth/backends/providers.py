@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth._drivers.transport import Transport
+from asgi_auth._drivers.urls import check_url
 from asgi_auth.backends.discovery import discover
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import ConfigurationError
@@ -86,7 +87,7 @@ def entra(
     audience: str | Iterable[str],
     version: Literal[1, 2] = 2,
     authority: str = "https://login.microsoftonline.com",
-    fetch: Fetch | None = None,
+    transport: Transport = Transport(),
     **options: Any,
 ) -> TrustedIssuer:
     """Trust one tenant of Microsoft Entra ID; for several, name each.
@@ -96,7 +97,7 @@ def entra(
         audience: The application's id (version 2), or its ``api://`` URI (version 1).
         version: Of the tokens that the application has chosen in its manifest.
         authority: Of another cloud.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        transport: How it is asked for its keys.
         options: As for :class:`~asgi_auth.backends.trusted.TrustedIssuer`.
 
     Raises:
@@ -119,12 +120,14 @@ def entra(
     issuer = template.replace("{tenantid}", tenant)
 
     async def locate() -> str:
-        metadata = await discover(issuer, fetch=fetch, at=at, aliases=(template,))
+        metadata = await discover(
+            issuer, transport=transport, at=at, aliases=(template,)
+        )
         return metadata.jwks_uri
 
     # A key may be that of another tenant, and says so.
     client = JWKSClient(
-        locate, algorithms=_RS256, issuers=(issuer, template), fetch=fetch
+        locate, algorithms=_RS256, issuers=(issuer, template), transport=transport
     )
     defaults = {"keys": client, "algorithms": _RS256, "claim_mapping": ENTRA}
     return TrustedIssuer(issuer, audience=audience, **{**defaults, **options})

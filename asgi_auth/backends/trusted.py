@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.backends._notes import RefusalNotes
 from asgi_auth.backends.discovery import discover
@@ -69,9 +69,7 @@ class TrustedIssuer:
         cache_size: Greatest number of verified tokens to remember; 0 verifies the same
             token again each time.
         revocations: What was revoked, for instance by back-channel log-outs.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        insecure_http: Take http to private addresses and names as well, as within one
-            cluster or Compose project.
+        transport: How it is asked for its keys.
         insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
             whoever has them.
         clock: Returns Unix seconds.
@@ -95,8 +93,7 @@ class TrustedIssuer:
         tolerance: Tolerance = FOREIGN,
         cache_size: int = 4096,
         revocations: RevocationList | None = None,
-        fetch: Fetch | None = None,
-        insecure_http: bool = False,
+        transport: Transport = Transport(),
         insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
@@ -108,31 +105,28 @@ class TrustedIssuer:
         self.form = form
         self.read: Translate = _reader(claim_mapping, revocations)
         self.notes: RefusalNotes = RefusalNotes(issuer or claim_mapping.subject_prefix)
-        self._fetch = fetch
-        self._insecure_http = insecure_http
+        self._transport = transport
         self._algorithms = algorithms
         self.client: RemoteKeys | None = self._client_of(jwks_uri, keys)
         self._codec: Codec | None = None
-        self._options = {
-            "issuer": issuer,
-            "audience": _fixed(audience),
-            "types": _ANY_TYPE if profile is None else ("at+jwt",),
-            "algorithms": algorithms,
-            "tolerance": tolerance,
-            "cache_size": cache_size,
-            "revocations": revocations,
-            "whole_subjects": True,
-            "translate": self.read,
-            "form": form,
-            "insecure_ignore_confirmation": insecure_ignore_confirmation,
-            "clock": clock,
-        }
-        self._verifier: TokenVerifier | None = None
-        if isinstance(keys, KeySet):
-            self._verifier = self._make_verifier(keys)
-        else:
-            # Made and dropped: a bad option raises here, and not in a request.
-            self._make_verifier(_PLACEHOLDER)
+        given_keys = keys if isinstance(keys, KeySet) else None
+        # What keys there are may be known later; what must hold for tokens is now.
+        self._rules = TokenVerifier(
+            given_keys or KeySet.generate("EdDSA"),
+            issuer=issuer,
+            audience=_fixed(audience),
+            types=_ANY_TYPE if profile is None else ("at+jwt",),
+            algorithms=algorithms,
+            tolerance=tolerance,
+            cache_size=cache_size,
+            revocations=revocations,
+            whole_subjects=True,
+            translate=self.read,
+            form=form,
+            insecure_ignore_confirmation=insecure_ignore_confirmation,
+            clock=clock,
+        )
+        self._verifier: TokenVerifier | None = self._rules if given_keys else None
 
     async def admit(
         self, token: bytes, source: str | None = None, backend: str | None = None
@@ -226,7 +220,7 @@ class TrustedIssuer:
         if self.client is not None:
             keys = await self.client.ready()
             if self._verifier is None:
-                self._verifier = self._make_verifier(keys)
+                self._verifier = self._rules.with_keys(keys)
 
         if self._verifier is None:  # pragma: no cover - there are keys or a client
             msg = "TrustedIssuer has neither keys nor a client."
@@ -241,9 +235,7 @@ class TrustedIssuer:
             await client.seek(header.get("kid"), header["alg"])
 
     async def _find_keys(self) -> str:
-        metadata = await discover(
-            self.issuer or "", fetch=self._fetch, insecure_http=self._insecure_http
-        )
+        metadata = await discover(self.issuer or "", transport=self._transport)
         return metadata.jwks_uri
 
     def _client_of(
@@ -257,18 +249,14 @@ class TrustedIssuer:
             return None if isinstance(keys, KeySet) else keys
 
         if jwks_uri is None:
-            check_url(self.issuer or "", "issuer", insecure_http=self._insecure_http)
+            self._transport.check_url(self.issuer or "", "issuer")
 
         return JWKSClient(
             jwks_uri or self._find_keys,
             algorithms=self._algorithms or ASYMMETRIC,
             issuers=() if self.issuer is None else (self.issuer,),
-            fetch=self._fetch,
-            insecure_http=self._insecure_http,
+            transport=self._transport,
         )
-
-    def _make_verifier(self, keys: KeySet) -> TokenVerifier:
-        return TokenVerifier(keys, **self._options)  # type: ignore[arg-type]
 
 
 def _strict(claim_mapping: ClaimMapping, profile: str) -> ClaimMapping:
@@ -342,6 +330,3 @@ def _check_traces(claims: FrozenDict, translated: FrozenDict) -> None:
         if name not in translated and not is_empty(claims.get(name)):
             msg = f"{name} has a shape that cannot be revoked"
             raise InvalidTokenError(msg)
-
-
-_PLACEHOLDER = KeySet.generate("EdDSA")

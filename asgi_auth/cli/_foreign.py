@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from asgi_auth._drivers.transport import Transport
 from asgi_auth.backends.assertions import alb, cloudflare_access, google_iap
 from asgi_auth.backends.machines import (
     github_actions,
@@ -109,7 +110,7 @@ def read_issuer(options: argparse.Namespace) -> TrustedIssuer:
     """
     more: dict[str, Any] = {"cache_size": 0}
     if options.insecure_http:
-        more["insecure_http"] = True
+        more["transport"] = Transport(insecure_http=True)
 
     if options.jwks is not None:
         more |= _keys(options.jwks)

@@ -15,6 +15,7 @@ from asgi_auth.client.errors import (
 from asgi_auth.client.expiry import is_expired, seconds_left
 from asgi_auth.client.flow import BearerFlow, Step
 from asgi_auth.client.grants import Client, ClientCredentials, TokenExchange
+from asgi_auth.client.tickets import awith_ticket, with_ticket
 from asgi_auth.client.tokens import Tokens
 from asgi_auth.client.websocket import bearer_subprotocols, reauthentication
 
@@ -29,8 +30,10 @@ __all__ = [
     "Step",
     "TokenExchange",
     "Tokens",
+    "awith_ticket",
     "bearer_subprotocols",
     "is_expired",
     "reauthentication",
     "seconds_left",
+    "with_ticket",
 ]

@@ -4,7 +4,7 @@
 
     AsgiAuthError
     └── ClientError
-        ├── BadAnswerError      an answer that should hold tokens holds none
+        ├── BadAnswerError      an answer that should hold tokens or a ticket holds none
         ├── RefreshFailedError  nothing is lost: the next request tries again
         └── LoggedOutError      the tokens are gone: the user has to log in
 
@@ -26,13 +26,13 @@ class ClientError(AsgiAuthError):
 
 
 class BadAnswerError(ClientError):
-    """The answer to a log-in or a refresh holds no tokens (RFC 6749, section 5.1)."""
+    """The answer holds no tokens (RFC 6749, section 5.1), or no ticket."""
 
     code = "bad_answer"
 
 
 class RefreshFailedError(ClientError):
-    """The tokens could not be refreshed now; they are kept for the next request."""
+    """There are no new tokens now, or no ticket; nothing is lost, so try again."""
 
     code = "refresh_failed"
 

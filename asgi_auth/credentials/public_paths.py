@@ -7,10 +7,10 @@ A path that two parsers could read in two ways is never public.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 
 from asgi_auth._asgi import Scope
+from asgi_auth.credentials.root_path import is_root_named_by_client
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["PublicPaths"]
@@ -60,18 +60,13 @@ class PublicPaths:
 
         # Not every application takes out a root that the client has named.
         whole: str = scope["path"]
-        return path == whole or not _is_root_named_by_client() or self._covers(whole)
+        return path == whole or not is_root_named_by_client() or self._covers(whole)
 
     def _covers(self, path: str) -> bool:
         if _AMBIGUOUS.search(path) is not None:
             return False
 
         return path in self._exact or path.startswith(self._prefixes)
-
-
-def _is_root_named_by_client() -> bool:
-    """Say whether the server is Daphne, which takes ``root_path`` from a header."""
-    return "daphne.server" in sys.modules
 
 
 def _below_root(scope: Scope) -> str | None:

@@ -16,13 +16,13 @@ from asgi_auth.credentials.reader import Credential
 from asgi_auth.dpop.errors import InvalidProofError
 from asgi_auth.dpop.nonces import Nonces
 from asgi_auth.dpop.proof import Proof, ProofReader, proof_in
+from asgi_auth.dpop.replay import LocalReplay
 from asgi_auth.dpop.target import Target
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys.public import ASYMMETRIC
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.stores.base import OnceStore
-from asgi_auth.stores.memory import MemoryStore
 
 __all__ = ["ALGORITHMS", "DPoP"]
 
@@ -31,6 +31,7 @@ ALGORITHMS = ("ES256", "Ed25519", "EdDSA")
 
 _LONGEST = 300
 _SPACE = "dpop"
+_SPACE_OF_STRANGERS = "dpop asking"
 
 
 class DPoP:
@@ -111,7 +112,8 @@ class DPoP:
         self._clock, self._skew = clock, skew
         # Anybody may ask for tokens, and fill what remembers that: not the other one.
         self._replay, self._replay_of_strangers = (
-            MemoryStore(clock=clock) if replay == "local" else replay for _ in range(2)
+            LocalReplay(max_age + skew + 1) if replay == "local" else replay
+            for _ in range(2)
         )
         self._reader = ProofReader(
             Target(public_url),
@@ -175,8 +177,11 @@ class DPoP:
 
         token = credential.token
         proof = self._reader.read(text, scope, token=token, thumbprint=thumbprint)
-        if self._replay is not None:
-            await self._spend(proof, self._replay, scope["headers"])
+        replay = self._replay
+        if isinstance(replay, LocalReplay):
+            self._spend_here(proof, replay, scope["headers"])
+        elif replay is not None:
+            await self._spend(proof, replay, _SPACE, scope["headers"])
 
     async def proven(self, scope: Scope) -> str | None:
         """Return the thumbprint of the key that a request for tokens has a proof of.
@@ -196,8 +201,11 @@ class DPoP:
             return None
 
         proof = self._reader.read(text, scope)
-        if self._replay_of_strangers is not None:
-            await self._spend(proof, self._replay_of_strangers, scope["headers"])
+        replay = self._replay_of_strangers
+        if isinstance(replay, LocalReplay):
+            self._spend_here(proof, replay, scope["headers"])
+        elif replay is not None:
+            await self._spend(proof, replay, _SPACE_OF_STRANGERS, scope["headers"])
 
         return proof.thumbprint
 
@@ -230,28 +238,45 @@ class DPoP:
 
         return with_nonces
 
-    async def _spend(self, proof: Proof, replay: OnceStore, request: object) -> None:
-        # Of one request, routes may ask below a middleware that has asked before them.
-        spent = _spent.get()
-        if spent is not None and spent[0] is request and spent[1:] == (replay, proof):
-            return
+    def _spend_here(self, proof: Proof, replay: LocalReplay, request: object) -> None:
+        spent = (request, replay, proof)
+        if not _is_spent(spent):
+            if not replay.use(_name_of(proof), self._clock()):
+                raise InvalidProofError(_USED)
 
-        # A digest with a point between: no two pairs of texts read the same.
-        key = f"{proof.thumbprint}.{proof.jti}"
-        # Longer, because it is taken for longer by workers whose clocks are behind.
-        ttl = proof.ends_at - self._clock() + self._skew + 1
-        if not await replay.once(_SPACE, key, ttl=ttl):
-            msg = "the proof was used before (jti)"
-            raise InvalidProofError(msg)
+            _spent.set(spent)
 
-        _spent.set((request, replay, proof))
+    async def _spend(
+        self, proof: Proof, replay: OnceStore, space: str, request: object
+    ) -> None:
+        spent = (request, space, proof)
+        if not _is_spent(spent):
+            # Longer, because it is taken for longer by workers whose clocks are behind.
+            ttl = proof.ends_at - self._clock() + self._skew + 1
+            if not await replay.once(space, _name_of(proof), ttl=ttl):
+                raise InvalidProofError(_USED)
+
+            _spent.set(spent)
 
 
-_spent: ContextVar[tuple[object, OnceStore, Proof] | None] = ContextVar(
+_USED = "the proof was used before (jti)"
+
+_spent: ContextVar[tuple[object, object, Proof] | None] = ContextVar(
     "asgi_auth_dpop_spent", default=None
 )
 """The last proof that was used up here. The list of its request's headers is the same
 object in all copies of a scope, and no other request's."""
+
+
+def _is_spent(spent: tuple[object, object, Proof]) -> bool:
+    """Say so of a request: routes may ask below a middleware that has asked before."""
+    known = _spent.get()
+    return known is not None and known[0] is spent[0] and known[1:] == spent[1:]
+
+
+def _name_of(proof: Proof) -> str:
+    # A digest with a point between: no two pairs of texts read the same.
+    return f"{proof.thumbprint}.{proof.jti}"
 
 
 def _has_proof(scope: Scope) -> bool:

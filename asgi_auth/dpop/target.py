@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from asgi_auth._asgi import Scope
 from asgi_auth._drivers.http import check_url
+from asgi_auth.credentials.root_path import is_root_named_by_client
 
 __all__ = ["Target", "normal_url"]
 
@@ -55,13 +56,14 @@ class Target:
     """Knows under which URL the world asks for a path of this application.
 
     Args:
-        public_url: The origin; with a path where a proxy takes that away.
+        public_url: The origin; with a path where a proxy takes that away. A server may
+            have put it back, and says so in ``root_path``.
 
     Raises:
         ConfigurationError: It is unsafe, or has a query or a fragment.
     """
 
-    __slots__ = ("_origin", "_prefix")
+    __slots__ = ("_origin", "_prefix", "_root")
 
     def __init__(self, public_url: str) -> None:
         url = normal_url(check_url(public_url, "public_url"))
@@ -69,6 +71,7 @@ class Target:
         host, _, path = rest.partition("/")
         self._origin = f"{scheme}://{host}"
         self._prefix = f"/{path}".rstrip("/")
+        self._root = unquote(self._prefix)
 
     def is_meant_by(self, url: str, scope: Scope) -> bool:
         """Say whether *url*, of a proof, is that of the request in *scope*."""
@@ -89,11 +92,22 @@ class Target:
             # Some servers leave the query in it.
             else raw.decode("latin-1").partition("?")[0]
         )
-        prefix = self._prefix
-        if not prefix or path == prefix or path.startswith(prefix + "/"):
-            return path
+        return path if self._is_whole(path, scope) else self._prefix + path
 
-        return prefix + path
+    def _is_whole(self, path: str, scope: Scope) -> bool:
+        """Say whether *path* has what a proxy took away.
+
+        By itself it does not show: the application may have such a path of its own,
+        and a proof would be good for both.
+        """
+        prefix, root = self._prefix, scope.get("root_path") or ""
+        if not prefix:
+            return True
+
+        if is_root_named_by_client() or not f"{root}/".startswith(f"{self._root}/"):
+            return False
+
+        return path == prefix or path.startswith(prefix + "/")
 
 
 def _is_plain(url: str) -> bool:

@@ -10,15 +10,16 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
-from asgi_auth.errors import ConfigurationError
+from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards._calls import is_async, name_of, positional, texts
 from asgi_auth.guards.rights import Rights
 from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.principal import Principal
+from asgi_auth.responses.sender import refusal_in
 
-__all__ = ["Policy", "decide", "decide_async", "holds", "policy"]
+__all__ = ["Policy", "Verdict", "decide", "decide_async", "holds", "policy"]
 
 Scope = Mapping[str, Any]
 Steps = Generator[Awaitable[Any], Any, bool]
@@ -152,6 +153,30 @@ async def decide_async(policy: Policy, principal: Principal, scope: Scope) -> bo
             return answer
 
         got = await waiting
+
+
+class Verdict:
+    """What a policy says, or raises for the caller in place of saying no.
+
+    Attributes:
+        allowed: It says yes.
+        refusal: What it has raised.
+    """
+
+    __slots__ = ("allowed", "refusal")
+
+    def __init__(self) -> None:
+        self.allowed: bool = False
+        self.refusal: AuthError | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to ask."""
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Keep a refusal, and let all else go on."""
+        self.refusal = None if error is None else refusal_in(error)
+        return self.refusal is not None
 
 
 @dataclass(frozen=True, slots=True)

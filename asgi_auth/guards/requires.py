@@ -24,13 +24,12 @@ from asgi_auth.errors import (
 from asgi_auth.guards._calls import texts
 from asgi_auth.guards.asked import remember
 from asgi_auth.guards.connection import scope_of
-from asgi_auth.guards.policy import Policy, decide, decide_async
+from asgi_auth.guards.policy import Policy, Verdict, decide, decide_async
 from asgi_auth.guards.policy import policy as policy_of
 from asgi_auth.guards.rights import Rights
 from asgi_auth.guards.roles import RoleHierarchy
 from asgi_auth.guards.wrapping import MARK, Check, wrap
 from asgi_auth.principal import AUTHENTICATED, Principal, get_principal
-from asgi_auth.responses.sender import refusal_in
 from asgi_auth.responses.state import KEY, state_of
 
 __all__ = ["Requirement", "requires"]
@@ -238,15 +237,10 @@ class Requirement:
         """Look for what is wrong: rights first, since no new log-in mends them."""
         error = self._lack(principal)
         if error is None and self.policy is not None:
-            try:
-                allowed = decide(self.policy, principal, scope)
-            except (AuthError, BaseExceptionGroup) as raised:
-                if (refusal := refusal_in(raised)) is None:
-                    raise
+            with Verdict() as verdict:
+                verdict.allowed = decide(self.policy, principal, scope)
 
-                return refusal
-
-            error = None if allowed else self._objection()
+            error = self._objection(verdict)
 
         return self._staleness(principal) if error is None else error
 
@@ -255,15 +249,10 @@ class Requirement:
     ) -> AuthError | None:
         error = self._lack(principal)
         if error is None and self.policy is not None:
-            try:
-                allowed = await decide_async(self.policy, principal, scope)
-            except (AuthError, BaseExceptionGroup) as raised:
-                if (refusal := refusal_in(raised)) is None:
-                    raise
+            with Verdict() as verdict:
+                verdict.allowed = await decide_async(self.policy, principal, scope)
 
-                return refusal
-
-            error = None if allowed else self._objection()
+            error = self._objection(verdict)
 
         return self._staleness(principal) if error is None else error
 
@@ -287,7 +276,10 @@ class Requirement:
         names = sorted(scopes - {AUTHENTICATED})
         return InsufficientScopeError(scopes=names, roles=sorted(roles))
 
-    def _objection(self) -> AuthError:
+    def _objection(self, verdict: Verdict) -> AuthError | None:
+        if verdict.refusal is not None or verdict.allowed:
+            return verdict.refusal
+
         return AuthorizationError(f"the policy {self.policy} says no")
 
     def _staleness(self, principal: Principal) -> AuthError | None:

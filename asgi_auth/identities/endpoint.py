@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from asgi_auth._drivers.calls import observed
-from asgi_auth._drivers.http import Fetch, HTTPAnswer, Remote
+from asgi_auth._drivers.http import HTTPAnswer, Remote
 from asgi_auth._drivers.outages import Outage
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
 from asgi_auth.errors import UnavailableError
@@ -47,17 +48,14 @@ class Endpoint:
 
     Args:
         name: The provider's, for the log.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        timeout: Seconds until each answer must be complete.
+        transport: How it is asked.
 
     Raises:
         MissingExtraError: httpx2 is needed, and not installed.
     """
 
-    def __init__(self, name: str, *, fetch: Fetch | None, timeout: float) -> None:
-        self._remote = Remote(
-            "An identity provider", fetch=fetch, timeout=timeout, max_bytes=_MAX_BYTES
-        )
+    def __init__(self, name: str, transport: Transport) -> None:
+        self._remote = Remote("An identity provider", transport, max_bytes=_MAX_BYTES)
         self.outage: Outage = Outage("provider", f"the identity provider {name}")
 
     async def get(self, url: str, token: str | None = None) -> JSONAnswer:

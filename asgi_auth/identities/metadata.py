@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asgi_auth._drivers.http import Fetch, is_safe_url
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.transport import Transport
+from asgi_auth._drivers.urls import is_safe_url
 from asgi_auth.backends.discovery import discover
 from asgi_auth.errors import UnavailableError
 from asgi_auth.identities.endpoint import Endpoint
@@ -52,11 +53,9 @@ class Discovery:
     Args:
         issuer: As its tokens name it.
         endpoint: Notes outages.
-        fetch: Sends requests; ``None`` takes httpx2.
-        timeout: Seconds until each answer must be complete.
+        transport: How it is asked for.
         at: Where the document is, if not below the issuer.
         aliases: What else its ``issuer`` may say.
-        insecure_http: Take http to private addresses and names as well.
         clock: Returns seconds that only go forward.
     """
 
@@ -64,24 +63,20 @@ class Discovery:
         self,
         issuer: str,
         endpoint: Endpoint,
+        transport: Transport,
         *,
-        fetch: Fetch | None,
-        timeout: float,
         at: str | None = None,
         aliases: tuple[str, ...] = (),
-        insecure_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._issuer = issuer
         self._endpoint = endpoint
         self._options: dict[str, Any] = {
-            "fetch": fetch,
-            "timeout": timeout,
+            "transport": transport,
             "at": at,
             "aliases": aliases,
-            "insecure_http": insecure_http,
         }
-        self._insecure_http = insecure_http
+        self._insecure_http = transport.insecure_http
         self._clock = clock
         self._locks = PerLoop(asyncio.Lock, _nothing)
         self._metadata: ProviderMetadata | None = None

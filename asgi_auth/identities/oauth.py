@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth._drivers.transport import Transport
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.identities.attempt import Attempt
 from asgi_auth.identities.client_auth import ClientAuth, ClientSecret, client_auth
@@ -55,9 +55,7 @@ class OAuthProvider:
         keep_tokens: Keep its tokens, sealed, for calls to its APIs.
         extra: Further parameters of the authorization request.
         client_auth: How to name the client.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        timeout: Seconds until each answer must be complete.
-        insecure_http: Take http to private addresses and names as well.
+        transport: How it is asked.
         clock: Returns Unix seconds.
 
     Raises:
@@ -84,15 +82,13 @@ class OAuthProvider:
         keep_tokens: bool = False,
         extra: Mapping[str, str] | None = None,
         client_auth: ClientAuth = "post",
-        fetch: Fetch | None = None,
-        timeout: float = 5,
-        insecure_http: bool = False,
+        transport: Transport = Transport(),
         clock: Clock = system_clock,
     ) -> None:
         extra = dict(extra or {})
         check_names(name, client_id, tuple(scopes), extra)
         for what, url in (("authorize_url", authorize_url), ("token_url", token_url)):
-            check_url(url, what, insecure_http=insecure_http)
+            transport.check_url(url, what)
 
         self.name = name
         self.label = label or name
@@ -105,9 +101,9 @@ class OAuthProvider:
         self._trust = trust_addresses
         self._extra = extra
         self._client_auth = client_auth
-        self._insecure_http = insecure_http
+        self._transport = transport
         self._clock = clock
-        self._endpoint = Endpoint(name, fetch=fetch, timeout=timeout)
+        self._endpoint = Endpoint(name, transport)
 
     def __repr__(self) -> str:
         """Show which, and no secret."""
@@ -228,7 +224,7 @@ class OAuthProvider:
     def _getter(self, token: str) -> Get:
         async def get(url: str) -> Any:
             # The token must not leak to where a typing error would send it.
-            check_url(url, "url", insecure_http=self._insecure_http)
+            self._transport.check_url(url, "url")
             answer = await self._endpoint.get(url, token)
             if answer.status != _OK:
                 cause = f"its API answered {answer.status}"

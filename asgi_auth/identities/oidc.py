@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from asgi_auth._clock import Clock, system_clock
-from asgi_auth._drivers.http import Fetch, check_url
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._frozen import FrozenDict
 from asgi_auth._logs import package_logger
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -66,9 +66,7 @@ class OIDCProvider(Presets):
         extra: Further parameters of the authorization request.
         algorithms: Of ID tokens.
         client_auth: How to name the client; by default as the provider takes it.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
-        timeout: Seconds until each answer must be complete.
-        insecure_http: Take http to private addresses and names as well.
+        transport: How it is asked.
         clock: Returns Unix seconds.
         options: For presets: ``at``, ``aliases``, ``posts``.
 
@@ -95,15 +93,13 @@ class OIDCProvider(Presets):
         extra: Mapping[str, str] | None = None,
         algorithms: Sequence[str] = ASYMMETRIC,
         client_auth: ClientAuth | None = None,
-        fetch: Fetch | None = None,
-        timeout: float = 5,
-        insecure_http: bool = False,
+        transport: Transport = Transport(),
         clock: Clock = system_clock,
         **options: Any,
     ) -> None:
         extra = dict(extra or {})
         check_names(name, client_id, tuple(scopes), extra)
-        check_url(issuer, "issuer", insecure_http=insecure_http)
+        transport.check_url(issuer, "issuer")
         if client_auth not in {None, "basic", "post"}:
             msg = "client_auth must be basic, post or None."
             raise ConfigurationError(msg)
@@ -120,16 +116,14 @@ class OIDCProvider(Presets):
         self._extra = extra
         self._client_auth = client_auth
         self._clock = clock
-        self._endpoint = Endpoint(name, fetch=fetch, timeout=timeout)
+        self._endpoint = Endpoint(name, transport)
         aliases = tuple(options.pop("aliases", ()))
         self._discovery = Discovery(
             issuer,
             self._endpoint,
-            fetch=fetch,
-            timeout=timeout,
+            transport,
             at=options.pop("at", None),
             aliases=aliases,
-            insecure_http=insecure_http,
         )
         if options:
             msg = f"OIDCProvider has no option {min(options)!r}."
@@ -139,9 +133,7 @@ class OIDCProvider(Presets):
             self._discovery.jwks_uri,
             algorithms=tuple(algorithms),
             issuers=(issuer, *aliases),
-            fetch=fetch,
-            timeout=timeout,
-            insecure_http=insecure_http,
+            transport=transport,
         )
         self._id_tokens = IDTokenVerifier(
             trusted=TrustedIssuer(

@@ -31,18 +31,23 @@ _logger = package_logger(__name__)
 _KEY = "asgi_auth.way"
 _PATIENCE = 5.0
 _ALLOWED = b"access-control-allow-origin"
+_LISTS = frozenset({b"vary"})
+_REFUSED = HTTPStatus.UNAUTHORIZED.value
 
 
 class CorsWithin(AuthenticationMiddleware):
     """The middleware around an app whose CORS stands within.
 
     A preflight that is refused here is answered as the CORS of the app has it, as where
-    CORS stands outside: the browser could not ask with a credential otherwise.
+    CORS stands outside: the browser could not ask with a credential otherwise. So it is
+    with the log-in routes, which stand around the app as well.
 
     Args:
         app: The application to wrap.
         backend: Decides who is calling.
-        ask: Asks the app's CORS; called for a refusal of a request with an ``Origin``.
+        ask: Asks the app's CORS; called for what the app does not answer itself, where
+            the request has an ``Origin``.
+        mount: Puts the log-in routes around the app.
         options: Of :class:`~asgi_auth.middleware.AuthenticationMiddleware`.
     """
 
@@ -53,9 +58,11 @@ class CorsWithin(AuthenticationMiddleware):
         app: ASGIApp,
         backend: Backend,
         ask: AskForHeaders,
+        *,
+        mount: Callable[[ASGIApp], ASGIApp],
         **options: Unpack[MiddlewareOptions],
     ) -> None:
-        super().__init__(_noting(app), backend, **options)
+        super().__init__(mount(_noting(app)), backend, **options)
         self._ask = ask
         # Whether there is any CORS is known when it has been asked.
         self._warnings = self._preflights if self._pass_preflight else _Silent()
@@ -97,15 +104,15 @@ class _Way:
         self.has_reached = False
 
     async def send(self, message: Message) -> None:
-        """Pass *message* on; a refusal of the middleware with the headers of CORS."""
+        """Pass *message* on, with the headers of CORS where the app was not asked."""
         if self.has_reached:
             await self._send(message)
         elif message["type"] == "http.response.start":
-            await self._refuse(message)
+            await self._begin(message)
         elif not self._is_over:
             await self._send(message)
 
-    async def _refuse(self, start: Message) -> None:
+    async def _begin(self, start: Message) -> None:
         names = {name.lower() for name, _ in self._scope["headers"]}
         headers = (
             await self._cors_headers(start["status"]) if b"origin" in names else []
@@ -120,10 +127,12 @@ class _Way:
             await self._send({"type": "http.response.body", "body": b""})
             return
 
-        if is_preflight and not headers:
+        if is_preflight and not headers and start["status"] == _REFUSED:
             self._warnings.warn()
 
-        await self._send({**start, "headers": [*start["headers"], *headers]})
+        own_names = {name.lower() for name, _ in start["headers"]} - _LISTS
+        added = [each for each in headers if each[0].lower() not in own_names]
+        await self._send({**start, "headers": [*start["headers"], *added]})
 
     async def _cors_headers(self, status: int) -> Headers:
         """Return the headers of the app's CORS, or none if it fails or hangs."""

@@ -69,8 +69,8 @@ def install(
         raise ConfigurationError(msg)
 
     setup = settle(backend, options)
-    app = setup.mount(app)
-    return setup.around(Routed(app, setup.backend, cors_of, **setup.options))
+    routed = Routed(app, setup.backend, cors_of, mount=setup.mount, **setup.options)
+    return setup.around(routed)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

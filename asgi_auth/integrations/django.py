@@ -70,8 +70,8 @@ def install(
         raise ConfigurationError(msg)
 
     setup = settle(backend, options)
-    app = setup.mount(app)
-    return setup.around(CorsWithin(app, setup.backend, cors_of, **setup.options))
+    within = CorsWithin(app, setup.backend, cors_of, mount=setup.mount, **setup.options)
+    return setup.around(within)
 
 
 def requires(*scopes: str, **demands: Unpack[Demands]) -> Callable[[T], T]:

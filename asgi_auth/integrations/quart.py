@@ -67,8 +67,10 @@ def install(
         raise ConfigurationError(msg)
 
     to_do = settle(backend, options)
-    inner = to_do.mount(rooted(app.asgi_app))
-    wrapped: Any = Installed(inner, to_do.backend, cors_of(app), **to_do.options)
+    inner = rooted(app.asgi_app)
+    wrapped: Any = Installed(
+        inner, to_do.backend, cors_of(app), mount=to_do.mount, **to_do.options
+    )
     renewing: Any = to_do.around(wrapped)
     app.asgi_app = renewing  # type: ignore[method-assign]
     app.extensions[_NAME] = wrapped

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._lazy import lazily
 from asgi_auth.keys.key import Key
 from asgi_auth.keys.keyset import KeySet
@@ -25,4 +26,5 @@ __all__ = [
     "PEMClient",
     "SealKeys",
     "SealedValueError",
+    "Transport",
 ]

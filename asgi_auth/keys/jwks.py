@@ -21,14 +21,15 @@ from collections.abc import (
 )
 from typing import Any, NamedTuple
 
+from asgi_auth._bucket import TokenBucket
 from asgi_auth._drivers.calls import observed
-from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._drivers.http import Remote
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop, stop
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, UnavailableError
-from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_jwks
 from asgi_auth.keys.keyset import KeySet
 
@@ -73,17 +74,15 @@ class JWKSClient:
             that finds it out, asked again after a failure.
         algorithms: The accepted ones, the first that fits for keys without ``alg``.
         issuers: Keys that name another ``issuer`` are left out; empty: none is.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        transport: How it is asked for.
         ttl: Seconds after which the set is asked for anew, in the background, where
             the answer says nothing else; its ``Cache-Control`` counts from 1 minute
             to 1 hour.
         stale_for: Seconds that the last good answer is used during an outage.
         cooldown: An unknown ``kid`` has the set fetched at once, twice in a row at
             most, and then once in so many seconds, failures included.
-        timeout: Seconds until an answer must be complete.
         max_bytes: Longest answer.
         max_keys: Most keys in an answer, at most 100.
-        insecure_http: Take http to private addresses and names as well.
         clock: Returns seconds that only go forward.
         jitter: Returns 0 to 1, so that processes do not ask in step.
 
@@ -98,24 +97,20 @@ class JWKSClient:
         *,
         algorithms: Sequence[str] = ASYMMETRIC,
         issuers: Collection[str] = (),
-        fetch: Fetch | None = None,
+        transport: Transport = Transport(),
         ttl: float = 600,
         stale_for: float = 86400,
         cooldown: float = 30,
-        timeout: float = 5,
         max_bytes: int = 256 * 1024,
         max_keys: int = 100,
-        insecure_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._check(algorithms, ttl, stale_for, cooldown, max_keys)
         self._locate = None if isinstance(url, str) else url
-        self._insecure_http = insecure_http
-        self._url = self._safe(url, "url") if isinstance(url, str) else None
-        self._remote = Remote(
-            "JWKSClient", fetch=fetch, timeout=timeout, max_bytes=max_bytes
-        )
+        self._transport = transport
+        self._url = transport.check_url(url, "url") if isinstance(url, str) else None
+        self._remote = Remote("JWKSClient", transport, max_bytes=max_bytes)
         self._algorithms = tuple(algorithms)
         self._issuers = tuple(issuers)
         self._ttl, self._stale_for, self._cooldown = ttl, stale_for, cooldown
@@ -262,11 +257,8 @@ class JWKSClient:
             msg = "there is no URL"
             raise UnavailableError(msg)
 
-        self._url = self._safe(await self._locate(), "jwks_uri")
+        self._url = self._transport.check_url(await self._locate(), "jwks_uri")
         return self._url
-
-    def _safe(self, url: str, what: str) -> str:
-        return check_url(url, what, insecure_http=self._insecure_http)
 
     def _pause(self) -> float:
         """Return the seconds until the next attempt that no caller asks for."""

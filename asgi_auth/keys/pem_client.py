@@ -11,13 +11,14 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
-from asgi_auth._drivers.http import Fetch, Remote, check_url
+from asgi_auth._bucket import TokenBucket
+from asgi_auth._drivers.http import Remote
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop, stop
+from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, UnavailableError
-from asgi_auth.keys._bucket import TokenBucket
 from asgi_auth.keys._jwks import ASYMMETRIC, read_pem
 from asgi_auth.keys.key import Key
 from asgi_auth.keys.keyset import KeySet
@@ -43,11 +44,9 @@ class PEMClient:
         url: Where a key is, with ``{kid}`` in its path: https, or http to the loopback
             interface.
         algorithms: The accepted ones, of which each key gets the first that fits.
-        fetch: Sends requests; ``None`` takes httpx2, from the extra ``http``.
+        transport: How they are asked for.
         ttl: Seconds that a key is used.
         cooldown: Five keys may be asked for in a row, and then one in so many seconds.
-        timeout: Seconds until an answer must be complete.
-        insecure_http: Take http to private addresses and names as well.
         clock: Returns seconds that only go forward.
 
     Raises:
@@ -60,14 +59,12 @@ class PEMClient:
         url: str,
         *,
         algorithms: Sequence[str] = ("ES256",),
-        fetch: Fetch | None = None,
+        transport: Transport = Transport(),
         ttl: float = 86_400,
         cooldown: float = 5,
-        timeout: float = 5,
-        insecure_http: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        check_url(url.replace("{kid}", "kid"), "url", insecure_http=insecure_http)
+        transport.check_url(url.replace("{kid}", "kid"), "url")
         if "{kid}" not in url.partition("://")[2].partition("/")[2]:
             msg = "url must have {kid} in its path."
             raise ConfigurationError(msg)
@@ -82,9 +79,7 @@ class PEMClient:
 
         self._url = url
         self._algorithms = tuple(algorithms)
-        self._remote = Remote(
-            "PEMClient", fetch=fetch, timeout=timeout, max_bytes=_MAX_BYTES
-        )
+        self._remote = Remote("PEMClient", transport, max_bytes=_MAX_BYTES)
         self._ttl = ttl
         self._clock = clock
         self._bucket = TokenBucket(_BURST, cooldown, clock=clock)

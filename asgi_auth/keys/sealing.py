@@ -105,7 +105,7 @@ class SealKeys:
             purpose: What it is for, and whose: it is read with the same only.
         """
         nonce = secrets.token_bytes(_NONCE)
-        sealed = self._ciphers[self._newest].encrypt(nonce, value, purpose.encode())
+        sealed = self._ciphers[self._newest].encrypt(nonce, value, _bytes(purpose))
         return f"{self._newest}.{b64url_encode(nonce + sealed).decode()}"
 
     def unseal(self, text: str, *, purpose: str) -> bytes:
@@ -126,7 +126,7 @@ class SealKeys:
 
         try:
             data = b64url_decode(body.encode())
-            return cipher.decrypt(data[:_NONCE], data[_NONCE:], purpose.encode())
+            return cipher.decrypt(data[:_NONCE], data[_NONCE:], _bytes(purpose))
         except (InvalidTag, ValueError):
             msg = "a sealed value was tampered with, or is for something else"
             raise SealedValueError(msg) from None
@@ -134,3 +134,7 @@ class SealKeys:
     def is_current(self, text: str) -> bool:
         """Report whether a text is sealed with the newest key."""
         return text.partition(".")[0] == self._newest
+
+
+def _bytes(purpose: str) -> bytes:
+    return purpose.encode("utf-8", "surrogatepass")

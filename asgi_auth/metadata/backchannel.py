@@ -142,7 +142,10 @@ class BackChannelLogout:
         if claims.get("iss") != issuer or "nonce" in claims:
             return False
 
-        if self._client_id not in names_of(claims.get("aud", "")):
+        audience = claims.get("aud")
+        # A text is one name, whatever is in it.
+        names = {audience} if isinstance(audience, str) else names_of(audience)
+        if self._client_id not in names:
             return False
 
         events = claims.get("events")

@@ -286,11 +286,7 @@ def replies_for(
     """
     ways = {source.way[0] for source in sources}
     plain = Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
-    # Known by the class, so that no request takes the time to set it.
-    members = {"__slots__": (), "watch": watch}
-    http = type(plain.__name__, (plain,), members)
-    websocket = type(SocketReply.__name__, (SocketReply,), members)
-    return http, websocket
+    return plain.seen_by(watch), SocketReply.seen_by(watch)
 
 
 def refusal_in(error: BaseException) -> AuthError | None:

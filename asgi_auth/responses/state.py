@@ -7,12 +7,13 @@ they refuse. It holds state and does nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, Self
 
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError, without_frames
-from asgi_auth.principal import Principal
+from asgi_auth.principal import ANONYMOUS, Principal
 from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.responses.streams import Stream
@@ -126,11 +127,21 @@ class RequestState:
         self.started: bool = False
         self.stream: Stream | None = None
 
+    @classmethod
+    def seen_by(cls, watch: Watch) -> type[Self]:
+        """Return this kind, all of which *watch* sees: no request has to set it."""
+        return type(cls.__name__, (cls,), {"__slots__": (), "watch": watch})
+
     def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
         """Have it known, once, that *error* is the answer."""
         if self.noted is not error:
             self.noted = error
             self.watch.refuse(error, scope, self.credential, self.caller)
+
+    def ignore(self, error: AuthError, scope: Mapping[str, Any]) -> Principal:
+        """Have it known that a bad credential passes as none; return the caller."""
+        self.watch.ignore(error, scope, self.credential)
+        return replace(ANONYMOUS, error=without_frames(error))
 
     def forget(self) -> None:
         """Let go of the errors that are answered.

@@ -61,12 +61,12 @@ class RenewalMiddleware:
         "_context",
         "_cookies",
         "_ends",
+        "_make_state",
         "_mark",
         "_names",
         "_public",
         "_sessions",
         "_shared",
-        "_watch",
     )
 
     def __init__(
@@ -95,7 +95,8 @@ class RenewalMiddleware:
         # When tokens end, as they say themselves: of those that were seen.
         self._ends: dict[bytes, float] = {}
         wording = wording_of(None, on_refusal)
-        self._watch = Watch(Events.of(None), lambda _: None, wording)
+        watch = Watch(Events.of(None), lambda _: None, wording)
+        self._make_state = RequestState.seen_by(watch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Renew the cookies of a request that needs it; call the app."""
@@ -222,8 +223,7 @@ class RenewalMiddleware:
     async def _refuse(
         self, error: AuthError, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        state = RequestState()
-        state.watch = self._watch
+        state = self._make_state()
         if scope["type"] == "http" and may_have_body(scope):
             state.body = RequestBody(receive)
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._frozen import FrozenDict
+from asgi_auth.credentials.root_path import public_path
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
@@ -134,7 +135,7 @@ def _check_place(claims: Any, scope: Scope) -> None:
         msg = "a ticket is for reading"
         raise InvalidTokenError(msg)
 
-    if claims.get("path") not in _paths_of(scope):
+    if claims.get("path") != public_path(scope):
         msg = f"the ticket is for the path {claims.get('path')!r}"
         raise InvalidTokenError(msg)
 
@@ -144,11 +145,3 @@ def _check_place(claims: Any, scope: Scope) -> None:
     if any(value.decode("latin-1") != origin for value in origins):
         msg = "the ticket is for another page"
         raise InvalidTokenError(msg)
-
-
-def _paths_of(scope: Scope) -> set[str]:
-    """Return how the path may stand in the address: servers and proxies differ."""
-    path: str = scope["path"]
-    root = str(scope.get("root_path") or "").rstrip("/")
-    inner = path.removeprefix(root) if path.startswith(root + "/") else path
-    return {path, root + path, inner}

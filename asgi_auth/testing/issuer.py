@@ -22,8 +22,8 @@ __all__ = ["FakeIssuer"]
 class FakeIssuer:
     """Another issuer: keys, metadata, tokens, rotations and outages.
 
-    Give ``issuer.fetch`` to ``TrustedIssuer``, ``JWKSClient`` or ``discover`` and no
-    socket is needed; or serve it, for it is an ASGI app.
+    Give ``Transport(issuer.fetch)`` to ``TrustedIssuer``, ``JWKSClient`` or
+    ``discover`` and no socket is needed; or serve it, for it is an ASGI app.
 
     Attributes:
         issuer: Its ``iss``.
@@ -109,7 +109,7 @@ class FakeIssuer:
     async def fetch(
         self, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Answer one request without a socket: what ``fetch=`` takes.
+        """Answer one request without a socket: what a ``Transport`` takes.
 
         Raises:
             ConnectionError: The URL is not of this issuer's host.

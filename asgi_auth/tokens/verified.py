@@ -11,13 +11,24 @@ from functools import lru_cache
 from typing import Any
 
 from asgi_auth._frozen import FrozenDict
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.principal import AUTHENTICATED, Draft, Principal
 from asgi_auth.revocation import RevocationList, Validity, validity_of
 from asgi_auth.tokens.cache import Entry
 from asgi_auth.tokens.claims import Window, names_of
 
-__all__ = ["BoundToken", "VerifiedToken", "kind_of", "roles_of", "scopes_of"]
+__all__ = [
+    "BoundToken",
+    "VerifiedToken",
+    "kind_of",
+    "roles_of",
+    "scopes_of",
+    "warn_of_unconfirmed",
+]
+
+
+_logger = package_logger(__name__)
 
 
 class VerifiedToken(Entry):
@@ -226,6 +237,15 @@ class BoundToken(VerifiedToken):
         principal = replace(self.first, source=source, backend=backend)
         self._others += (principal,)
         return principal
+
+
+def warn_of_unconfirmed(*, ignore_confirmation: bool) -> None:
+    """Warn where an application takes bound tokens from whoever sends them."""
+    if ignore_confirmation:
+        _logger.warning(
+            "insecure_ignore_confirmation: tokens that are bound to a key are taken "
+            "from whoever sends them"
+        )
 
 
 def kind_of(

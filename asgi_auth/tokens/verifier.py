@@ -6,12 +6,14 @@ Revocation is asked last, of a local copy. The application's own users come afte
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
+from typing import Self
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._frozen import FrozenDict
-from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import Renew, RevocationList, Validity, uptime
@@ -22,11 +24,9 @@ from asgi_auth.tokens.fast_path import Recall, Verify, make_recall
 from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.shared import share
 from asgi_auth.tokens.tolerance import Tolerance
-from asgi_auth.tokens.verified import VerifiedToken, kind_of
+from asgi_auth.tokens.verified import VerifiedToken, kind_of, warn_of_unconfirmed
 
-__all__ = ["TokenVerifier"]
-
-_logger = package_logger(__name__)
+__all__ = ["TokenVerifier", "audience_names"]
 
 ACCESS_TYPES = ("at+jwt",)
 """The media type of an access token (RFC 9068, section 2.1)."""
@@ -62,10 +62,12 @@ class TokenVerifier:
 
     __slots__ = (
         "_cache",
+        "_cache_size",
         "_clock",
         "_codec",
         "_ignore_confirmation",
         "_keys",
+        "_make_codec",
         "_revocations",
         "_rules",
         "_translate",
@@ -91,28 +93,35 @@ class TokenVerifier:
         insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
-        if insecure_ignore_confirmation:
-            _logger.warning(
-                "insecure_ignore_confirmation: tokens that are bound to a key are "
-                "taken from whoever sends them"
-            )
-
-        self._keys = keys
+        warn_of_unconfirmed(ignore_confirmation=insecure_ignore_confirmation)
         self._ignore_confirmation = insecure_ignore_confirmation
         self._validity = Validity(clock, revocations, whole_subjects)
         self._translate = translate
         self._clock = clock
         self._revocations = revocations
         self._types = frozenset(types)
-        self._codec = Codec(keys, algorithms=algorithms, form=form)
+        self._make_codec = partial(Codec, algorithms=algorithms, form=form)
+        self._cache_size = cache_size
         self._rules = ClaimsRules(
             issuer=issuer,
-            audience=_names(audience),
+            audience=audience_names(audience),
             kind=kind,
             tolerance=tolerance,
             is_addressed=bool(form.header_says),
         )
-        self._cache = VerifiedCache[VerifiedToken](cache_size) if cache_size else None
+        self._hold(keys)
+
+    def with_keys(self, keys: KeySet) -> Self:
+        """Return one that differs in its keys, and has verified nothing yet."""
+        twin = copy(self)
+        twin._hold(keys)  # noqa: SLF001  (of its own class)
+        return twin
+
+    def _hold(self, keys: KeySet) -> None:
+        self._keys = keys
+        self._codec = self._make_codec(keys)
+        size = self._cache_size
+        self._cache = VerifiedCache[VerifiedToken](size) if size else None
 
     @property
     def issuer(self) -> str | None:
@@ -161,15 +170,7 @@ class TokenVerifier:
             InvalidTokenError: It is forged, malformed, of another kind or party.
             UnavailableError: It cannot be known whether it is revoked.
         """
-        verified = self.verify(token, None, source, backend)
-        revocations = self._revocations
-        if revocations is not None:
-            if uptime() > revocations.fresh_until:
-                await revocations.ensure_fresh()
-
-            verified.clear(revocations)
-
-        return verified
+        return await self._cleared(self.verify(token, None, source, backend))
 
     async def ready(self) -> bool:
         """Report whether verdicts can be given: see ``RevocationList.load``."""
@@ -192,12 +193,18 @@ class TokenVerifier:
             UnavailableError: It cannot be known whether it is revoked.
         """
         window = self._rules.check(claims, self._clock())
-        token = VerifiedToken(claims, window, None, 0, self._validity, source, backend)
-        if self._revocations is not None:
-            if uptime() > self._revocations.fresh_until:
-                await self._revocations.ensure_fresh()
+        return await self._cleared(
+            VerifiedToken(claims, window, None, 0, self._validity, source, backend)
+        )
 
-            token.clear(self._revocations)
+    async def _cleared(self, token: VerifiedToken) -> VerifiedToken:
+        """Return a token that is not revoked, as far as is known just now."""
+        revocations = self._revocations
+        if revocations is not None:
+            if uptime() > revocations.fresh_until:
+                await revocations.ensure_fresh()
+
+            token.clear(revocations)
 
         return token
 
@@ -277,7 +284,12 @@ class TokenVerifier:
         return CacheStats(0, 0, 0) if self._cache is None else self._cache.stats()
 
 
-def _names(audience: str | Iterable[str] | None) -> frozenset[str]:
+def audience_names(audience: str | Iterable[str] | None) -> frozenset[str]:
+    """Return the names of a service, none of which is empty.
+
+    Raises:
+        ConfigurationError: There is none, and that was not said by ``None``.
+    """
     if audience is None:
         return frozenset()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from asgi_auth._bucket import TokenBucket
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["Limits"]
@@ -26,7 +27,7 @@ class Limits:
         ConfigurationError: A limit lets nothing pass.
     """
 
-    __slots__ = ("_burst", "_clock", "_max_size", "_rate", "_seen_at", "_tokens")
+    __slots__ = ("_bucket", "_max_size")
 
     def __init__(
         self,
@@ -40,12 +41,11 @@ class Limits:
             raise ConfigurationError(msg)
 
         self._max_size = max_size
-        self._rate = max_rate
-        self._clock = clock
-        self._seen_at = clock()
-        # Even the lowest rate lets one message pass.
-        self._burst = 0.0 if max_rate is None else max(2 * max_rate, 1.0)
-        self._tokens = self._burst
+        self._bucket: TokenBucket | None = None
+        if max_rate is not None:
+            # Even the lowest rate lets one message pass.
+            burst = max(2 * max_rate, 1.0)
+            self._bucket = TokenBucket(burst, 1 / max_rate, clock=clock)
 
     def too_big(self, content: str | bytes) -> bool:
         """Say whether *content* is more than a message may be, as UTF-8."""
@@ -61,11 +61,4 @@ class Limits:
 
     def too_fast(self) -> bool:
         """Count one message, and say whether it came too soon."""
-        if self._rate is None:
-            return False
-
-        now = self._clock()
-        refilled = self._tokens + (now - self._seen_at) * self._rate
-        self._tokens = min(refilled, self._burst) - 1
-        self._seen_at = now
-        return self._tokens < 0
+        return self._bucket is not None and not self._bucket.take()

@@ -13,6 +13,7 @@ from asgi_auth.backends import _flights, introspection
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.credentials.credential import Credential
 from asgi_auth.errors import ExpiredTokenError, InvalidTokenError, UnavailableError
+from asgi_auth.keys import Transport
 from tests.asgi import http_scope
 
 pytestmark = pytest.mark.alone
@@ -50,7 +51,7 @@ def backend(issuer, **options):
         audience=None,
         client_id="orders",
         client_secret="secret",
-        fetch=issuer,
+        transport=Transport(issuer),
         **options,
     )
 

@@ -26,6 +26,7 @@ from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.credentials.reader import Credential
+from asgi_auth.keys import Transport
 from tests import forge
 
 BOUND = {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}
@@ -55,7 +56,7 @@ def introspection(**options):
         audience=forge.AUDIENCE,
         client_id="api",
         client_secret="secret",
-        fetch=fetch,
+        transport=Transport(fetch),
         **options,
     )
 

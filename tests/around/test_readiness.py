@@ -8,9 +8,11 @@ from asgi_auth import BackendChain, JWTBackend, KeySet, MemoryStore, TokenServic
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys, SQLAPIKeys
+from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import ConfigurationError, UnavailableError
+from asgi_auth.keys import Transport
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.forge import SECRET
@@ -100,7 +102,7 @@ def trusted(*statuses):
 
     uri = f"{ISSUER}/keys"
     return IssuersBackend(
-        TrustedIssuer(ISSUER, audience="api", jwks_uri=uri, fetch=fetch)
+        TrustedIssuer(ISSUER, audience="api", jwks_uri=uri, transport=Transport(fetch))
     )
 
 
@@ -121,3 +123,29 @@ async def test_a_chain_is_ready_when_all_members_are(sqlite):
     keys = APIKeyBackend(APIKeys(MemoryAPIKeys()))
     assert await BackendChain(jwt, keys).ready()
     assert not await BackendChain(keys, trusted(500)).ready()
+
+
+def introspection(*statuses):
+    answers, asked = iter(statuses), []
+
+    async def fetch(url, headers, body):
+        asked.append(body)
+        return next(answers), {}, b'{"active": false}'
+
+    backend = IntrospectionBackend(
+        f"{ISSUER}/introspect",
+        issuer=ISSUER,
+        audience="api",
+        client_id="api",
+        client_secret="secret",
+        transport=Transport(fetch),
+    )
+    return backend, asked
+
+
+async def test_an_issuer_that_is_asked_is_ready_once_it_has_answered():
+    backend, asked = introspection(500, 401, 200)
+    assert [await backend.ready() for _ in range(5)] == [False, False, True, True, True]
+    assert len(asked) == 3
+    assert len({*asked}) == 3, "each asks about another token, which nobody has"
+    assert not await BackendChain(introspection(503)[0]).ready()

@@ -32,6 +32,7 @@ from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import AsgiAuthError, AuthError
 from asgi_auth.events import Events
+from asgi_auth.keys import Transport
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses.deny import deny, response_to
 from asgi_auth.stores.redis import RedisStore
@@ -235,7 +236,7 @@ async def unreachable(url, headers, body):
 )
 async def test_keys_of_an_issuer_that_cannot_be_had(fetch, options, words, log, caplog):
     backend = IssuersBackend(
-        TrustedIssuer(ISSUER, audience="orders", fetch=fetch, **options)
+        TrustedIssuer(ISSUER, audience="orders", transport=Transport(fetch), **options)
     )
     token = mint_token(KeySet.generate("ES256"), claims={"iss": ISSUER})
     app = AuthenticationMiddleware(unreached, backend)
@@ -253,7 +254,7 @@ async def test_a_client_secret_that_the_issuer_refuses(log, caplog):
         audience="orders",
         client_id="orders",
         client_secret=PASSWORD,
-        fetch=answering(401, {}),
+        transport=Transport(answering(401, {})),
     )
     app = AuthenticationMiddleware(unreached, backend)
     assert (await run(app, headers=[bearer("opaque-t0ken")])).status == 503

@@ -9,6 +9,7 @@ from asgi_auth import ConfigurationError, UnavailableError
 from asgi_auth.backends.discovery import discover
 from asgi_auth.backends.providers import keycloak
 from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.keys.pem_client import PEMClient
 from tests.idp.issuer import provider
@@ -36,7 +37,7 @@ async def test_rfc_8414_is_asked_where_openid_is_not_known(realm):
         return 200, {}, json.dumps(realm.metadata).encode()
 
     realm.metadata["issuer"] = "https://idp.example/tenant"
-    found = await discover("https://idp.example/tenant", fetch=fetch)
+    found = await discover("https://idp.example/tenant", transport=Transport(fetch))
     assert found.jwks_uri == realm.jwks_uri
     assert asked == [
         "https://idp.example/tenant/.well-known/openid-configuration",
@@ -137,8 +138,8 @@ async def test_http_to_a_private_name_needs_a_keyword_and_is_warned_of(host, cap
         return 200, {}, json.dumps(known).encode()
 
     with pytest.raises(ConfigurationError):
-        await discover(issuer, fetch=fetch)
-    found = await discover(issuer, fetch=fetch, insecure_http=True)
+        await discover(issuer, transport=Transport(fetch))
+    found = await discover(issuer, transport=Transport(fetch, insecure_http=True))
     assert found.jwks_uri == f"{issuer}/keys"
     assert f"issuer is {host}/realm" in caplog.text
 
@@ -149,10 +150,10 @@ async def test_http_to_a_private_name_needs_a_keyword_and_is_warned_of(host, cap
 )
 async def test_no_keyword_lets_http_to_the_world_pass(host):
     with pytest.raises(ConfigurationError):
-        await discover(f"http://{host}", insecure_http=True)
+        await discover(f"http://{host}", transport=Transport(insecure_http=True))
     for make in (JWKSClient, PEMClient):
         with pytest.raises(ConfigurationError):
-            make(f"http://{host}/{{kid}}", insecure_http=True)
+            make(f"http://{host}/{{kid}}", transport=Transport(insecure_http=True))
 
 
 async def test_the_issuer_of_the_browser_has_keys_at_an_inner_address(realm):
@@ -163,16 +164,16 @@ async def test_the_issuer_of_the_browser_has_keys_at_an_inner_address(realm):
         asked.append(url)
         return 200, {}, json.dumps(realm.jwks).encode()
 
-    options = {"audience": "api", "jwks_uri": inner, "fetch": fetch}
+    options = {"audience": "api", "jwks_uri": inner, "transport": Transport(fetch)}
     with pytest.raises(ConfigurationError):
         TrustedIssuer(outer, **options)
-    issuer = TrustedIssuer(outer, insecure_http=True, **options)
+    options["transport"] = Transport(fetch, insecure_http=True)
+    issuer = TrustedIssuer(outer, **options)
     assert (await issuer.admit(realm.token(iss=outer))).subject == "ada"
     assert asked == [inner]
     preset = keycloak(
         "http://localhost:8080",
         "shop",
-        insecure_http=True,
         **options,
     )
     assert await preset.admit(realm.token(iss=outer, typ="Bearer"))
@@ -185,11 +186,15 @@ async def test_metadata_may_name_an_inner_address_where_that_is_said(caplog):
     async def fetch(url, headers, body):
         return 200, {}, json.dumps(document).encode()
 
-    trusted = TrustedIssuer(issuer, audience="api", fetch=fetch, insecure_http=True)
+    trusted = TrustedIssuer(
+        issuer, audience="api", transport=Transport(fetch, insecure_http=True)
+    )
     with pytest.raises(UnavailableError):
         await trusted.warm_up()  # Its document is no set of keys.
     document["jwks_uri"] = "http://keys.example/"
-    trusted = TrustedIssuer(issuer, audience="api", fetch=fetch, insecure_http=True)
+    trusted = TrustedIssuer(
+        issuer, audience="api", transport=Transport(fetch, insecure_http=True)
+    )
     with pytest.raises(UnavailableError):
         await trusted.warm_up()
     assert "no https URL for jwks_uri" in caplog.text

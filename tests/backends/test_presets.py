@@ -49,6 +49,7 @@ from asgi_auth.backends.user_platforms import (
     supabase,
     zitadel,
 )
+from asgi_auth.keys import Transport
 from tests.asgi import Echo, run
 from tests.backends.test_providers import Elsewhere
 from tests.forge import b64
@@ -445,7 +446,7 @@ def write(case, platform, **changes):
 
 
 async def test_a_token_of_its_documents_is_good(case, platform):
-    issuer = case.make(fetch=platform.fetch)
+    issuer = case.make(transport=Transport(platform.fetch))
     admitted = await issuer.admit(write(case, platform))
     assert admitted.subject == case.subject
     assert admitted.scopes == case.scopes | {"authenticated"}
@@ -455,7 +456,7 @@ async def test_a_token_of_its_documents_is_good(case, platform):
 
 
 async def test_what_else_it_signs_is_refused(case, platform):
-    issuer = case.make(fetch=platform.fetch)
+    issuer = case.make(transport=Transport(platform.fetch))
     for changes in case.bad:
         with pytest.raises(InvalidTokenError):
             await issuer.admit(write(case, platform, **changes))
@@ -467,7 +468,9 @@ async def test_what_else_it_signs_is_refused(case, platform):
 async def test_a_text_as_auth_time_is_none_and_max_age_fails_closed():
     case = CASES["adfs"]
     platform = Elsewhere(case.issuer)
-    admitted = await case.make(fetch=platform.fetch).admit(write(case, platform))
+    admitted = await case.make(transport=Transport(platform.fetch)).admit(
+        write(case, platform)
+    )
     principal = admitted.principal("header", "adfs")
     assert principal.claims["auth_time"] == case.claims["auth_time"]
     with pytest.raises(StepUpRequiredError):
@@ -481,7 +484,7 @@ async def test_roles_of_another_project_are_asked_for_by_its_id():
         "shop-1.zitadel.cloud",
         audience="69234237810729019",
         project="7",
-        fetch=platform.fetch,
+        transport=Transport(platform.fetch),
     )
     token = write(case, platform, **{OTHER_ROLES: {"auditor": {"1": "x"}}})
     assert (await issuer.admit(token)).roles == {"auditor"}
@@ -494,7 +497,7 @@ async def test_a_spiffe_issuer_may_have_a_name():
         "shop.example",
         audience="spiffe://shop.example/orders",
         issuer="https://spire.shop.example",
-        fetch=platform.fetch,
+        transport=Transport(platform.fetch),
     )
     token = write(case, platform, iss="https://spire.shop.example")
     assert (await issuer.admit(token)).subject == case.subject
@@ -523,7 +526,9 @@ async def test_an_owner_may_stand_for_all_its_repositories():
     case = CASES["github actions"]
     platform = Elsewhere(case.issuer)
     issuer = github_actions(
-        audience="https://deploy.example", owner="octo-org", fetch=platform.fetch
+        audience="https://deploy.example",
+        owner="octo-org",
+        transport=Transport(platform.fetch),
     )
     assert await issuer.admit(write(case, platform, repository="octo-org/other"))
     with pytest.raises(InvalidTokenError):
@@ -533,7 +538,10 @@ async def test_an_owner_may_stand_for_all_its_repositories():
 async def test_the_keys_of_a_cluster_may_be_given():
     case = CASES["kubernetes"]
     platform = Elsewhere(case.issuer)
-    jwks = {"jwks_uri": "https://10.0.0.1/openid/v1/jwks", "fetch": platform.fetch}
+    jwks = {
+        "jwks_uri": "https://10.0.0.1/openid/v1/jwks",
+        "transport": Transport(platform.fetch),
+    }
     issuer = kubernetes(audience="orders", **jwks)
     token = write(case, platform, sub="system:serviceaccount:any:x")
     assert (await issuer.admit(token)).subject == "system:serviceaccount:any:x"
@@ -588,7 +596,7 @@ def _padded(data: bytes) -> bytes:
 
 async def test_a_load_balancer_of_aws():
     balancer = Balancer()
-    issuer = alb(ARN, issuer=IDP, fetch=balancer.fetch)
+    issuer = alb(ARN, issuer=IDP, transport=Transport(balancer.fetch))
     token = balancer.token()
     assert b"=" in token
     assert (await issuer.admit(token)).subject == "1234567890"
@@ -623,7 +631,7 @@ async def test_other_partitions_of_aws_have_their_keys_elsewhere(
 ):
     balancer = Balancer()
     arn = ARN.replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", region)
-    issuer = alb(arn, issuer=IDP, fetch=balancer.fetch)
+    issuer = alb(arn, issuer=IDP, transport=Transport(balancer.fetch))
     assert (await issuer.admit(balancer.token(signer=arn))).subject == "1234567890"
     assert balancer.urls == [base + balancer.key.kid]
 
@@ -631,7 +639,9 @@ async def test_other_partitions_of_aws_have_their_keys_elsewhere(
 async def test_a_load_balancer_may_be_held_to_one_client():
     balancer = Balancer()
     for client, is_good in (("client-id", True), ("another", False)):
-        issuer = alb(ARN, issuer=IDP, client=client, fetch=balancer.fetch)
+        issuer = alb(
+            ARN, issuer=IDP, client=client, transport=Transport(balancer.fetch)
+        )
         if is_good:
             assert (await issuer.admit(balancer.token())).subject == "1234567890"
         else:
@@ -641,7 +651,7 @@ async def test_a_load_balancer_may_be_held_to_one_client():
 
 async def test_the_load_balancer_of_somebody_else_is_refused():
     balancer = Balancer()
-    issuer = alb(ARN, issuer=IDP, fetch=balancer.fetch)
+    issuer = alb(ARN, issuer=IDP, transport=Transport(balancer.fetch))
     other = ARN.replace("123456789012", "999999999999")
     for bad in (
         balancer.token(signer=other),
@@ -658,14 +668,14 @@ async def test_the_load_balancer_of_somebody_else_is_refused():
 async def test_an_assertion_comes_in_a_header_of_its_own(name):
     if name == "alb":
         balancer = Balancer()
-        issuer = alb(ARN, issuer=IDP, fetch=balancer.fetch)
+        issuer = alb(ARN, issuer=IDP, transport=Transport(balancer.fetch))
         token, header = balancer.token(), ALB_HEADER
     else:
         case = CASES[name]
         platform = Elsewhere(case.issuer)
         platform.jwks["keys"].clear()
         platform.rotate(case.algorithm)
-        issuer = case.make(fetch=platform.fetch)
+        issuer = case.make(transport=Transport(platform.fetch))
         token = write(case, platform)
         header = {"cloudflare": CLOUDFLARE_HEADER, "iap": IAP_HEADER}[name]
 

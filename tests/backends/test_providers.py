@@ -8,6 +8,7 @@ import pytest
 
 from asgi_auth import ConfigurationError, InvalidTokenError
 from asgi_auth.backends.providers import auth0, cognito, entra, keycloak
+from asgi_auth.keys import Transport
 from tests.idp.issuer import Realm, new_key, public
 
 TENANT = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
@@ -55,7 +56,10 @@ def shop():
 
 async def test_keycloak(shop):
     issuer = keycloak(
-        "https://sso.example/", "shop", audience="shop-api", fetch=shop.fetch
+        "https://sso.example/",
+        "shop",
+        audience="shop-api",
+        transport=Transport(shop.fetch),
     )
     header = {"typ": "JWT"}
     token = shop.token(aud=["shop-api", "account"], **KEYCLOAK, header=header)
@@ -73,7 +77,7 @@ async def test_keycloak_with_the_roles_of_a_client(shop):
         "shop",
         audience="shop-api",
         client="shop-api",
-        fetch=shop.fetch,
+        transport=Transport(shop.fetch),
     )
     admitted = await issuer.admit(shop.token(aud="shop-api", **KEYCLOAK))
     assert admitted.roles == {"offline_access", "editor", "refund"}
@@ -82,7 +86,10 @@ async def test_keycloak_with_the_roles_of_a_client(shop):
 @pytest.mark.parametrize("typ", ["ID", "Refresh", "Offline", "Logout", "DPoP", None])
 async def test_other_tokens_of_keycloak_are_refused(shop, typ):
     issuer = keycloak(
-        "https://sso.example", "shop", audience="shop-api", fetch=shop.fetch
+        "https://sso.example",
+        "shop",
+        audience="shop-api",
+        transport=Transport(shop.fetch),
     )
     with pytest.raises(InvalidTokenError):
         await issuer.admit(shop.token(aud="shop-api", **{**KEYCLOAK, "typ": typ}))
@@ -99,7 +106,10 @@ async def test_other_tokens_of_keycloak_are_refused(shop, typ):
 )
 async def test_odd_shapes_give_no_role(shop, odd):
     issuer = keycloak(
-        "https://sso.example", "shop", audience="shop-api", fetch=shop.fetch
+        "https://sso.example",
+        "shop",
+        audience="shop-api",
+        transport=Transport(shop.fetch),
     )
     try:
         admitted = await issuer.admit(shop.token(aud="shop-api", **{**KEYCLOAK, **odd}))
@@ -128,7 +138,7 @@ async def test_auth0(auth0_tenant):
     issuer = auth0(
         "shop.eu.auth0.com",
         audience="https://api.shop.example",
-        fetch=auth0_tenant.fetch,
+        transport=Transport(auth0_tenant.fetch),
     )
     admitted = await issuer.admit(auth0_tenant.token(**AUTH0_TOKEN))
     assert admitted.subject == AUTH0_TOKEN["sub"]
@@ -139,7 +149,7 @@ async def test_an_id_token_of_auth0_is_for_the_client_and_not_for_us(auth0_tenan
     issuer = auth0(
         "shop.eu.auth0.com",
         audience="https://api.shop.example",
-        fetch=auth0_tenant.fetch,
+        transport=Transport(auth0_tenant.fetch),
     )
     said = {"sub": AUTH0_TOKEN["sub"], "aud": "my_client_id", "sid": "abc"}
     with pytest.raises(InvalidTokenError):
@@ -174,7 +184,9 @@ def directory():
 
 
 async def test_entra(directory):
-    issuer = entra(TENANT.upper(), audience=CLIENT, fetch=directory.fetch)
+    issuer = entra(
+        TENANT.upper(), audience=CLIENT, transport=Transport(directory.fetch)
+    )
     admitted = await issuer.admit(directory.token(**ENTRA_V2, header={"typ": "JWT"}))
     assert admitted.scopes == {"authenticated", "orders.read", "orders.write"}
     assert admitted.roles == {"Admin"}
@@ -187,7 +199,9 @@ async def test_entra(directory):
 async def test_entra_tokens_of_version_1(directory):
     directory.issuer = f"https://sts.windows.net/{TENANT}/"
     directory.document["issuer"] = directory.issuer
-    issuer = entra(TENANT, audience="api://shop", version=1, fetch=directory.fetch)
+    issuer = entra(
+        TENANT, audience="api://shop", version=1, transport=Transport(directory.fetch)
+    )
     said = {**ENTRA_V2, "aud": "api://shop", "ver": "1.0", "azp": None, "appid": "x"}
     assert (await issuer.admit(directory.token(**said))).roles == {"Admin"}
     assert directory.urls[0] == (
@@ -196,14 +210,14 @@ async def test_entra_tokens_of_version_1(directory):
 
 
 async def test_an_id_token_of_entra_for_the_same_application_is_refused(directory):
-    issuer = entra(TENANT, audience=CLIENT, fetch=directory.fetch)
+    issuer = entra(TENANT, audience=CLIENT, transport=Transport(directory.fetch))
     said = {**ENTRA_V2, "azp": None, "azpacr": None, "scp": None}
     with pytest.raises(InvalidTokenError):
         await issuer.admit(directory.token(**said))
 
 
 async def test_another_tenant_of_entra_is_refused(directory):
-    issuer = entra(TENANT, audience=CLIENT, fetch=directory.fetch)
+    issuer = entra(TENANT, audience=CLIENT, transport=Transport(directory.fetch))
     other = directory.issuer.replace(TENANT, "11111111-2222-3333-4444-555555555555")
     with pytest.raises(InvalidTokenError):
         await issuer.admit(directory.token(**ENTRA_V2, iss=other))
@@ -217,7 +231,7 @@ async def test_the_template_of_entra_is_believed_and_keys_of_others_are_not(dire
     directory.jwks["keys"].append(
         public(personal, issuer="https://login.microsoftonline.com/9188040d/v2.0")
     )
-    issuer = entra(TENANT, audience=CLIENT, fetch=directory.fetch)
+    issuer = entra(TENANT, audience=CLIENT, transport=Transport(directory.fetch))
     assert (await issuer.admit(directory.token(**ENTRA_V2))).roles == {"Admin"}
     with pytest.raises(InvalidTokenError):
         await issuer.admit(directory.token(key=personal, **ENTRA_V2))
@@ -256,7 +270,9 @@ def pool():
 
 
 async def test_cognito(pool):
-    issuer = cognito(POOL, client_ids="xxxxxxxxxxxxexample", fetch=pool.fetch)
+    issuer = cognito(
+        POOL, client_ids="xxxxxxxxxxxxexample", transport=Transport(pool.fetch)
+    )
     admitted = await issuer.admit(pool.token(**COGNITO_TOKEN, header={"typ": None}))
     assert admitted.roles == {"testgroup"}
     assert "orders/read" in admitted.scopes
@@ -277,7 +293,9 @@ async def test_cognito(pool):
     ],
 )
 async def test_other_tokens_of_cognito_are_refused(pool, change):
-    issuer = cognito(POOL, client_ids=["xxxxxxxxxxxxexample"], fetch=pool.fetch)
+    issuer = cognito(
+        POOL, client_ids=["xxxxxxxxxxxxexample"], transport=Transport(pool.fetch)
+    )
     with pytest.raises(InvalidTokenError):
         await issuer.admit(pool.token(**{**COGNITO_TOKEN, **change}))
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
-from asgi_auth.lifetime.lifetime import Lifetime
-from tests.browser.site import eventually, until
+import httpx2
+import pytest
+
+from tests.browser.served import look
+from tests.browser.site import Site, eventually, until
 from tests.browser.test_client import logged_in
+from tests.servers.running import GRANIAN, HYPERCORN, running
+
+APP = "tests.browser.served:app"
+SERVERS = {
+    "hypercorn": [*HYPERCORN, APP],
+    "granian": [*GRANIAN, APP],
+    "daphne": ["daphne", "-p", "{port}", "-b", "127.0.0.1", APP],
+}
 
 LISTEN = """() => {
   window.events = auth.events("/events?room=7");
@@ -24,15 +35,6 @@ async def listening(site, new_tab, **options):
     await tab.evaluate(LISTEN)
     await until(tab, "heard.length === 1")
     return tab
-
-
-def look():
-    """Let every open stream look at the clock, as its timer would."""
-    import gc
-
-    for each in gc.get_objects():
-        if issubclass(type(each), Lifetime) and each.scope is not None:
-            each.wait()
 
 
 async def test_events_come_and_no_token_is_in_an_address(site, new_tab):
@@ -121,3 +123,48 @@ async def test_nobody_gets_no_ticket(site, new_tab):
     }""")
     await until(tab, "failed.length === 2")
     assert await tab.evaluate("failed[1]") == "misuse"
+
+
+class Steered:
+    """A site in the process of another server.
+
+    Its clock is its own, and so is what it notes.
+    """
+
+    page = Site.page
+
+    def __init__(self, origin: str, client: httpx2.AsyncClient) -> None:
+        self.origin = origin
+        self._client = client
+
+    async def steer(self, what: str) -> dict:
+        answer = await self._client.post(f"{self.origin}/steer/{what}")
+        assert answer.status_code == 200
+        return answer.json()
+
+
+@pytest.fixture(params=SERVERS)
+async def steered(request, anyio_backend):
+    with running(request.param, SERVERS[request.param]) as server:
+        async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+            site = Steered(f"http://127.0.0.1:{server.port}", client)
+            await site.steer("begin")
+            yield site
+
+
+async def test_on_every_server_a_stream_ends_comes_again_and_ends_for_good(
+    steered, new_tab
+):
+    tab = await listening(steered, new_tab)
+    tickets = (await steered.steer("age"))["tickets"]
+    await until(tab, "heard.length === 2")
+    assert await tab.evaluate("failed") == [], "and nobody has noticed"
+    seen = await steered.steer("look")
+    assert seen["listeners"] == [None, "1"]
+    assert seen["tickets"] > tickets
+
+    await steered.steer("end")
+    await until(tab, "failed.length === 1")
+    assert await tab.evaluate("failed") == ["token_revoked"]
+    assert await tab.evaluate("events.readyState") == 2
+    assert await tab.evaluate("auth.state.authenticated") is False

@@ -32,6 +32,7 @@ from asgi_auth.cli.doctor.serving import SERVING_CHECKS
 from asgi_auth.cli.doctor.stores import unready_stores
 from asgi_auth.cli.doctor.token import explain_token
 from asgi_auth.cli.main import main
+from asgi_auth.factors import MemoryFactors
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes.cookies import Cookies
@@ -400,6 +401,7 @@ def test_tools_that_take_refusals_for_crashes_are_found(way):
     [
         (MemoryAccounts(), "memory-accounts"),
         (MemoryAPIKeys(), "memory-api-keys"),
+        (MemoryFactors(), "memory-factors"),
         (RateLimiter(), "memory-limits"),
     ],
 )

@@ -24,6 +24,7 @@ from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.dpop import ClientCertificate, DPoP, InvalidProofError, Nonces
+from asgi_auth.keys import Transport
 from asgi_auth.metadata import ProtectedResource
 from asgi_auth.stores.records import Revocation
 from asgi_auth.testing import BackendContract, BackendSample
@@ -70,7 +71,7 @@ def introspection(confirmations):
         audience=forge.AUDIENCE,
         client_id="api",
         client_secret="secret",
-        fetch=fetch,
+        transport=Transport(fetch),
         confirmations=confirmations,
         clock=lambda: forge.NOW,
     )
@@ -466,7 +467,7 @@ async def test_a_request_for_tokens_may_bring_a_proof():
 
 
 async def test_strangers_who_ask_for_tokens_do_not_keep_callers_out(monkeypatch):
-    monkeypatch.setattr("asgi_auth.stores.memory_once._MOST", 3)
+    monkeypatch.setattr("asgi_auth.dpop.replay._MOST", 3)
     policy = dpop(replay="local")
     for number in range(5):
         made = forge.sign(proofs.header(STRANGER), proofs.claims(), STRANGER)

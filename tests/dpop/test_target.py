@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,15 +90,50 @@ def test_any_text_has_a_normal_form_or_none(text):
         ("https://api.example/", "/a", "https://API.example:443/a?x=y"),
         ("https://api.example:8443", "/a", "https://api.example:8443/a"),
         ("http://127.0.0.1:8000", "/a", "http://127.0.0.1:8000/a"),
-        # A proxy takes "/v1" away, or the server has put it back.
-        ("https://api.example/v1", "/a", "https://api.example/v1/a"),
-        ("https://api.example/v1", "/v1/a", "https://api.example/v1/a"),
-        ("https://api.example/v1/", "/v12/a", "https://api.example/v1/v12/a"),
-        ("https://api.example/v1", "/v1", "https://api.example/v1"),
     ],
 )
 def test_a_request_has_the_public_url_and_its_path(public, path, url):
     assert Target(public).is_meant_by(url, http_scope(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "url"),
+    [
+        # A proxy takes "/v1" away.
+        ("/a", "", "https://api.example/v1/a"),
+        ("/a", "/v1", "https://api.example/v1/a"),
+        ("/a", "/mount", "https://api.example/v1/a"),
+        ("/v1/a", "", "https://api.example/v1/v1/a"),
+        ("/v12/a", "/v1", "https://api.example/v1/v12/a"),
+        ("/v1/a", "/v12", "https://api.example/v1/v1/a"),
+        # The server has put it back.
+        ("/v1/a", "/v1", "https://api.example/v1/a"),
+        ("/v1/a", "/v1/", "https://api.example/v1/a"),
+        ("/v1/m/a", "/v1/m", "https://api.example/v1/m/a"),
+        ("/v1/v1/a", "/v1", "https://api.example/v1/v1/a"),
+        ("/v1", "/v1", "https://api.example/v1"),
+    ],
+)
+def test_a_proof_is_for_one_path_where_the_public_url_has_one(
+    path, root, url, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, "daphne.server", raising=False)
+    target = Target("https://api.example/v1/")
+    for other in ("/a", "/v1/a", "/v1/v1/a", "/v1/m/a", "/v1/v12/a", "/v1", "/m/a"):
+        is_meant = f"https://api.example{other}" == url
+        scope = http_scope(path, root_path=root)
+        assert target.is_meant_by(f"https://api.example{other}", scope) is is_meant
+
+
+def test_a_root_that_the_client_names_moves_no_proof(monkeypatch):
+    """Daphne takes ``root_path`` from a header."""
+    monkeypatch.setitem(sys.modules, "daphne.server", ModuleType("daphne.server"))
+    target = Target("https://api.example/v1")
+    for path, root in [("/v1/a", "/v1"), ("/b", "/v1/a"), ("/", "/v1/a"), ("", "/a")]:
+        scope = http_scope(path, root_path=root)
+        assert not target.is_meant_by("https://api.example/v1/a", scope)
+    scope = http_scope("/a", root_path="/v1")
+    assert target.is_meant_by("https://api.example/v1/a", scope)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from asgi_auth.identities.errors import (
     UnknownProviderError,
 )
 from asgi_auth.identities.provider import Prompt
+from asgi_auth.keys import Transport
 from tests.identities.op import CLIENT, ISSUER, SECRET, FakeOP
 from tests.identities.world import CALLBACK, World
 
@@ -434,7 +435,11 @@ async def test_an_answer_at_the_address_of_another_provider_is_refused():
     clock_op = World()
     other_op = FakeOP(clock_op.clock, "https://evil.example")
     evil = OIDCProvider(
-        "evil", "https://evil.example", CLIENT, SECRET, fetch=other_op.fetch
+        "evil",
+        "https://evil.example",
+        CLIENT,
+        SECRET,
+        transport=Transport(other_op.fetch),
     )
     world = World(providers=[evil])
     start = await world.begin()

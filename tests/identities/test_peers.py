@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from asgi_auth.identities import OIDCProvider
-from asgi_auth.keys import SealKeys
+from asgi_auth.keys import SealKeys, Transport
 from tests.identities.test_routes import ORIGIN, Provided, target
 from tests.routes.world import assert_problem
 
@@ -30,7 +30,13 @@ SECRET = "a-secret-of-the-client-shop"
 
 def site_with(issuer, **options) -> Provided:
     peer = OIDCProvider(
-        "peer", issuer, "shop", SECRET, trust_addresses=True, timeout=20, **options
+        "peer",
+        issuer,
+        "shop",
+        SECRET,
+        trust_addresses=True,
+        transport=Transport(timeout=20),
+        **options,
     )
     site = Provided(providers=[peer], seal=SealKeys.from_secrets("x" * 32))
     # The peers have a clock of their own.

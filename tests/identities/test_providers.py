@@ -22,6 +22,7 @@ from asgi_auth.identities import (
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.identities.errors import InvalidCallbackError
 from asgi_auth.identities.provider import Grant
+from asgi_auth.keys import Transport
 from tests.identities.world import CALLBACK, World
 
 pytestmark = pytest.mark.anyio
@@ -212,7 +213,11 @@ def hub():
 
 @pytest.fixture
 def world(hub):
-    return World(providers=[OAuthProvider.github("hub-id", "sec", fetch=hub.fetch)])
+    return World(
+        providers=[
+            OAuthProvider.github("hub-id", "sec", transport=Transport(hub.fetch))
+        ]
+    )
 
 
 async def log_in(world, **more):
@@ -311,7 +316,7 @@ def own(profile, hub, **options):
         "id",
         "secret",
         profile=profile,
-        fetch=hub.fetch,
+        transport=Transport(hub.fetch),
         **options,
     )
 

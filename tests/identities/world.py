@@ -9,6 +9,7 @@ from asgi_auth.accounts import AccountService, MemoryAccounts
 from asgi_auth.events import Events
 from asgi_auth.identities import Identities, MemoryIdentities, OIDCProvider
 from asgi_auth.identities.callback import ProviderAnswer
+from asgi_auth.keys import Transport
 from asgi_auth.principal import Principal
 from asgi_auth.stores import MemoryStore
 from asgi_auth.testing import FakeClock
@@ -71,7 +72,7 @@ class World:
             SECRET,
             **{
                 "trust_addresses": True,
-                "fetch": self.op.fetch,
+                "transport": Transport(self.op.fetch),
                 "clock": self.clock,
                 **(provider or {}),
             },

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
 from asgi_auth import (
     UnavailableError,
 )
-from asgi_auth.keys._bucket import TokenBucket
+from asgi_auth._bucket import TokenBucket
+from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.testing.clock import FakeClock
 from tests.idp.issuer import new_key, public
@@ -55,9 +55,8 @@ async def test_keys_are_fetched_anew_in_the_background(client, realm, clock):
     realm.rotate()
     realm.delay = 0.2
     clock.advance(601)
-    started = time.perf_counter()
     assert await client.ready() is keys
-    assert time.perf_counter() - started < 0.1
+    assert realm.key.kid not in keys
     await settle(client)
     assert realm.key.kid in keys
     assert realm.fetches == 2
@@ -130,7 +129,7 @@ async def test_a_key_published_during_a_request_is_found_by_the_next():
             await go_on.wait()
         return 200, {}, answer
 
-    client = JWKSClient("https://idp.example/jwks", fetch=fetch)
+    client = JWKSClient("https://idp.example/jwks", transport=Transport(fetch))
     keys = await client.ready()
     early = asyncio.create_task(client.seek("unknown", "ES256"))
     await asyncio.sleep(0.01)

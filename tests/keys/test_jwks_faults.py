@@ -21,6 +21,7 @@ from asgi_auth import (
     UnavailableError,
 )
 from asgi_auth._drivers.causes import cause_of
+from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 from tests.idp.issuer import new_key, public
 
@@ -58,7 +59,9 @@ async def pour(reader, writer):
 async def test_a_set_of_100_mb_costs_less_than_1_mib():
     server = await asyncio.start_server(pour, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = JWKSClient(f"http://127.0.0.1:{port}/jwks", timeout=10)
+    client = JWKSClient(
+        f"http://127.0.0.1:{port}/jwks", transport=Transport(timeout=10)
+    )
     with pytest.raises(UnavailableError):
         await client.ready()  # Whatever is loaded once is loaded now.
     tracemalloc.start()
@@ -105,7 +108,7 @@ async def test_a_slow_endpoint_stalls_nobody(realm, fault):
     realm.fault = fault
 
     async def ask():
-        client = JWKSClient(realm.jwks_uri, timeout=0.3)
+        client = JWKSClient(realm.jwks_uri, transport=Transport(timeout=0.3))
         began = time.perf_counter()
         with pytest.raises(UnavailableError):
             await client.ready()
@@ -219,7 +222,7 @@ def test_without_httpx2_it_is_said_what_to_install(monkeypatch):
 
     async def fetch(url, headers, content): ...
 
-    JWKSClient("https://idp.example/jwks", fetch=fetch)
+    JWKSClient("https://idp.example/jwks", transport=Transport(fetch))
 
 
 async def test_an_endpoint_that_is_down_is_an_outage(free_port):
@@ -237,7 +240,7 @@ async def test_any_callable_may_fetch(realm):
         asked.append((url, body))
         return 200, {}, json.dumps(realm.jwks).encode()
 
-    client = JWKSClient("https://idp.example/jwks", fetch=fetch)
+    client = JWKSClient("https://idp.example/jwks", transport=Transport(fetch))
     assert realm.key.kid in await client.ready()
     assert asked == [("https://idp.example/jwks", None)]
 
@@ -253,6 +256,8 @@ async def test_a_callable_that_raises_or_never_ends_is_an_outage():
         return 200, {}, b" " * 300_000
 
     for fetch in (broken, endless, long):
-        client = JWKSClient("https://idp.example/jwks", fetch=fetch, timeout=0.05)
+        client = JWKSClient(
+            "https://idp.example/jwks", transport=Transport(fetch, timeout=0.05)
+        )
         with pytest.raises(UnavailableError):
             await client.ready()

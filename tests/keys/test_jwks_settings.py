@@ -11,6 +11,7 @@ from asgi_auth import (
     ConfigurationError,
     UnavailableError,
 )
+from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 
 
@@ -25,7 +26,7 @@ async def test_a_located_url_is_looked_up_again_after_a_failure(realm, clock):
             return 410, {}, b""
         return 200, {}, json.dumps(realm.jwks).encode()
 
-    client = JWKSClient(locate, fetch=fetch, clock=clock)
+    client = JWKSClient(locate, transport=Transport(fetch), clock=clock)
     with pytest.raises(UnavailableError):
         await client.ready()
     clock.advance(1)
@@ -75,7 +76,6 @@ def test_loopback_needs_no_tls(url):
         {"cooldown": 0},
         {"max_keys": 101},
         {"max_keys": 0},
-        {"timeout": 0},
         {"max_bytes": 0},
         {"algorithms": ()},
         {"algorithms": ("HS256",)},
@@ -103,3 +103,16 @@ def test_each_loop_has_its_own_connections(realm):
 def test_repr_shows_where_it_asks():
     client = JWKSClient("https://idp.example/jwks")
     assert repr(client) == "JWKSClient('https://idp.example/jwks')"
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_transport_waits_for_a_while(timeout):
+    with pytest.raises(ConfigurationError, match="timeout"):
+        Transport(timeout=timeout)
+
+
+def test_a_transport_shows_no_function():
+    async def fetch(url, headers, body):
+        raise ConnectionError
+
+    assert repr(Transport(fetch)) == "Transport(timeout=5, insecure_http=False)"

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 
 from asgi_auth import ConfigurationError, InvalidTokenError, Key, UnavailableError
 from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.keys import Transport
 from asgi_auth.keys.pem_client import PEMClient
 from asgi_auth.testing.clock import FakeClock
 from tests.forge import ISSUER, fresh, header, sign
@@ -55,7 +56,7 @@ def clock():
 
 @pytest.fixture
 async def client(balancer, clock):
-    made = PEMClient(URL, fetch=balancer, clock=clock)
+    made = PEMClient(URL, transport=Transport(balancer), clock=clock)
     yield made
     await made.aclose()
 
@@ -132,7 +133,7 @@ async def test_an_outage_is_503_and_says_why(balancer, client, caplog):
     async def fail(*_):
         raise OSError
 
-    broken = PEMClient(URL, fetch=fail)
+    broken = PEMClient(URL, transport=Transport(fail))
     with pytest.raises(UnavailableError):
         await broken.seek("one", "ES256")
     assert "OSError" in caplog.text
@@ -162,7 +163,7 @@ async def test_a_key_is_asked_for_again_in_a_day(balancer, client, clock):
 
 
 async def test_few_keys_are_kept(balancer, clock):
-    client = PEMClient(URL, fetch=balancer, clock=clock, cooldown=1)
+    client = PEMClient(URL, transport=Transport(balancer), clock=clock, cooldown=1)
     for number in range(25):
         clock.advance(1)
         balancer.make(f"k{number}")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError
 from asgi_auth.keys import SealedValueError, SealKeys
@@ -71,3 +73,11 @@ def test_bad_secrets_are_refused_and_not_shown(secrets):
     with pytest.raises(ConfigurationError) as caught:
         SealKeys.from_secrets(*secrets)
     assert "short" not in str(caught.value)
+
+
+@given(st.text(max_size=80), st.text(max_size=20))
+def test_no_text_breaks_the_seal(text, purpose):
+    with pytest.raises(SealedValueError):
+        KEYS.unseal(text, purpose=purpose)
+    sealed = KEYS.seal(b"x", purpose=purpose)
+    assert KEYS.unseal(sealed, purpose=purpose) == b"x"

@@ -18,6 +18,7 @@ from asgi_auth import (
 )
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.keys import Transport
 from asgi_auth.metrics import PrometheusMetrics, readings
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.stores.sql import SQLStore
@@ -126,7 +127,9 @@ async def test_the_age_of_keys_is_shown_once_there_are_any(registry):
         return 200, {}, json.dumps(keys).encode()
 
     uri = f"{ISSUER}/keys"
-    issuer = TrustedIssuer(ISSUER, audience="api", jwks_uri=uri, fetch=fetch)
+    issuer = TrustedIssuer(
+        ISSUER, audience="api", jwks_uri=uri, transport=Transport(fetch)
+    )
     fixed = TrustedIssuer("https://b.example", audience="api", keys=KeySet.generate())
     PrometheusMetrics("shop", registry=registry).watch(issuers=[issuer, fixed])
     before = await scrape(registry)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
+from types import ModuleType
 
 import pytest
 
@@ -22,6 +24,7 @@ from asgi_auth import (
     UnavailableError,
     get_principal,
 )
+from asgi_auth.stores import memory_once
 from asgi_auth.testing import FakeClock
 from asgi_auth.tokens.issuer import KINDS
 from tests.asgi import http_scope, run, websocket_scope
@@ -37,6 +40,12 @@ ORIGIN = "https://app.example"
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture
+def not_daphne(monkeypatch):
+    """Forget that another test has imported Daphne."""
+    monkeypatch.delitem(sys.modules, "daphne.server", raising=False)
 
 
 def service(**options):
@@ -157,10 +166,42 @@ async def test_a_ticket_for_another_path_is_refused_and_not_spent(path):
 @pytest.mark.parametrize(
     ("path", "root"), [("/v1/events", "/v1"), ("/events", "/v1"), ("/v1/events", "")]
 )
-async def test_a_path_stands_in_the_address_as_servers_and_proxies_have_it(path, root):
+async def test_a_path_stands_in_the_address_as_servers_and_proxies_have_it(
+    path, root, not_daphne
+):
     tokens = service()
     ticket = query(await ticket_of(tokens, "/v1/events"))
     answer = await run(guarded(tokens), path, query=ticket, root_path=root)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [("/events", ""), ("/v1/v1/events", "/v1"), ("/v1/events", "/v2"), ("/v1", "/v1")],
+)
+async def test_no_two_addresses_have_one_path(path, root, not_daphne):
+    tokens = service()
+    ticket = query(await ticket_of(tokens, "/v1/events"))
+    answer = await run(guarded(tokens), path, query=ticket, root_path=root)
+    assert answer.status == 401
+
+
+async def test_what_is_left_of_a_path_is_another_path(not_daphne):
+    tokens = service()
+    ticket = query(await ticket_of(tokens, "/events"))
+    answer = await run(guarded(tokens), "/v1/events", query=ticket, root_path="/v1")
+    assert answer.status == 401
+
+
+async def test_a_root_that_the_client_names_moves_no_ticket(monkeypatch):
+    """Daphne takes ``root_path`` from a header."""
+    monkeypatch.setitem(sys.modules, "daphne.server", ModuleType("daphne.server"))
+    tokens = service()
+    ticket = query(await ticket_of(tokens, "/a/x"))
+    for path, root in [("/x", "/a"), ("/a/a/x", "/a"), ("x", "/a/"), ("/x", "/a/")]:
+        answer = await run(guarded(tokens), path, query=ticket, root_path=root)
+        assert answer.status == 401, (path, root)
+    answer = await run(guarded(tokens), "/a/x", query=ticket, root_path="/other")
     assert answer.status == 200
 
 
@@ -288,6 +329,50 @@ async def test_an_outage_asks_to_try_again():
     answer = await run(guarded(tokens), "/events", query=ticket)
     assert answer.status == 503
     assert answer.header("retry-after")
+
+
+def held(store):
+    """Return how many used tickets a memory store holds."""
+    return len(store._once)
+
+
+async def test_tickets_that_nobody_uses_or_that_are_refused_are_not_kept():
+    store = MemoryStore()
+    tokens = service(store=store)
+    app = guarded(tokens)
+    for number in range(200):
+        ticket = await ticket_of(tokens)
+        if number % 4 == 0:
+            assert (await run(app, "/other", query=query(ticket))).status == 401
+            forged = query(ticket[:-8] + "AAAAAAAA")
+            assert (await run(app, "/events", query=forged)).status == 401
+    assert held(store) == 0
+
+
+async def test_used_tickets_are_forgotten_when_they_no_longer_count():
+    clock = FakeClock()
+    store = MemoryStore(clock=clock)
+    tokens = service(store=store, clock=clock)
+    app = guarded(tokens)
+    for _ in range(50):
+        ticket = query(await ticket_of(tokens))
+        assert (await run(app, "/events", query=ticket)).status == 200
+        clock.advance(10)
+    # One is kept for its 30 seconds and a minute, by which clocks may differ.
+    assert held(store) <= 10
+
+
+async def test_more_tickets_than_there_is_space_for_are_an_outage(monkeypatch):
+    monkeypatch.setattr(memory_once, "_MOST", 2)
+    tokens = service()
+    app = guarded(tokens)
+    used = [query(await ticket_of(tokens)) for _ in "12"]
+    for ticket in used:
+        assert (await run(app, "/events", query=ticket)).status == 200
+    answer = await run(app, "/events", query=query(await ticket_of(tokens)))
+    assert answer.status == 503
+    for ticket in used:
+        assert (await run(app, "/events", query=ticket)).status == 401, "none forgotten"
 
 
 def test_a_backend_without_a_service_knows_no_tickets():

@@ -123,6 +123,24 @@ def test_a_full_table_refuses_and_forgets_nothing(monkeypatch):
     assert table.use("ticket", "d", ttl=30, now=T + 30)
 
 
+def test_who_fills_one_space_keeps_nobody_out_of_another(monkeypatch):
+    monkeypatch.setattr(memory_once, "_MOST", 3)
+    monkeypatch.setattr(memory_once, "_MOST_IN_ALL", 5)
+    table = MemoryOnce()
+    for key in "abc":
+        assert table.use("strangers", key, ttl=30, now=T)
+    with pytest.raises(UnavailableError):
+        table.use("strangers", "d", ttl=30, now=T)
+    assert table.use("callers", "a", ttl=60, now=T)
+    assert table.use("others", "a", ttl=60, now=T)
+    with pytest.raises(UnavailableError, match="no more"):
+        table.use("callers", "b", ttl=30, now=T)
+    # With what no longer counts goes its count.
+    assert table.use("strangers", "d", ttl=30, now=T + 30)
+    assert not table.use("callers", "a", ttl=30, now=T + 30)
+    assert table._counts == {"strangers": 1, "callers": 1, "others": 1}
+
+
 async def test_a_memory_store_uses_a_key_by_its_own_clock():
     now = [T]
     store = MemoryStore(clock=lambda: now[0])

@@ -9,6 +9,7 @@ from asgi_auth import ConfigurationError, InvalidTokenError, UnavailableError
 from asgi_auth.backends.discovery import discover
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
+from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.testing import FakeClock, FakeIssuer, mint_token
@@ -17,7 +18,7 @@ from tests.idp.serving import serving
 
 
 def trust(issuer, **options):
-    chosen = {"audience": "api", "fetch": issuer.fetch, **options}
+    chosen = {"audience": "api", "transport": Transport(issuer.fetch), **options}
     return TrustedIssuer(issuer.issuer, **chosen)
 
 
@@ -39,9 +40,12 @@ async def test_its_tokens_are_good_where_it_is_trusted(issuer):
 
 
 async def test_discovery_finds_the_keys(issuer):
-    found = await discover(issuer.issuer, fetch=issuer.fetch)
+    found = await discover(issuer.issuer, transport=Transport(issuer.fetch))
     assert found.jwks_uri == issuer.jwks_uri
-    assert len(await JWKSClient(found.jwks_uri, fetch=issuer.fetch).ready()) == 1
+    assert (
+        len(await JWKSClient(found.jwks_uri, transport=Transport(issuer.fetch)).ready())
+        == 1
+    )
 
 
 async def test_both_places_of_metadata_are_served():

@@ -23,6 +23,7 @@ from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.credentials.reader import MAX_TOKEN, CredentialReader
 from asgi_auth.credentials.sources import Header
+from asgi_auth.keys import Transport
 from asgi_auth.tokens.claim_mapping import ClaimMapping
 from asgi_auth.tokens.codec import Codec, UnknownKeyError, peek
 from asgi_auth.tokens.form import TokenForm, unpadded
@@ -126,7 +127,7 @@ async def test_long_tokens_pass_beside_other_backends_in_a_chain():
         audience=None,
         client_id="a",
         client_secret="b",
-        fetch=fetch,
+        transport=Transport(fetch),
     )
     chain = BackendChain(
         JWTBackend(own), opaque, IssuersBackend(trust(form=LONG), name="partner")

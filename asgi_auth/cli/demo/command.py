@@ -60,7 +60,7 @@ async def _walk(host: str, port: int) -> int:
     async with running(make_app(tokens, routes), listener):
         _say(f"A protected app listens on http://{origin}; these are real sockets.\n")
         steps = [*await make_steps(tokens), *log_in]
-        good, total = await walk(origin, steps, _say)
+        good, total = await walk(origin, steps)
 
     _say(f"\n{good} of {total} steps as expected.")
     return 0 if good == total else 1

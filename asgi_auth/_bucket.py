@@ -14,7 +14,7 @@ class TokenBucket:
     """Bounds how often something may be tried.
 
     Args:
-        burst: Attempts that may be made at once.
+        burst: Attempts that may be made at once, at least 1.
         period: Seconds after which one more may be made.
         clock: Returns seconds that only go forward.
     """
@@ -22,7 +22,7 @@ class TokenBucket:
     __slots__ = ("_burst", "_clock", "_filled_at", "_level", "_period")
 
     def __init__(
-        self, burst: int, period: float, *, clock: Callable[[], float]
+        self, burst: float, period: float, *, clock: Callable[[], float]
     ) -> None:
         self._burst = burst
         self._period = period
