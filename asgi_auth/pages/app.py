@@ -25,7 +25,7 @@ from asgi_auth.pages.providers import provider_pages
 from asgi_auth.pages.refusals import PagesForRefusals
 from asgi_auth.pages.registry import PAGES
 from asgi_auth.pages.rendering import Renderer
-from asgi_auth.pages.styles import STYLES, styles
+from asgi_auth.pages.styles import FILES, send_file
 from asgi_auth.pages.visit import Visit
 from asgi_auth.responses import safe_path
 from asgi_auth.responses.body import RequestBody, may_have_body
@@ -129,7 +129,7 @@ class AuthPages:
         Args:
             prefix: Where the pages are mounted, for instance ``/auth``.
         """
-        own = [prefix.rstrip("/") + path for path in (*self._pages, STYLES)]
+        own = [prefix.rstrip("/") + path for path in (*self._pages, *FILES)]
         return [*own, *self._routes.public_paths(prefix)]
 
     def refusals(self, at: str) -> OnRefusal:
@@ -181,14 +181,14 @@ class AuthPages:
         child = placed(scope, self, self._routes.prefix)
         path = child["path"][len(child["root_path"]) :]
         page = self._pages.get(path)
-        if page is None and path != STYLES:
+        if page is None and path not in FILES:
             await self._routes(scope, receive, send)
             return
 
         body = RequestBody(receive)
         request = Request(child, body.receive)
         try:
-            response = await self._answer(page, request)
+            response = await self._answer(page, path, request)
         except ClientDisconnect:
             return  # No one is left to answer.
 
@@ -197,12 +197,12 @@ class AuthPages:
 
         await response(child, body.receive, send)
 
-    async def _answer(self, page: Page | None, request: Request) -> Response:
+    async def _answer(self, page: Page | None, path: str, request: Request) -> Response:
         language = self._languages.choose(request.headers.get("accept-language", ""))
         try:
             _check_method(request, () if page is None else ("POST",))
             if page is None:
-                return styles(request)
+                return send_file(path, request)
 
             return await self._visit(page, request)
         except RoutesFault as fault:

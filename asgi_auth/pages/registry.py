@@ -19,6 +19,7 @@ from asgi_auth.pages.forgot import FORGOT, RESET
 from asgi_auth.pages.log_in import LOG_IN
 from asgi_auth.pages.log_out import LOG_OUT
 from asgi_auth.pages.page import Page
+from asgi_auth.pages.passkeys import PASSKEYS
 from asgi_auth.pages.password import PASSWORD
 from asgi_auth.pages.register import REGISTER
 from asgi_auth.pages.verify import RESEND, VERIFY
@@ -38,6 +39,7 @@ PAGES: Final[tuple[Page, ...]] = (
     EMAIL,
     CONFIRM_EMAIL,
     FACTORS,
+    PASSKEYS,
     DEVICES,
     CONFIRM,
     DELETE,

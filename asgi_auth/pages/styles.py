@@ -1,7 +1,8 @@
-"""Serve the stylesheet of the pages, as it lies in the package."""
+"""Serve the stylesheet and the script of the pages, as they lie in the package."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -10,15 +11,18 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["STYLES", "styles"]
+__all__ = ["FILES", "send_file"]
 
-STYLES: Final = "/pages.css"
-"""Where it is, below the mount."""
+FILES: Final[Mapping[str, str]] = {
+    "/pages.css": "text/css",
+    "/passkeys.js": "text/javascript",
+}
+"""Where they are, below the mount, and of which type."""
 
 
-def styles(request: Request) -> Response:
-    """Send the stylesheet, or say that the browser has it (RFC 9110, 13.1.2)."""
-    source, etag = _source()
+def send_file(path: str, request: Request) -> Response:
+    """Send a file, or say that the browser has it (RFC 9110, 13.1.2)."""
+    source, etag = _source(path)
     headers = {
         "etag": etag,
         "cache-control": "no-cache",
@@ -28,11 +32,11 @@ def styles(request: Request) -> Response:
     if etag in {tag.strip().removeprefix("W/") for tag in known}:
         return Response(status_code=304, headers=headers)
 
-    return Response(source, headers=headers, media_type="text/css")
+    return Response(source, headers=headers, media_type=FILES[path])
 
 
 @cache
-def _source() -> tuple[bytes, str]:
-    file = files("asgi_auth").joinpath("pages", "static", "pages.css")
+def _source(path: str) -> tuple[bytes, str]:
+    file = files("asgi_auth").joinpath("pages", "static", path.removeprefix("/"))
     source = file.read_bytes()
     return source, f'"{sha256(source).hexdigest()[:32]}"'

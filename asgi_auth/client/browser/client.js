@@ -21,6 +21,7 @@
  *     await auth.sendCode();                      // sends one by e-mail, for that
  *     await auth.confirmWithPasskey();            // state: likewise, with a passkey
  *     await auth.logInWithPasskey({ autofill, signal });       // state
+ *     await auth.reauthenticateWithPasskey();     // state: a fresh log-in
  *     await auth.addPasskey({ name });            // the passkey, { id, name, ... }
  *     await auth.passkeys();                      // [{ id, name, last_used_at, ... }]
  *     await auth.renamePasskey(id, name);
@@ -460,6 +461,24 @@ class Client {
     const credential = await use(question.options, false, late);
     const shown = { ...waiting, credential, ceremony: question.ceremony };
     return this.#enter("/login/factor/passkey", shown);
+  }
+
+  /**
+   * Prove with a passkey to be there still: the session is replaced by a fresh one.
+   *
+   * @returns {Promise<State>}
+   */
+  async reauthenticateWithPasskey() {
+    this.#offer();
+    const question = await this.#post("/passkeys/login/options", this.#delivered({}));
+    const late = AbortSignal.timeout(question.expires_in * 900);
+    const credential = await use(question.options, false, late);
+    const began = clocks();
+    const shown = this.#delivered({ credential, ceremony: question.ceremony });
+    const answer = await this.#ask("/passkeys/reauthenticate", "POST", shown);
+    this.#decide(this.#read(answer, began), "logged_in");
+    await this.#hold();
+    return this.state;
   }
 
   /**
