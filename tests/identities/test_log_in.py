@@ -12,10 +12,15 @@ import pytest
 from asgi_auth.accounts import (
     AccountDisabledError,
     AuthManager,
+    DuplicateAccountError,
     LastWayInError,
     ManagedAccounts,
 )
-from asgi_auth.errors import StepUpRequiredError, UnavailableError
+from asgi_auth.errors import (
+    ConfigurationError,
+    StepUpRequiredError,
+    UnavailableError,
+)
 from asgi_auth.identities import (
     Identity,
     IdentityTakenError,
@@ -178,6 +183,23 @@ async def test_who_registered_a_strangers_address_does_not_get_the_strangers_log
     with pytest.raises(LinkRequiredError):
         await world.log_in()
     assert not await world.identities.list(attacker.id)
+
+
+async def test_an_account_that_is_made_at_the_same_time_is_judged_like_any(world):
+    create = world.accounts.create
+
+    async def gone(email):
+        raise DuplicateAccountError
+
+    async def faster(email):
+        world.accounts.create = create
+        await world.add(email, verified=False)
+        raise DuplicateAccountError
+
+    for make in (gone, faster):
+        world.accounts.create = make
+        with pytest.raises(LinkRequiredError):
+            await world.log_in()
 
 
 async def test_no_account_is_made_where_there_is_no_sign_up():
@@ -379,6 +401,48 @@ class Managed(AuthManager):
 
     async def verify_password(self, login, password):
         return True
+
+
+async def test_an_identity_that_another_request_could_not_remove_stays(world):
+    account = (await world.log_in()).account
+    await world.identities.adopt(account.id, "op", "another")
+    (identity, _) = await world.identities.list(account.id)
+
+    async def refuse(identity, *, unless_last):
+        return False
+
+    world.identities._store.remove = refuse
+    with pytest.raises(LastWayInError):
+        await world.identities.unlink(account.id, identity.id)
+
+
+async def test_what_is_left_of_an_account_that_is_gone_can_be_removed(world):
+    world.store._identities.clear()
+    issuers = (ISSUER, "https://gone.example")
+    for issuer in issuers:
+        await world.store.add(Identity(issuer=issuer, subject="1", account_id="gone"))
+    identities = {each.issuer: each for each in await world.identities.list("gone")}
+    await world.identities.unlink("gone", identities[issuers[1]].id)
+    await asyncio.sleep(0)
+    assert world.heard("identity") == [
+        ("identity.unlinked", {"provider": "https://gone.example"})
+    ]
+    with pytest.raises(LastWayInError):
+        await world.identities.unlink("gone", identities[ISSUER].id)
+
+
+@pytest.mark.parametrize("subject", ["", "a\nb", "x" * 256, 7])
+async def test_only_plain_texts_are_adopted(world, subject):
+    with pytest.raises(ConfigurationError):
+        await world.identities.adopt("1", "op", subject)
+    with pytest.raises(UnknownProviderError):
+        await world.identities.adopt("1", "nobody", "1")
+
+
+async def test_accounts_that_make_no_new_ones_have_no_sign_up(world):
+    account = await world.add()
+    with pytest.raises(ConfigurationError, match="sign_up=False"):
+        World(accounts=ManagedAccounts(Managed(account)))
 
 
 # -------------------------------------------------------------------- bad answers
@@ -590,12 +654,38 @@ async def test_an_answer_that_the_provider_is_down_is_an_outage(world):
 
 async def test_fifty_log_ins_ask_a_provider_that_is_down_once(world):
     world.op.down = {"*"}
+    now = [1000.0]
+    world.provider._discovery._clock = lambda: now[0]
     results = await asyncio.gather(
         *(world.begin() for _ in range(50)), return_exceptions=True
     )
     assert all(isinstance(result, UnavailableError) for result in results)
     # The metadata may be in two places.
     assert len(world.op.asked) == 2
+    now[0] += 4.9
+    with pytest.raises(UnavailableError):
+        await world.begin()
+    assert len(world.op.asked) == 2
+    now[0] += 0.1
+    world.op.down = set()
+    await world.begin()
+
+
+async def test_metadata_serve_for_a_day_while_the_provider_is_down(world):
+    now = [1000.0]
+    world.provider._discovery._clock = lambda: now[0]
+    await world.begin()
+    world.op.down = {"*"}
+    now[0] += 3599
+    await world.begin()
+    assert len(world.op.asked) == 1
+    for _ in range(2):
+        now[0] += 3600
+        await world.begin()
+    assert len(world.op.asked) == 5
+    now[0] = 1000.0 + 86_400
+    with pytest.raises(UnavailableError):
+        await world.begin()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from asgi_auth.identities import (
     OAuthProvider,
     OIDCProvider,
 )
+from asgi_auth.keys import Transport
 from tests.identities.op import CLIENT, ISSUER, SECRET, FakeOP
 from tests.pages.site import PagesWorld, faults, title
 
@@ -41,7 +42,7 @@ class Elsewhere(PagesWorld):
                 SECRET,
                 label="Shop & Co",
                 trust_addresses=True,
-                fetch=self.op.fetch,
+                transport=Transport(self.op.fetch),
                 clock=self.clock,
             ),
             OAuthProvider.github("id", "secret"),

@@ -28,9 +28,8 @@ async def nowhere(url, headers, body):
 
 
 def make_identities(tokens, accounts):
-    provider = OIDCProvider(
-        "op", "https://op.example", "id", "secret", transport=Transport(nowhere)
-    )
+    transport = Transport(nowhere)
+    provider = OIDCProvider("op", "https://op.example", "id", "s", transport=transport)
     store = MemoryIdentities()
     return Identities(
         provider, tokens=tokens, accounts=accounts, store=store, callback_page="/back"
