@@ -66,6 +66,7 @@ PURPOSES = {
     "ratelimit": "limits for log-ins",
     "http": "keys of other issuers, introspection, the Python client",
     "routes": "the log-in routes",
+    "passkeys": "log-in with passkeys",
     "pages": "the log-in pages in plain HTML",
     "smtp": "mail from the log-in routes",
     "prometheus": "metrics for Prometheus",

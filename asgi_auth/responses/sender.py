@@ -67,11 +67,13 @@ class Reply(RequestState):
                 # Nearly all answers have a type that was seen: one look over them all.
                 headers = message.get("headers")
                 try:
-                    is_new = self.ordinary.isdisjoint(headers or ())
+                    known = type(headers) is list and not self.ordinary.isdisjoint(
+                        headers
+                    )
                 except TypeError:  # Pairs may be lists.
-                    is_new = True
+                    known = False
 
-                if is_new or type(headers) is not list:
+                if not known:
                     return self._begin_or_send(message)
 
         return self._send(message)

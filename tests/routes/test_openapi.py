@@ -28,8 +28,9 @@ async def nowhere(url, headers, body):
 
 
 def make_identities(tokens, accounts):
-    transport = Transport(nowhere)
-    provider = OIDCProvider("op", "https://op.example", "id", "s", transport=transport)
+    provider = OIDCProvider(
+        "op", "https://op.example", "id", "secret", transport=Transport(nowhere)
+    )
     store = MemoryIdentities()
     return Identities(
         provider, tokens=tokens, accounts=accounts, store=store, callback_page="/back"
