@@ -41,9 +41,9 @@ else:
 
 __all__ = ["WebAuthn"]
 
-# An RSA key of 4096 bits has about 530 bytes in this form, and an ML-DSA key 2000.
-_LONGEST_KEY: Final = 2200
-_SHORTEST_RSA: Final = 2048
+# An RSA key of 4096 bits has about 530 bytes in this form.
+_LONGEST_KEY: Final = 700
+_RSA_BITS: Final = range(2048, 4097)
 # Web Authentication, section 5.8.3 and 4: Credential ID.
 _LONGEST_ID: Final = 1023
 
@@ -243,8 +243,8 @@ def _check_key(credential_id: bytes, public_key: bytes) -> None:
         raise BadAnswerError(msg)
 
     key = decoded_public_key_to_cryptography(decode_credential_public_key(public_key))
-    if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA:
-        msg = "the RSA key is too short"
+    if isinstance(key, RSAPublicKey) and key.key_size not in _RSA_BITS:
+        msg = "the RSA key is too short or too long"
         raise BadAnswerError(msg)
 
 

@@ -175,6 +175,11 @@ def with_a_weak_key(authenticator, options):
     return authenticator.make(options)
 
 
+def with_a_key_that_takes_long_to_use(authenticator, options):
+    authenticator.cose = {1: 3, 3: -257, -1: b"\xff" * 600, -2: b"\x01\x00\x01"}
+    return authenticator.make(options)
+
+
 def with_a_key_of_a_kilobyte_and_more(authenticator, options):
     authenticator.cose = {1: 3, 3: -257, -1: b"\xff" * 2300, -2: b"\x01\x00\x01"}
     return authenticator.make(options)
@@ -236,6 +241,7 @@ BAD = [
     with_a_point_beside_the_curve,
     with_a_weak_key,
     with_a_key_of_a_kilobyte_and_more,
+    with_a_key_that_takes_long_to_use,
     with_an_unknown_algorithm,
     with_an_id_that_is_too_long,
     with_two_ids,

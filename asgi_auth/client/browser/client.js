@@ -435,7 +435,7 @@ class Client {
     const ending = this.#offer(autofill);
     for (;;) {
       const question = await this.#post("/passkeys/login/options", this.#delivered({}));
-      const late = AbortSignal.timeout(question.expires_in * 900);
+      const late = untilLate(question);
       const ends = first(late, ending, signal);
       try {
         const credential = await use(question.options, autofill, ends);
@@ -457,7 +457,7 @@ class Client {
     this.#offer();
     const waiting = this.#waitingLogIn();
     const question = await this.#post("/login/factor/passkey/options", waiting);
-    const late = AbortSignal.timeout(question.expires_in * 900);
+    const late = untilLate(question);
     const credential = await use(question.options, false, late);
     const shown = { ...waiting, credential, ceremony: question.ceremony };
     return this.#enter("/login/factor/passkey", shown);
@@ -471,7 +471,7 @@ class Client {
   async reauthenticateWithPasskey() {
     this.#offer();
     const question = await this.#post("/passkeys/login/options", this.#delivered({}));
-    const late = AbortSignal.timeout(question.expires_in * 900);
+    const late = untilLate(question);
     const credential = await use(question.options, false, late);
     const began = clocks();
     const shown = this.#delivered({ credential, ceremony: question.ceremony });
@@ -1437,6 +1437,11 @@ async function shown(ask) {
     const code = name === "InvalidStateError" ? "passkey_exists" : "passkey_cancelled";
     throw new AuthError("refused", "No passkey was shown.", { code, cause });
   }
+}
+
+/** @param {any} question Return a signal that ends shortly before it does. */
+function untilLate(question) {
+  return AbortSignal.timeout((question.expires_in ?? question.expiresIn) * 900);
 }
 
 /**
