@@ -16,6 +16,7 @@ from starlette.routing import Mount
 from asgi_auth import KeySet
 from asgi_auth.credentials.site import Site
 from asgi_auth.identities import Identities, MemoryIdentities, OIDCProvider
+from asgi_auth.keys import Transport
 from asgi_auth.passkeys import Passkeys
 from asgi_auth.routes.parts import OPERATIONS
 from tests.routes.test_tokens import Clients
@@ -27,7 +28,10 @@ async def nowhere(url, headers, body):
 
 
 def make_identities(tokens, accounts):
-    provider = OIDCProvider("op", "https://op.example", "id", "secret", fetch=nowhere)
+    transport = Transport(nowhere)
+    provider = OIDCProvider(
+        "op", "https://op.example", "id", "secret", transport=transport
+    )
     store = MemoryIdentities()
     return Identities(
         provider, tokens=tokens, accounts=accounts, store=store, callback_page="/back"

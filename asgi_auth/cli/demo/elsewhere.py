@@ -15,7 +15,7 @@ from asgi_auth._encoding import compact_json
 from asgi_auth.accounts import AccountService
 from asgi_auth.cli.demo.step import Answer, Step
 from asgi_auth.identities import Identities, MemoryIdentities, OIDCProvider
-from asgi_auth.keys import KeySet
+from asgi_auth.keys import KeySet, Transport
 from asgi_auth.routes.provider_cookies import AttemptCookies
 from asgi_auth.sessions import TokenService
 from asgi_auth.tokens.codec import Codec
@@ -88,7 +88,7 @@ async def make_identities(
             _CLIENT,
             "secret",
             trust_addresses=True,
-            fetch=provider.fetch,
+            transport=Transport(provider.fetch),
         ),
         tokens=tokens,
         accounts=accounts,
