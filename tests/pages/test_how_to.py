@@ -44,6 +44,7 @@ async def test_a_note_that_took_longer_than_a_token_lives_is_kept(site):
         assert response.headers["location"] == "/auth/log-in?done=register"
         data = {"login": DATA["email"], "password": DATA["password"], "next": "/"}
         response = await browser.post("/auth/log-in", data=data)
+        response = await browser.get(response.headers["location"])
         assert response.headers["location"] == "/"
 
         browser.cookies.delete("__Host-access")  # Its age has come.
