@@ -6,6 +6,7 @@ It finds the page, reads its form and answers faults. What is no page is for the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,6 +94,7 @@ class AuthPages:
 
         elsewhere = provider_pages(routes.identities)
         pages = _chosen((*PAGES, *elsewhere, *more), routes.parts)
+        pages = [_fitted(page, routes) for page in pages]
         self._routes = routes
         self._pages = {page.path: page for page in pages}
         self._languages = Languages(pages, texts or {})
@@ -258,6 +260,20 @@ def _chosen(pages: Sequence[Page], parts: frozenset[str]) -> list[Page]:
         raise ConfigurationError(msg)
 
     return list(chosen.values())
+
+
+def _fitted(page: Page, routes: AuthRoutes) -> Page:
+    """Tell the page to register which fields the routes want."""
+    if page.name != "register":
+        return page
+
+    document = routes.openapi()
+    content = document["paths"]["/register"]["post"]["requestBody"]["content"]
+    name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    schema = document["components"]["schemas"][name]
+    fields = tuple(schema["properties"])
+    facts = {"fields": fields, "required": tuple(schema.get("required", ()))}
+    return replace(page, facts={**page.facts, **facts})
 
 
 def _check_method(request: Request, further: Sequence[str]) -> None:

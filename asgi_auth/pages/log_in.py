@@ -14,11 +14,13 @@ __all__ = ["LOG_IN"]
 
 async def _log_in(visit: Visit) -> Response:
     if not visit.submitted:
-        return (
-            visit.show(asks_code=False)
-            if visit.user is None
-            else visit.leave(visit.next)
-        )
+        if visit.user is not None:
+            return visit.leave(visit.next)
+
+        if visit.query("kept") is not None:
+            return visit.refuse("no_cookies", asks_code=False)
+
+        return visit.show(asks_code=False)
 
     name = visit.fields.get("login", "")
     body = {
@@ -32,7 +34,7 @@ async def _log_in(visit: Visit) -> Response:
 
     outcome = await visit.call("POST", "/login", body)
     if outcome.is_good:
-        return visit.leave(visit.next)
+        return _arrive(visit)
 
     if outcome.code == "second_factor_required" and visit.offers("login_factor"):
         query = {} if visit.next is None else {"next": visit.next}
@@ -44,6 +46,15 @@ async def _log_in(visit: Visit) -> Response:
     needs_code = outcome.code == "second_factor_required" or "code" in visit.fields
     fields = {"invalid_credentials": "login", "second_factor_required": "code"}
     return visit.refuse(outcome, fields, asks_code=needs_code)
+
+
+def _arrive(visit: Visit) -> Response:
+    """Go on; by this page once more, where it is not known that cookies are kept."""
+    if "cookie" in visit.request.headers:
+        return visit.leave(visit.next)
+
+    query = {} if visit.next is None else {"next": visit.next}
+    return visit.leave(visit.url("log_in", kept="1", **query))
 
 
 LOG_IN: Final = Page(
@@ -61,6 +72,7 @@ LOG_IN: Final = Page(
             "button": "Log in",
             "register": "Make an account",
             "forgot": "Forgot your password?",
+            "error.no_cookies": "Your browser keeps no cookies: let it.",
         },
         "de": {
             "title": "Anmelden",
@@ -71,6 +83,7 @@ LOG_IN: Final = Page(
             "button": "Anmelden",
             "register": "Konto anlegen",
             "forgot": "Passwort vergessen?",
+            "error.no_cookies": "Ihr Browser behält keine Cookies. Erlauben Sie sie.",
         },
     },
 )

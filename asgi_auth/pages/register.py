@@ -13,6 +13,7 @@ __all__ = ["REGISTER"]
 
 _TO_BLAME: Final = {
     "invalid_email": "email",
+    "invalid_username": "username",
     "account_exists": "email",
     "password_refused": "password",
 }
@@ -22,7 +23,9 @@ async def _register(visit: Visit) -> Response:
     if not visit.submitted:
         return visit.show() if visit.user is None else visit.leave(visit.next)
 
-    body = {name: visit.fields.get(name, "") for name in ("email", "password")}
+    # An empty field is none: where users have names, an address may be left out.
+    known = visit.page.facts["fields"]
+    body = {name: text for name, text in visit.fields.items() if name in known and text}
     outcome = await visit.call("POST", "/register", body)
     if not outcome.is_good:
         return visit.refuse(outcome, _TO_BLAME)
@@ -37,9 +40,11 @@ REGISTER: Final = Page(
     path="/sign-up",
     handler=_register,
     needs=frozenset({"register"}),
+    facts={"fields": ("email", "password"), "required": ("email", "password")},
     texts={
         "en": {
             "title": "Make an account",
+            "username": "User name",
             "email": "E-mail address",
             "password": "Password",
             "hint": "At least 8 characters. A few words together are a good choice.",
@@ -49,6 +54,7 @@ REGISTER: Final = Page(
         },
         "de": {
             "title": "Konto anlegen",
+            "username": "Benutzername",
             "email": "E-Mail-Adresse",
             "password": "Passwort",
             "hint": "Mindestens 8 Zeichen. Gut sind ein paar Wörter hintereinander.",

@@ -100,13 +100,15 @@ async def chat(browser: Browser, origin: str) -> None:
     await page.context.close()
 
 
-async def beside_each_other(browser: Browser, pictures: list[bytes]) -> None:
+async def beside_each_other(
+    browser: Browser, pictures: list[bytes], name: str = "demo-chat.png"
+) -> None:
     encoded = [base64.b64encode(picture).decode() for picture in pictures]
     images = "".join(f"<img src='data:image/png;base64,{data}'>" for data in encoded)
     style = "body{margin:0;display:flex;gap:16px;background:#c9c7c1;padding:16px}"
     page = await browser.new_page(viewport={"width": 1248, "height": 692})
     await page.set_content(f"<style>{style}</style>{images}")
-    await page.screenshot(path=FOLDER / "demo-chat.png")
+    await page.screenshot(path=FOLDER / name)
 
 
 async def take_all() -> None:

@@ -33,6 +33,7 @@ class PagesWorld(World):
         """Visit the pages as a browser does."""
         headers = {"sec-fetch-site": "same-origin", "accept": "text/html"}
         headers |= options.pop("headers", {})
+        options.setdefault("cookies", {"theme": "dark"})
         async with self.client(app=self.pages, headers=headers, **options) as client:
             yield client
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from asgi_auth.routes import RouteModels
+from asgi_auth.routes.models import NamedRegisterRequest as _Named
 from tests.pages.site import EMAIL, PASSWORD, PagesWorld, faults, set_cookies, title
 from tests.routes.world import LOOSE
+
+
+class Named(_Named):
+    """As where users have names."""
 
 
 async def test_a_user_logs_in_and_arrives_where_the_way_led():
@@ -124,3 +130,83 @@ async def test_all_others_get_the_first_language(language):
     world = PagesWorld()
     async with world.browser(headers={"accept-language": language}) as browser:
         assert title(await browser.get("/log-in")) == "Log in"
+
+
+async def test_a_browser_without_cookies_is_told_so():
+    world = PagesWorld()
+    await world.add()
+    data = {"login": EMAIL, "password": PASSWORD, "next": "/notes"}
+    async with world.browser(cookies={}) as browser:
+        response = await browser.post("/log-in", data=data)
+        place = "/log-in?kept=1&next=%2Fnotes"
+        assert response.headers["location"] == place
+        # Who keeps them goes on.
+        response = await browser.get(place)
+        assert response.headers["location"] == "/notes"
+
+        browser.cookies.clear()
+        page = await browser.get(place)
+        assert faults(page) == ["Your browser keeps no cookies: let it."]
+        assert 'value="/notes"' in page.text
+
+
+async def test_a_form_that_is_sent_twice_does_it_once():
+    world = PagesWorld()
+    account = await world.add()
+    async with world.browser() as browser:
+        await world.log_in(browser)
+        await world.log_in(browser)
+        data = {"email": "ben@example.com", "password": "amber-fox-17-boat"}
+        places = {
+            (await browser.post("/sign-up", data=data)).headers["location"]
+            for _ in range(2)
+        }
+        assert len(places) == 1
+
+        await browser.post("/forgot-password", data={"email": EMAIL})
+        await world.outbox.drain()
+        world.clock.advance(5)
+        data = {"token": world.mailbox.token("reset"), "password": "copper-bird-88"}
+        assert (await browser.post("/reset-password", data=data)).status_code == 303
+        page = await browser.post("/reset-password", data=data)
+        assert page.status_code == 422
+        assert await world.tokens.sessions(account.id) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/%5Cevil.example",
+        "/\tevil",
+        "/%0d%0aSet-Cookie:x",
+        "javascript:alert(1)",
+        "/" + "x" * 2000,
+        "/a/../b",
+        "\x00",
+    ],
+)
+async def test_no_trick_leads_elsewhere_after_the_log_in(path):
+    world = PagesWorld()
+    await world.add()
+    async with world.browser() as browser:
+        page = await browser.get("/log-in", params={"next": path})
+        assert 'name="next"' not in page.text
+        data = {"login": EMAIL, "password": PASSWORD, "next": path}
+        response = await browser.post("/log-in", data=data)
+        if "\x00" in path:
+            assert response.status_code == 400
+        else:
+            assert response.headers["location"] == "/"
+
+
+async def test_users_with_names_register_with_one():
+    world = PagesWorld(models=RouteModels(register=Named))
+    async with world.browser() as browser:
+        page = await browser.get("/sign-up")
+        assert (
+            'name="username" type="text" autocomplete="username" required' in page.text
+        )
+        assert 'name="email" type="email" autocomplete="email" auto' in page.text

@@ -206,7 +206,8 @@ async def test_pages_are_there_in_one_line(make):
     world = PagesWorld(prefix="/auth" if make is plain else "")
     account = await world.add()
     app = make(world)
-    async with world.client(app=app, headers=PERSON) as browser:
+    kept = {"theme": "dark"}
+    async with world.client(app=app, headers=PERSON, cookies=kept) as browser:
         refused = await browser.get("/notes")
         assert refused.status_code == 303
         assert refused.headers["location"] == "/auth/log-in?next=%2Fnotes"
