@@ -45,6 +45,7 @@ DOORS = {
     "quart": ("integrations/",),
     "redis": ("_drivers/redis.py",),
     "rest_framework": ("integrations/",),
+    "rich": ("cli/_say.py",),
     "sqlalchemy": ("_drivers/sql.py",),
     "starlette": ("integrations/", "routes/"),
     "trio": (),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 
 from asgi_auth.cli import demo, doctor, hash, keygen, sessions, tokens, users  # noqa: A004
+from asgi_auth.cli._help import add_verbs
 from asgi_auth.errors import ConfigurationError, UnavailableError
 
 __all__ = ["main"]
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0, or 1 if something was not as it should be (a step of the demo, a refused
-        token, a fault that the doctor found), or 2 for a wrong call or an outage.
+        token, a fault that the doctor found), or 2 for a wrong call or an outage. Where
+        no command is named, the help is printed, and that is a 0.
     """
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     version = f"asgi-auth {metadata.version('asgi-auth')}"
     parser.add_argument("--version", action="version", version=version)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = add_verbs(parser, "command", "COMMAND")
     for command in _COMMANDS:
         command.add(commands)
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from asgi_auth.cli._say import remark, say, say_json, times_of
+from asgi_auth.cli._help import add_verbs
+from asgi_auth.cli._say import remark, say_json, say_table, times_of
 from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
@@ -32,7 +33,7 @@ def add(commands: Any) -> None:
         help="list or revoke sessions in a store",
         description="Work on the sessions of an application, in the store it uses.",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = add_verbs(parser)
     _add_list(verbs)
     _add_revoke(verbs)
 
@@ -170,12 +171,7 @@ def show_sessions(page: Sequence[Session], *, as_json: bool) -> None:
         return
 
     now = time.time()
-    rows = [_HEAD, *(_row(session, now) for session in page)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
-
+    say_table(_HEAD, [_row(session, now) for session in page])
     remark("1 session." if len(page) == 1 else f"{len(page)} sessions.")
 
 
@@ -186,8 +182,6 @@ def _row(session: Session, now: float) -> tuple[str, ...]:
     facts, device = _members_of(session), session.device
     times = times_of(facts, ("last_used_at", "expires_at"), now)
     name = " / ".join(part for part in (device.label, device.name) if part)
-    texts = (session.subject, name or device.user_agent or "unknown", device.ip or "-")
-    # What callers chose must not steer the terminal.
-    whose, called, address = (ascii(text)[1:-1] for text in texts)
+    called, address = name or device.user_agent or "unknown", device.ip or "-"
     used, ends = times["last_used_at"], times["expires_at"]
-    return whose, used, ends, called, address, session.sid
+    return session.subject, used, ends, called, address, session.sid

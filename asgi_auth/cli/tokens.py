@@ -16,7 +16,8 @@ from typing import Any
 
 from asgi_auth.cli._explain import explain
 from asgi_auth.cli._foreign import add_foreign_options, is_foreign, read_issuer
-from asgi_auth.cli._say import remark, say, say_json, times_of
+from asgi_auth.cli._help import add_verbs
+from asgi_auth.cli._say import remark, say, say_json, say_verdict, times_of
 from asgi_auth.cli._secrets import add_key_options, read_keys, read_token
 from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
@@ -37,7 +38,7 @@ def add(commands: Any) -> None:
         description="Tokens come on the standard input, not as an argument: whoever "
         "sees the list of processes would have them.",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = add_verbs(parser)
     _add_issue(verbs)
     _add_inspect(verbs)
     _add_verify(verbs)
@@ -202,8 +203,8 @@ def _explain(options: argparse.Namespace) -> int:
         say_json({**report, "header": dict(header), "claims": dict(claims)})
     else:
         for rule in explanation.rules:
-            mark = "ok  " if rule.holds else "FAIL"
-            say(f"{mark}  {rule.name:<10} {ascii(rule.text)[1:-1]}")
+            text = f"{rule.name:<10} {ascii(rule.text)[1:-1]}"
+            say_verdict(text, is_good=rule.holds)
 
     for name in explanation.dropped:
         remark(f"{name} has an odd shape, and is left out: what needs it fails.")

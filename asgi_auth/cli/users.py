@@ -14,7 +14,8 @@ from typing import Any
 
 from asgi_auth.accounts import Account, AccountService
 from asgi_auth.accounts.sql import SQLAccounts
-from asgi_auth.cli._say import remark, say, say_json
+from asgi_auth.cli._help import add_verbs
+from asgi_auth.cli._say import remark, say_json, say_table
 from asgi_auth.cli._secrets import read_password
 from asgi_auth.cli._stores import add_store_option, is_sql, open_store
 from asgi_auth.cli.doctor.load import load_app
@@ -41,7 +42,7 @@ def add(commands: Any) -> None:
         "  asgi-auth users delete ann@example.com --yes --app shop.main:accounts",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = add_verbs(parser)
     listing = _verb(verbs, "list", _list, "show accounts, ordered by id")
     listing.add_argument("--search", default="", help="what the address contains")
     listing.add_argument("--after", default="", metavar="ID", help="go on behind it")
@@ -142,8 +143,7 @@ async def _list(accounts: AccountService, options: argparse.Namespace) -> int:
     if options.json:
         say_json([_facts(account) for account in page])
     else:
-        for account in page:
-            say(_line(account))
+        say_table(_HEAD, [_row(account) for account in page])
 
     if len(page) == options.limit:
         remark(f"There may be more: --after '{page[-1].id}'")
@@ -232,7 +232,7 @@ def _print(account: Account, options: argparse.Namespace) -> int:
     if options.json:
         say_json(_facts(account))
     else:
-        say(_line(account))
+        say_table(_HEAD, [_row(account)])
 
     return 0
 
@@ -249,13 +249,18 @@ def _facts(account: Account) -> dict[str, Any]:
     }
 
 
-def _line(account: Account) -> str:
-    names = [ascii(n)[1:-1] for n in (account.username, account.email) if n]
-    marks = [
-        *account.roles,
-        *(f"scope {scope}" for scope in account.scopes),
-        *(["disabled"] if account.disabled else []),
-        *(["not verified"] if account.verified_at is None else []),
-    ]
-    text = ", ".join(ascii(mark)[1:-1] for mark in marks) or "no roles"
-    return f"{account.id}  {' '.join(names)}  {text}"
+_HEAD = ("ID", "WHO", "ROLES", "SCOPES", "STATE")
+
+
+def _row(account: Account) -> tuple[str, ...]:
+    states = {
+        "disabled": account.disabled,
+        "not verified": account.verified_at is None,
+    }
+    return (
+        account.id,
+        " ".join(name for name in (account.username, account.email) if name),
+        ", ".join(account.roles) or "-",
+        ", ".join(account.scopes) or "-",
+        ", ".join(state for state, holds in states.items() if holds) or "-",
+    )

@@ -56,14 +56,15 @@ async def ids(run):
 
 async def test_an_account_is_made_listed_and_shown(run):
     status, out, _ = await run("create", ANN, "--role", "editor", "--scope", "a:b")
-    assert (status, "editor, scope a:b" in out) == (0, True)
+    assert status == 0
+    assert out.splitlines()[1].split()[1:] == [ANN, "editor", "a:b", "-"]
     await run("create", "bob@example.com", "--no-password")
     _, out, err = await run("list")
-    assert len(out.splitlines()) == 2
+    assert len(out.splitlines()) == 3
     _, out, err = await run("list", "--limit", "1")
     assert "There may be more: --after '" in err
     _, out, _ = await run("list", "--search", "bob")
-    assert "bob@example.com  no roles" in out
+    assert out.splitlines()[1].split()[1:] == ["bob@example.com", "-", "-", "-"]
     _, out, _ = await run("show", ANN, "--json")
     assert json.loads(out)["roles"] == ["editor"]
     assert "violet" not in out
@@ -90,7 +91,7 @@ async def test_roles_are_given_and_the_last_one_is_missed(run, tokens):
     status, out, err = await run("roles", ANN, "--add", "admin")
     assert (status, "admin" in out) == (0, True)
     assert "The sessions are ended" in err
-    with anyio.fail_after(3):
+    with anyio.fail_after(30):
         while True:
             try:
                 await tokens.verify(pair.access_token)

@@ -57,7 +57,7 @@ async def _walk(host: str, port: int) -> int:
     origin = "{}:{}".format(*listener.getsockname()[:2])
     async with running(make_app(tokens), listener):
         _say(f"A protected app listens on http://{origin}; these are real sockets.\n")
-        good, total = await walk(origin, await make_steps(tokens), _say)
+        good, total = await walk(origin, await make_steps(tokens))
 
     _say(f"\n{good} of {total} steps as expected.")
     return 0 if good == total else 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from asgi_auth.cli._say import say_verdict
 from asgi_auth.cli.demo.step import Answer, Step
 from asgi_auth.errors import MissingExtraError
 
@@ -22,15 +22,12 @@ __all__ = ["walk"]
 _TIMEOUT = 10.0
 
 
-async def walk(
-    origin: str, steps: Sequence[Step], say: Callable[[str], Any]
-) -> tuple[int, int]:
-    """Take all steps.
+async def walk(origin: str, steps: Sequence[Step]) -> tuple[int, int]:
+    """Take all steps, and print a line about each.
 
     Args:
         origin: For instance ``127.0.0.1:8000``.
         steps: What to send.
-        say: Gets each line.
 
     Returns:
         How many steps were as expected, and how many there were.
@@ -40,7 +37,7 @@ async def walk(
         answer = await (_connect if step.method == "WS" else _request)(origin, step)
         fits = answer.fits(step.expected)
         good += fits
-        say(_line(step, answer, fits=fits))
+        say_verdict(_line(step, answer), is_good=fits)
 
     return good, len(steps)
 
@@ -77,8 +74,7 @@ async def _connect(origin: str, step: Step) -> Answer:
         return Answer(refused.response.status_code, "", challenge)
 
 
-def _line(step: Step, answer: Answer, *, fits: bool) -> str:
-    mark = "ok  " if fits else "FAIL"
+def _line(step: Step, answer: Answer) -> str:
     request = f"{step.method} {step.shown or step.path}"
     outcome = answer.caller or answer.challenge or "-"
-    return f"{mark}  {step.title:38} {request:18} {answer.status}  {outcome}"
+    return f"{step.title:38} {request:18} {answer.status}  {outcome}"
