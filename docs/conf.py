@@ -18,18 +18,26 @@ release = version = version_of("asgi-auth")
 
 extensions = [
     "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "faces",  # Below autodoc, whose events it hears.
-    "event_table",
+    "tables",
     "llms",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"asgi-auth {release}"
+html_static_path = ["_static"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+# A click copies what one types: neither prompts nor what the command prints.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
 
 add_module_names = False
 autodoc_default_options = {"members": True, "member-order": "bysource"}

@@ -18,7 +18,8 @@ DOCS = Path(__file__).parent
 
 _TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 _INCLUDE = re.compile(r"```\{include\} (.*)\n```")
-_BLOCK = re.compile(r"^(```|:::|<!--|\(.*\)=$|[|>*{-])")
+_FENCED = re.compile(r"^(`{3,}|:{3,}).*?^\1$\n?", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^(#|<!--|\(.*\)=$|[|>*{%-])")
 
 
 def contents() -> str:
@@ -65,7 +66,7 @@ def title(page: str) -> str:
 
 def first_paragraph(page: str) -> str:
     """Return the first paragraph of a page, in one line."""
-    text = read(page).partition("\n\n")[2]
+    text = _FENCED.sub("", read(page).partition("\n\n")[2])
     for block in text.split("\n\n"):
         if block.strip() and not _BLOCK.match(block.strip()):
             return " ".join(block.split())
