@@ -105,6 +105,9 @@ class AuthError(AsgiAuthError):
     """A refusal: raised below the middleware, answered by it.
 
     Attributes:
+        code: A stable word for programs, for instance ``"token_expired"``.
+        status: The HTTP status that answers it.
+        public_message: One sentence that is safe to show to any client.
         oauth_error:
             The ``error`` of the challenge (RFC 6750, section 3.1; RFC 9470,
             section 3), or ``None`` where the challenge must not have one.

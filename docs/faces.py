@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parent / "reference"
 MARKER = re.compile(r"<!-- face: (?P<module>[\w.]+) -->")
+IMPORT = re.compile(r"^ *from (asgi_auth[\w.]*) import (\([^)]*\)|.+)", re.MULTILINE)
+MOST_EXAMPLES = 3
 TOP = "asgi_auth"
 ASGI = "asgi_auth._asgi"
 # Autodoc would ask these proxies for what stands behind them.
@@ -105,7 +107,57 @@ def described_by(module: str, name: str) -> str:
         kind = "exception"
 
     again = "" if module == first_of(thing, name) else "   :no-index:\n"
-    return f".. auto{kind}:: {module}.{name}\n{again}{from_inside(thing)}"
+    head = f".. auto{kind}:: {module}.{name}\n{again}{from_inside(thing)}"
+    return f"{head}\n{examples_of(module, name)}"
+
+
+def examples_of(module: str, name: str) -> str:
+    """Name the pages whose examples import a name, or else those that mention it."""
+    pages_ = example_pages()
+    shown = [page for page, names in pages_.items() if (module, name) in names]
+    word = re.compile(rf"`[^`\n]*\b{name}\b[^`\n]*`")
+    title = "Examples"
+    if not shown:
+        shown = [page for page in pages_ if word.search(text_of_page(page))]
+        title = "Mentioned in"
+
+    links = ", ".join(f":doc:`/{page}`" for page in shown[:MOST_EXAMPLES])
+    return f"   **{title}:** {links}\n" if shown else ""
+
+
+@cache
+def text_of_page(page: str) -> str:
+    """Return the source of a page."""
+    return (REFERENCE.parent / f"{page}.md").read_text("utf-8")
+
+
+@cache
+def example_pages() -> dict[str, frozenset[tuple[str, str]]]:
+    """Return what the examples of each page import, those with the fewest names first.
+
+    A page that imports little is about it.
+    """
+    docs = REFERENCE.parent
+    found = {
+        page.relative_to(docs).with_suffix("").as_posix(): imports_of(page)
+        for folder in ("tutorial", "how-to", "explanation")
+        for page in sorted((docs / folder).glob("*.md"))
+    }
+    return dict(sorted(found.items(), key=lambda item: len(item[1])))
+
+
+def imports_of(page: Path) -> frozenset[tuple[str, str]]:
+    """Return module and name of all that the examples of a page import from us."""
+    return frozenset(
+        (page_of(module, name) if is_shown(module, name) else module, name)
+        for module, names in IMPORT.findall(page.read_text("utf-8"))
+        for name in re.findall(r"\w+", names)
+    )
+
+
+def is_shown(module: str, name: str) -> bool:
+    """Tell whether a page of the reference describes a name."""
+    return ".integrations" in module or any(name in n for n in pages().values())
 
 
 def from_inside(thing: Any) -> str:
