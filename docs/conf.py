@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "faces",  # Below autodoc, whose events it hears.
+    "searchwords",
     "tables",
     "llms",
 ]
