@@ -164,6 +164,13 @@ def test_readme_and_ci_give_the_same_commands():
     assert INSTALL_AND_TEST in (ROOT / ".ci" / "run").read_text("utf-8")
 
 
+def test_readme_and_documentation_compare_alike():
+    table = re.compile(r"<!-- what is in the box -->(.*)<!-- end of what", re.DOTALL)
+    pages = ("README.md", "docs/explanation/comparison.md")
+    tables = {table.findall((ROOT / page).read_text("utf-8"))[0] for page in pages}
+    assert len(tables) == 1
+
+
 def test_extras_that_messages_name_exist():
     named = {
         extra
