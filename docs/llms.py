@@ -19,7 +19,8 @@ DOCS = Path(__file__).parent
 _TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 _INCLUDE = re.compile(r"```\{include\} (.*)\n```")
 _FENCED = re.compile(r"^(`{3,}|:{3,}).*?^\1$\n?", re.DOTALL | re.MULTILINE)
-_BLOCK = re.compile(r"^(#|<!--|\(.*\)=$|[|>*{%-])")
+_BLOCK = re.compile(r"^(#|<!--|\(.*\)=$|[|>*%-])")
+_ROLE = re.compile(r"\{[\w:]+\}`~?([^`<]*?)(?: <[^`]*>)?`")
 
 
 def contents() -> str:
@@ -69,7 +70,7 @@ def first_paragraph(page: str) -> str:
     text = _FENCED.sub("", read(page).partition("\n\n")[2])
     for block in text.split("\n\n"):
         if block.strip() and not _BLOCK.match(block.strip()):
-            return " ".join(block.split())
+            return _ROLE.sub(r"\1", " ".join(block.split()))
 
     return ""
 

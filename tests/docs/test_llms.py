@@ -32,7 +32,17 @@ def test_every_page_is_listed_once(llms):
 def test_every_page_has_a_title_and_says_what_it_is_for(llms):
     for page in llms.walk("index"):
         assert llms.title(page), page
-        assert llms.first_paragraph(page), page
+        text = llms.first_paragraph(page)
+        assert text[-1:] in ".:", page
+        assert not text.startswith(("from ", "import ", "python ")), page
+        assert "{doc}" not in text, page
+
+
+def test_code_before_the_first_sentence_is_passed_over(llms, tmp_path, monkeypatch):
+    monkeypatch.setattr(llms, "DOCS", tmp_path)
+    text = "# A\n\n```python\nimport a\n\nb = 1\n```\n\nIt is {doc}`that <x>`, *a*.\n"
+    (tmp_path / "page.md").write_text(text, "utf-8")
+    assert llms.first_paragraph("page") == "It is that, *a*."
 
 
 def test_the_text_has_a_title_a_summary_and_sections_of_links(llms):
