@@ -123,18 +123,20 @@ def _names(names: Iterable[str]) -> str:
 def problems() -> str:
     """Write what a refusal can say: the codes of all errors of the package."""
     return table(
-        ["code", "status", "what the caller reads", "in the challenge", "error"],
+        ["code", "status", "what the caller reads, and what is raised"],
         (
-            [
-                f"`{error.code}`",
-                str(error.status),
-                error.public_message,
-                f"`{error.oauth_error}`" if error.oauth_error else "",
-                _reference(error),
-            ]
+            [f"`{error.code}`", str(error.status), _meaning(error)]
             for error in refusals()
         ),
     )
+
+
+def _meaning(error: type[AuthError]) -> str:
+    parts = [error.public_message, _reference(error)]
+    if error.oauth_error is not None and error.oauth_error != error.code:
+        parts.append(f"Challenge: `{error.oauth_error}`.")
+
+    return " ".join(filter(None, parts))
 
 
 def refusals() -> list[type[AuthError]]:
