@@ -287,11 +287,11 @@ LONG = [
 
 def test_no_challenge_takes_long_to_read():
     for text in LONG:
-        started = time.perf_counter()
+        started = time.process_time()
         with contextlib.suppress(ValueError):
             parse_challenges(text)
 
-        assert time.perf_counter() - started < 0.25
+        assert time.process_time() - started < 0.25
 
 
 def test_a_failed_refresh_shows_no_token_in_any_error_of_the_chain():

@@ -124,7 +124,7 @@ async def test_one_session_is_revoked_and_the_application_hears_of_it(tokens, ru
 
     assert status == 0
     assert "within a second" in err
-    with anyio.fail_after(3):
+    with anyio.fail_after(30):
         while True:
             try:
                 await tokens.verify(lost.access_token)

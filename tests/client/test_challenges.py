@@ -135,6 +135,6 @@ def test_any_text_is_read_or_refused(text):
 
 @pytest.mark.parametrize("piece", ['a="', "a=,", '\\"', "a ", "=", ",", 'B a="b",'])
 def test_long_rubbish_is_read_in_no_time(piece):
-    started = time.perf_counter()
+    started = time.process_time()
     says_invalid_token([("Bearer " + piece * 8192)[:8192]])
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -55,9 +54,8 @@ async def test_keys_are_fetched_anew_in_the_background(client, realm, clock):
     realm.rotate()
     realm.delay = 0.2
     clock.advance(601)
-    started = time.perf_counter()
     assert await client.ready() is keys
-    assert time.perf_counter() - started < 0.1
+    assert realm.key.kid not in keys
     await settle(client)
     assert realm.key.kid in keys
     assert realm.fetches == 2

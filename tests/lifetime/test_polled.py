@@ -45,7 +45,7 @@ async def test_a_pending_receive_ends_at_the_expiry():
         sent.append(message)
 
     scope = websocket_scope(query=b"token=" + token.encode())
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await guarded(echo, tokens)(scope, receive, send)
 
     assert sent[-1]["type"] == "websocket.close"

@@ -36,7 +36,7 @@ class Wire:
         self.sent.append(message)
 
     async def run(self, app):
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await app(self.scope, self.receive, self.send)
 
 

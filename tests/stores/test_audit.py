@@ -45,7 +45,7 @@ async def test_what_happens_to_an_account_is_kept(log):
     pair = await tokens.issue(ann.id)
     await tokens.refresh(pair.refresh_token)
     await accounts.set_roles(ann.id, ["admin"], by="root")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(heard) < 5:
             await asyncio.sleep(0.01)
 

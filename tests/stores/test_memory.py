@@ -225,7 +225,7 @@ def test_readers_in_threads_are_woken_at_once():
 
     feeds, took = asyncio.run(scenario())
     assert [len(feed.entries) for feed in feeds] == [1] * 4
-    assert took < 0.5
+    assert took < 4  # Who waits for the end of its wait takes five.
     assert not store._feed._waiters
 
 

@@ -178,7 +178,7 @@ async def test_clients_that_give_up_cost_no_connection_and_leave_no_work(
         await crowd(store, 200, patience=patience)
 
     # No metastable state: what nobody waits for is not done first.
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         assert (await crowd(store, 100))["served"] == 100
     assert connections["close"] == 0
     assert connections["connect"] <= max(opened, CONNECTIONS)
@@ -220,10 +220,9 @@ async def test_a_crowd_does_not_keep_the_feed_out(store):
         write=True,
         urgent=True,
     )
-    started = time.monotonic()
     feed = await store.feed(cursor, wait=0)
     assert [entry.value for entry in feed.entries] == ["x"]
-    assert time.monotonic() - started < 0.3
+    assert not rush.done()
     await rush
     entry = Revocation(kind="sid", issuer=ISSUER, value="y")
     await store.publish([entry], ttl=60)
@@ -271,7 +270,7 @@ async def test_clients_that_give_up_cost_redis_no_connection(valkey, redis_store
     for patience in (0.0, 0.0005, 0.001, 0.002, 0.005):
         await crowd(redis_store, 200, patience=patience)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         assert (await crowd(redis_store, 100))["served"] == 100
     assert opened(valkey) - before - 1 <= 0
 
