@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from hashlib import sha256
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Message, Receive, Scope, Send
@@ -259,6 +260,9 @@ class DPoP:
             _spent.set(spent)
 
 
+# Nearly all are shorter; what remembers them has a bound in bytes as well.
+_LONGEST_KEPT = 64
+
 _USED = "the proof was used before (jti)"
 
 _spent: ContextVar[tuple[object, object, Proof] | None] = ContextVar(
@@ -275,8 +279,12 @@ def _is_spent(spent: tuple[object, object, Proof]) -> bool:
 
 
 def _name_of(proof: Proof) -> str:
+    jti = proof.jti
+    if len(jti) > _LONGEST_KEPT:
+        jti = f"{sha256(jti.encode()).hexdigest()}."
+
     # A digest with a point between: no two pairs of texts read the same.
-    return f"{proof.thumbprint}.{proof.jti}"
+    return f"{proof.thumbprint}.{jti}"
 
 
 def _has_proof(scope: Scope) -> bool:

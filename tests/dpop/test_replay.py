@@ -53,7 +53,8 @@ def test_a_full_table_refuses_and_forgets_nothing(monkeypatch):
     with pytest.raises(UnavailableError):
         used.use("d", T)
     assert not used.use("a", T + 65)
-    assert used.use("d", T + 132)
+    assert used.use("d", T + 66), "in a generation of its own"
+    assert not used.use("a", T + 131.9), "and the older one still counts"
 
 
 def test_of_fifty_threads_one_uses_a_name():
@@ -125,3 +126,15 @@ async def test_a_proof_is_noted_for_who_has_a_good_token_only(kind, monkeypatch)
         assert await ask(policy, headers(forged, proof(forged, key=STRANGER))) == 401
         assert await ask(policy, headers(bound, proof(bound, key=STRANGER))) == 401
     assert await ask(policy, headers(bound, proof(bound, key=CLIENT))) == 200
+
+
+async def test_a_long_id_takes_no_more_space_and_counts_once():
+    policy = dpop(replay="local")
+    bound = bound_token()
+    longest = ["a" * 255, "a" * 254 + "b", "\U0001f600" * 65, "a" * 64]
+    for jti in longest:
+        used = headers(bound, proof(bound, jti=jti))
+        assert await ask(policy, used) == 200
+        assert await ask(policy, used) == 401
+    assert max(map(len, policy._replay._new)) <= 43 + 1 + 65
+    assert len(policy._replay) == len(longest)

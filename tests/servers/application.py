@@ -18,10 +18,12 @@ from asgi_auth import (
     KeySet,
     QueryParam,
     Subprotocol,
+    Ticket,
     TokenService,
     get_principal,
     requires,
 )
+from asgi_auth.dpop import DPoP
 
 SECRET = "q3Jt9Vw2Zp7Kx4Lm8Nc5Rb1Yd6Hf0Gs-Ta_UeWiXoPz"
 HOUR = 3600
@@ -185,7 +187,12 @@ def mounted():
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
+    backend = JWTBackend(
+        token_service(),
+        sources=[BearerHeader(), Ticket()],
+        confirmations=[DPoP("https://api.example/api")],
+    )
     guarded = AuthenticationMiddleware(
-        tell, BACKEND, required=True, public_paths=["/public", "/docs/*"]
+        tell, backend, required=True, public_paths=["/public", "/docs/*"]
     )
     return Starlette(routes=[Mount("/v1", app=guarded)])
