@@ -39,10 +39,14 @@ from asgi_auth.errors import (
 from asgi_auth.events import Events, Listener
 from asgi_auth.lifetime import EVENTS, SocketGuard, StreamGuard
 from asgi_auth.principal import ANONYMOUS, Principal, is_user, without_caller
-from asgi_auth.responses import preflight as cors
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.people import LogInURL, OnRefusal, wording_of
-from asgi_auth.responses.preflight import is_cors_preflight
+from asgi_auth.responses.preflight import (
+    EmptyBody,
+    RefusedPreflights,
+    SilentReply,
+    is_cors_preflight,
+)
 from asgi_auth.responses.sender import replies_for
 from asgi_auth.responses.state import KEY
 from asgi_auth.responses.watch import Watch
@@ -58,8 +62,10 @@ class AuthenticationMiddleware:
     Args:
         app: The application to wrap.
         backend: Decides who is calling.
-        load_user: Gives the own user for a principal; ``None``: unknown. Also async.
-        issuer_aware: *load_user* minds ``principal.issuer``, as several issuers demand.
+        load_user: Gives the application's own user for a principal; ``None`` from it
+            means that there is no such user. Sync or async.
+        issuer_aware: *load_user* looks at ``principal.issuer`` as well; demanded
+            where there are several issuers, whose subjects are not each other's.
         required: Refuse anonymous callers everywhere but on *public_paths*.
         public_paths: ``/exact`` or ``/prefix/*``: never refused here.
         invalid: What to do about a bad credential that the client chose to send.
@@ -157,7 +163,7 @@ class AuthenticationMiddleware:
         self._public = PublicPaths(public_paths)
         self._invalid = invalid
         self._pass_preflight = preflight == "pass"
-        self._preflights = cors.RefusedPreflights()
+        self._preflights = RefusedPreflights()
         self._check_origin = site.cross_origin_check().check
         self._share = share_scope
 
@@ -188,7 +194,7 @@ class AuthenticationMiddleware:
             method == "OPTIONS" and self._pass_preflight and is_cors_preflight(scope)
         )
         if is_preflight:
-            receive, send = cors.EmptyBody(receive).receive, cors.SilentReply(send).send
+            receive, send = EmptyBody(receive).receive, SilentReply(send).send
 
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
         child: Scope = {**scope}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+import pyotp
 import pytest
 
 from asgi_auth.pages.registry import PAGES
@@ -144,6 +145,28 @@ async def test_an_owner_walks_through_the_account(person, serve):
     await person.fill(password=NEW)
     await person.page.get_by_role("status").wait_for()
     assert await world.store.find_by_id(account.id) is None
+
+
+async def test_a_second_factor_is_set_up_and_asked_for(person, serve):
+    world, app = site_of(factors={})
+    await world.add()
+    origin = await serve(app)
+    texts = next(page for page in PAGES if page.name == "factors").texts["en"]
+    await person.page.goto(f"{origin}/auth/second-factors")
+    await person.fill(login=EMAIL, password=PASSWORD)
+    await person.at("Second factors")
+    await person.press(texts["begin_app"])
+    await person.page.get_by_text(texts["scan"]).wait_for()
+    await person.at("Second factors")
+    secret = await person.page.locator("input[name=uri]").get_attribute("value")
+    await person.fill(code=pyotp.parse_uri(secret).at(int(world.clock())))
+    await person.page.get_by_text(texts["codes"]).wait_for()
+    await person.at("Second factors")
+
+    await person.page.context.clear_cookies()
+    await person.page.goto(f"{origin}/auth/log-in")
+    await person.fill(login=EMAIL, password=PASSWORD)
+    await person.at("Confirm your log-in")
 
 
 async def test_a_page_of_a_refusal_is_without_fault(person, serve):
