@@ -47,7 +47,7 @@ PHRASES = {
     "how-to/user-interfaces": "gradio; streamlit; nicegui; shiny; panel; dashboard",
     "how-to/log-in-routes": (
         "login; log in; sign in; forgot password; reset password; verify email; "
-        "mail; smtp; two factor; second factor; change email"
+        "mail; smtp; change email"
     ),
     "how-to/own-database": (
         "username login; user name; own users; existing users; custom user model; "
@@ -89,13 +89,20 @@ PHRASES = {
         "oidc; openid connect; jwks; jwks_uri; identity provider; external issuer; "
         "sso; single sign-on; rs256"
     ),
+    "how-to/log-in-with-providers": (
+        "social login google; social login; google; log in with google; "
+        "google login; github login; oauth login; openid connect login"
+    ),
+    "how-to/passkeys": "passkey; passkeys; webauthn; fido2; security key; fingerprint",
+    "how-to/second-factors": (
+        "second factor; two factor; 2fa; mfa; totp; authenticator app; recovery codes"
+    ),
     "how-to/keycloak": "keycloak; realm; realm roles; client roles",
     "how-to/auth0": "auth0; okta auth0; permissions claim",
     "how-to/entra": "entra; azure ad; microsoft; office 365; msal",
     "how-to/cognito": "cognito; aws cognito; user pool",
     "how-to/more-issuers": (
-        "social login google; social login; google; log in with google; okta; "
-        "firebase; supabase; clerk; github actions; kubernetes; zitadel; azure b2c"
+        "okta; firebase; supabase; clerk; github actions; kubernetes; zitadel; b2c"
     ),
     "how-to/identity-proxies": "cloudflare access; iap; load balancer; alb; zero trust",
     "how-to/mcp": "mcp bearer; mcp; fastmcp; model context protocol; oauth for agents",

@@ -160,8 +160,8 @@ QUESTIONS = (
         "How to log in with Google?",
         "gradio-app/gradio#2790",
         "social login google",
-        "how-to/more-issuers",
-        "firebase",
+        "how-to/log-in-with-providers",
+        "oogle",
     ),
     Question(
         "How to combine tokens of an identity provider with tokens of one's own?",

@@ -27,7 +27,7 @@ FIRST = 6  # As many results as a reader looks through.
 # Other words for the same, and other pages.
 FURTHER = {
     "log out all devices": "how-to/revocation",
-    "google login": "how-to/more-issuers",
+    "google login": "how-to/log-in-with-providers",
     "keycloak realm roles": "how-to/keycloak",
     "redis sessions": "how-to/redis",
     "admin role": "how-to/guards",
