@@ -588,7 +588,7 @@ async def test_a_socket_ends_with_a_revocation_of_a_foreign_issuers_token(
     token = Codec(keys).encode(claims, typ="at+jwt")
     scope = websocket_scope(headers=[bearer(token)])
     socket = asyncio.create_task(guarded(scope, receive, send))
-    await asyncio.wait_for(opened.wait(), 1)
+    await asyncio.wait_for(opened.wait(), 10)
     value = "u" if kind == "subject" else "t1"
     entry = Revocation(kind=kind, issuer="https://i.example", value=value)
     await store.publish([entry], ttl=600)

@@ -226,5 +226,5 @@ def test_a_room_that_is_none_closes_no_chat(demo, room):
     with connect(url, additional_headers=headers, proxy=None) as socket:
         socket.send(json.dumps({"type": "join", "room": room}))
         socket.send(json.dumps({"type": "say", "text": "still here"}))
-        while json.loads(socket.recv(timeout=5))["type"] != "said":
+        while json.loads(socket.recv(timeout=20))["type"] != "said":
             pass

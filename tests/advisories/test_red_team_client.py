@@ -146,13 +146,13 @@ def test_a_save_that_makes_a_request_itself_does_not_wait_for_itself():
     def save(tokens):
         saved.append(client.get("https://api.example/save").text)
 
-    client = world.signed_in(save=save, timeout=2)
+    client = world.signed_in(save=save, timeout=30)
     started = time.monotonic()
 
     assert client.get("https://api.example/").text == "Bearer new"
     assert saved == ["Bearer new"]
     assert world.asked == ["first"]
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 async def test_an_asynchronous_save_that_makes_a_request_does_not_wait_for_itself():
@@ -162,7 +162,7 @@ async def test_an_asynchronous_save_that_makes_a_request_does_not_wait_for_itsel
         saved.append((await client.get("https://api.example/save")).text)
         saved.append(await auth.afresh_token())
 
-    auth = BearerAuth(REFRESH, STALE, client=world.client(), save=save, timeout=2)
+    auth = BearerAuth(REFRESH, STALE, client=world.client(), save=save, timeout=30)
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(world), auth=auth)
 
     assert (await client.get("https://api.example/")).text == "Bearer new"
@@ -182,7 +182,7 @@ def test_a_save_after_the_end_of_a_log_in_can_make_no_requests_and_says_so():
             raised.append(type(error).__name__)
 
     bare = httpx2.Client(transport=httpx2.MockTransport(answer))
-    auth = BearerAuth(REFRESH, STALE, client=bare, save=save, timeout=2)
+    auth = BearerAuth(REFRESH, STALE, client=bare, save=save, timeout=30)
     client = httpx2.Client(transport=httpx2.MockTransport(answer), auth=auth)
 
     with pytest.raises(Exception, match="log in again"):

@@ -214,7 +214,7 @@ def chatting(base, token):
 def test_the_auth_of_socket_io_says_who_it_is(serve):
     base = serve(chat)
     with chatting(base, TOKENS.mint("ann", scopes=["read"])) as client:
-        assert client.call("whoami", timeout=5) == "ann"
+        assert client.call("whoami", timeout=20) == "ann"
 
 
 @pytest.mark.parametrize("token", ["", "x"])

@@ -54,7 +54,7 @@ def subject(base, *, scope=None):
     client = socketio.Client(reconnection=False)
     try:
         client.connect(base, headers=headers, transports=["websocket"])
-        return client.call("whoami", timeout=5)
+        return client.call("whoami", timeout=20)
     except NotConnectedError:
         return None
     finally:

@@ -154,7 +154,7 @@ async def test_the_caller_waits_for_no_slow_endpoint_once_there_are_keys(realm):
     clock.advance(601)
     began = time.perf_counter()
     assert (await ask(backend, realm.token())).status == 200
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 2
     await keys.aclose()
 
 
@@ -451,7 +451,7 @@ async def test_a_socket_ends_with_a_log_out_at_the_provider(realm, kind, value):
     await opened.wait()
     gone = Revocation(kind=kind, issuer=realm.issuer, value=value)
     await store.publish([gone], ttl=60)
-    await asyncio.wait_for(socket_task, 5)
+    await asyncio.wait_for(socket_task, 20)
     assert sent[-1]["type"] == "websocket.close"
     assert sent[-1]["code"] == 3000
 

@@ -104,7 +104,7 @@ async def test_open_sockets_alone_keep_the_revocations_coming():
         began = time.monotonic()
         await other.revoke_session(sid)
         assert await peer.closed() == REVOKED
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
 
     await tokens.aclose()
     await other.aclose()

@@ -32,7 +32,7 @@ def anyio_backend(request):
 
 async def test_a_pending_receive_ends_at_the_expiry():
     tokens = token_service()
-    token = tokens.mint("ann", ttl=1)
+    token = tokens.mint("ann", ttl=2)
     sent = []
 
     async def receive():

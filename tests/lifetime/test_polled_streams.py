@@ -42,7 +42,7 @@ class Wire:
 
 async def test_a_pending_receive_ends_at_the_expiry():
     tokens = token_service()
-    wire = Wire(tokens.mint("ann", ttl=1))
+    wire = Wire(tokens.mint("ann", ttl=2))
     seen = []
 
     async def app(scope, receive, send):

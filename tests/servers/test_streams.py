@@ -81,7 +81,7 @@ def test_a_revocation_ends_a_stream(client, path, subject):
         for _ in parts:
             pass
 
-    assert time.monotonic() - revoked < 3
+    assert time.monotonic() - revoked < 10
     wait_for_end(client, {"streaming": "starlette"}.get(path, path))
     # The connection, or the next one, serves on, and the server saw no fault.
     answer = client.get("/streaming", headers=bearer(token))

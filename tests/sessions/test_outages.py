@@ -61,7 +61,7 @@ async def until_it_works(call):
         try:
             return await call(), time.monotonic() - began
         except UnavailableError:
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 10
             await asyncio.sleep(0.05)
 
 
@@ -74,14 +74,14 @@ async def test_while_the_store_is_down_nothing_passes_and_it_recovers(
     await getattr(proxy, fault)()
     await asyncio.sleep(0.3)
 
-    await never_longer_than(3, tokens.issue("42"))
-    await never_longer_than(3, tokens.refresh(pair.refresh_token))
-    await never_longer_than(3, tokens.verify(pair.access_token))
-    await never_longer_than(3, tokens.revoke(pair.refresh_token))
+    await never_longer_than(8, tokens.issue("42"))
+    await never_longer_than(8, tokens.refresh(pair.refresh_token))
+    await never_longer_than(8, tokens.verify(pair.access_token))
+    await never_longer_than(8, tokens.revoke(pair.refresh_token))
 
     await proxy.pass_on()
     second, took = await until_it_works(lambda: tokens.refresh(pair.refresh_token))
-    assert took < 5
+    assert took < 10
     assert (await tokens.verify(second.refresh_token, "refresh"))["seq"] == 1
     assert await tokens.verify(second.access_token)
 

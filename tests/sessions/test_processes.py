@@ -60,7 +60,7 @@ class Worker:
         """Return the seconds until the token is refused."""
         began = time.monotonic()
         while (await self.ask("verify", token))["answer"] == "good":
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 10
             await asyncio.sleep(0.005)
         return time.monotonic() - began
 

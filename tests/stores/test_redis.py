@@ -387,11 +387,11 @@ async def test_a_waiting_feed_wakes_up_and_holds_no_place_in_the_pool(server):
     waiting = asyncio.create_task(store.feed(cursor, wait=10))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    session = await asyncio.wait_for(log_in(store), 0.5)
+    session = await asyncio.wait_for(log_in(store), 5)
     await store.publish(
         [Revocation(kind="sid", issuer=ISSUER, value=session.sid)], ttl=60
     )
-    feed = await asyncio.wait_for(waiting, 0.5)
+    feed = await asyncio.wait_for(waiting, 5)
     assert [entry.value for entry in feed.entries] == [session.sid]
     await store.aclose()
 

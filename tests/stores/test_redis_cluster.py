@@ -177,7 +177,7 @@ async def test_a_waiting_feed_follows_the_stream_when_it_moves(cluster, store):
         move((owner + 1) % 3)
         entry = Revocation(kind="jti", issuer=ISSUER, value="moved")
         await within(5, lambda: store.publish([entry], ttl=60))
-        feed = await asyncio.wait_for(waiting, 5)
+        feed = await asyncio.wait_for(waiting, 20)
         assert [found.value for found in feed.entries] == ["moved"]
         with cluster.servers[(owner + 1) % 3].client() as client:
             client.delete(store._stream)

@@ -34,7 +34,7 @@ async def test_a_locked_sqlite_file_is_waited_for_and_then_an_outage(
     writers = [store.rotate("one", 0, **IDLE) for _ in range(5)]
     answers = await asyncio.gather(*writers, return_exceptions=True)
     assert {type(answer) for answer in answers} == {UnavailableError}
-    assert 1.5 < time.monotonic() - started < 3
+    assert 1.5 < time.monotonic() - started < 10
 
     # Readers go on meanwhile.
     assert len(await store.sessions(ISSUER, "ada")) == 1
@@ -69,7 +69,7 @@ async def test_an_unreachable_server_is_an_outage(free_port):
     started = time.monotonic()
     with pytest.raises(UnavailableError) as caught:
         await store.rotate("one", 0, **IDLE)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert "hunter2" not in str(caught.value)
     await store.aclose()
 
@@ -84,7 +84,7 @@ async def test_a_server_that_never_answers_is_an_outage():
         verbs = [store.sessions(ISSUER, "ada") for _ in range(30)]
         answers = await asyncio.gather(*verbs, return_exceptions=True)
         assert {type(answer) for answer in answers} == {UnavailableError}
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
         await store.aclose()
 
 
@@ -105,7 +105,7 @@ async def test_a_server_that_goes_down_and_comes_back(own_postgres, stop):
             await store.rotate("one", 0, **IDLE)
         with pytest.raises(UnavailableError):
             await store.feed(None, wait=0)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
 
     await asyncio.to_thread(own_postgres.ensure_postgres_running)
     deadline = time.monotonic() + 5
@@ -133,7 +133,7 @@ async def test_a_server_that_hangs_is_an_outage_and_recovers(own_postgres):
         verbs = [store.rotate("one", 0, **IDLE) for _ in range(20)]
         answers = await asyncio.gather(*verbs, return_exceptions=True)
         assert {type(answer) for answer in answers} == {UnavailableError}
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
     finally:
         for process in frozen:
             process.resume()

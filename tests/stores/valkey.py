@@ -178,7 +178,7 @@ async def monitor(port: int) -> AsyncIterator[list[str]]:
         mark, marker = await asyncio.open_connection("127.0.0.1", port)
         marker.write(b"ECHO the-end\r\n")
         await mark.readline()
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 20)
         marker.close()
         await marker.wait_closed()
     finally:

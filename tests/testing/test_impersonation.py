@@ -521,11 +521,11 @@ class Socket:
         )
 
     async def hear(self):
-        return await asyncio.wait_for(self.sent.get(), 5)
+        return await asyncio.wait_for(self.sent.get(), 20)
 
     async def leave(self):
         self.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
-        await asyncio.wait_for(self._task, 5)
+        await asyncio.wait_for(self._task, 20)
 
 
 async def listens(scope, receive, send):
