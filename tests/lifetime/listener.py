@@ -7,7 +7,7 @@ import asyncio
 from asgi_auth.lifetime import lifetime_of
 from tests.asgi import http_scope
 
-PATIENCE = 5
+PATIENCE = 20
 EVENTS = b"text/event-stream"
 
 

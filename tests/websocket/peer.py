@@ -21,7 +21,7 @@ from tests.asgi import websocket_scope
 SECRET = "mW4tYx7Rb2Nc9Ls5Hd3Gf6Jp0aZk8vQ1-Ue_TiOyXwVq"
 ISSUER = "https://issuer.example"
 SOURCES = (BearerHeader(), Cookie("access"), QueryParam("token"), Subprotocol())
-PATIENCE = 5
+PATIENCE = 20
 
 
 def token_service(**options) -> TokenService:
