@@ -78,6 +78,11 @@ class Assembly:
 
     def __post_init__(self) -> None:
         """Make the parts, each from those before it."""
+        keys: object = self.keys
+        if not isinstance(keys, KeySet):
+            msg = "TokenService signs with a KeySet: KeySet([key]) for a single key."
+            raise ConfigurationError(msg)
+
         if self.client_id == "":
             msg = "client_id is empty: name it, or leave it out."
             raise ConfigurationError(msg)

@@ -16,6 +16,7 @@ from asgi_auth import (
     SessionPolicy,
     TokenService,
 )
+from asgi_auth.keys import Key
 from tests.sessions.service_world import DAY, KEYS, OTHER_KEYS, unverified
 
 
@@ -253,3 +254,9 @@ async def test_nothing_secret_reaches_a_log_an_event_or_an_error(
 async def test_closing_twice_is_harmless(service):
     await service.aclose()
     await service.aclose()
+
+
+@pytest.mark.parametrize("keys", [Key.generate("ES256"), "x" * 64, None])
+def test_keys_that_are_no_set_are_refused_with_a_sentence(keys):
+    with pytest.raises(ConfigurationError, match=r"KeySet\(\[key\]\)"):
+        TokenService(keys)
