@@ -11,6 +11,7 @@ import pyotp
 import pytest
 
 from asgi_auth.pages.registry import PAGES
+from asgi_auth.passkeys import Passkeys
 from asgi_auth.stores import Device
 from tests.browser.conftest import PATIENCE_MS, missing
 from tests.browser.people import NARROW, Person, axe_source, site_of
@@ -185,6 +186,16 @@ async def test_a_page_of_a_refusal_is_without_fault(person, serve):
     await person.page.goto(f"{origin}/admin")
     await person.fill(login=EMAIL, password=PASSWORD)
     await person.at("This did not work")
+
+
+async def test_passkeys_are_listed_without_scripts(person, serve):
+    passkeys = Passkeys("localhost", ["http://localhost"])
+    world, app = site_of(passkeys=passkeys)
+    await world.add()
+    origin = await serve(app)
+    await person.page.goto(f"{origin}/auth/account/passkeys")
+    await person.fill(login=EMAIL, password=PASSWORD)
+    await person.at("Passkeys")
 
 
 def test_the_walks_come_by_every_page():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
@@ -78,6 +79,10 @@ def clock():
 async def services(open_store, clock):
     """Two processes' services over one store."""
     pair = [TokenService(KEYS, store=open_store(), clock=clock) for _ in range(2)]
+    for service in pair:
+        while not await service.verifier.ready():
+            await asyncio.sleep(0.05)  # What is revoked is read yet.
+
     yield pair
     for service in pair:
         await service.aclose()
