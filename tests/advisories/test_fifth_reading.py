@@ -8,12 +8,15 @@ from contextlib import suppress
 
 import pytest
 
-from asgi_auth import get_principal
+from asgi_auth import AuthenticationMiddleware, JWTBackend, get_principal
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from asgi_auth.responses import RefusalResponse
+from asgi_auth.routes import Cookies
 from asgi_auth.routes.shared import Shared
 from tests.pages.site import FORM, PagesWorld
+from tests.pages.test_mounting import PERSON, litestar
 from tests.routes.test_renewal import ACCESS, REFRESH, RenewingWorld, fresh
-from tests.routes.world import LOOSE
+from tests.routes.world import LOOSE, World
 
 # ------------------------------------------------------------------------ renewal
 
@@ -146,3 +149,84 @@ async def test_no_field_of_a_form_is_a_crash_or_leads_elsewhere(fields, inside):
                     policy = response.headers["content-security-policy"]
                     assert "frame-ancestors 'none'" in policy
         assert (await browser.get("/account")).status_code == (200 if inside else 303)
+
+
+# ----------------------------------------------------------------------- refusals
+
+
+def echoing(error, scope):
+    """Be careless with what callers send, as applications are."""
+    return f"/log-in?from={scope['path']}"
+
+
+@pytest.mark.parametrize(
+    "path", ["/caf%C3%A9", "/%E7%99%BB", "/a%0D%0ASet-Cookie:%20a=b", "/a%00b"]
+)
+@pytest.mark.parametrize("htmx", [False, True])
+async def test_what_a_caller_sends_breaks_no_redirect(path, htmx):
+    world = World()
+    backend = JWTBackend(world.tokens)
+    app = AuthenticationMiddleware(None, backend, required=True, login_url=echoing)
+    headers = {**PERSON, "hx-request": "true"} if htmx else PERSON
+    async with world.client(app=app, headers=headers) as client:
+        response = await client.get(path)
+        assert response.status_code == (401 if htmx else 303)
+        place = response.headers["hx-redirect" if htmx else "location"]
+        assert place.isascii()
+        assert place.isprintable()
+        assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize("value", ["a\r\nset-cookie: a=b", "a\0", "\u767b", "caf\xe9"])
+async def test_what_a_caller_sends_splits_no_refusal(value, caplog):
+    world = World()
+
+    def word(error, scope):
+        return RefusalResponse(error.status, [("x-asked-for", value)], "no")
+
+    backend = JWTBackend(world.tokens)
+    app = AuthenticationMiddleware(None, backend, required=True, on_refusal=word)
+    async with world.client(app=app, headers=PERSON) as client:
+        response = await client.get("/x")
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "x-asked-for" not in response.headers
+    assert "on_refusal has failed" in caplog.text
+
+
+# ----------------------------------------------------- log-ins from handlers
+
+APART = Cookies(samesite="none", path="/", partitioned=True)
+
+
+async def test_litestar_sets_cookies_that_are_kept_apart():
+    world = PagesWorld(cookies=APART)
+    await world.add()
+    async with world.client(app=litestar(world), headers=PERSON) as browser:
+        response = await browser.post("/enter")
+        assert fresh(response) == [ACCESS, REFRESH]
+        for line in response.headers.get_list("set-cookie"):
+            assert line.endswith("; Partitioned")
+        response = await browser.post("/leave")
+        assert fresh(response) == [ACCESS, REFRESH]
+        for line in response.headers.get_list("set-cookie"):
+            assert line.endswith("; Partitioned")
+            assert "Max-Age=0" in line
+
+
+def test_django_sets_all_cookies_whatever_their_attributes(monkeypatch):
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.websocket.django_settings")
+    from django.http import HttpResponse
+
+    from asgi_auth.integrations._django import HANDED
+
+    lines = [
+        "__Host-access=a.b.c; HttpOnly; Path=/; SameSite=none; Secure; Partitioned",
+        '__Secure-refresh=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax; Secure',
+        '__Secure-refresh=""; HttpOnly; Max-Age=0; Path=/old; SameSite=lax; Secure',
+    ]
+    response = HttpResponse()
+    for _ in range(2):
+        HANDED.add(response, [(b"set-cookie", line.encode()) for line in lines])
+    written = [morsel.output(header="").strip() for morsel in response.cookies.values()]
+    assert written == lines
