@@ -230,3 +230,21 @@ def test_django_sets_all_cookies_whatever_their_attributes(monkeypatch):
         HANDED.add(response, [(b"set-cookie", line.encode()) for line in lines])
     written = [morsel.output(header="").strip() for morsel in response.cookies.values()]
     assert written == lines
+
+
+# ---------------------------------------------------------------- second factors
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "%E2%82%AC" * 1024, "x" * 5000, "%F0%9F%92%A9" * 900, "%0A", "%C2%85"]
+)
+async def test_no_address_for_an_app_is_a_crash(uri):
+    """What the form sends back is drawn again: it need not be what was sent out."""
+    world = PagesWorld(factors={})
+    await world.add()
+    async with world.browser() as browser:
+        await world.log_in(browser)
+        content = f"action=confirm_app&code=1&secret=%3Cb%3E&enrolment=x&uri={uri}"
+        response = await browser.post("/second-factors", content=content, headers=FORM)
+        assert response.status_code < 500, response.text
+        assert "<b>" not in response.text
