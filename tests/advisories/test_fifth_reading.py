@@ -8,7 +8,12 @@ from contextlib import suppress
 
 import pytest
 
-from asgi_auth import AuthenticationMiddleware, JWTBackend, get_principal
+from asgi_auth import (
+    AuthenticationMiddleware,
+    ConfigurationError,
+    JWTBackend,
+    get_principal,
+)
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses import RefusalResponse
 from asgi_auth.routes import Cookies
@@ -248,3 +253,30 @@ async def test_no_address_for_an_app_is_a_crash(uri):
         response = await browser.post("/second-factors", content=content, headers=FORM)
         assert response.status_code < 500, response.text
         assert "<b>" not in response.text
+
+
+# ------------------------------------------------------------------ planted cookies
+
+
+async def test_no_subdomain_plants_a_cookie_that_is_renewed_from():
+    """Browsers take __Host- from the host itself only (RFC 6265bis, 4.1.3.2)."""
+    cookies = Cookies(path="/", samesite="lax", refresh_name="__Host-refresh")
+    world = RenewingWorld(cookies=cookies)
+    async with world.site() as client:
+        await world.enter(client)
+        planted = client.cookies["__Host-refresh"]
+        response = await client.get("/notes")
+        assert fresh(response) == [ACCESS, "__Host-refresh"]
+        for line in response.headers.get_list("set-cookie"):
+            assert "Path=/;" in line
+            assert "Domain" not in line
+
+    async with world.site(cookies={REFRESH: planted}) as victim:
+        response = await victim.get("/notes")
+        assert response.headers["x-caller"] == "nobody"
+
+
+@pytest.mark.parametrize("path", [None, "/auth"])
+def test_a_name_that_browsers_drop_is_said(path):
+    with pytest.raises(ConfigurationError, match="__Host-"):
+        Cookies(path=path, refresh_name="__Host-refresh")
