@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from http.cookies import Morsel
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -266,7 +267,15 @@ class Routed(CorsWithin):
 
 def _add(response: HttpResponse, headers: Headers) -> None:
     for morsel in morsels_of(headers):
-        response.cookies[morsel.key] = morsel
+        kept = response.cookies.get(morsel.key, morsel)
+        # One of another path is another cookie, which Django has no key for.
+        is_other = _place_of(kept) != _place_of(morsel)
+        key = "; ".join((morsel.key, *_place_of(morsel))) if is_other else morsel.key
+        response.cookies[key] = morsel
+
+
+def _place_of(morsel: Morsel[str]) -> tuple[str, str]:
+    return morsel["path"], morsel["domain"]
 
 
 HANDED = Handed(_add)

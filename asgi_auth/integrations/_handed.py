@@ -8,14 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookies import Morsel, SimpleCookie
-from typing import Any
+from typing import Any, Final
 
 from asgi_auth._asgi import Headers
 from asgi_auth.accounts import Account
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._mounted import routes_beside
 
-__all__ = ["Handed", "morsels_of"]
+__all__ = ["Handed", "PartitionedMorsel", "morsels_of"]
+
+_PARTITIONED: Final = "; Partitioned"
+
+
+class PartitionedMorsel(Morsel[str]):
+    """A cookie that a browser keeps apart for each site that embeds ours.
+
+    ``http.cookies`` knows the attribute from Python 3.14 on, and before takes no cookie
+    at all from a header that has it.
+    """
+
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802  (of the base class)
+        """Return the header's value."""
+        return super().OutputString(attrs) + _PARTITIONED
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +80,16 @@ class Handed:
 
 def morsels_of(headers: Headers) -> list[Morsel[str]]:
     """Take ``Set-Cookie`` headers apart, for frameworks that write their own."""
-    jars = (SimpleCookie(value.decode()) for _, value in headers)
-    return [morsel for jar in jars for morsel in jar.values()]
+    return [_morsel_of(value.decode()) for _, value in headers]
+
+
+def _morsel_of(text: str) -> Morsel[str]:
+    bare = text.removesuffix(_PARTITIONED)
+    (morsel,) = SimpleCookie(bare).values()
+    if bare == text:
+        return morsel
+
+    partitioned = PartitionedMorsel()
+    partitioned.set(morsel.key, morsel.value, morsel.coded_value)
+    partitioned.update(morsel)
+    return partitioned

@@ -32,7 +32,7 @@ from litestar.routes import HTTPRoute
 from asgi_auth._asgi import Headers
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards import Requirement
-from asgi_auth.integrations._handed import Handed, morsels_of
+from asgi_auth.integrations._handed import Handed, PartitionedMorsel, morsels_of
 from asgi_auth.integrations._mounted import Renewing
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import AUTHENTICATED
@@ -237,9 +237,19 @@ def _add(response: Response[Any], headers: Headers) -> None:
     response.cookies.extend(map(_cookie_of, morsels_of(headers)))
 
 
+class _PartitionedCookie(Cookie):
+    """A cookie with an attribute that Litestar does not know."""
+
+    def to_header(self, **options: Any) -> str:
+        """Return the header's value."""
+        return super().to_header(**options) + "; Partitioned"
+
+
 def _cookie_of(morsel: Morsel[str]) -> Cookie:
     age = morsel["max-age"]
-    return Cookie(
+    is_partitioned = isinstance(morsel, PartitionedMorsel)
+    make = _PartitionedCookie if is_partitioned else Cookie
+    return make(
         key=morsel.key,
         value=morsel.value,
         max_age=int(age) if age else None,

@@ -116,7 +116,8 @@ _ACTIONS: Final[Mapping[str, Callable[[Visit], Awaitable[Response]]]] = {
 
 def _with_code(data: Mapping[str, Any]) -> dict[str, str]:
     """Return an enrolment with its QR code, as SVG."""
-    uri = str(data["uri"])[:_MOST_URI]
+    # It comes back with the form: of other letters, fewer fit into a code.
+    uri = str(data["uri"]).encode("ascii", "ignore").decode()[:_MOST_URI]
     code = segno.make(uri, micro=False)
     return {
         "qr": code.svg_inline(scale=5, dark="#000", light="#fff"),

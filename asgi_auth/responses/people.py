@@ -6,6 +6,7 @@ gets the problem document.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,9 @@ _logger = package_logger(__name__)
 _UNKNOWN: Final = 401
 _READING: Final = frozenset({"GET", "HEAD"})
 _SAFE: Final = "/-._~!$&'()*+,;=:@"
+_IN_URLS: Final = _SAFE + "%?#[]"
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t -~]*")
 _KINDS: Final = (b"text/html", b"application/xhtml+xml")
 _MOST_KINDS: Final = 30
 
@@ -42,11 +46,11 @@ class RefusalResponse:
 
     Attributes:
         status: From 300 on: a refusal is no success.
-        headers: Names and values, as text.
+        headers: Names and values, as text in ASCII.
         body: As text, or as bytes.
 
     Raises:
-        ConfigurationError: The status is one of a success.
+        ConfigurationError: The status is one of a success, or a header is none.
     """
 
     status: int
@@ -54,10 +58,16 @@ class RefusalResponse:
     body: str | bytes = b""
 
     def __post_init__(self) -> None:
-        """Refuse what would look like a success."""
+        """Refuse what would look like a success, or end a header early."""
         if not 300 <= self.status <= 599:  # noqa: PLR2004
             msg = f"A refusal has a status from 300 to 599, and not {self.status}."
             raise ConfigurationError(msg)
+
+        # What callers have sent may be in it (RFC 9110, section 5.5).
+        for name, value in self.headers:
+            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+                msg = f"The header {name!r} of a refusal is no plain ASCII text."
+                raise ConfigurationError(msg)
 
     @property
     def content(self) -> bytes:
@@ -151,6 +161,8 @@ def redirect_to(url: str, scope: Mapping[str, Any]) -> RefusalResponse | None:
     if not place.netloc and place.path == scope["path"]:
         return None
 
+    # It may be an IRI (RFC 3987), or hold what the caller has sent.
+    url = quote(url, safe=_IN_URLS)
     back = _way_back(scope, headers)
     if back is not None:
         url += f"{'&' if place.query else '?'}next={quote(back, safe='')}"

@@ -111,6 +111,10 @@ class Cookies:
             msg = "Browsers drop a cookie of this name without Secure: choose another."
             raise ConfigurationError(msg)
 
+        if name.startswith("__Host-") and self.path != "/":
+            msg = "Browsers take a name with __Host- for path='/' only."
+            raise ConfigurationError(msg)
+
         if self.path is not None and not self.path.startswith("/"):
             msg = "The path of the cookies must begin with a slash."
             raise ConfigurationError(msg)

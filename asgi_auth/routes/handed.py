@@ -120,7 +120,7 @@ class FromHandlers:
 
         Args:
             app: The application, with the authentication within.
-            public_paths: Where an outage of the store refuses nobody.
+            public_paths: Where nobody is refused, also when there is an outage.
             on_refusal: Words an outage for people.
 
         Raises:

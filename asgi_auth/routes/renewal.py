@@ -19,7 +19,6 @@ from asgi_auth.errors import (
     AuthenticationError,
     AuthError,
     ConfigurationError,
-    UnavailableError,
 )
 from asgi_auth.events import Events
 from asgi_auth.responses.body import RequestBody, may_have_body
@@ -37,6 +36,8 @@ from asgi_auth.tokens.pair import TokenPair
 __all__ = ["RenewalMiddleware"]
 
 _MOST_KNOWN: Final = 4096
+# Browsers keep no longer ones (RFC 6265bis, section 5.6): only strangers send them.
+_LONGEST_KEPT: Final = 4096
 _ACCEPT_HEADERS: Final = (2, 1)
 _DENIAL: Final = "websocket.http.response"
 
@@ -47,7 +48,7 @@ class RenewalMiddleware:
     Args:
         app: The application, with the authentication within.
         context: The settings of the routes.
-        public_paths: Where an outage of the store refuses nobody.
+        public_paths: Where nobody is refused, also when there is an outage.
         on_refusal: Words an outage for people.
 
     Raises:
@@ -111,7 +112,8 @@ class RenewalMiddleware:
             pair = await self._renew(scope)
             fresh = None if pair is None else self._set(pair, scope)
         except AuthError as error:
-            if isinstance(error, UnavailableError) and scope in self._public:
+            # The page to log in must open, whatever came before or from next door.
+            if scope in self._public:
                 return await self._app(scope, receive, send)
 
             await self._refuse(error, scope, receive, send)
@@ -160,6 +162,9 @@ class RenewalMiddleware:
             claims: Any = {} if parts is None else parts[1]
             exp = claims.get("exp")
             end = float(exp) if type(exp) is int and abs(exp) < 2**53 else 0.0
+            if len(token) > _LONGEST_KEPT:
+                return end
+
             if len(self._ends) >= _MOST_KNOWN:
                 self._ends.clear()
 

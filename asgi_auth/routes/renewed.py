@@ -12,6 +12,7 @@ _STARTS: Final = frozenset(
     {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 )
 _PRIVATE: Final = (b"no-store", b"private")
+_TARGETED: Final = frozenset({b"surrogate-control", b"x-accel-expires"})
 _WORDS: Final = b"Internal Server Error"
 
 
@@ -79,9 +80,15 @@ class RenewedReply:
 
 def _uncached(headers: Headers) -> Headers:
     """Keep shared caches from giving one browser's cookies to another."""
+    headers = [header for header in headers if not _is_targeted(header[0].lower())]
     rules = [v.lower() for n, v in headers if n.lower() == b"cache-control"]
     if any(word in rule for rule in rules for word in _PRIVATE):
         return headers
 
     others = [(n, v) for n, v in headers if n.lower() != b"cache-control"]
     return [*others, (b"cache-control", b"private, no-cache")]
+
+
+def _is_targeted(name: bytes) -> bool:
+    """Report whether a rule is for shared caches, which heed it first (RFC 9213)."""
+    return name.endswith(b"-cache-control") or name in _TARGETED

@@ -14,10 +14,11 @@ T = TypeVar("T")
 
 
 class _Work(Generic[T]):
-    __slots__ = ("error", "event", "result")
+    __slots__ = ("error", "event", "is_done", "result")
 
     def __init__(self) -> None:
         self.event = Event()
+        self.is_done = False
         self.result: T | None = None
         self.error: Exception | None = None
 
@@ -39,12 +40,16 @@ class Shared(Generic[T]):
         """
         # Each event loop has a thread of its own.
         place = get_ident(), key
-        work = self._works.get(place)
-        if work is None:
+        while (work := self._works.get(place)) is not None:
+            await work.event.wait()
+            if work.is_done:
+                break
+
+            # Servers cancel tasks of clients that have gone, which no shield stops:
+            # of those that wait, one makes it.
+        else:
             work = self._works[place] = _Work()
             await self._do(place, work, make)
-        else:
-            await work.event.wait()
 
         if work.error is not None:
             raise work.error
@@ -57,8 +62,10 @@ class Shared(Generic[T]):
         with CancelScope(shield=True):
             try:
                 work.result = await make()
+                work.is_done = True
             except Exception as error:  # noqa: BLE001  (all who wait raise it)
                 work.error = error
+                work.is_done = True
             finally:
                 self._works.pop(place, None)
                 work.event.set()
