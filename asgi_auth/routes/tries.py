@@ -65,8 +65,8 @@ class CodeTries:
     def _counters(
         self, request: Request, proof: Proof, code: str
     ) -> list[tuple[Rule, tuple[str, ...]]]:
-        shape, account = kind_of(code), proof.account.id
-        if shape is not None and shape[0] == "recovery":
+        account = proof.account.id
+        if self._is_recovery(code):
             return []
 
         if proof.device is not None and proof.device.has_shown:
@@ -74,6 +74,11 @@ class CodeTries:
 
         network = self._context.network(request)
         return [("codes", ("network", account, network)), ("guesses", (account,))]
+
+    def _is_recovery(self, code: str) -> bool:
+        """Report whether nobody can guess a code; of an application's, who knows."""
+        shape = None if self._context.second_factor is not None else kind_of(code)
+        return shape is not None and shape[0] == "recovery"
 
     async def _give_back(self, counters: list[tuple[Rule, tuple[str, ...]]]) -> None:
         for rule, key in counters:
