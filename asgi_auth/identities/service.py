@@ -266,6 +266,15 @@ def _check(
         msg = "Identities needs providers, each with a name of its own."
         raise ConfigurationError(msg)
 
+    issuers = [provider.issuer for provider in providers]
+    if len({*issuers}) != len(issuers):
+        shared = max(issuers, key=issuers.count)
+        msg = (
+            f"Two providers have the issuer {shared}: a user of one could be taken for "
+            "one of the other. Give each OAuthProvider an issuer=... of its own."
+        )
+        raise ConfigurationError(msg)
+
     if seal is None and any(provider.keeps_tokens for provider in providers):
         msg = "keep_tokens=True needs seal=SealKeys(...): tokens are secrets."
         raise ConfigurationError(msg)
