@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from asgi_auth import AuthError, ConfigurationError, InvalidCredentialsError
@@ -273,7 +275,11 @@ async def test_two_providers_do_not_share_the_names_of_their_users():
     Identities(forge("one", "one"), two, **options)
 
 
-@pytest.mark.parametrize("time", [10**400, 1e300, -(10**400), -1, True, "1", [], {}])
+@pytest.mark.parametrize(
+    "time",
+    [10**400, 1e300, -(10**400), -1, True, "1", [], {}],
+    ids=["huge", "far", "low", "negative", "bool", "text", "list", "object"],
+)
 async def test_an_odd_time_of_a_log_in_elsewhere_breaks_nothing(time):
     world = ProviderWorld()
     world.op.claims = {"auth_time": time}
@@ -369,10 +375,8 @@ async def test_an_odd_answer_of_a_browser_is_refused(text):
 async def test_an_odd_answer_of_a_provider_breaks_nothing(answer):
     world = ProviderWorld()
     world.op.answer = answer
-    try:
+    with suppress(AuthError):
         assert (await world.log_in()).account is not None
-    except AuthError:
-        pass
 
 
 async def test_attempts_and_answers_show_no_secret():
