@@ -7,12 +7,14 @@ from contextlib import suppress
 import pytest
 
 from asgi_auth import AuthError, ConfigurationError, InvalidCredentialsError
+from asgi_auth.factors import FactorRecord, SQLFactors
 from asgi_auth.identities import Identities, MemoryIdentities, OAuthProvider
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.identities.errors import InvalidCallbackError, LinkRequiredError
-from asgi_auth.passkeys import Passkeys
+from asgi_auth.passkeys import Passkey, Passkeys, SQLPasskeys
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import Cookies, Factor, SecondFactorRequiredError
+from asgi_auth.tokens.claims import is_plain_text
 from tests.identities.world import World as ProviderWorld
 from tests.passkeys.authenticator import ORIGIN, RP_ID, Authenticator
 from tests.passkeys.world import PasskeyWorld, add_passkey, ask, show
@@ -387,3 +389,33 @@ async def test_attempts_and_answers_show_no_secret():
     attempt = start.attempt
     secrets = (attempt.state, attempt.nonce, attempt.verifier, start.token, came.code)
     assert not [secret for secret in secrets if secret in shown]
+
+
+# ----------------------------------------------------------------------- stores
+
+
+@pytest.mark.parametrize("subject", ["a\u00a0b", "a\u200db", "\u3000", "\ue000"])
+async def test_whoever_has_rare_letters_in_the_id_is_asked_for_the_factor(
+    tmp_path, subject
+):
+    """Ids that tokens can name are ids that the stores of factors find again."""
+    assert is_plain_text(subject)
+    factors = SQLFactors(f"sqlite:///{tmp_path}/factors.db")
+    passkeys = SQLPasskeys(f"sqlite:///{tmp_path}/passkeys.db")
+    for store in (factors, passkeys):
+        await store.create_schema()
+    await factors.put(FactorRecord(subject=subject, kind="totp", since=1.0))
+    passkey = Passkey(id="p", subject=subject, handle="", public_key=b"")
+    await passkeys.add(passkey)
+    assert [record.kind for record in await factors.find(subject)] == ["totp"]
+    assert [each.id for each in await passkeys.list(subject)] == ["p"]
+    assert await passkeys.rename("p", subject, "Key")
+    assert await passkeys.remove("p", subject)
+    await factors.remove(subject)
+    assert list(await factors.find(subject)) == []
+    for odd in ("a\x00b", "\ud800"):
+        assert list(await factors.find(odd)) == list(await passkeys.list(odd)) == []
+        assert not await passkeys.remove("p", odd)
+        assert not await passkeys.remove(odd, subject)
+    for store in (factors, passkeys):
+        await store.aclose()
