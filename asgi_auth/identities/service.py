@@ -118,6 +118,7 @@ class Identities(LinkedIdentities):
             keeper=TokenKeeper(store, seal),
         )
         accounts.also_end(self._linker.forget_if_gone, deleted_only=True)
+        accounts.end_when_claimed(self.forget)
 
     async def begin(
         self,

@@ -419,3 +419,53 @@ async def test_whoever_has_rare_letters_in_the_id_is_asked_for_the_factor(
         assert not await passkeys.remove(odd, subject)
     for store in (factors, passkeys):
         await store.aclose()
+
+
+# ------------------------------------------------- accounts that wait for an owner
+
+
+async def test_who_registers_a_strangers_address_leaves_no_way_in():
+    """The owner of the address takes the account over, by a message."""
+    passkeys = Passkeys(RP_ID, [ORIGIN])
+    world = World(accounts={"require_verified": False}, passkeys=passkeys)
+    await world.accounts.register(EMAIL, PASSWORD)
+    account = await world.store.find_by_email(EMAIL)
+    assert account.verified_at is None
+    thief = Authenticator()
+    async with world.client() as client:
+        await add_passkey(client, await log_in(client), thief)
+        await client.post("/password/forgot", json={"email": EMAIL})
+        await world.outbox.drain()
+        body = {
+            "token": world.mailbox.token("reset"),
+            "password": "another-4-lamp-otter",
+        }
+        answer = await client.post("/password/reset", json=body)
+        assert answer.status_code == 204, answer.text
+        assert list(await passkeys.list(account.id)) == []
+        assert_problem(await show(client, thief), 401, "passkey_refused")
+
+        # From now on it is the owner's: a new password takes nothing away.
+        world.clock.advance(5)
+        pair = await log_in(client, password="another-4-lamp-otter")
+        own = await add_passkey(client, pair)
+        await client.post("/password/forgot", json={"email": EMAIL})
+        await world.outbox.drain()
+        body["token"] = world.mailbox.token("reset")
+        answer = await client.post("/password/reset", json=body)
+        assert answer.status_code == 204, answer.text
+        assert (await show(client, own)).status_code == 200
+
+
+async def test_who_registers_a_strangers_address_leaves_no_log_in_elsewhere():
+    world = ProviderWorld()
+    accounts = world.accounts
+    account = await world.add("victim@example.com", verified=False)
+    caller = await world.caller(account)
+    linked = await world.finish(await world.begin(link_to=caller))
+    assert linked.account.id == account.id
+    token = accounts._email_tokens.for_reset(account)
+    await accounts.reset_password(token, "another-4-lamp-otter")
+    assert list(await world.identities.list(account.id)) == []
+    world.op.email = {"email": "eve@example.com", "email_verified": True}
+    assert (await world.log_in()).account.id != account.id
