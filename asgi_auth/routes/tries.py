@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from starlette.requests import Request
 
@@ -16,9 +17,13 @@ from asgi_auth.errors import AuthError, InvalidCredentialsError
 from asgi_auth.factors.codes import kind_of
 from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.errors import SecondFactorRequiredError
 from asgi_auth.routes.pending import Proof
 
 __all__ = ["CodeTries"]
+
+# An application's own may answer to a wrong code by asking for one again.
+_WRONG: Final = (InvalidCredentialsError, SecondFactorRequiredError)
 
 
 class CodeTries:
@@ -55,7 +60,7 @@ class CodeTries:
         try:
             yield
         except AuthError as error:
-            if not isinstance(error, InvalidCredentialsError):
+            if not isinstance(error, _WRONG):
                 await self._give_back(counters)
 
             raise
