@@ -103,6 +103,10 @@ class AccountAdministration:
         """
         self._endings.append((ending, deleted_only))
 
+    def end_when_claimed(self, ending: Ending) -> None:
+        """Call *ending* when an owner resets the password of an unverified account."""
+        self._changes.claims.append(ending)
+
     async def find(self, account_id: str) -> Account | None:
         """Return the account of a subject, or ``None`` if it is gone or disabled."""
         account = await self._accounts.find_by_id(subject_of(account_id))

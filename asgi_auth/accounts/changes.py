@@ -70,6 +70,7 @@ class AccountChanges:
         self._hasher = hasher
         self._matches = self._matches_hash if matches is None else matches
         self._require_verified = require_verified
+        self.claims: list[Callable[[str], Awaitable[object]]] = []
         self._clock = clock
 
     async def confirm(self, account: Account | None, password: str) -> Account:
@@ -214,8 +215,25 @@ class AccountChanges:
                 account, password_hash=password_hash, verified_at=verified_at
             )
 
+        before = await self.admit(email_token)
+        if before.verified_at is None and before.user is None:
+            # Where it fails, nothing has changed, and the ticket is good.
+            await self._end_claims(before.id)
+
         async with self.sessions_ended(email_token.account_id):
-            return await self._redeem(email_token, edit)
+            account = await self._redeem(email_token, edit)
+
+        # Not where an application does not keep which addresses are verified: there
+        # each new password would be the first.
+        if before.verified_at is None and account.verified_at is not None:
+            await self._end_claims(account.id)
+
+        return account
+
+    async def _end_claims(self, account_id: str) -> None:
+        """End what lets in whoever registered the address without reading its mail."""
+        for ending in self.claims:
+            await ending(account_id)
 
     @asynccontextmanager
     async def sessions_ended(

@@ -27,18 +27,21 @@ class WaysIn(Protocol):
         ...
 
 
-async def count_ways_in(account: Account, kinds: Iterable[WaysIn]) -> int:
+async def count_ways_in(
+    account: Account, kinds: Iterable[WaysIn], *, has_password: bool = False
+) -> int:
     """Return how many ways to log in an account has, the password included.
 
     Args:
-        account: Whose; with users of an application's own, its manager checks
-            passwords, and whoever has such an account is taken to have one.
+        account: Whose.
         kinds: All the others that there are.
+        has_password: It has one also where it shows none: an application's own
+            manager may check passwords without showing what it keeps of them.
 
     Raises:
         UnavailableError: A store is down.
     """
-    has_password = account.password_hash is not None or account.user is not None
+    has_password = has_password or account.password_hash is not None
     return int(has_password) + sum([await kind.ways_in(account.id) for kind in kinds])
 
 
@@ -48,6 +51,7 @@ async def remove_way_in(
     *,
     remove: Callable[[], Awaitable[object]],
     restore: Callable[[], Awaitable[object]],
+    has_password: bool = False,
 ) -> None:
     """Remove a way to log in, unless it is the last one.
 
@@ -59,16 +63,17 @@ async def remove_way_in(
         kinds: All kinds of log-in beside the password.
         remove: Removes it.
         restore: Puts it back.
+        has_password: As for :func:`count_ways_in`.
 
     Raises:
         LastWayInError: It is the last one, and still there.
         UnavailableError: A store is down.
     """
     kinds = tuple(kinds)
-    if await count_ways_in(account, kinds) <= 1:
+    if await count_ways_in(account, kinds, has_password=has_password) <= 1:
         raise LastWayInError
 
     await remove()
-    if await count_ways_in(account, kinds) == 0:
+    if await count_ways_in(account, kinds, has_password=has_password) == 0:
         await restore()
         raise LastWayInError

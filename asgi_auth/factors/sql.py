@@ -15,6 +15,7 @@ from asgi_auth._drivers.sql import AsyncEngine, Database, insert_for, sa
 from asgi_auth._drivers.sql_ping import ping_tables
 from asgi_auth.factors.errors import StaleFactorError
 from asgi_auth.factors.records import FactorKind, FactorRecord
+from asgi_auth.tokens.claims import is_plain_text
 
 __all__ = ["SQLFactors"]
 
@@ -68,7 +69,7 @@ class SQLFactors:
     async def find(self, subject: str) -> Sequence[FactorRecord]:
         """Return all factors of a user."""
         # PostgreSQL has neither NUL nor surrogates, so no subject has them either.
-        if not subject.isprintable():
+        if not is_plain_text(subject):
             return []
 
         statement = sa.select(self._table).where(self._table.c.subject == subject)
@@ -89,7 +90,7 @@ class SQLFactors:
 
     async def remove(self, subject: str, kind: FactorKind | None = None) -> None:
         """Remove one kind of factor of a user, or all."""
-        if not subject.isprintable():
+        if not is_plain_text(subject):
             return
 
         columns = self._table.c

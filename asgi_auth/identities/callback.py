@@ -99,11 +99,13 @@ async def take(
     if answer.error is not None:
         raise _refusal(answer.error)
 
-    if not answer.code or len(answer.code) > _LONGEST_CODE:
+    code = answer.code or ""
+    # RFC 6749, appendix A.11: of other letters no provider makes one.
+    if not 0 < len(code) <= _LONGEST_CODE or not code.isascii():
         msg = "the answer has no code"
         raise InvalidCallbackError(msg)
 
-    return answer.code
+    return code
 
 
 def _refusal(error: str) -> ProviderDeniedError | UnavailableError:

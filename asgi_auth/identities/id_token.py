@@ -126,6 +126,9 @@ class IDTokenVerifier:
             msg = f"it was issued {now - issued_at:.0f} seconds ago"
             raise InvalidTokenError(msg)
 
+        if type(claims.get("auth_time")) in {int, float}:
+            _time(claims, "auth_time")
+
         if not attempt.fresh:
             return
 

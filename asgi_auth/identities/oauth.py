@@ -47,7 +47,8 @@ class OAuthProvider:
         profile: Finds out who the user is. It is called with ``get(url)``, which asks
             the provider's API with the user's access token and returns the JSON.
         issuer: Names the provider where identities are kept, and is what an ``iss`` of
-            an answer must be; by default the origin of *authorize_url*.
+            an answer must be; by default the origin of *authorize_url*. Tenants of one
+            host each need one of their own.
         label: On buttons; the name by default.
         scopes: What to ask for.
         trust_addresses: Whether an address that *profile* calls verified counts as

@@ -245,7 +245,12 @@ class OIDCProvider(Presets):
         """
         claims = grant.claims
         if "email" not in claims and "email" in self._scopes:
-            claims = FrozenDict({**await self._userinfo(grant), **claims})
+            own = {**claims}
+            if own.get("email_verified") in (True, "true"):
+                # A "yes" has to stand where the address does; a "no" counts anywhere.
+                del own["email_verified"]
+
+            claims = FrozenDict({**await self._userinfo(grant), **own})
 
         email, name = claims.get("email"), claims.get("name")
         return Profile(

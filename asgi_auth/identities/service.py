@@ -118,6 +118,7 @@ class Identities(LinkedIdentities):
             keeper=TokenKeeper(store, seal),
         )
         accounts.also_end(self._linker.forget_if_gone, deleted_only=True)
+        accounts.end_when_claimed(self.forget)
 
     async def begin(
         self,
@@ -264,6 +265,15 @@ def _check(
 ) -> None:
     if not providers or len(by_name) != len(providers):
         msg = "Identities needs providers, each with a name of its own."
+        raise ConfigurationError(msg)
+
+    issuers = [provider.issuer for provider in providers]
+    if len({*issuers}) != len(issuers):
+        shared = max(issuers, key=issuers.count)
+        msg = (
+            f"Two providers have the issuer {shared}: a user of one could be taken for "
+            "one of the other. Give each OAuthProvider an issuer=... of its own."
+        )
         raise ConfigurationError(msg)
 
     if seal is None and any(provider.keeps_tokens for provider in providers):

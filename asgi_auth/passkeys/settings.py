@@ -131,7 +131,12 @@ class Passkeys:
             raise UnknownPasskeyError
 
     async def remove(
-        self, account: Account, passkey_id: str, *, kinds: Sequence[WaysIn] = ()
+        self,
+        account: Account,
+        passkey_id: str,
+        *,
+        kinds: Sequence[WaysIn] = (),
+        has_password: bool = False,
     ) -> Passkey:
         """Remove a passkey, unless nobody could log in any more; return what it was.
 
@@ -139,6 +144,8 @@ class Passkeys:
             account: Whose.
             passkey_id: Which.
             kinds: The other ways to log in that there are, beside the password.
+            has_password: The account has one also where it shows none, as with a
+                manager of your own that only checks passwords.
 
         Raises:
             UnknownPasskeyError: The account has none with this id.
@@ -154,6 +161,7 @@ class Passkeys:
             [self, *kinds],
             remove=lambda: self.store.remove(passkey_id, account.id),
             restore=lambda: self.store.add(passkey),
+            has_password=has_password,
         )
         return passkey
 

@@ -6,7 +6,7 @@ Each verb is one statement; what is unique is unique to the database, not to us.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from asgi_auth._drivers.sql_ping import ping_tables
 from asgi_auth._encoding import b64url_decode, b64url_encode
 from asgi_auth.passkeys.errors import DuplicatePasskeyError
 from asgi_auth.passkeys.records import Passkey
+from asgi_auth.tokens.claims import is_plain_text
 
 __all__ = ["SQLPasskeys"]
 
@@ -91,7 +92,7 @@ class SQLPasskeys:
 
     async def list(self, subject: str) -> Sequence[Passkey]:
         """List the passkeys of a subject, the oldest first."""
-        if not subject.isprintable():
+        if not is_plain_text(subject):
             return []
 
         columns = self._table.c
@@ -122,7 +123,7 @@ class SQLPasskeys:
             statement = statement.where(columns.sign_count < sign_count)
 
         return await self._changes(
-            passkey_id,
+            (passkey_id,),
             statement.values(
                 sign_count=sa.case((higher, columns.sign_count), else_=sign_count),
                 is_backed_up=is_backed_up,
@@ -138,7 +139,7 @@ class SQLPasskeys:
             .where(columns.id == passkey_id, columns.subject == subject)
             .values(name=json.dumps(name))
         )
-        return await self._changes(passkey_id + subject, statement)
+        return await self._changes((passkey_id, subject), statement)
 
     async def remove(self, passkey_id: str | None, subject: str) -> bool:
         """Remove a passkey of a subject, or all; return whether there was any."""
@@ -147,11 +148,12 @@ class SQLPasskeys:
         if passkey_id is not None:
             statement = statement.where(columns.id == passkey_id)
 
-        return await self._changes((passkey_id or "") + subject, statement)
+        return await self._changes((passkey_id or subject, subject), statement)
 
-    async def _changes(self, names: str, statement: Any) -> bool:
+    async def _changes(self, names: Iterable[str], statement: Any) -> bool:
         """Run a statement; return whether it changed anything."""
-        if not names.isprintable():
+        # An id is longer than a plain text may be, and has its letters only.
+        if not all(name.isprintable() or is_plain_text(name) for name in names):
             return False
 
         returning = statement.returning(self._table.c.id)

@@ -147,13 +147,19 @@ class LogInCompletion:
             RateLimitedError: There were too many wrong ones.
         """
         context = self._context
-        if context.second_factor is not None:
-            return await self._ask_application(request, proof, code)
+        if context.second_factor is not None and code is None:
+            return await self._ask_application(request, proof, None)
 
-        if context.factors is None or code is None:
+        if code is None:
             return None
 
         async with self._tries.counted(request, proof, code):
+            if context.second_factor is not None:
+                return await self._ask_application(request, proof, code)
+
+            if context.factors is None:
+                return None
+
             kind = await context.factors.check(
                 proof.account, code, attempt=proof.attempt
             )
@@ -268,12 +274,8 @@ class LogInCompletion:
 
         response = await self.deliver(request, proof, pair, token, trust)
         where = {"ip": device.ip, "user_agent": device.user_agent}
-        context.tell(
-            "login.succeeded",
-            proof.account.id,
-            pair.session_id,
-            {**where, "device": device.name},
-        )
+        detail = {**where, "device": device.name}
+        context.tell("login.succeeded", proof.account.id, pair.session_id, detail)
         return response
 
     async def session(self, proof: Proof, factor: Factor, device: Device) -> TokenPair:
@@ -323,7 +325,7 @@ class LogInCompletion:
 
     async def _ask_application(
         self, request: Request, proof: Proof, code: str | None
-    ) -> Factor:
+    ) -> Factor | None:
         check = self._context.second_factor
         assert check is not None  # noqa: S101  # judge() has seen it
         try:
@@ -334,8 +336,12 @@ class LogInCompletion:
 
             raise self.demand(request, proof, {"code": 0.0}) from None
 
-        if factor is None or isinstance(factor, Factor):
-            return factor or Factor()
+        if isinstance(factor, Factor):
+            return factor
+
+        if factor is None:
+            # It needs nothing more, and does not speak for passkeys.
+            return None if await self.methods(proof.account) else Factor(acr=proof.acr)
 
         if not is_user(factor):  # A "no".
             raise InvalidCredentialsError

@@ -203,16 +203,26 @@ class PasskeyLogInRoutes:
 
     async def _shown(self, request: Request, body: PasskeyLoginRequest) -> Passkey:
         browser = self._browser(request, body.delivery)
+        if browser is None and self._is_bound(body.delivery):
+            # What was asked in a body has no browser, and is not for this one.
+            msg = "this browser was asked nothing"
+            raise PasskeyRefusedError(msg)
+
         return await self._ceremonies.log_in(
             body.credential.model_dump(exclude_none=True),
             body.ceremony,
             browser=browser or "",
         )
 
+    def _is_bound(self, delivery: Medium) -> bool:
+        """Report whether only the browser that asked may answer."""
+        context = self._context
+        return context.cookies is not None and context.medium(delivery) == "cookie"
+
     def _browser(self, request: Request, delivery: Medium) -> str | None:
         """Return the name of a browser that keeps its tokens in cookies, if known."""
         context = self._context
-        if context.cookies is None or context.medium(delivery) != "cookie":
+        if context.cookies is None or not self._is_bound(delivery):
             return None
 
         return context.cookies.read("browser", request.scope)

@@ -151,7 +151,13 @@ class PasskeyRoutes:
         caller, account = await self._owner(request)
         others = [kind for kind in context.ways_in if kind is not self._passkeys]
         passkey_id = request.path_params["id"]
-        await self._passkeys.remove(account, passkey_id, kinds=others)
+        # A manager that saves no passwords need not show one, and has one.
+        await self._passkeys.remove(
+            account,
+            passkey_id,
+            kinds=others,
+            has_password="password" not in context.users.can,
+        )
         detail = {"passkey": passkey_id}
         context.tell("passkey.removed", account.id, caller.session_id, detail)
         return context.done()

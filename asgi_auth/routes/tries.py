@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from starlette.requests import Request
 
@@ -16,9 +17,13 @@ from asgi_auth.errors import AuthError, InvalidCredentialsError
 from asgi_auth.factors.codes import kind_of
 from asgi_auth.ratelimit.limiter import Rule
 from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.errors import SecondFactorRequiredError
 from asgi_auth.routes.pending import Proof
 
 __all__ = ["CodeTries"]
+
+# An application's own may answer to a wrong code by asking for one again.
+_WRONG: Final = (InvalidCredentialsError, SecondFactorRequiredError)
 
 
 class CodeTries:
@@ -55,7 +60,7 @@ class CodeTries:
         try:
             yield
         except AuthError as error:
-            if not isinstance(error, InvalidCredentialsError):
+            if not isinstance(error, _WRONG):
                 await self._give_back(counters)
 
             raise
@@ -65,8 +70,8 @@ class CodeTries:
     def _counters(
         self, request: Request, proof: Proof, code: str
     ) -> list[tuple[Rule, tuple[str, ...]]]:
-        shape, account = kind_of(code), proof.account.id
-        if shape is not None and shape[0] == "recovery":
+        account = proof.account.id
+        if self._is_recovery(code):
             return []
 
         if proof.device is not None and proof.device.has_shown:
@@ -74,6 +79,11 @@ class CodeTries:
 
         network = self._context.network(request)
         return [("codes", ("network", account, network)), ("guesses", (account,))]
+
+    def _is_recovery(self, code: str) -> bool:
+        """Report whether nobody can guess a code; of an application's, who knows."""
+        shape = None if self._context.second_factor is not None else kind_of(code)
+        return shape is not None and shape[0] == "recovery"
 
     async def _give_back(self, counters: list[tuple[Rule, tuple[str, ...]]]) -> None:
         for rule, key in counters:

@@ -44,6 +44,9 @@ def beside_passwords(
     for kind in kinds:
         accounts.also_end(kind.forget, deleted_only=True)
 
+    if passkeys is not None:
+        accounts.end_when_claimed(passkeys.forget)
+
     return {
         "factors": factors,
         "passkeys": passkeys,

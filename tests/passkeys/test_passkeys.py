@@ -410,7 +410,8 @@ async def test_a_password_is_a_way_in_also_one_that_an_application_keeps(world):
     assert await count_ways_in(account, []) == 1
     assert await count_ways_in(replace(account, password_hash=None), []) == 0
     own = replace(account, password_hash=None, user=object())
-    assert await count_ways_in(own, []) == 1
+    assert await count_ways_in(own, []) == 0
+    assert await count_ways_in(own, [], has_password=True) == 1
     with pytest.raises(LastWayInError):
         await remove_way_in(own, [], remove=None, restore=None)
 
