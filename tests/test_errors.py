@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 from http import HTTPStatus
 
@@ -10,6 +11,7 @@ from asgi_auth.errors import (
     AsgiAuthError,
     AuthError,
     InsufficientScopeError,
+    InvalidTokenError,
     MissingExtraError,
     RateLimitedError,
     StepUpRequiredError,
@@ -90,3 +92,14 @@ def test_demands_are_kept_as_tuples():
     assert (scope.scopes, scope.roles) == (("a", "b"), ("c",))
     step_up = StepUpRequiredError(acr=iter(["mfa"]), max_age=60)
     assert (step_up.acr, step_up.max_age) == (("mfa",), 60)
+
+
+def test_further_arguments_are_filled_in_when_somebody_reads_it():
+    error = InvalidTokenError("the %s key %r", "HS256", "a")
+    assert str(error) == "the HS256 key 'a'"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize("args", [("100%", "a"), ("%d apples", "a"), ("none", 1)])
+def test_other_arguments_of_an_applications_own_do_no_harm(args):
+    assert str(AuthError(*args)) == args[0]

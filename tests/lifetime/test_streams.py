@@ -348,7 +348,12 @@ async def test_a_stream_of_nobody_ends_by_itself():
         assert (await peer.next())["body"] == b"data: free\n\n"
 
 
-@pytest.mark.parametrize("headers", [tuple, iter])
+def lists(headers):
+    """Return the pairs as lists, which the specification allows."""
+    return [list(pair) for pair in headers]
+
+
+@pytest.mark.parametrize("headers", [tuple, iter, lists])
 async def test_headers_may_be_such_as_can_be_read_once_only(headers):
     tokens = token_service()
 
