@@ -18,6 +18,8 @@ from asgi_auth.identities.service import Identities
 
 if TYPE_CHECKING:
     from asgi_auth.identities.sql import SQLIdentities
+else:
+    __getattr__ = lazily(__name__, {"sql": "SQLIdentities"})
 
 __all__ = [
     "Identities",
@@ -31,5 +33,3 @@ __all__ = [
     "Profile",
     "SQLIdentities",
 ]
-
-__getattr__ = lazily(__name__, {"sql": "SQLIdentities"})

@@ -92,8 +92,8 @@ class OAuthProvider:
             transport.check_url(url, what)
 
         self.name = name
-        self.label = label or name
-        self.issuer = issuer or "/".join(authorize_url.split("/")[:3])
+        self.label: str = label or name
+        self.issuer: str = issuer or "/".join(authorize_url.split("/")[:3])
         self.keeps_tokens = keep_tokens
         self._authorize_url, self._token_url = authorize_url, token_url
         self._client_id, self._secret = client_id, client_secret

@@ -105,7 +105,7 @@ class OIDCProvider(Presets):
             raise ConfigurationError(msg)
 
         self.name = name
-        self.label = label or name
+        self.label: str = label or name
         self.issuer = issuer
         self.keeps_tokens = keep_tokens
         self.posts: bool = options.pop("posts", False)

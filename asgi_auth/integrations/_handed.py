@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookies import Morsel, SimpleCookie
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from asgi_auth._asgi import Headers
 from asgi_auth.accounts import Account
 from asgi_auth.guards.connection import scope_of
 from asgi_auth.integrations._mounted import routes_beside
 
-__all__ = ["Handed", "PartitionedMorsel", "morsels_of"]
+__all__ = ["Handed", "LogIn", "LogOut", "PartitionedMorsel", "morsels_of"]
 
 _PARTITIONED: Final = "; Partitioned"
 
@@ -30,6 +30,24 @@ class PartitionedMorsel(Morsel[str]):
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802  (of the base class)
         """Return the header's value."""
         return super().OutputString(attrs) + _PARTITIONED
+
+
+class LogIn(Protocol):
+    """Logs a user in from a handler: see :meth:`Handed.log_in`."""
+
+    async def __call__(
+        self, request: Any, response: Any, account: Account, *, remember: bool = True
+    ) -> None:
+        """Set the cookies on *response*."""
+        ...
+
+
+class LogOut(Protocol):
+    """Logs a user out from a handler: see :meth:`Handed.log_out`."""
+
+    async def __call__(self, request: Any, response: Any) -> None:
+        """Clear the cookies on *response*."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

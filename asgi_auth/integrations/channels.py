@@ -21,6 +21,7 @@ from asgi_auth.integrations._django import (
     cors_of,
     load_user,
 )
+from asgi_auth.integrations._handed import LogIn, LogOut
 from asgi_auth.integrations._mounted import Renewing, settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
@@ -43,8 +44,8 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 _KNOWN = guards.requires()
 
-log_in = HANDED.log_in
-log_out = HANDED.log_out
+log_in: LogIn = HANDED.log_in
+log_out: LogOut = HANDED.log_out
 
 
 def install(

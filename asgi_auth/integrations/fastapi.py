@@ -19,6 +19,7 @@ from asgi_auth import guards
 from asgi_auth.guards import Requirement
 from asgi_auth.integrations import _starlette
 from asgi_auth.integrations._common import Demands, InstallOptions, security_schemes
+from asgi_auth.integrations._handed import LogIn, LogOut
 from asgi_auth.integrations._openapi import complete, mark
 from asgi_auth.principal import get_principal, get_user
 from asgi_auth.sessions import TokenService
@@ -37,8 +38,8 @@ __all__ = [
 
 _NO_SCOPES = SecurityScopes()
 
-log_in = _starlette.HANDED.log_in
-log_out = _starlette.HANDED.log_out
+log_in: LogIn = _starlette.HANDED.log_in
+log_out: LogOut = _starlette.HANDED.log_out
 
 
 def install(

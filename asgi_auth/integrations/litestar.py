@@ -18,6 +18,7 @@ from asgi_auth import guards
 from asgi_auth.guards import Requirement
 from asgi_auth.integrations import _litestar
 from asgi_auth.integrations._common import Demands, InstallOptions, security_schemes
+from asgi_auth.integrations._handed import LogIn, LogOut
 from asgi_auth.integrations._mounted import settle
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.sessions import TokenService
@@ -38,8 +39,8 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 _KNOWN = guards.requires()
 
-log_in = _litestar.HANDED.log_in
-log_out = _litestar.HANDED.log_out
+log_in: LogIn = _litestar.HANDED.log_in
+log_out: LogOut = _litestar.HANDED.log_out
 
 
 def install(

@@ -18,7 +18,7 @@ from asgi_auth import guards
 from asgi_auth._asgi import Headers
 from asgi_auth.integrations import _nexios
 from asgi_auth.integrations._common import Demands, InstallOptions
-from asgi_auth.integrations._handed import Handed
+from asgi_auth.integrations._handed import Handed, LogIn, LogOut
 from asgi_auth.integrations._mounted import settle
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal, get_principal, get_user
@@ -141,5 +141,5 @@ def _add(response: Response, headers: Headers) -> None:
 
 
 _HANDED = Handed(_add)
-log_in = _HANDED.log_in
-log_out = _HANDED.log_out
+log_in: LogIn = _HANDED.log_in
+log_out: LogOut = _HANDED.log_out

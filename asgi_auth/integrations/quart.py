@@ -21,7 +21,7 @@ from asgi_auth._asgi import Headers as ASGIHeaders
 from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.integrations._common import Demands, InstallOptions
-from asgi_auth.integrations._handed import Handed
+from asgi_auth.integrations._handed import Handed, LogIn, LogOut
 from asgi_auth.integrations._mounted import settle
 from asgi_auth.integrations._quart import Installed, cors_of, rooted, serving
 from asgi_auth.principal import Principal, get_principal, get_user
@@ -156,5 +156,5 @@ def _add(response: Response, headers: ASGIHeaders) -> None:
 
 
 _HANDED = Handed(_add)
-log_in = _HANDED.log_in
-log_out = _HANDED.log_out
+log_in: LogIn = _HANDED.log_in
+log_out: LogOut = _HANDED.log_out

@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.guards import requires
+from asgi_auth.integrations._handed import LogIn, LogOut
 from asgi_auth.integrations._starlette import HANDED, install
 from asgi_auth.principal import Principal, get_principal, get_user
 
@@ -35,8 +36,8 @@ __all__ = [
 
 _KNOWN = requires()
 
-log_in = HANDED.log_in
-log_out = HANDED.log_out
+log_in: LogIn = HANDED.log_in
+log_out: LogOut = HANDED.log_out
 
 
 async def current_user(connection: HTTPConnection) -> Any:

@@ -60,7 +60,7 @@ class Renderer:
         stylesheet: str | None,
         folder: str | None,
     ) -> None:
-        self.home = home
+        self.home: str = home
         self._pages = {page.name: page for page in pages}
         self._look = {"brand": brand, "home": home, "stylesheet": stylesheet}
         own = [page.folder for page in pages if page.folder is not None]

@@ -114,7 +114,7 @@ class Reply(RequestState):
     def _opened(self) -> Stream:
         if self.stream is None:
             streams: Any = self.streams
-            self.stream = streams.open(self, self._send)
+            self.stream: Stream | None = streams.open(self, self._send)
 
         return self.stream
 
@@ -161,7 +161,7 @@ class Reply(RequestState):
         if is_excused:
             self.forget()
 
-        self.passed = self.refusal = self.noted = None  # Circles.
+        self.release()
         return is_excused
 
     def _behind_crash(self) -> AuthError | None:
@@ -206,7 +206,7 @@ class SocketReply(Reply):
         """Pass *message* on, or the recorded refusal in its place."""
         kind = message["type"]
         if kind == "websocket.send":
-            self.refusal = None  # The app has caught it, and goes on.
+            self.refusal: AuthError | None = None  # The app has caught it, and goes on.
         elif kind == "websocket.accept":
             self.started = True
             credential = self.credential

@@ -109,7 +109,7 @@ class RequestState:
         scope: Any = None,
         send: Any = None,
     ) -> None:
-        self.challenges = challenges
+        self.challenges: tuple[Challenge, ...] = challenges
         self.scope: Scope = scope
         self._send: Send = send
         self._is_done = False
@@ -142,6 +142,10 @@ class RequestState:
         """Have it known that a bad credential passes as none; return the caller."""
         self.watch.ignore(error, scope, self.credential)
         return replace(ANONYMOUS, error=without_frames(error))
+
+    def release(self) -> None:
+        """Drop what refers back to this request: circles."""
+        self.passed = self.refusal = self.noted = None
 
     def forget(self) -> None:
         """Let go of the errors that are answered.

@@ -45,7 +45,7 @@ class Watch:
     def __init__(
         self, events: Events, claimant: Claimant, wording: Wording | None = None
     ) -> None:
-        self.wording = wording
+        self.wording: Wording | None = wording
         self._events = events
         self._is_heard = events.has_listener
         self._claimant = claimant
