@@ -11,15 +11,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from asgi_auth._drivers.sql import AsyncEngine, Database, sa
-from asgi_auth._drivers.sql_ping import ping_tables
+from asgi_auth._drivers.sql import AsyncEngine, sa
+from asgi_auth._drivers.sql_table import SQLTable
 from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.errors import DuplicateAccountError, StaleAccountError
 
 __all__ = ["SQLAccounts"]
 
 
-class SQLAccounts:
+class SQLAccounts(SQLTable):
     """An :class:`AccountStore` of one table.
 
     Args:
@@ -40,30 +40,9 @@ class SQLAccounts:
         table: str = "asgi_auth_accounts",
         schema: str | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLAccounts", schema=schema)
-        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
-        self._table = _define(table, self.metadata)
-
-    def __repr__(self) -> str:
-        """Show where it is, without the password."""
-        return f"SQLAccounts({self._database!r})"
-
-    async def create_schema(self) -> None:
-        """Make the table if it is not there yet; many may call it at once."""
-        await self._database.create(self.metadata)
-
-    async def ping(self) -> None:
-        """See whether the database serves, with its tables: for a readiness probe.
-
-        Raises:
-            UnavailableError: It is down, locked or slow.
-            ConfigurationError: A table or a column is missing.
-        """
-        await ping_tables(self._database, self.metadata)
-
-    async def aclose(self) -> None:
-        """Close the running loop's connections; a given engine is its owner's."""
-        await self._database.aclose()
+        super().__init__(
+            source, _define, owner="SQLAccounts", table=table, schema=schema
+        )
 
     async def find_by_email(self, email: str) -> Account | None:
         """Find an account by its address."""

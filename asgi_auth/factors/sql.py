@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from asgi_auth._drivers.sql import AsyncEngine, Database, insert_for, sa
-from asgi_auth._drivers.sql_ping import ping_tables
+from asgi_auth._drivers.sql import AsyncEngine, insert_for, sa
+from asgi_auth._drivers.sql_table import SQLTable
 from asgi_auth.factors.errors import StaleFactorError
 from asgi_auth.factors.records import FactorKind, FactorRecord
 from asgi_auth.tokens.claims import is_plain_text
@@ -20,7 +20,7 @@ from asgi_auth.tokens.claims import is_plain_text
 __all__ = ["SQLFactors"]
 
 
-class SQLFactors:
+class SQLFactors(SQLTable):
     """A :class:`FactorStore` of one table.
 
     Args:
@@ -41,30 +41,9 @@ class SQLFactors:
         table: str = "asgi_auth_factors",
         schema: str | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLFactors", schema=schema)
-        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
-        self._table = _define(table, self.metadata)
-
-    def __repr__(self) -> str:
-        """Show where it is, without the password."""
-        return f"SQLFactors({self._database!r})"
-
-    async def create_schema(self) -> None:
-        """Make the table if it is not there yet; many may call it at once."""
-        await self._database.create(self.metadata)
-
-    async def ping(self) -> None:
-        """See whether the database serves, with its tables: for a readiness probe.
-
-        Raises:
-            UnavailableError: It is down, locked or slow.
-            ConfigurationError: A table or a column is missing.
-        """
-        await ping_tables(self._database, self.metadata)
-
-    async def aclose(self) -> None:
-        """Close the running loop's connections; a given engine is its owner's."""
-        await self._database.aclose()
+        super().__init__(
+            source, _define, owner="SQLFactors", table=table, schema=schema
+        )
 
     async def find(self, subject: str) -> Sequence[FactorRecord]:
         """Return all factors of a user."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from asgi_auth._drivers.sql import AsyncEngine, Database, sa
-from asgi_auth._drivers.sql_ping import ping_tables
+from asgi_auth._drivers.sql import AsyncEngine, sa
+from asgi_auth._drivers.sql_table import SQLTable
 from asgi_auth.identities.errors import IdentityTakenError
 from asgi_auth.identities.records import Identity
 from asgi_auth.tokens.claims import is_plain_text
@@ -18,7 +18,7 @@ from asgi_auth.tokens.claims import is_plain_text
 __all__ = ["SQLIdentities"]
 
 
-class SQLIdentities:
+class SQLIdentities(SQLTable):
     """An :class:`IdentityStore` of one table.
 
     Args:
@@ -39,30 +39,9 @@ class SQLIdentities:
         table: str = "asgi_auth_identities",
         schema: str | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLIdentities", schema=schema)
-        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
-        self._table = _define(table, self.metadata)
-
-    def __repr__(self) -> str:
-        """Show where it is, without the password."""
-        return f"SQLIdentities({self._database!r})"
-
-    async def create_schema(self) -> None:
-        """Make the table if it is not there yet; many may call it at once."""
-        await self._database.create(self.metadata)
-
-    async def ping(self) -> None:
-        """See whether the database serves, with its tables: for a readiness probe.
-
-        Raises:
-            UnavailableError: It is down, locked or slow.
-            ConfigurationError: A table or a column is missing.
-        """
-        await ping_tables(self._database, self.metadata)
-
-    async def aclose(self) -> None:
-        """Close the running loop's connections; a given engine is its owner's."""
-        await self._database.aclose()
+        super().__init__(
+            source, _define, owner="SQLIdentities", table=table, schema=schema
+        )
 
     async def find(self, issuer: str, subject: str) -> Identity | None:
         """Find an identity by what the provider says."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from asgi_auth._drivers.sql import AsyncEngine, Database, sa
-from asgi_auth._drivers.sql_ping import ping_tables
+from asgi_auth._drivers.sql import AsyncEngine, sa
+from asgi_auth._drivers.sql_table import SQLTable
 from asgi_auth._encoding import b64url_decode, b64url_encode
 from asgi_auth.passkeys.errors import DuplicatePasskeyError
 from asgi_auth.passkeys.records import Passkey
@@ -20,7 +20,7 @@ from asgi_auth.tokens.claims import is_plain_text
 __all__ = ["SQLPasskeys"]
 
 
-class SQLPasskeys:
+class SQLPasskeys(SQLTable):
     """A :class:`PasskeyStore` of one table.
 
     Args:
@@ -41,30 +41,9 @@ class SQLPasskeys:
         table: str = "asgi_auth_passkeys",
         schema: str | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLPasskeys", schema=schema)
-        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
-        self._table = _define(table, self.metadata)
-
-    def __repr__(self) -> str:
-        """Show where it is, without the password."""
-        return f"SQLPasskeys({self._database!r})"
-
-    async def create_schema(self) -> None:
-        """Make the table if it is not there yet; many may call it at once."""
-        await self._database.create(self.metadata)
-
-    async def ping(self) -> None:
-        """See whether the database serves, with its tables: for a readiness probe.
-
-        Raises:
-            UnavailableError: It is down, locked or slow.
-            ConfigurationError: A table or a column is missing.
-        """
-        await ping_tables(self._database, self.metadata)
-
-    async def aclose(self) -> None:
-        """Close the running loop's connections; a given engine is its owner's."""
-        await self._database.aclose()
+        super().__init__(
+            source, _define, owner="SQLPasskeys", table=table, schema=schema
+        )
 
     async def add(self, passkey: Passkey) -> None:
         """Add a passkey.

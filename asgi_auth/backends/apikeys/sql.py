@@ -9,14 +9,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from asgi_auth._drivers.sql import AsyncEngine, Database, sa
-from asgi_auth._drivers.sql_ping import ping_tables
+from asgi_auth._drivers.sql import AsyncEngine, sa
+from asgi_auth._drivers.sql_table import SQLTable
 from asgi_auth.backends.apikeys.records import APIKey
 
 __all__ = ["SQLAPIKeys"]
 
 
-class SQLAPIKeys:
+class SQLAPIKeys(SQLTable):
     """An :class:`APIKeyStore` of one table.
 
     Args:
@@ -37,30 +37,9 @@ class SQLAPIKeys:
         table: str = "asgi_auth_api_keys",
         schema: str | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLAPIKeys", schema=schema)
-        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
-        self._table = _define(table, self.metadata)
-
-    def __repr__(self) -> str:
-        """Show where it is, without the password."""
-        return f"SQLAPIKeys({self._database!r})"
-
-    async def create_schema(self) -> None:
-        """Make the table if it is not there yet; many may call it at once."""
-        await self._database.create(self.metadata)
-
-    async def ping(self) -> None:
-        """See whether the database serves, with its tables: for a readiness probe.
-
-        Raises:
-            UnavailableError: It is down, locked or slow.
-            ConfigurationError: A table or a column is missing.
-        """
-        await ping_tables(self._database, self.metadata)
-
-    async def aclose(self) -> None:
-        """Close the running loop's connections; a given engine is its owner's."""
-        await self._database.aclose()
+        super().__init__(
+            source, _define, owner="SQLAPIKeys", table=table, schema=schema
+        )
 
     async def add(self, key: APIKey) -> None:
         """Add a key; its id is new."""
