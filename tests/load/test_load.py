@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from tests.load.crowd import Ledger, User
-from tests.stores.conftest import start_postgres, stop_postgres
+from tests.postgres import start_postgres, stop_postgres
 from tests.stores.redis_server import redis_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(1200)]

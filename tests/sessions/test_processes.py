@@ -14,7 +14,7 @@ import pytest
 from asgi_auth import KeySet, TokenService
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
-from tests.stores.conftest import start_postgres, stop_postgres
+from tests.postgres import start_postgres, stop_postgres
 from tests.stores.valkey import valkey_server
 
 WORKER = Path(__file__).parent / "worker.py"

