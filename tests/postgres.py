@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 def start_postgres():
@@ -31,3 +31,21 @@ def postgres():
     server = start_postgres()
     yield server.get_uri()
     stop_postgres(server)
+
+
+def kill_postgres(server) -> None:
+    """Kill a server with all that serves its clients, and wait until they are gone.
+
+    These live on for a while when it is killed alone, and answer.
+    """
+    import psutil
+
+    process = server.get_postmaster_info().process
+    # Stopped first, so that it starts no other meanwhile.
+    process.suspend()
+    processes = [process, *process.children(recursive=True)]
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+
+    psutil.wait_procs(processes, timeout=20)

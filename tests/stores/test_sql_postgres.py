@@ -14,6 +14,7 @@ from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.testing import StoreContract
+from tests.postgres import kill_postgres
 from tests.stores.pgbouncer import pgbouncer
 
 # SQLAlchemy drops connections that fail in their first statement, unclosed, as behind a
@@ -122,9 +123,7 @@ async def test_a_server_that_is_gone_behind_its_pooler_is_an_outage(
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres?pgbouncer=true"
         store = SQLStore(url, table_prefix=table_prefix)
         await store.create_schema()
-        process = own_postgres.get_postmaster_info().process
-        process.terminate()
-        await asyncio.to_thread(process.kill)
+        await asyncio.to_thread(kill_postgres, own_postgres)
         for _ in range(3):
             with pytest.raises(UnavailableError):
                 await store.rotate("one", 0, **IDLE)
