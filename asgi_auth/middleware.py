@@ -92,7 +92,6 @@ class AuthenticationMiddleware:
         "_app",
         "_asks_always",
         "_backend",
-        "_challenges",
         "_check_origin",
         "_ends_streams",
         "_guard",
@@ -149,11 +148,11 @@ class AuthenticationMiddleware:
         words = wording_of(login_url, on_refusal)
         watch = Watch(Events.of(on_event), claimant_of(backend), words)
         streams = StreamGuard(self._identify, load, stream_lifetime, stream_types)
-        reply, self._make_socket_reply = replies_for(backend.sources, watch)
+        replies = replies_for(backend.sources, backend.challenges, watch)
+        reply, self._make_socket_reply = replies
         self._make_reply = streams.bind(reply)
         self._ends_streams = bool(self._make_reply.types)
         self._backend = backend
-        self._challenges = tuple(backend.challenges)
         self._asks_always = required or asks_always(backend)
         looker = CredentialReader(backend.sources).looker
         self._look, self._look_at_socket = looker("http"), looker("websocket")
@@ -188,17 +187,16 @@ class AuthenticationMiddleware:
 
         credential = None
         principal = user = ANONYMOUS
-        # Read as well: the token in the query of a preflight must not reach a log.
+        is_preflight = False
         method = scope.get("method")
-        is_preflight = (
-            method == "OPTIONS" and self._pass_preflight and is_cors_preflight(scope)
-        )
-        if is_preflight:
+        if method == "OPTIONS" and self._pass_preflight and is_cors_preflight(scope):
+            # Its token was read as well: one in the query must not reach a log.
+            is_preflight = True
             receive, send = EmptyBody(receive).receive, SilentReply(send).send
 
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
         child: Scope = {**scope}
-        reply = make_reply(self._challenges, scope, send)
+        reply = make_reply(scope, send)
         if self._share:
             # The reply keeps the copy: a circle would have to wait for the collector.
             reply.scope = child

@@ -68,7 +68,8 @@ class _Inner(Reply):
     def __init__(self, outer: RequestState, scope: Scope, send: Send) -> None:
         self._outer = outer
         refused = outer.refusal
-        super().__init__(outer.challenges, {**scope}, send)
+        super().__init__({**scope}, send)
+        self.challenges = outer.challenges
         outer.refusal = refused
 
     @property

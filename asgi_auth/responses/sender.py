@@ -17,6 +17,7 @@ from asgi_auth.credentials.reader import Offer
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.body import RequestBody
+from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.kept import kept_of
 from asgi_auth.responses.state import RequestState
@@ -65,11 +66,10 @@ class Reply(RequestState):
 
             if self.receiver is not None:
                 # Nearly all answers have a type that was seen: one look over them all.
-                headers = message.get("headers")
+                headers: Any = message.get("headers")
                 try:
-                    known = type(headers) is list and not self.ordinary.isdisjoint(
-                        headers
-                    )
+                    is_list = headers.__class__ is list
+                    known = is_list and not self.ordinary.isdisjoint(headers)
                 except TypeError:  # Pairs may be lists.
                     known = False
 
@@ -133,12 +133,12 @@ class Reply(RequestState):
             kept: Headers of the answer that this one takes the place of.
         """
         # What comes then is the rest of a framework's own error page, or another one.
-        send, self._send, self._is_done = self._send, _drop, True
+        send, self._send = self._send, _drop
         return answer(error, self.scope, send, self, kept)
 
     async def settle(self, error: AuthError) -> bool:
         """Answer an error that the app let out; say whether that was possible."""
-        if self._is_done:
+        if self._send is _drop:
             return True
 
         if self.started:
@@ -228,19 +228,19 @@ class SocketReply(Reply):
     def _close(self, message: Message) -> Awaitable[None]:
         # A code of its own says that the app has found its own words for this.
         refusal, code = self.refusal, message.get("code")
-        if refusal is not None and not self.started and not self._is_done:
+        if refusal is not None and not self.started and self._send is not _drop:
             if code in _CRASH_CODES or code == close_code(refusal):
                 return self.refuse(refusal)
         elif refusal is not None and code in _CRASH_CODES:
             closing = {"code": close_code(refusal), "reason": refusal.code}
             message = {**message, **closing}
 
-        send, self._send, self._is_done = self._send, _drop, True
+        send, self._send = self._send, _drop
         return send(message)
 
     async def settle(self, error: AuthError) -> bool:
         """Answer an error that the app let out; say whether that was possible."""
-        if self._is_done:
+        if self._send is _drop:
             return True
 
         if self._is_answering:
@@ -278,17 +278,19 @@ _CACHE_RULES = {
 
 
 def replies_for(
-    sources: Iterable[Source], watch: Watch
+    sources: Iterable[Source], challenges: Iterable[Challenge], watch: Watch
 ) -> tuple[type[Reply], type[SocketReply]]:
     """Return the lightest replies to requests and to sockets that will do.
 
     Args:
         sources: Where credentials may come from.
+        challenges: The schemes that refusals ask for.
         watch: Sees what is refused.
     """
     ways = {source.way[0] for source in sources}
     plain = Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
-    return plain.seen_by(watch), SocketReply.seen_by(watch)
+    asked = tuple(challenges)
+    return plain.seen_by(watch, asked), SocketReply.seen_by(watch, asked)
 
 
 def refusal_in(error: BaseException) -> AuthError | None:

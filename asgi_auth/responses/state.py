@@ -76,22 +76,16 @@ class RequestState:
         stream: What the messages pass through, once the app waits for some or streams.
 
     Args:
-        challenges: The schemes that the application accepts.
         scope: Without this in it.
         send: The server's.
     """
 
-    # Slots: to set them all takes less time than to look most of them up in the class.
+    # What is looked at on each way has a slot; what few requests have is with the class
+    # until it is set: that takes less time than to set all of it for each.
     __slots__ = (
-        "_is_done",
+        "__dict__",
         "_send",
-        "body",
-        "caller",
-        "challenges",
         "credential",
-        "guards",
-        "issuers",
-        "lifetime",
         "noted",
         "passed",
         "receiver",
@@ -101,36 +95,33 @@ class RequestState:
         "started",
         "stream",
     )
+    body: RequestBody | None = None
+    caller: Principal | None = None
+    challenges: tuple[Challenge, ...] = (BEARER,)
+    guards: tuple[Guard, ...] = ()
+    issuers: frozenset[str | None] = frozenset()
+    lifetime: object = None
     watch: Watch = UNWATCHED
 
-    def __init__(
-        self,
-        challenges: tuple[Challenge, ...] = (BEARER,),
-        scope: Any = None,
-        send: Any = None,
-    ) -> None:
-        self.challenges: tuple[Challenge, ...] = challenges
+    def __init__(self, scope: Any = None, send: Any = None) -> None:
         self.scope: Scope = scope
         self._send: Send = send
-        self._is_done = False
-        self.body: RequestBody | None = None
-        self.caller: Principal | None = None
+        self.started: bool = False
         self.credential: Credential | None = None
-        self.guards: tuple[Guard, ...] = ()
-        self.issuers: frozenset[str | None] = frozenset()
-        self.lifetime: object = None
         self.noted: AuthError | None = None
         self.passed: Passed = None
-        self.refusal: AuthError | None = None
         self.receiver: Receive | None = None
+        self.refusal: AuthError | None = None
         self.served: Principal | None = None
-        self.started: bool = False
         self.stream: Stream | None = None
 
     @classmethod
-    def seen_by(cls, watch: Watch) -> type[Self]:
-        """Return this kind, all of which *watch* sees: no request has to set it."""
-        return type(cls.__name__, (cls,), {"__slots__": (), "watch": watch})
+    def seen_by(
+        cls, watch: Watch, challenges: tuple[Challenge, ...] = (BEARER,)
+    ) -> type[Self]:
+        """Return this kind, of an app: *watch* sees all, and all ask for the same."""
+        members = {"__slots__": (), "watch": watch, "challenges": challenges}
+        return type(cls.__name__, (cls,), members)
 
     def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
         """Have it known, once, that *error* is the answer."""
@@ -168,7 +159,11 @@ class RequestState:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the way to a client, which ends with this process."""
-        return RequestState, (self.challenges,)
+        return RequestState, (), {"challenges": self.challenges}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take what is left after :meth:`__reduce__`."""
+        self.__dict__.update(state)
 
 
 def state_of(scope: Mapping[str, Any]) -> RequestState:

@@ -17,6 +17,7 @@ from asgi_auth import (
 from asgi_auth.errors import MethodNotAllowedError
 from asgi_auth.responses.deny import close_code
 from asgi_auth.responses.state import KEY, RequestState
+from asgi_auth.responses.watch import UNWATCHED
 from tests.asgi import converse, denial_of, run
 
 
@@ -52,7 +53,8 @@ async def test_head_gets_the_head_of_the_answer_alone():
 
 
 async def test_every_scheme_has_a_challenge_of_its_own():
-    state = RequestState((Challenge(), Challenge("ApiKey", {"realm": "orders"})))
+    challenges = (Challenge(), Challenge("ApiKey", {"realm": "orders"}))
+    state = RequestState.seen_by(UNWATCHED, challenges)()
     answer = await run(refusing(ExpiredTokenError(), state))
     first, second = answer.all("www-authenticate")
     assert first.startswith(b'Bearer error="invalid_token"')
@@ -99,7 +101,8 @@ async def test_a_method_that_is_not_allowed_is_answered_with_those_that_are():
 async def test_refusals_of_many_apps_do_not_mix():
     for _ in range(2):
         for number in range(300):
-            state = RequestState((Challenge(params={"realm": str(number)}),))
+            challenge = Challenge(params={"realm": str(number)})
+            state = RequestState.seen_by(UNWATCHED, (challenge,))()
             answer = await run(refusing(AuthenticationError(), state))
             assert answer.header("www-authenticate") == f'Bearer realm="{number}"'
 

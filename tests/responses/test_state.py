@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pickle
+from copy import copy
+
 from asgi_auth import Challenge, ExpiredTokenError
 from asgi_auth.responses.state import KEY, RequestState, state_of
+from asgi_auth.responses.watch import UNWATCHED
 
 
 def test_guards_of_one_request_share_its_exchange():
@@ -25,4 +29,8 @@ def test_a_strangers_value_under_our_name_is_not_taken_for_ours():
 def test_the_challenge_is_bearer_unless_somebody_says_otherwise():
     assert [c.scheme for c in RequestState().challenges] == ["Bearer"]
     challenge = Challenge("ApiKey")
-    assert RequestState((challenge,)).challenges == (challenge,)
+    state = RequestState.seen_by(UNWATCHED, (challenge,))()
+    assert state.challenges == (challenge,)
+    (unpickled,) = pickle.loads(pickle.dumps(state)).challenges
+    assert unpickled.scheme == "ApiKey"
+    assert copy(state) is state
