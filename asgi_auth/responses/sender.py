@@ -195,11 +195,8 @@ class GuardedReply(Reply):
 class SocketReply(Reply):
     """The way out of one WebSocket; its response has begun once it is accepted."""
 
-    __slots__ = ("_is_answering",)
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._is_answering = False
+    __slots__ = ()
+    _is_answering = False
 
     @awaited
     def send(self, message: Message) -> Awaitable[None]:
