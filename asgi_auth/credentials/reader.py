@@ -7,11 +7,9 @@ query are blanked out, so that no access log gets them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Literal
-from urllib.parse import unquote_to_bytes
 
 from asgi_auth._asgi import Headers, Scope
 from asgi_auth.credentials.credential import (
@@ -20,11 +18,11 @@ from asgi_auth.credentials.credential import (
     Offer,
     checked,
     in_header,
-    in_query,
     malformed,
     too_long,
     unfold,
 )
+from asgi_auth.credentials.queries import from_query, only_query
 from asgi_auth.credentials.sources import (
     BearerHeader,
     Cookie,
@@ -32,7 +30,6 @@ from asgi_auth.credentials.sources import (
     QueryParam,
     Source,
     Subprotocol,
-    Ticket,
     unquote,
 )
 from asgi_auth.credentials.subprotocols import from_subprotocols
@@ -42,10 +39,6 @@ __all__ = ["MAX_TOKEN", "Credential", "CredentialReader", "Look", "Offer", "unfo
 
 # How a JWT begins that a library has made, as does its header: with a brace.
 _PLAIN = b"Bearer ey"
-_AND, _PERCENT = b"&%"
-
-_LAST_EVENT_ID = re.compile(rb"(?<![^&])last-event-id=([^&]*)")
-_CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 
 # With a second credential the verdict is clear, however many more there are.
 _AMBIGUOUS = 2
@@ -172,7 +165,7 @@ class CredentialReader:
                     and credential is None
                     and not scope.get("subprotocols")
                 ):
-                    credential = _only_query(scope, only, prefix)
+                    credential = only_query(scope, only, prefix)
                     if credential is not None:
                         return credential
 
@@ -216,7 +209,7 @@ class CredentialReader:
     def _from_elsewhere(self, scope: Scope) -> list[Credential]:
         credentials: list[Credential] = []
         if scope.get("query_string") and self._queries[scope["type"]]:
-            credentials += self._from_query(scope)
+            credentials += from_query(scope, self._queries[scope["type"]])
 
         if self._subprotocol and scope.get("subprotocols"):
             credentials += from_subprotocols(scope["subprotocols"])
@@ -251,22 +244,6 @@ class CredentialReader:
             return malformed("header", "more than one assertion", explicit=False)
 
         return self._from_field(*values[0])._replace(explicit=False)
-
-    def _from_query(self, scope: Scope) -> list[Credential]:
-        query = scope["query_string"]
-        credentials: list[Credential] = []
-        for source, pattern in self._queries[scope["type"]]:
-            # An empty one is what an outer middleware has left of its own.
-            values = (match[1] for match in pattern.finditer(query) if match[1])
-            some = islice(values, _AMBIGUOUS)
-            credentials += [_from_query_value(value, source) for value in some]
-            query = pattern.sub(source.name.encode("ascii") + b"=", query)
-
-            if credentials and type(source) is Ticket and scope["type"] == "http":
-                query = _with_last_event_id(scope, query)
-
-        scope["query_string"] = query
-        return credentials
 
     def _from_cookies(self, cookies: bytes) -> Credential | None:
         for name, pattern in self._cookies:
@@ -303,42 +280,3 @@ def _one_of(first: Credential | None, others: list[Credential]) -> Credential | 
     return credentials[0]._replace(
         token=b"", error=error, offer=next(iter(offers), None)
     )
-
-
-def _only_query(scope: Scope, name: str, prefix: bytes) -> Credential | None:
-    """Read a query with one plain token and nothing else: many times faster."""
-    query: bytes = scope.get("query_string") or b""
-    token = query[len(prefix) :]
-    plain = token and len(token) <= MAX_TOKEN and _AND not in token
-    if not plain or _PERCENT in token or not query.startswith(prefix):
-        return None
-
-    scope["query_string"] = prefix
-    return in_query(token, name)
-
-
-def _with_last_event_id(scope: Scope, query: bytes) -> bytes:
-    """Put the id that stands beside a ticket where the application looks for it.
-
-    ``EventSource`` sends the header by itself, but always to the address that it was
-    made with, whose ticket is spent: a new one has no other place for it.
-    """
-    match = _LAST_EVENT_ID.search(query)
-    if match is None:
-        return query
-
-    value = unquote_to_bytes(match[1])
-    if _CONTROLS.search(value) is None and len(value) <= MAX_TOKEN:
-        scope["headers"] = [*scope["headers"], (b"last-event-id", value)]
-
-    return query[: match.start()].rstrip(b"&") + query[match.end() :]
-
-
-def _from_query_value(token: bytes, source: QueryParam) -> Credential:
-    kind, name = source.way
-    if len(token) > 3 * MAX_TOKEN:
-        return too_long(kind)._replace(name=name)
-
-    scheme = "ticket" if type(source) is Ticket else "bearer"
-    token = unquote_to_bytes(token)
-    return checked(Credential(token, kind, scheme=scheme, name=name))
