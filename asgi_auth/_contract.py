@@ -16,7 +16,6 @@ from asgi_auth.typing import Backend, Claims, Recognises
 
 __all__ = [
     "Claim",
-    "OneIssuer",
     "Recognise",
     "asks_always",
     "claimant_of",
@@ -118,42 +117,3 @@ def is_known(answer: object, backend: Backend) -> bool:
 def know_nobody(_: bytes, __: str) -> None:
     """Return ``None``, as a backend that recognises nobody would."""
     return
-
-
-class OneIssuer:
-    """Keeps a loader that looks at subjects alone to one issuer.
-
-    Args:
-        issuers: Whose tokens the backend takes, as far as it says.
-
-    Raises:
-        ConfigurationError: There are several.
-    """
-
-    __slots__ = ("_is_told", "_party")
-
-    def __init__(self, issuers: frozenset[str | None]) -> None:
-        self._is_told = bool(issuers)
-        self._party: str | None = None
-        if len(issuers) > 1:
-            raise ConfigurationError(_SEVERAL)
-
-    def check(self, principal: Principal) -> None:
-        """Pass while all callers come from one issuer.
-
-        Backends that do not say whose tokens they take are told apart by name.
-
-        Raises:
-            ConfigurationError: A second one shows up.
-        """
-        party = principal.issuer or ("" if self._is_told else principal.backend or "")
-        if self._party is None:
-            self._party = party
-        elif self._party != party:
-            raise ConfigurationError(_SEVERAL)
-
-
-_SEVERAL = (
-    "Several issuers share this loader, and their subjects may be equal: "
-    "look at principal.issuer too, and say so with issuer_aware=True."
-)

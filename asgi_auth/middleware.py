@@ -7,12 +7,10 @@ It guards nothing unless ``required=True``; no framework or event loop is import
 from __future__ import annotations
 
 from collections.abc import Iterable
-from inspect import isawaitable
 from typing import Any, Literal
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._contract import (
-    OneIssuer,
     Recognise,
     asks_always,
     claimant_of,
@@ -22,8 +20,10 @@ from asgi_auth._contract import (
     lane_of,
 )
 from asgi_auth._scopeless import scopeless
+from asgi_auth._stand_in import STAND_IN, StandIn
 from asgi_auth._stripping import stripping
 from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
+from asgi_auth._users import Users
 from asgi_auth.credentials.public_paths import PublicPaths
 from asgi_auth.credentials.reader import Credential, CredentialReader, unfold
 from asgi_auth.credentials.site import Site
@@ -33,12 +33,11 @@ from asgi_auth.errors import (
     ConfigurationError,
     CrossOriginError,
     UnavailableError,
-    UnknownSubjectError,
     check_choice,
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.lifetime import EVENTS, SocketGuard, StreamGuard
-from asgi_auth.principal import ANONYMOUS, Principal, is_user, without_caller
+from asgi_auth.principal import ANONYMOUS, Principal, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.people import LogInURL, OnRefusal, wording_of
 from asgi_auth.responses.preflight import (
@@ -96,18 +95,18 @@ class AuthenticationMiddleware:
         "_ends_streams",
         "_guard",
         "_invalid",
-        "_load_user",
         "_look",
         "_look_at_socket",
         "_make_reply",
         "_make_socket_reply",
-        "_one_issuer",
         "_pass_preflight",
         "_preflights",
         "_public",
         "_recognise",
         "_required",
         "_share",
+        "_stands_in",
+        "_users",
     )
 
     def __init__(
@@ -136,12 +135,14 @@ class AuthenticationMiddleware:
         check_choice("preflight", preflight, {"pass", "refuse"})
         check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
         issuers = issuers_of(backend)
-        is_wary = load_user is not None and not issuer_aware
-        self._one_issuer = OneIssuer(issuers) if is_wary else None
+        self._users: Users | None = None
+        if load_user is not None:
+            self._users = Users(load_user, issuers, issuer_aware=issuer_aware)
+
         app = stripping(app, backend) if strip_credentials else app
         self._app = tracking(app) if track_current else app
         scopeless.serve(tracks=track_current)
-        load = None if load_user is None else self._load
+        load = None if self._users is None else self._users.load
         self._guard = SocketGuard(
             self._app, self._identify, load, issuers, websocket_lifetime
         )
@@ -157,7 +158,6 @@ class AuthenticationMiddleware:
         looker = CredentialReader(backend.sources).looker
         self._look, self._look_at_socket = looker("http"), looker("websocket")
         self._recognise: Recognise = lane_of(backend) or know_nobody
-        self._load_user = load_user
         self._required = required
         self._public = PublicPaths(public_paths)
         self._invalid = invalid
@@ -165,11 +165,17 @@ class AuthenticationMiddleware:
         self._preflights = RefusedPreflights()
         self._check_origin = site.cross_origin_check().check
         self._share = share_scope
+        self._stands_in = False
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)
         self, scope: Scope, receive: Receive, send: Send
     ) -> Any:
         """Identify the caller, then call the app, and return what that does."""
+        if STAND_IN in scope and not self._stands_in:
+            stand_in = scope[STAND_IN]
+            if isinstance(stand_in, StandIn):
+                return await stand_in.serve(self, scope, receive, send)
+
         kind = scope["type"]
         app: ASGIApp
         if kind == "http":
@@ -221,7 +227,7 @@ class AuthenticationMiddleware:
                     credential = token
                     known = None if token is None else self._known(token, scope)
 
-                if known and self._load_user is None:
+                if known and self._users is None:
                     principal = user = known
                 else:
                     credential = unfold(token)
@@ -293,26 +299,10 @@ class AuthenticationMiddleware:
             if credential is not None and not credential.explicit:
                 self._check_origin(scope)
 
-        if self._load_user is None:
+        if self._users is None:
             return principal, principal
 
-        return principal, await self._load(principal)
-
-    async def _load(self, principal: Principal) -> Any:
-        """Return the application's own user, or raise that it has none."""
-        if self._one_issuer is not None:
-            self._one_issuer.check(principal)
-
-        loaded: Any = self._load_user
-        user = loaded(principal)
-        if isawaitable(user):
-            user = await user
-
-        if not is_user(user):
-            msg = f"load_user knows no subject {principal.subject!r}"
-            raise UnknownSubjectError(msg)
-
-        return user
+        return principal, await self._users.load(principal)
 
     def _nobody(
         self, credential: Credential | None, scope: Scope

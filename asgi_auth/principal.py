@@ -18,7 +18,6 @@ __all__ = [
     "AUTHENTICATED",
     "LIFETIME",
     "NO_LIFETIME",
-    "Draft",
     "Principal",
     "get_principal",
     "get_user",
@@ -116,17 +115,6 @@ class Principal:
                 return name
 
         return self.subject
-
-
-class Draft:
-    """A principal while it is written: of the same shape, and not frozen yet.
-
-    For rooms that make many. To fill in a draft and then set its ``__class__`` to
-    :class:`Principal` takes a seventh of the time of calling that, because a frozen
-    class looks ``object.__setattr__`` up for every field.
-    """
-
-    __slots__ = tuple(field.name for field in fields(Principal))
 
 
 _FACTS = tuple(f.name for f in fields(Principal) if not f.name.startswith("_"))

@@ -35,7 +35,7 @@ from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.revocation import Validity
 from asgi_auth.tokens.cache import VerifiedCache
 from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
-from asgi_auth.tokens.claims import ClaimsRules
+from asgi_auth.tokens.claims import ClaimsRules, audience_names
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
 from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
@@ -44,7 +44,6 @@ from asgi_auth.tokens.verified import (
     kind_of,
     warn_of_unconfirmed,
 )
-from asgi_auth.tokens.verifier import audience_names
 from asgi_auth.typing import Confirmation
 
 __all__ = ["IntrospectionBackend"]

@@ -84,8 +84,10 @@ class JWTBackend:
         )
         self.name: str = name
         self._confirmations = confirmed = Confirmations(confirmations)
-        self._recall = verifier.decider(name, confirmed=bool(confirmations))
-        plain = verifier.decider(name)
+        self._recall = verifier.recaller(
+            name, decides=True, confirmed=bool(confirmations)
+        )
+        plain = verifier.recaller(name, decides=True)
         self.recognise: Recognise = confirmed.lane(self._recall, plain)
         self.sources: tuple[Source, ...] = confirmed.sources(sources)
         self._schemes = {"bearer", *(source.way[1] for source in self.sources)}

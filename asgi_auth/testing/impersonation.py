@@ -1,20 +1,20 @@
 """Call an application as a user, without a token and without a key.
 
 The middleware of the application does all that it does in production; only the verdict
-on the credential is the test's. Nothing of this is reachable from the wire: the
-middleware has no door for it, except while a request that came through
-:func:`as_user` is being served, and that door opens to an object in the scope only.
+on the credential is the test's. Nothing of this is reachable from the wire: what the
+middleware looks for is an object in the scope, which no server puts there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
-from threading import Lock
 from typing import Any
 
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._contract import asks_always, know_nobody
+from asgi_auth._stand_in import STAND_IN, StandIn
+from asgi_auth._users import Users
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -25,7 +25,6 @@ from asgi_auth.testing.caller import Caller
 
 __all__ = ["ImpersonatedApp", "as_user"]
 
-KEY = "asgi_auth.testing"
 _CONNECTIONS = frozenset({"http", "websocket"})
 
 
@@ -103,17 +102,18 @@ class ImpersonatedApp:
             await self._app(scope, receive, send)
             return
 
-        outer = scope.get(KEY)
+        outer = scope.get(STAND_IN)
         if isinstance(outer, _Pass):
             outer.used = True
 
         mine = _Pass(self._caller)
         try:
-            with _DOOR:
-                await self._app({**scope, KEY: mine}, receive, send)
+            await self._app({**scope, STAND_IN: mine}, receive, send)
         except ConfigurationError:
             self._check(mine)
             raise
+        finally:
+            mine.is_over = True
 
         self._check(mine)
 
@@ -147,15 +147,37 @@ class ImpersonatedApp:
             raise ConfigurationError(msg)
 
 
-class _Pass:
-    """What one connection carries in its scope; no wire can bring such an object."""
+class _Pass(StandIn):
+    """What one connection carries in its scope, and is good for nothing afterwards."""
 
-    __slots__ = ("caller", "fault", "used")
+    __slots__ = ("caller", "fault", "is_over", "used")
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.used = False
+        self.is_over = False
         self.fault: ConfigurationError | None = None
+
+    async def serve(
+        self,
+        middleware: AuthenticationMiddleware,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> Any:
+        """Have a copy of *middleware* serve it, to which its stand-in is the caller."""
+        if self.is_over:
+            child = {name: scope[name] for name in scope if name != STAND_IN}
+            return await middleware(child, receive, send)
+
+        self.used = True
+        try:
+            stand_in = _copy_for(middleware, self.caller, scope)
+        except ConfigurationError as error:
+            self.fault = error
+            raise
+
+        return await stand_in(scope, receive, send)
 
 
 class _Judge:
@@ -176,48 +198,6 @@ class _Judge:
         )
 
 
-class _Door:
-    """Open while a connection of ``as_user`` is served, and only then."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._inside = 0
-        self.serve: Callable[..., Awaitable[None]] = AuthenticationMiddleware.__call__
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1 and AuthenticationMiddleware.__call__ is not _serve:
-                # Otherwise a test has put back ours, which it had found here.
-                self.serve = AuthenticationMiddleware.__call__
-                AuthenticationMiddleware.__call__ = _serve  # type: ignore[assignment, method-assign]
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                AuthenticationMiddleware.__call__ = self.serve  # type: ignore[assignment, method-assign]
-
-
-_DOOR = _Door()
-
-
-async def _serve(
-    middleware: AuthenticationMiddleware, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """Stand for ``AuthenticationMiddleware.__call__`` during impersonated requests."""
-    caller_pass = scope.get(KEY)
-    if isinstance(caller_pass, _Pass):
-        caller_pass.used = True
-        try:
-            middleware = _copy_for(middleware, caller_pass.caller, scope)
-        except ConfigurationError as error:
-            caller_pass.fault = error
-            raise
-
-    await _DOOR.serve(middleware, scope, receive, send)
-
-
 def _copy_for(
     middleware: AuthenticationMiddleware, caller: Caller, scope: Scope
 ) -> AuthenticationMiddleware:
@@ -228,14 +208,16 @@ def _copy_for(
     stand_in = copy(middleware)
     stand_in._backend = _Judge(principal, needs_credential=not asks_always(member))  # type: ignore[assignment]  # noqa: SLF001
     stand_in._recognise = know_nobody  # noqa: SLF001
+    stand_in._stands_in = True  # noqa: SLF001
     if caller.user is not None:
-        if middleware._load_user is None:  # noqa: SLF001
+        if middleware._users is None:  # noqa: SLF001
             msg = (
                 "The application has no load_user, so that its user is the principal: "
                 "give as_user() the subject instead of a user of your own."
             )
             raise ConfigurationError(msg)
 
-        stand_in._load_user = lambda _: caller.user  # noqa: SLF001
+        user = Users(lambda _: caller.user, frozenset(), issuer_aware=True)
+        stand_in._users = user  # noqa: SLF001
 
     return stand_in

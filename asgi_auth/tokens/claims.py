@@ -7,7 +7,7 @@ at least as strict as PyJWT's.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,6 +21,7 @@ __all__ = [
     "ClaimsRules",
     "UserId",
     "Window",
+    "audience_names",
     "check_issuer",
     "is_plain_text",
     "names_of",
@@ -292,3 +293,20 @@ def subject_of(user_id: object) -> str:
         f"a UUID; this is a {type(user_id).__name__}."
     )
     raise ConfigurationError(msg)
+
+
+def audience_names(audience: str | Iterable[str] | None) -> frozenset[str]:
+    """Return the names of a service, none of which is empty.
+
+    Raises:
+        ConfigurationError: There is none, and that was not said by ``None``.
+    """
+    if audience is None:
+        return frozenset()
+
+    names = frozenset((audience,) if isinstance(audience, str) else audience)
+    if not names or "" in names:
+        msg = "audience must not be empty; None means that tokens have no aud."
+        raise ConfigurationError(msg)
+
+    return names

@@ -14,19 +14,19 @@ from typing import Self
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._frozen import FrozenDict
-from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.errors import InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.revocation import Renew, RevocationList, Validity, uptime
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
-from asgi_auth.tokens.claims import ClaimsRules
+from asgi_auth.tokens.claims import ClaimsRules, audience_names
 from asgi_auth.tokens.codec import Codec
-from asgi_auth.tokens.fast_path import Recall, Verify, make_recall
+from asgi_auth.tokens.fast_path import Recall, make_recall
 from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.shared import share
 from asgi_auth.tokens.tolerance import Tolerance
 from asgi_auth.tokens.verified import VerifiedToken, kind_of, warn_of_unconfirmed
 
-__all__ = ["TokenVerifier", "audience_names"]
+__all__ = ["TokenVerifier"]
 
 ACCESS_TYPES = ("at+jwt",)
 """The media type of an access token (RFC 9068, section 2.1)."""
@@ -208,34 +208,23 @@ class TokenVerifier:
 
         return token
 
-    def recaller(self, backend: str, *, confirmed: bool = False) -> Recall:
+    def recaller(
+        self, backend: str, *, decides: bool = False, confirmed: bool = False
+    ) -> Recall:
         """Return the fast lane for *backend*; see :mod:`asgi_auth.tokens.fast_path`.
 
         Args:
             backend: Its name.
+            decides: It verifies new tokens as well, wherever it need not wait.
             confirmed: It has callers prove next that they have the key of a bound one.
         """
-        return self._make_lane(backend, None, confirmed=confirmed)
-
-    def decider(self, backend: str, *, confirmed: bool = False) -> Recall:
-        """Return what decides for *backend* on any token, wherever it need not wait.
-
-        Args:
-            backend: Its name.
-            confirmed: It has callers prove next that they have the key of a bound one.
-        """
-        return self._make_lane(backend, self.verify, confirmed=confirmed)
-
-    def _make_lane(
-        self, backend: str, verify: Verify | None, *, confirmed: bool = False
-    ) -> Recall:
         return make_recall(
             self._cache,
             self._keys,
             self._revocations,
             clock=self._clock,
             backend=backend,
-            verify=verify,
+            verify=self.verify if decides else None,
             confirmed=confirmed,
         )
 
@@ -282,20 +271,3 @@ class TokenVerifier:
     def cache_stats(self) -> CacheStats:
         """Return hits, misses and size of the table of verified tokens."""
         return CacheStats(0, 0, 0) if self._cache is None else self._cache.stats()
-
-
-def audience_names(audience: str | Iterable[str] | None) -> frozenset[str]:
-    """Return the names of a service, none of which is empty.
-
-    Raises:
-        ConfigurationError: There is none, and that was not said by ``None``.
-    """
-    if audience is None:
-        return frozenset()
-
-    names = frozenset((audience,) if isinstance(audience, str) else audience)
-    if not names or "" in names:
-        msg = "audience must not be empty; None means that tokens have no aud."
-        raise ConfigurationError(msg)
-
-    return names

@@ -139,8 +139,8 @@ async def test_no_source_lends_it_to_another():
 
 async def test_a_token_that_was_confirmed_once_is_no_bearer_token_after():
     verifier = forge.verifier("ES256")
-    lane = verifier.decider("jwt")
-    confirmed = verifier.decider("jwt", confirmed=True)
+    lane = verifier.recaller("jwt", decides=True)
+    confirmed = verifier.recaller("jwt", decides=True, confirmed=True)
     bound = forge.token("ES256", cnf=BOUND)
 
     first = confirmed(bound)
@@ -159,9 +159,11 @@ async def test_a_token_that_was_confirmed_once_is_no_bearer_token_after():
 async def test_without_a_memory_it_is_confirmed_each_time():
     verifier = forge.verifier("ES256", cache_size=0)
     bound = forge.token("ES256", cnf=BOUND)
-    assert verifier.decider("jwt", confirmed=True)(bound).subject == "ada"
+    assert (
+        verifier.recaller("jwt", decides=True, confirmed=True)(bound).subject == "ada"
+    )
     with pytest.raises(InvalidTokenError):
-        verifier.decider("jwt")(bound)
+        verifier.recaller("jwt", decides=True)(bound)
 
 
 async def test_a_service_hands_out_no_claims_of_it():
@@ -176,7 +178,9 @@ async def test_a_service_hands_out_no_claims_of_it():
         with pytest.raises(InvalidTokenError):
             await tokens.verify(bound)
         with suppress(InvalidTokenError):  # Even where it is remembered by now.
-            tokens.verifier.decider("jwt", confirmed=True)(bound.encode())
+            tokens.verifier.recaller("jwt", decides=True, confirmed=True)(
+                bound.encode()
+            )
 
     claims = await tokens.verify(bound, insecure_ignore_confirmation=True)
     assert claims["cnf"] == BOUND
