@@ -369,7 +369,7 @@ async def test_a_feed_entry_of_an_unknown_kind_does_not_stop_the_feed():
         Revocation(kind="tenant", issuer="", value="x", at=clock.time),
         Revocation(kind="jti", issuer="", value="y", at=clock.time),
     ]
-    revocations._apply_at_once(entries, clock.time)
+    revocations._apply(entries, clock.time)
     with pytest.raises(RevokedTokenError):
         revocations.check(None, session_id=None, token_id="y", subject="u", issued_at=0)
 
