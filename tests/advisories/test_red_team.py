@@ -23,7 +23,8 @@ from asgi_auth.guards import requires
 from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal
-from asgi_auth.revocation import RevocationList, uptime
+from asgi_auth.revocation import RevocationList
+from asgi_auth.revocation.uptime import uptime
 from asgi_auth.sessions import TokenService
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Feed, Revocation

@@ -18,7 +18,7 @@ from asgi_auth import (
     TokenVerifier,
     UnavailableError,
 )
-from asgi_auth.revocation import uptime
+from asgi_auth.revocation.uptime import uptime
 from asgi_auth.stores.records import FEED_PAGE, Revocation
 from asgi_auth.testing import FakeClock
 
