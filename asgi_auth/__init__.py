@@ -55,7 +55,7 @@ from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Device, Session
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.tokens.pair import TokenPair
-from asgi_auth.tokens.tolerance import Tolerance
+from asgi_auth.tokens.verification import Verification
 from asgi_auth.tokens.verifier import TokenVerifier
 from asgi_auth.tracking import current_principal
 
@@ -105,9 +105,9 @@ __all__ = [
     "TokenPair",
     "TokenService",
     "TokenVerifier",
-    "Tolerance",
     "UnavailableError",
     "UnknownSubjectError",
+    "Verification",
     "current_principal",
     "deny",
     "extend",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._contract import (
     Recognise,
     asks_always,
@@ -36,7 +35,8 @@ from asgi_auth.errors import (
     check_choice,
 )
 from asgi_auth.events import Events, Listener
-from asgi_auth.lifetime import EVENTS, SocketGuard, StreamGuard
+from asgi_auth.lifetime.guard import SocketGuard
+from asgi_auth.lifetime.streams import EVENTS, StreamGuard
 from asgi_auth.principal import ANONYMOUS, Principal, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.people import LogInURL, OnRefusal, wording_of
@@ -50,7 +50,7 @@ from asgi_auth.responses.sender import replies_for
 from asgi_auth.responses.state import KEY
 from asgi_auth.responses.watch import Watch
 from asgi_auth.tracking import tracking
-from asgi_auth.typing import Backend, UserLoader
+from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send, UserLoader
 
 __all__ = ["AuthenticationMiddleware"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from asgi_auth.lifetime import ClosableSocket
+from asgi_auth.lifetime.closable import ClosableSocket
 from benchmarks.crowd import Crowd, Served, crowd, served
 from benchmarks.report import table
 from benchmarks.websocket_apps import tokens

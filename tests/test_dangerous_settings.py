@@ -6,8 +6,16 @@ import secrets
 
 import pytest
 
-from asgi_auth import KeySet, MemoryStore, RevocationList, TokenVerifier
-from asgi_auth.backends import IntrospectionBackend, TrustedIssuer
+from asgi_auth import (
+    KeySet,
+    MemoryStore,
+    RevocationList,
+    SessionPolicy,
+    TokenService,
+    TokenVerifier,
+    Verification,
+)
+from asgi_auth.backends import Client, IntrospectionBackend, TrustedIssuer
 from asgi_auth.keys import JWKSClient, Transport
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.ratelimit import RateLimiter
@@ -26,16 +34,17 @@ def introspection(**options):
         "https://idp.example/introspect",
         issuer="https://idp.example",
         audience="api",
-        client_id="api",
-        client_secret="hunter2",
+        client=Client(id="api", secret="hunter2"),
         transport=Transport(fetch),
         **options,
     )
 
 
 DANGERS = {
-    "insecure_unlimited": lambda: World(insecure_unlimited=True),
-    "insecure_keep_rights": lambda: World(insecure_keep_rights=True),
+    "insecure_unlimited": lambda: RateLimiter(insecure_unlimited=True),
+    "insecure_keep_rights": lambda: World(
+        tokens={"session_policy": SessionPolicy(insecure_keep_rights=True)}
+    ),
     "insecure_for_localhost": lambda: World(
         delivery="cookie", cookies=Cookies(insecure_for_localhost=True)
     ),
@@ -44,7 +53,10 @@ DANGERS = {
         KEYS, insecure_ignore_confirmation=True
     ),
     "insecure_ignore_confirmation: tokens": lambda: introspection(
-        insecure_ignore_confirmation=True
+        verification=Verification(insecure_ignore_confirmation=True)
+    ),
+    "insecure_ignore_confirmation: tokens that": lambda: TokenService(
+        KEYS, verification=Verification(insecure_ignore_confirmation=True)
     ),
     "insecure_pass_when_down": lambda: RateLimiter(insecure_pass_when_down=True),
     "insecure_accept_stale": lambda: RevocationList(
@@ -77,7 +89,7 @@ def test_an_issuer_whose_keys_come_later_warns_once_and_before(caplog):
     TrustedIssuer(
         "https://idp.example",
         audience="api",
-        insecure_ignore_confirmation=True,
+        verification=Verification(insecure_ignore_confirmation=True),
         transport=Transport(fetch),
     )
     warnings = [r for r in caplog.records if r.levelname == "WARNING"]

@@ -24,6 +24,7 @@ from asgi_auth import (
 from asgi_auth import events as room
 from asgi_auth._event_kinds import EVENT_KINDS
 from asgi_auth.events import Events
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from tests.asgi import bearer, run
 from tests.forge import SECRET
@@ -273,7 +274,7 @@ async def test_an_event_says_what_the_table_says():
     tokens = TokenService(KeySet.from_secret(SECRET), issuer="me", on_event=events)
     pair = await tokens.issue("ada")
     app = AuthenticationMiddleware(None, JWTBackend(tokens), on_event=events)
-    limiter = RateLimiter(log_in=Limit(1, 60), on_event=events)
+    limiter = RateLimiter(limits=Limits(log_in=Limit(1, 60)), on_event=events)
     await tokens.refresh(pair.refresh_token)
     await tokens.revoke_subject("ada")
     await run(app, headers=[bearer(pair.access_token)])

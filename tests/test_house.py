@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,3 +192,70 @@ def test_extras_that_messages_name_exist():
 def test_changelog_tells_of_the_version():
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert re.search(rf"^## {re.escape(PROJECT['version'])}\b", changelog, re.MULTILINE)
+
+
+# Fewer take settings, frozen and shared by those who need the same.
+MOST_PARAMETERS = 10
+# What is settings itself, with a default for each: nobody writes them all.
+MOST_SETTINGS = 12
+# Each with the reason why it has more, and how many it has.
+LARGE = {
+    # The one object of every application: a word for each rule of a request's way.
+    "AuthenticationMiddleware": 18,
+    # RFC 7662 and 7519, beside what every backend has: name, sources, challenge,
+    # confirmations, clock.
+    "IntrospectionBackend": 13,
+    # What a provider is registered with; presets fill it, and callers write three.
+    "OAuthProvider": 13,
+    "OIDCProvider": 13,
+    # Each part that the routes stand on is handed in whole.
+    "AuthRoutes": 13,
+    # Made by the services beside it; few applications make one.
+    "TokenVerifier": 14,
+    # One claim, key set or part of RFC 9068 each.
+    "TokenService": 11,
+    "TrustedIssuer": 11,
+    "BearerAuth": 11,
+}
+# A row of a table, or all that is known of a caller, has as many as it has.
+RECORDS = {"APIKey", "Account", "Passkey", "Principal", "Session"}
+
+
+def public_things() -> dict[str, Any]:
+    """Return the classes and functions that are promised, by their names."""
+    pinned = (ROOT / "tests" / "public_names.txt").read_text("utf-8").split()
+    pairs = [name.rpartition(".") for name in pinned]
+    things = [getattr(importlib.import_module(home), name) for home, _, name in pairs]
+    ours = [
+        each for each in things if inspect.isclass(each) or inspect.isfunction(each)
+    ]
+    return {
+        thing.__name__: thing
+        for thing in ours
+        if thing.__module__.startswith("asgi_auth")
+    }
+
+
+def parameters_of(thing: Any) -> list[str]:
+    """Name what a caller may hand in, but for ``*scopes`` and ``**options``."""
+    try:
+        parameters = inspect.signature(thing).parameters
+    except ValueError:  # An exception without an __init__ of its own.
+        return []
+
+    return [
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+    ]
+
+
+def test_no_public_name_takes_a_crowd_of_parameters():
+    crowded = {}
+    for name, thing in public_things().items():
+        count = len(parameters_of(thing))
+        most = MOST_SETTINGS if is_dataclass(thing) else MOST_PARAMETERS
+        if count > most and name not in RECORDS:
+            crowded[name] = count
+
+    assert crowded == LARGE

@@ -29,12 +29,13 @@ from asgi_auth.keys import Transport
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.metadata import (
     BackChannelLogout,
-    Document,
     JWKSDocument,
     ProtectedResource,
     ServerMetadata,
 )
+from asgi_auth.metadata.document import Document
 from asgi_auth.testing.clock import FakeClock
+from asgi_auth.tokens import TokenForm
 from tests.asgi import Echo, bearer, run, websocket_scope
 from tests.idp.issuer import new_key, provider
 from tests.idp.serving import serving
@@ -220,7 +221,9 @@ async def test_keys_rotate_without_a_refused_token():
     with serving(publish(keys)) as base:
         ours = TokenService(keys, issuer=base, audience="api")
         client = JWKSClient(f"{base}/.well-known/jwks.json", clock=clock)
-        strict = TrustedIssuer(base, audience="api", keys=client, profile="rfc9068")
+        strict = TrustedIssuer(
+            base, audience="api", keys=client, form=TokenForm(profile="rfc9068")
+        )
         first = ours.mint("ada").encode()
         await strict.admit(first)
         old, new = keys.signing_key, Key.generate("ES256")

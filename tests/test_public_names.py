@@ -31,7 +31,7 @@ PACKAGES = [
     if path.parent.name not in NOT_IMPORTED
 ]
 FACES = ["asgi_auth", *PACKAGES, *MODULES]
-MOST = 290
+MOST = 250
 
 
 def exported(module):

@@ -8,25 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asgi_auth._lazy import lazily
-from asgi_auth.accounts.address import normalise_email
 from asgi_auth.accounts.admin import AccountDirectory
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import (
     Account,
     AccountStore,
-    AccountTokens,
-    MessageKind,
     SendMessage,
 )
 from asgi_auth.accounts.console import ConsoleSender
+from asgi_auth.accounts.email_tokens import EmailPolicy
 from asgi_auth.accounts.errors import (
     AccountDisabledError,
     DuplicateAccountError,
     EmailNotVerifiedError,
     InvalidEmailError,
-    InvalidFieldError,
-    InvalidUsernameError,
-    LastWayInError,
     StaleAccountError,
     UnknownAccountError,
 )
@@ -61,7 +56,6 @@ __all__ = [
     "AccountDisabledError",
     "AccountService",
     "AccountStore",
-    "AccountTokens",
     "AddsUsers",
     "AuthManager",
     "BasicBackend",
@@ -69,14 +63,11 @@ __all__ = [
     "DeletesUsers",
     "DuplicateAccountError",
     "EmailNotVerifiedError",
+    "EmailPolicy",
     "InvalidEmailError",
-    "InvalidFieldError",
-    "InvalidUsernameError",
-    "LastWayInError",
     "ListsUsers",
     "ManagedAccounts",
     "MemoryAccounts",
-    "MessageKind",
     "Outbox",
     "SMTPSender",
     "SQLAccounts",
@@ -87,5 +78,4 @@ __all__ = [
     "UnknownAccountError",
     "UserColumns",
     "grants_of",
-    "normalise_email",
 ]

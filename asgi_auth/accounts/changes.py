@@ -24,7 +24,8 @@ from asgi_auth.errors import (
     InvalidTokenError,
     UnavailableError,
 )
-from asgi_auth.passwords import PasswordHasher, PasswordMatch
+from asgi_auth.passwords import PasswordHasher
+from asgi_auth.passwords.match import PasswordMatch
 
 __all__ = ["AccountChanges"]
 

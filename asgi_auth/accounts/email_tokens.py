@@ -13,7 +13,7 @@ from asgi_auth._encoding import b64url_encode, compact_json, constant_time_equal
 from asgi_auth.accounts.base import Account, AccountTokens
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 
-__all__ = ["EmailToken", "EmailTokens"]
+__all__ = ["EmailPolicy", "EmailToken", "EmailTokens"]
 
 # A reset token is as good as the password, and lies in a mailbox.
 _LONGEST_RESET = 900
@@ -46,11 +46,12 @@ class EmailToken:
             raise InvalidTokenError(msg)
 
 
-class EmailTokens:
-    """Makes and reads the tokens for mail.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailPolicy:
+    """Which addresses are taken, and how long the links in messages are good.
 
-    Args:
-        tokens: Signs and verifies.
+    Attributes:
+        unicode_local: Accept other letters than ASCII before the @-sign.
         verify_ttl: Seconds that an address may be confirmed.
         reset_ttl: Seconds that a password may be reset, 900 at most.
 
@@ -58,23 +59,35 @@ class EmailTokens:
         ConfigurationError: A time is out of range.
     """
 
-    def __init__(
-        self, tokens: AccountTokens, *, verify_ttl: float, reset_ttl: float
-    ) -> None:
-        if verify_ttl <= 0 or not 0 < reset_ttl <= _LONGEST_RESET:
+    unicode_local: bool = False
+    verify_ttl: float = 86_400
+    reset_ttl: float = 900
+
+    def __post_init__(self) -> None:
+        """Refuse links that would be good for too long, or never."""
+        if self.verify_ttl <= 0 or not 0 < self.reset_ttl <= _LONGEST_RESET:
             msg = "verify_ttl must be positive, and reset_ttl at most 900 seconds."
             raise ConfigurationError(msg)
 
+
+class EmailTokens:
+    """Makes and reads the tokens for mail.
+
+    Args:
+        tokens: Signs and verifies.
+        policy: How long they are good.
+    """
+
+    def __init__(self, tokens: AccountTokens, policy: EmailPolicy) -> None:
         self._tokens = tokens
-        self._verify_ttl = verify_ttl
-        self._reset_ttl = reset_ttl
+        self._policy = policy
 
     def for_verification(self, account: Account) -> str:
         """Make a token that proves to read mail at the account's address."""
         return self._tokens.mint(
             account.id,
             kind="verify",
-            ttl=self._verify_ttl,
+            ttl=self._policy.verify_ttl,
             claims={"email": account.email, "bound_to": _state_of(account)},
         )
 
@@ -83,7 +96,7 @@ class EmailTokens:
         return self._tokens.mint(
             account.id,
             kind="verify",
-            ttl=self._verify_ttl,
+            ttl=self._policy.verify_ttl,
             claims={"new_email": email, "bound_to": _state_of(account)},
         )
 
@@ -92,7 +105,7 @@ class EmailTokens:
         return self._tokens.mint(
             account.id,
             kind="reset",
-            ttl=self._reset_ttl,
+            ttl=self._policy.reset_ttl,
             claims={"bound_to": _state_of(account)},
         )
 

@@ -12,6 +12,7 @@ from asgi_auth._clock import Clock, system_clock
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import Account, AccountTokens, SendMessage
 from asgi_auth.accounts.changes import AccountChanges
+from asgi_auth.accounts.email_tokens import EmailPolicy
 from asgi_auth.accounts.errors import (
     AccountDisabledError,
     DuplicateAccountError,
@@ -24,7 +25,8 @@ from asgi_auth.accounts.own import AddsUsers, DeletesUsers, SavesUsers
 from asgi_auth.accounts.service import AccountService
 from asgi_auth.accounts.users import attribute_of, is_username
 from asgi_auth.errors import ConfigurationError, InvalidCredentialsError
-from asgi_auth.passwords import PasswordMatch, PasswordPolicy
+from asgi_auth.passwords import PasswordPolicy
+from asgi_auth.passwords.match import PasswordMatch
 from asgi_auth.principal import is_user
 
 __all__ = ["ManagedAccounts"]
@@ -44,6 +46,8 @@ class ManagedAccounts(AccountService, Generic[User]):
         policy: Says which new passwords are good enough.
         send_message: Sends mail; without it, nothing that needs it is offered.
         require_verified: Log-ins need a verified address.
+        email_policy: Which addresses are taken, and how long links in messages are
+            good.
         outbox: Where messages wait to be sent.
         clock: Returns the present.
 
@@ -59,6 +63,7 @@ class ManagedAccounts(AccountService, Generic[User]):
         policy: PasswordPolicy | None = None,
         send_message: SendMessage | None = None,
         require_verified: bool = False,
+        email_policy: EmailPolicy = EmailPolicy(),
         outbox: Outbox | None = None,
         clock: Clock = system_clock,
     ) -> None:
@@ -77,6 +82,7 @@ class ManagedAccounts(AccountService, Generic[User]):
             policy=policy,
             send_message=send_message,
             require_verified=require_verified,
+            email_policy=email_policy,
             outbox=outbox,
             clock=clock,
         )

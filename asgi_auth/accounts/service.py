@@ -18,7 +18,7 @@ from asgi_auth.accounts.admin import AccountAdministration
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import Account, AccountStore, AccountTokens, SendMessage
 from asgi_auth.accounts.changes import AccountChanges
-from asgi_auth.accounts.email_tokens import EmailTokens
+from asgi_auth.accounts.email_tokens import EmailPolicy, EmailTokens
 from asgi_auth.accounts.errors import (
     DuplicateAccountError,
     InvalidEmailError,
@@ -42,9 +42,8 @@ class AccountService(AccountAdministration):
         require_verified:
             Log-ins need a verified address, and registering does not reveal whether an
             account exists. Without it, registering has to.
-        verify_ttl: Seconds that an address may be confirmed.
-        reset_ttl: Seconds that a password may be reset, 900 at most.
-        unicode_local: Accept other letters than ASCII before the @-sign.
+        email_policy: Which addresses are taken, and how long links in messages are
+            good.
         outbox: Where messages wait to be sent.
         clock: Returns the present.
 
@@ -61,9 +60,7 @@ class AccountService(AccountAdministration):
         policy: PasswordPolicy | None = None,
         send_message: SendMessage | None = None,
         require_verified: bool = True,
-        verify_ttl: float = 86_400,
-        reset_ttl: float = 900,
-        unicode_local: bool = False,
+        email_policy: EmailPolicy = EmailPolicy(),
         outbox: Outbox | None = None,
         clock: Clock = system_clock,
     ) -> None:
@@ -78,10 +75,8 @@ class AccountService(AccountAdministration):
         outbox = Outbox() if outbox is None else outbox
         super().__init__(accounts, tokens, hasher, policy or PasswordPolicy(), clock)
         self._require_verified = require_verified
-        self._unicode_local = unicode_local
-        self._email_tokens = EmailTokens(
-            tokens, verify_ttl=verify_ttl, reset_ttl=reset_ttl
-        )
+        self._unicode_local = email_policy.unicode_local
+        self._email_tokens = EmailTokens(tokens, email_policy)
         self._postman = Postman(accounts, send_message, outbox)
         self._changes = AccountChanges(
             accounts, tokens, hasher, require_verified=require_verified, clock=clock

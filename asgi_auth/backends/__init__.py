@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth._drivers.transport import Transport
 from asgi_auth._lazy import lazily
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         APIKeys,
         APIKeyStore,
         MemoryAPIKeys,
-        NewAPIKey,
         SQLAPIKeys,
     )
     from asgi_auth.backends.assertions import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         google_iap,
     )
     from asgi_auth.backends.chain import BackendChain
-    from asgi_auth.backends.discovery import IssuerMetadata, discover
+    from asgi_auth.backends.discovery import discover
     from asgi_auth.backends.introspection import IntrospectionBackend
     from asgi_auth.backends.issuers import IssuersBackend
     from asgi_auth.backends.jwt import JWTBackend
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     )
     from asgi_auth.backends.providers import (
         AUTH0,
-        COGNITO,
-        ENTRA,
         auth0,
         cognito,
         entra,
@@ -63,18 +61,18 @@ else:
         __name__,
         {
             "apikey": "APIKeyBackend",
-            "apikeys": "APIKey APIKeyStore APIKeys MemoryAPIKeys NewAPIKey SQLAPIKeys",
+            "apikeys": "APIKey APIKeyStore APIKeys MemoryAPIKeys SQLAPIKeys",
             "assertions": (
                 "ALB_HEADER CLOUDFLARE_HEADER IAP_HEADER "
                 "alb cloudflare_access google_iap"
             ),
             "chain": "BackendChain",
-            "discovery": "IssuerMetadata discover",
+            "discovery": "discover",
             "introspection": "IntrospectionBackend",
             "issuers": "IssuersBackend",
             "jwt": "JWTBackend",
             "machines": "github_actions google_service_accounts kubernetes spiffe",
-            "providers": "AUTH0 COGNITO ENTRA auth0 cognito entra keycloak",
+            "providers": "AUTH0 auth0 cognito entra keycloak",
             "trusted": "TrustedIssuer",
             "user_platforms": "adfs clerk entra_b2c firebase okta supabase zitadel",
         },
@@ -84,20 +82,17 @@ __all__ = [
     "ALB_HEADER",
     "AUTH0",
     "CLOUDFLARE_HEADER",
-    "COGNITO",
-    "ENTRA",
     "IAP_HEADER",
     "APIKey",
     "APIKeyBackend",
     "APIKeyStore",
     "APIKeys",
     "BackendChain",
+    "Client",
     "IntrospectionBackend",
-    "IssuerMetadata",
     "IssuersBackend",
     "JWTBackend",
     "MemoryAPIKeys",
-    "NewAPIKey",
     "SQLAPIKeys",
     "Transport",
     "TrustedIssuer",

@@ -11,19 +11,18 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Literal
 from urllib.parse import urlencode
 
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._drivers.http import Remote
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_object
 from asgi_auth.backends._answers import Answer
-from asgi_auth.backends._client_auth import client_auth as client_auth_of
 from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.backends._flights import Flights
 from asgi_auth.backends._notes import RefusalNotes
@@ -38,7 +37,7 @@ from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules, audience_names
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
-from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
+from asgi_auth.tokens.verification import FOREIGN, Verification
 from asgi_auth.tokens.verified import (
     VerifiedToken,
     kind_of,
@@ -58,6 +57,7 @@ _NOT_ACTIVE = "the issuer says that the token is not active"
 _SHAPE = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 
 _MAX_BYTES = 64 * 1024
+_FORM = "application/x-www-form-urlencoded"
 _OK = 200
 _NO_JSON = "it is not strict JSON"
 _NO_VERDICT = "active is neither true nor false"
@@ -73,19 +73,13 @@ class IntrospectionBackend:
         issuer: Whose subjects these are; an ``iss`` in the answer must equal it.
         audience: This service; ``aud`` of the answer must name one of these.
             ``None``: the answer must not have one.
-        client_id: How this service is known to the issuer.
-        client_secret: Its secret, never shown.
-        client_auth: Where the two go: ``basic`` into the Authorization header
-            (RFC 6749, section 2.3.1), ``post`` into the form.
-        claim_mapping: Which members of the answer say what.
-        subject: The member that is the subject, for issuers that leave out ``sub``.
+        client: This service, as the issuer knows it; it needs a secret.
+        claim_mapping: Which members of the answer say what; a ``subject`` of its own
+            counts instead of ``sub``.
         cache_ttl: Seconds that an answer is believed, 0 to 30, and never beyond the
             token's ``exp``: for so long a revoked token still passes. That a token is
             not active is believed for 10 seconds at most.
-        insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
-            whoever has them.
-        cache_size: Greatest number of answers to remember.
-        tolerance: How far times may be off.
+        verification: How far times may be off, and how many answers are remembered.
         transport: How it is asked.
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
@@ -105,16 +99,11 @@ class IntrospectionBackend:
         *,
         issuer: str,
         audience: str | Iterable[str] | None,
-        client_id: str,
-        client_secret: str,
-        client_auth: Literal["basic", "post"] = "basic",
+        client: Client,
         claim_mapping: ClaimMapping = OAUTH,
-        subject: str = "sub",
         cache_ttl: float = _LONGEST_CACHE,
-        cache_size: int = 4096,
-        tolerance: Tolerance = FOREIGN,
+        verification: Verification = FOREIGN,
         transport: Transport = Transport(),
-        insecure_ignore_confirmation: bool = False,
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "introspection",
         challenge: Challenge = BEARER,
@@ -129,18 +118,15 @@ class IntrospectionBackend:
         self._remote = Remote(
             "IntrospectionBackend", transport, max_bytes=_MAX_BYTES, pooled=True
         )
-        self._headers, self._form = client_auth_of(
-            client_id, client_secret, client_auth
-        )
+        self._headers, self._form = _shown(client)
         self._claim_mapping = claim_mapping
-        self._subject = subject
         self._ttl = cache_ttl
-        warn_of_unconfirmed(ignore_confirmation=insecure_ignore_confirmation)
-        self._ignore_confirmation = insecure_ignore_confirmation
+        self._ignore_confirmation = verification.insecure_ignore_confirmation
+        warn_of_unconfirmed(ignore_confirmation=self._ignore_confirmation)
         self._rules = ClaimsRules(
-            issuer=issuer, audience=audience_names(audience), tolerance=tolerance
+            issuer=issuer, audience=audience_names(audience), tolerance=verification
         )
-        self._cache = VerifiedCache[Answer](cache_size)
+        self._cache = VerifiedCache[Answer](verification.cache_size)
         self._flights = PerLoop(Flights[VerifiedToken], Flights.cancel)
         self._refused: dict[bytes, tuple[float, InvalidTokenError | None]] = {}
         self._clock = clock
@@ -307,8 +293,9 @@ class IntrospectionBackend:
     def _completed(self, response: FrozenDict, now: float) -> FrozenDict:
         """Add what may be left out (RFC 7662, section 2.2), and is known otherwise."""
         claims = dict(response)
-        if self._subject != "sub":
-            claims["sub"] = as_text(response.get(self._subject))
+        subject = self._claim_mapping.subject
+        if subject != "sub":
+            claims["sub"] = as_text(response.get(subject))
 
         for name, value in (("iss", self._rules.issuer), ("exp", now + _UNSAID)):
             if is_empty(claims.get(name)):
@@ -320,6 +307,15 @@ class IntrospectionBackend:
         self._outage.down(f"its answer cannot be understood: {why}")
         msg = f"{self._outage.place} cannot be understood: {why}"
         return UnavailableError(msg)
+
+
+def _shown(client: Client) -> tuple[dict[str, str], dict[str, str]]:
+    if client.secret is None:
+        msg = "IntrospectionBackend needs a client with a secret (RFC 7662, 2.1)."
+        raise ConfigurationError(msg)
+
+    headers, members = client.shown()
+    return {"accept": "application/json", "content-type": _FORM, **headers}, members
 
 
 def _check(issuer: str, sources: Sequence[Source], cache_ttl: float) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._drivers.transport import Transport
@@ -26,7 +25,7 @@ from asgi_auth.tokens.codec import Codec, Decoded, UnknownKeyError, peek
 from asgi_auth.tokens.fast_path import Recall
 from asgi_auth.tokens.foreign import is_empty, without_marks
 from asgi_auth.tokens.form import COMPACT, TokenForm
-from asgi_auth.tokens.tolerance import FOREIGN, Tolerance
+from asgi_auth.tokens.verification import FOREIGN, Verification
 from asgi_auth.tokens.verified import VerifiedToken
 from asgi_auth.tokens.verifier import TokenVerifier
 
@@ -62,16 +61,11 @@ class TrustedIssuer:
         keys: Its keys, or a client for them with limits of your own.
         algorithms: The accepted ones; by default all with public keys.
         claim_mapping: Which claims it says things in.
-        form: How its tokens look: longer than usual, padded, with marks in the header.
-        profile: ``rfc9068`` takes nothing but tokens of that form: with ``typ`` and
-            all claims that it demands.
-        tolerance: How far times may be off.
-        cache_size: Greatest number of verified tokens to remember; 0 verifies the same
-            token again each time.
+        form: How its tokens look: longer than usual, padded, with marks in the header,
+            or as RFC 9068 has it.
+        verification: How far times may be off, and how many tokens are remembered.
         revocations: What was revoked, for instance by back-channel log-outs.
         transport: How it is asked for its keys.
-        insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
-            whoever has them.
         clock: Returns Unix seconds.
 
     Raises:
@@ -89,17 +83,14 @@ class TrustedIssuer:
         algorithms: Sequence[str] | None = None,
         claim_mapping: ClaimMapping = OAUTH,
         form: TokenForm = COMPACT,
-        profile: Literal["rfc9068"] | None = None,
-        tolerance: Tolerance = FOREIGN,
-        cache_size: int = 4096,
+        verification: Verification = FOREIGN,
         revocations: RevocationList | None = None,
         transport: Transport = Transport(),
-        insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
         _check_parties(issuer, audience, claim_mapping, form)
-        if profile is not None:
-            claim_mapping = _strict(claim_mapping, profile)
+        if form.profile is not None:
+            claim_mapping = _strict(claim_mapping)
 
         self.issuer = issuer
         self.form = form
@@ -115,15 +106,15 @@ class TrustedIssuer:
             given_keys or KeySet.generate("EdDSA"),
             issuer=issuer,
             audience=_fixed(audience),
-            types=_ANY_TYPE if profile is None else ("at+jwt",),
+            types=_ANY_TYPE if form.profile is None else ("at+jwt",),
             algorithms=algorithms,
-            tolerance=tolerance,
-            cache_size=cache_size,
+            tolerance=verification,
+            cache_size=verification.cache_size,
             revocations=revocations,
             whole_subjects=True,
             translate=self.read,
             form=form,
-            insecure_ignore_confirmation=insecure_ignore_confirmation,
+            insecure_ignore_confirmation=verification.insecure_ignore_confirmation,
             clock=clock,
         )
         self._verifier: TokenVerifier | None = self._rules if given_keys else None
@@ -259,11 +250,7 @@ class TrustedIssuer:
         )
 
 
-def _strict(claim_mapping: ClaimMapping, profile: str) -> ClaimMapping:
-    if profile != "rfc9068":
-        msg = f"profile must be rfc9068 or None, not {profile!r}."
-        raise ConfigurationError(msg)
-
+def _strict(claim_mapping: ClaimMapping) -> ClaimMapping:
     if claim_mapping.audience != "aud":
         msg = (
             "RFC 9068 has the audience in aud: leave the profile out, "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from asgi_auth.cli._secrets import has_keys
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.keys._jwks import read_jwks
+from asgi_auth.tokens.verification import FOREIGN
 
 __all__ = ["add_foreign_options", "is_foreign", "read_issuer"]
 
@@ -108,7 +110,7 @@ def read_issuer(options: argparse.Namespace) -> TrustedIssuer:
     Raises:
         ConfigurationError: They do not fit together.
     """
-    more: dict[str, Any] = {"cache_size": 0}
+    more: dict[str, Any] = {"verification": replace(FOREIGN, cache_size=0)}
     if options.insecure_http:
         more["transport"] = Transport(insecure_http=True)
 

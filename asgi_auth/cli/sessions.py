@@ -17,7 +17,7 @@ from asgi_auth.cli._say import remark, say_json, say_table, times_of
 from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
-from asgi_auth.sessions import TokenService
+from asgi_auth.sessions import SessionPolicy, TokenService
 from asgi_auth.stores.records import SESSIONS_PAGE, Place, Session
 from asgi_auth.tokens.claims import DAY
 
@@ -141,7 +141,12 @@ async def _service(options: argparse.Namespace) -> AsyncIterator[TokenService]:
     keys = KeySet.generate("HS256")
     async with open_store(options.store) as store:
         # No application has access tokens that live longer than a day.
-        tokens = TokenService(keys, store=store, issuer=options.issuer, access_ttl=DAY)
+        tokens = TokenService(
+            keys,
+            store=store,
+            issuer=options.issuer,
+            session_policy=SessionPolicy(access_ttl=DAY),
+        )
         async with contextlib.aclosing(tokens):
             yield tokens
 

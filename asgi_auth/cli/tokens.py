@@ -21,7 +21,7 @@ from asgi_auth.cli._say import remark, say, say_json, say_verdict, times_of
 from asgi_auth.cli._secrets import add_key_options, read_keys, read_token
 from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
-from asgi_auth.sessions import TokenService
+from asgi_auth.sessions import SessionPolicy, TokenService
 from asgi_auth.tokens.claims import DAY
 from asgi_auth.tokens.codec import peek
 
@@ -116,7 +116,7 @@ def _issue(options: argparse.Namespace) -> int:
         read_keys(options),
         issuer=options.issuer,
         audience=options.audience,
-        access_ttl=DAY,
+        session_policy=SessionPolicy(access_ttl=DAY),
     )
     token = tokens.mint(
         options.subject,

@@ -6,28 +6,24 @@ What needs a client library is imported by its own name: ``BearerAuth`` from
 
 from __future__ import annotations
 
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth.client.errors import (
-    BadAnswerError,
     ClientError,
     LoggedOutError,
     RefreshFailedError,
 )
 from asgi_auth.client.expiry import is_expired, seconds_left
-from asgi_auth.client.flow import BearerFlow, Step
-from asgi_auth.client.grants import Client, ClientCredentials, TokenExchange
+from asgi_auth.client.grants import ClientCredentials, TokenExchange
 from asgi_auth.client.tickets import awith_ticket, with_ticket
 from asgi_auth.client.tokens import Tokens
 from asgi_auth.client.websocket import bearer_subprotocols, reauthentication
 
 __all__ = [
-    "BadAnswerError",
-    "BearerFlow",
     "Client",
     "ClientCredentials",
     "ClientError",
     "LoggedOutError",
     "RefreshFailedError",
-    "Step",
     "TokenExchange",
     "Tokens",
     "awith_ticket",

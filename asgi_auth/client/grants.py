@@ -6,57 +6,24 @@ caller for one of another service (RFC 8693). Nothing is sent here.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
-from urllib.parse import quote_plus, urlencode
+from typing import ClassVar, Protocol
+from urllib.parse import urlencode
 
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth.client.endpoint import RefreshAnswer, RefreshEndpoint, parse_body
 from asgi_auth.client.errors import LoggedOutError, RefreshFailedError
 from asgi_auth.client.proofs import Proofs
 from asgi_auth.client.tokens import Tokens
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["Client", "ClientCredentials", "Grant", "GrantEndpoint", "TokenExchange"]
+__all__ = ["ClientCredentials", "Grant", "GrantEndpoint", "TokenExchange"]
 
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
 # RFC 6749, section 5.2: codes are short and plain; anything else is not repeated.
 _LONGEST_CODE = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """Who asks, and how that is shown (RFC 6749, section 2.3.1).
-
-    Attributes:
-        id: The ``client_id``.
-        secret: Its secret; ``None`` for a client that has none.
-        method: ``basic`` shows both in ``Authorization``, ``post`` in the form.
-    """
-
-    id: str
-    secret: str | None = field(default=None, repr=False)
-    method: Literal["basic", "post"] = "basic"
-
-    def headers(self) -> dict[str, str]:
-        """Return the header fields that show who asks."""
-        if self.secret is None or self.method == "post":
-            return {}
-
-        pair = f"{quote_plus(self.id)}:{quote_plus(self.secret)}"
-        return {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}
-
-    def fields(self) -> dict[str, str]:
-        """Return the fields of the form that show who asks."""
-        if self.secret is None:
-            return {"client_id": self.id}
-
-        if self.method == "basic":
-            return {}
-
-        return {"client_id": self.id, "client_secret": self.secret}
 
 
 class Grant(Protocol):
@@ -179,8 +146,9 @@ class GrantEndpoint(RefreshEndpoint):
             headers |= self._proofs.fields("POST", self.url)
 
         if client is not None:
-            headers |= client.headers()
-            fields += client.fields().items()
+            shown_headers, members = client.shown()
+            headers |= shown_headers
+            fields += members.items()
 
         return headers, urlencode(fields).encode()
 

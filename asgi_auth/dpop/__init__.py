@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from asgi_auth.dpop.certificates import ClientCertificate
 from asgi_auth.dpop.confirmation import DPoP
-from asgi_auth.dpop.errors import InvalidProofError, NonceRequiredError
 from asgi_auth.dpop.nonces import Nonces
 from asgi_auth.dpop.signer import ProofSigner
 
 __all__ = [
     "ClientCertificate",
     "DPoP",
-    "InvalidProofError",
-    "NonceRequiredError",
     "Nonces",
     "ProofSigner",
 ]

@@ -12,7 +12,7 @@ from asgi_auth._lazy import lazily
 from asgi_auth.factors.errors import InvalidCodeError, StaleFactorError
 from asgi_auth.factors.memory import MemoryFactors
 from asgi_auth.factors.records import FactorRecord, FactorStore
-from asgi_auth.factors.service import Factors, TOTPEnrolment
+from asgi_auth.factors.service import Factors
 
 if TYPE_CHECKING:
     from asgi_auth.factors.sql import SQLFactors
@@ -27,5 +27,4 @@ __all__ = [
     "MemoryFactors",
     "SQLFactors",
     "StaleFactorError",
-    "TOTPEnrolment",
 ]

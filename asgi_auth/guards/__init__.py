@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asgi_auth.guards.policy import Policy, holds, policy
-from asgi_auth.guards.requires import Requirement, requires
+from asgi_auth.guards.requires import requires
 from asgi_auth.guards.roles import RoleHierarchy
 
-__all__ = ["Policy", "Requirement", "RoleHierarchy", "holds", "policy", "requires"]
+__all__ = ["Policy", "RoleHierarchy", "holds", "policy", "requires"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth._lazy import lazily
-from asgi_auth.identities.errors import IdentityTakenError, LinkRequiredError
+from asgi_auth.identities.errors import IdentityTakenError
 from asgi_auth.identities.memory import MemoryIdentities
 from asgi_auth.identities.oauth import OAuthProvider
 from asgi_auth.identities.oidc import OIDCProvider
@@ -22,11 +23,11 @@ else:
     __getattr__ = lazily(__name__, {"sql": "SQLIdentities"})
 
 __all__ = [
+    "Client",
     "Identities",
     "Identity",
     "IdentityStore",
     "IdentityTakenError",
-    "LinkRequiredError",
     "MemoryIdentities",
     "OAuthProvider",
     "OIDCProvider",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from asgi_auth.accounts import LastWayInError
+from asgi_auth.accounts.errors import LastWayInError
 from asgi_auth.accounts.ways import WaysIn
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event

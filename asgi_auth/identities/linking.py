@@ -17,8 +17,8 @@ from asgi_auth.accounts import (
     AccountService,
     DuplicateAccountError,
     InvalidEmailError,
-    normalise_email,
 )
+from asgi_auth.accounts.address import normalise_email
 from asgi_auth.identities.errors import IdentityTakenError, LinkRequiredError
 from asgi_auth.identities.records import Identity, IdentityStore, Profile
 

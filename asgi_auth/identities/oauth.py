@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any, Self
 
 from asgi_auth._clock import Clock, system_clock
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth._drivers.transport import Transport
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.identities.attempt import Attempt
-from asgi_auth.identities.client_auth import ClientAuth, ClientSecret, client_auth
 from asgi_auth.identities.endpoint import Endpoint
 from asgi_auth.identities.errors import InvalidCallbackError
 from asgi_auth.identities.provider import (
@@ -42,8 +42,8 @@ class OAuthProvider:
         name: In addresses and events, for instance ``github``.
         authorize_url: Where browsers are sent.
         token_url: Where codes are redeemed.
-        client_id: Of this application, as the provider has given it.
-        client_secret: Of this application.
+        client: This application, as the provider knows it; shown in the form, unless
+            it says otherwise.
         profile: Finds out who the user is. It is called with ``get(url)``, which asks
             the provider's API with the user's access token and returns the JSON.
         issuer: Names the provider where identities are kept, and is what an ``iss`` of
@@ -55,7 +55,6 @@ class OAuthProvider:
             verified here: then accounts are linked and made by it.
         keep_tokens: Keep its tokens, sealed, for calls to its APIs.
         extra: Further parameters of the authorization request.
-        client_auth: How to name the client.
         transport: How it is asked.
         clock: Returns Unix seconds.
 
@@ -72,8 +71,7 @@ class OAuthProvider:
         name: str,
         authorize_url: str,
         token_url: str,
-        client_id: str,
-        client_secret: ClientSecret,
+        client: Client,
         *,
         profile: Callable[[Get], Awaitable[Profile]],
         issuer: str | None = None,
@@ -82,12 +80,11 @@ class OAuthProvider:
         trust_addresses: bool = False,
         keep_tokens: bool = False,
         extra: Mapping[str, str] | None = None,
-        client_auth: ClientAuth = "post",
         transport: Transport = Transport(),
         clock: Clock = system_clock,
     ) -> None:
         extra = dict(extra or {})
-        check_names(name, client_id, tuple(scopes), extra)
+        check_names(name, client.id, tuple(scopes), extra)
         for what, url in (("authorize_url", authorize_url), ("token_url", token_url)):
             transport.check_url(url, what)
 
@@ -96,12 +93,11 @@ class OAuthProvider:
         self.issuer: str = issuer or "/".join(authorize_url.split("/")[:3])
         self.keeps_tokens = keep_tokens
         self._authorize_url, self._token_url = authorize_url, token_url
-        self._client_id, self._secret = client_id, client_secret
+        self._client = client
         self._read = profile
         self._scopes = tuple(scopes)
         self._trust = trust_addresses
         self._extra = extra
-        self._client_auth = client_auth
         self._transport = transport
         self._clock = clock
         self._endpoint = Endpoint(name, transport)
@@ -140,14 +136,13 @@ class OAuthProvider:
             "scopes": ("read:user", "user:email"),
             "trust_addresses": url == "https://github.com",
             "issuer": url,
+            "client": Client(id=client_id, secret=client_secret),
             **options,
         }
         return cls(
             settings.pop("name"),
             f"{url}/login/oauth/authorize",
             f"{url}/login/oauth/access_token",
-            client_id,
-            client_secret,
             profile=profile,
             **settings,
         )
@@ -165,7 +160,7 @@ class OAuthProvider:
         parameters: dict[str, str | None] = {
             **self._extra,
             "response_type": "code",
-            "client_id": self._client_id,
+            "client_id": self._client.id,
             "redirect_uri": attempt.redirect_uri,
             "scope": " ".join(self._scopes) or None,
             "state": attempt.state,
@@ -194,7 +189,7 @@ class OAuthProvider:
             UnavailableError: The provider is down.
             ConfigurationError: *profile* returns something else.
         """
-        client = client_auth(self._client_id, self._secret, self._client_auth)
+        client = self._client.shown("post")
         answer = await exchange(self._endpoint, self._token_url, attempt, code, client)
         tokens = tokens_in(answer.members, self._clock())
         token = tokens.get("access_token")

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from asgi_auth._clock import Clock, system_clock
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth._drivers.transport import Transport
 from asgi_auth._frozen import FrozenDict
 from asgi_auth._logs import package_logger
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.identities.attempt import Attempt
-from asgi_auth.identities.client_auth import ClientAuth, ClientSecret, client_auth
 from asgi_auth.identities.endpoint import Endpoint, JSONAnswer
 from asgi_auth.identities.errors import InvalidCallbackError
 from asgi_auth.identities.id_token import IDTokenVerifier
@@ -51,9 +51,7 @@ class OIDCProvider(Presets):
     Args:
         name: In addresses and events, for instance ``google``.
         issuer: The exact ``issuer`` of its metadata and ``iss`` of its tokens.
-        client_id: Of this application, as the provider has given it.
-        client_secret: Of this application; ``None`` for a public client, or what
-            makes one for each call.
+        client: This application, as the provider knows it.
         label: On buttons; the name by default.
         scopes: What to ask for; ``openid`` is always among them.
         trust_addresses: Whether an address that it calls verified counts as verified
@@ -65,7 +63,6 @@ class OIDCProvider(Presets):
         subject: The claim that names the user.
         extra: Further parameters of the authorization request.
         algorithms: Of ID tokens.
-        client_auth: How to name the client; by default as the provider takes it.
         transport: How it is asked.
         clock: Returns Unix seconds.
         options: For presets: ``at``, ``aliases``, ``posts``.
@@ -81,8 +78,7 @@ class OIDCProvider(Presets):
         self,
         name: str,
         issuer: str,
-        client_id: str,
-        client_secret: ClientSecret,
+        client: Client,
         *,
         label: str | None = None,
         scopes: Sequence[str] = ("openid", "email", "profile"),
@@ -92,29 +88,23 @@ class OIDCProvider(Presets):
         subject: str = "sub",
         extra: Mapping[str, str] | None = None,
         algorithms: Sequence[str] = ASYMMETRIC,
-        client_auth: ClientAuth | None = None,
         transport: Transport = Transport(),
         clock: Clock = system_clock,
         **options: Any,
     ) -> None:
         extra = dict(extra or {})
-        check_names(name, client_id, tuple(scopes), extra)
+        check_names(name, client.id, tuple(scopes), extra)
         transport.check_url(issuer, "issuer")
-        if client_auth not in {None, "basic", "post"}:
-            msg = "client_auth must be basic, post or None."
-            raise ConfigurationError(msg)
-
         self.name = name
         self.label: str = label or name
         self.issuer = issuer
         self.keeps_tokens = keep_tokens
         self.posts: bool = options.pop("posts", False)
-        self._client_id, self._secret = client_id, client_secret
+        self._client = client
         self._scopes = tuple(dict.fromkeys(("openid", *scopes)))
         self._vouches = _vouching(trust_addresses)
         self._subject = subject
         self._extra = extra
-        self._client_auth = client_auth
         self._clock = clock
         self._endpoint = Endpoint(name, transport)
         aliases = tuple(options.pop("aliases", ()))
@@ -138,13 +128,13 @@ class OIDCProvider(Presets):
         self._id_tokens = IDTokenVerifier(
             trusted=TrustedIssuer(
                 issuer,
-                audience=client_id,
+                audience=client.id,
                 keys=self._keys,
                 algorithms=tuple(algorithms),
                 form=_FORM,
             ),
             issuer=issuer,
-            client_id=client_id,
+            client_id=client.id,
             says=dict(says or {}),
             clock=clock,
         )
@@ -163,7 +153,7 @@ class OIDCProvider(Presets):
         parameters: dict[str, str | None] = {
             **self._extra,
             "response_type": "code",
-            "client_id": self._client_id,
+            "client_id": self._client.id,
             "redirect_uri": attempt.redirect_uri,
             "scope": " ".join(self._scopes),
             "state": attempt.state,
@@ -264,8 +254,7 @@ class OIDCProvider(Presets):
     async def _exchange(
         self, metadata: ProviderMetadata, attempt: Attempt, code: str
     ) -> JSONAnswer:
-        how = self._client_auth or ("basic" if metadata.takes_basic else "post")
-        client = client_auth(self._client_id, self._secret, how)
+        client = self._client.shown("basic" if metadata.takes_basic else "post")
         url = metadata.token_endpoint
         return await exchange(self._endpoint, url, attempt, code, client)
 

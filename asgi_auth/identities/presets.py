@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
+from asgi_auth._drivers.oauth_client import Client
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.identities.client_auth import apple_secret
+from asgi_auth.identities.apple import apple_secret
 
 __all__ = ["Presets", "Vouches"]
 
@@ -44,7 +45,8 @@ class Presets:
             "trust_addresses": _google_vouches,
             "algorithms": ("RS256",),
         }
-        return cls._make(client_id, client_secret, settings, options)
+        client = Client(id=client_id, secret=client_secret)
+        return cls._make(client, settings, options)
 
     @classmethod
     def microsoft(
@@ -86,7 +88,8 @@ class Presets:
             "aliases": (f"{authority}/{{tenantid}}/v2.0",),
             "says": {"tid": tenant},
         }
-        return cls._make(client_id, client_secret, settings, options)
+        client = Client(id=client_id, secret=client_secret)
+        return cls._make(client, settings, options)
 
     @classmethod
     def apple(
@@ -119,11 +122,11 @@ class Presets:
             "label": "Apple",
             "scopes": ("openid", "email", "name"),
             "trust_addresses": _apple_vouches,
-            "client_auth": "post",
             "algorithms": ("RS256", "ES256"),
             "posts": True,
         }
-        return cls._make(client_id, secret, settings, options)
+        client = Client(id=client_id, secret=secret, method="post")
+        return cls._make(client, settings, options)
 
     @classmethod
     def gitlab(
@@ -152,7 +155,8 @@ class Presets:
             "label": "GitLab",
             "trust_addresses": url == "https://gitlab.com",
         }
-        return cls._make(client_id, client_secret, settings, options)
+        client = Client(id=client_id, secret=client_secret)
+        return cls._make(client, settings, options)
 
     @classmethod
     def keycloak(
@@ -174,21 +178,15 @@ class Presets:
             "issuer": f"{url.rstrip('/')}/realms/{realm}",
             "label": "Keycloak",
         }
-        return cls._make(client_id, client_secret, settings, options)
+        client = Client(id=client_id, secret=client_secret)
+        return cls._make(client, settings, options)
 
     @classmethod
     def _make(
-        cls,
-        client_id: str,
-        secret: object,
-        settings: Mapping[str, Any],
-        options: Mapping[str, Any],
+        cls, client: Client, settings: Mapping[str, Any], options: Mapping[str, Any]
     ) -> Self:
-        chosen = {**settings, **options}
-        name, issuer = chosen.pop("name"), chosen.pop("issuer")
-        make: Any = cls
-        provider: Self = make(name, issuer, client_id, secret, **chosen)
-        return provider
+        chosen: dict[str, Any] = {"client": client, **settings, **options}
+        return cls(**chosen)
 
 
 def _google_vouches(claims: Mapping[str, Any]) -> bool:

@@ -31,7 +31,7 @@ from litestar.routes import HTTPRoute
 
 from asgi_auth._asgi import Headers
 from asgi_auth.errors import AuthError, ConfigurationError
-from asgi_auth.guards import Requirement
+from asgi_auth.guards.requires import Requirement
 from asgi_auth.integrations._handed import Handed, PartitionedMorsel, morsels_of
 from asgi_auth.integrations._mounted import Renewing
 from asgi_auth.middleware import AuthenticationMiddleware

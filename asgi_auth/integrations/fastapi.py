@@ -16,7 +16,7 @@ from fastapi.security import OAuth2, SecurityScopes
 from starlette.requests import HTTPConnection
 
 from asgi_auth import guards
-from asgi_auth.guards import Requirement
+from asgi_auth.guards.requires import Requirement
 from asgi_auth.integrations import _starlette
 from asgi_auth.integrations._common import Demands, InstallOptions, security_schemes
 from asgi_auth.integrations._handed import LogIn, LogOut

@@ -15,7 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 
 from asgi_auth import guards
-from asgi_auth.guards import Requirement
+from asgi_auth.guards.requires import Requirement
 from asgi_auth.integrations import _litestar
 from asgi_auth.integrations._common import Demands, InstallOptions, security_schemes
 from asgi_auth.integrations._handed import LogIn, LogOut

@@ -41,6 +41,7 @@ Locate = Callable[[], Awaitable[str]]
 _logger = package_logger(__name__)
 
 _BURST = 2
+_MAX_BYTES = 256 * 1024
 _SHORTEST_TTL = 60.0
 _LONGEST_TTL = 3600.0
 _NEVER = float("-inf")
@@ -81,7 +82,6 @@ class JWKSClient:
         stale_for: Seconds that the last good answer is used during an outage.
         cooldown: An unknown ``kid`` has the set fetched at once, twice in a row at
             most, and then once in so many seconds, failures included.
-        max_bytes: Longest answer.
         max_keys: Most keys in an answer, at most 100.
         clock: Returns seconds that only go forward.
         jitter: Returns 0 to 1, so that processes do not ask in step.
@@ -101,7 +101,6 @@ class JWKSClient:
         ttl: float = 600,
         stale_for: float = 86400,
         cooldown: float = 30,
-        max_bytes: int = 256 * 1024,
         max_keys: int = 100,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
@@ -110,7 +109,7 @@ class JWKSClient:
         self._locate = None if isinstance(url, str) else url
         self._transport = transport
         self._url = transport.check_url(url, "url") if isinstance(url, str) else None
-        self._remote = Remote("JWKSClient", transport, max_bytes=max_bytes)
+        self._remote = Remote("JWKSClient", transport, max_bytes=_MAX_BYTES)
         self._algorithms = tuple(algorithms)
         self._issuers = tuple(issuers)
         self._ttl, self._stale_for, self._cooldown = ttl, stale_for, cooldown

@@ -20,7 +20,7 @@ from asgi_auth.lifetime.stranger import Stranger
 from asgi_auth.lifetime.terms import Identify, LoadUser
 from asgi_auth.principal import LIFETIME, Principal
 from asgi_auth.responses.state import KEY as STATE
-from asgi_auth.revocation import validity_of
+from asgi_auth.revocation.validity import validity_of
 
 __all__ = ["SocketGuard"]
 

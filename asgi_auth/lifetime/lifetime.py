@@ -27,7 +27,7 @@ from asgi_auth.lifetime.terms import OfThisProcess, Renewal, Terms, ask_guards
 from asgi_auth.principal import LIFETIME, Principal, get_principal, party_of
 from asgi_auth.responses.deny import close_code
 from asgi_auth.responses.state import Guard, state_of
-from asgi_auth.revocation import Renew
+from asgi_auth.revocation.validity import Renew
 
 __all__ = [
     "Lifetime",

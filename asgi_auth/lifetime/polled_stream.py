@@ -17,7 +17,7 @@ from asgi_auth.lifetime.polled import PolledLifetime
 from asgi_auth.lifetime.stream import LAST_PART, StreamClosedError, without_length
 from asgi_auth.lifetime.terms import guards_of, receive_of, scope_of
 from asgi_auth.responses.sender import Reply
-from asgi_auth.revocation import validity_of
+from asgi_auth.revocation.validity import validity_of
 
 __all__ = ["PolledStream"]
 

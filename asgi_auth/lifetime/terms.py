@@ -17,7 +17,8 @@ from asgi_auth.principal import LIFETIME, NO_LIFETIME, Principal
 from asgi_auth.responses.asked import AskedGuard
 from asgi_auth.responses.sender import Reply
 from asgi_auth.responses.state import KEY, Guard, RequestState
-from asgi_auth.revocation import Renew, Validity
+from asgi_auth.revocation import Validity
+from asgi_auth.revocation.validity import Renew
 
 __all__ = [
     "Identify",

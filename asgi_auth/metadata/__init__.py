@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from asgi_auth.metadata.backchannel import BackChannelLogout
-from asgi_auth.metadata.document import Document
 from asgi_auth.metadata.resource import ProtectedResource
 from asgi_auth.metadata.server import JWKSDocument, ServerMetadata
 
 __all__ = [
     "BackChannelLogout",
-    "Document",
     "JWKSDocument",
     "ProtectedResource",
     "ServerMetadata",

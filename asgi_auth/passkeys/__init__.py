@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 from asgi_auth._lazy import lazily
 from asgi_auth.passkeys.errors import (
     DuplicatePasskeyError,
-    PasskeyNotMadeError,
-    PasskeyRefusedError,
-    TooManyPasskeysError,
     UnknownPasskeyError,
 )
 from asgi_auth.passkeys.memory import MemoryPasskeys
@@ -29,11 +26,8 @@ __all__ = [
     "DuplicatePasskeyError",
     "MemoryPasskeys",
     "Passkey",
-    "PasskeyNotMadeError",
-    "PasskeyRefusedError",
     "PasskeyStore",
     "Passkeys",
     "SQLPasskeys",
-    "TooManyPasskeysError",
     "UnknownPasskeyError",
 ]

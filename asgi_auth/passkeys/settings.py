@@ -38,7 +38,7 @@ _LOCALHOST: Final = "localhost"
 
 
 class Passkeys:
-    """Passkeys (Web Authentication, Level 3): give it to ``AuthRoutes(passkeys=...)``.
+    """Passkeys (Web Authentication, Level 3), for ``LogInMethods(passkeys=...)``.
 
     Each verifies its user, by a PIN or a finger, and is found without a user name. A
     log-in with one has two factors: ``acr`` is ``mfa``.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from asgi_auth.passwords.hasher import PasswordHasher
-from asgi_auth.passwords.match import PasswordMatch
 from asgi_auth.passwords.policy import PasswordPolicy, PasswordRefusedError
 
 __all__ = [
     "PasswordHasher",
-    "PasswordMatch",
     "PasswordPolicy",
     "PasswordRefusedError",
 ]

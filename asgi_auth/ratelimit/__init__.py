@@ -8,18 +8,19 @@ from asgi_auth._lazy import lazily
 
 if TYPE_CHECKING:
     from asgi_auth.ratelimit.client_address import ClientAddresses
-    from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+    from asgi_auth.ratelimit.limiter import Limit, Limits, RateLimiter
 else:
     __getattr__ = lazily(
         __name__,
         {
             "client_address": "ClientAddresses",
-            "limiter": "Limit RateLimiter",
+            "limiter": "Limit Limits RateLimiter",
         },
     )
 
 __all__ = [
     "ClientAddresses",
     "Limit",
+    "Limits",
     "RateLimiter",
 ]

@@ -31,7 +31,7 @@ Rule = Literal[
     "recipient",
     "tokens",
 ]
-"""What is limited, named like the arguments of :class:`RateLimiter`."""
+"""What is limited, named like the attributes of :class:`Limits`."""
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -60,11 +60,11 @@ class Limit:
             raise ConfigurationError(msg)
 
 
-class RateLimiter:
-    """Counts tries, and refuses what is too much.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often each thing may be tried.
 
-    Args:
-        url: ``memory://`` counts for this process alone; ``redis://...`` for all.
+    Attributes:
         log_in: Tries to log in for one account from one address.
         log_in_address: Tries to log in from one address.
         failures: Failed log-ins of one account; devices that are known have counters
@@ -79,6 +79,26 @@ class RateLimiter:
         recipient: Messages to one address, whoever asks for them.
         tokens: Tokens refreshed or revoked, and log-outs, from one address. It is high
             because many people may share an address.
+    """
+
+    log_in: Limit = Limit(5, _MINUTE)
+    log_in_address: Limit = Limit(30, _MINUTE)
+    failures: Limit = Limit(100, _HOUR)
+    codes: Limit = Limit(5, 5 * _MINUTE)
+    guesses: Limit = Limit(20, _HOUR)
+    register: Limit = Limit(3, _MINUTE)
+    reset: Limit = Limit(3, _MINUTE)
+    recipient: Limit = Limit(5, _HOUR)
+    tokens: Limit = Limit(1200, _MINUTE)
+
+
+class RateLimiter:
+    """Counts tries, and refuses what is too much.
+
+    Args:
+        url: ``memory://`` counts for this process alone; ``redis://...`` for all.
+        limits: How often each thing may be tried.
+        insecure_unlimited: Count nothing.
         insecure_pass_when_down: Let everything pass while the counters are down.
         max_keys: Counters in memory at one time; what comes beyond shares some. On a
             server, each ends with its window.
@@ -88,47 +108,45 @@ class RateLimiter:
 
     Raises:
         MissingExtraError: limits or redis-py is not installed.
-        ConfigurationError: The URL is of another kind.
+        ConfigurationError: The URL is of another kind, or there are limits for what is
+            not counted.
     """
 
     def __init__(
         self,
         url: str = "memory://",
         *,
-        log_in: Limit = Limit(5, _MINUTE),
-        log_in_address: Limit = Limit(30, _MINUTE),
-        failures: Limit = Limit(100, _HOUR),
-        codes: Limit = Limit(5, 5 * _MINUTE),
-        guesses: Limit = Limit(20, _HOUR),
-        register: Limit = Limit(3, _MINUTE),
-        reset: Limit = Limit(3, _MINUTE),
-        recipient: Limit = Limit(5, _HOUR),
-        tokens: Limit = Limit(1200, _MINUTE),
+        limits: Limits | None = None,
+        insecure_unlimited: bool = False,
         insecure_pass_when_down: bool = False,
         max_keys: int = 10_000,
         prefix: str = "asgi-auth:limits",
         cluster: bool = False,
         on_event: Listener | Events | None = None,
     ) -> None:
+        if limits is not None and insecure_unlimited:
+            msg = "Give RateLimiter limits or insecure_unlimited, not both."
+            raise ConfigurationError(msg)
+
+        self.limits: Limits = limits or Limits()
         self._events = Events.of(on_event)
-        self._limits: dict[Rule, Limit] = {
-            "log_in": log_in,
-            "log_in_address": log_in_address,
-            "failures": failures,
-            "codes": codes,
-            "guesses": guesses,
-            "register": register,
-            "reset": reset,
-            "recipient": recipient,
-            "tokens": tokens,
-        }
         self._pass_when_down = insecure_pass_when_down
         if insecure_pass_when_down:
             _logger.warning("insecure_pass_when_down: in an outage nothing is limited")
 
+        self._counters: Counters | None = None
+        if insecure_unlimited:
+            _logger.warning("insecure_unlimited: nobody counts tries")
+            return
+
         self._counters = Counters(
             url, owner="RateLimiter", max_keys=max_keys, prefix=prefix, cluster=cluster
         )
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything is limited."""
+        return self._counters is not None
 
     async def consume(self, rule: Rule, *key: str) -> None:
         """Count one try, or refuse it.
@@ -141,7 +159,10 @@ class RateLimiter:
             RateLimitedError: That is too much; it says when to come back.
             UnavailableError: It cannot be counted.
         """
-        limit, name = self._limits[rule], _key_of(rule, key)
+        if self._counters is None:
+            return
+
+        limit, name = self._limit(rule), _key_of(rule, key)
         try:
             if await self._counters.add(name, limit.seconds) <= limit.amount:
                 return
@@ -162,7 +183,10 @@ class RateLimiter:
 
         It never fails: the count is a little too high then.
         """
-        limit = self._limits[rule]
+        if self._counters is None:
+            return
+
+        limit = self._limit(rule)
         try:
             await self._counters.add(_key_of(rule, key), limit.seconds, -1)
         except UnavailableError:
@@ -170,7 +194,12 @@ class RateLimiter:
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        await self._counters.aclose()
+        if self._counters is not None:
+            await self._counters.aclose()
+
+    def _limit(self, rule: Rule) -> Limit:
+        limit: Limit = getattr(self.limits, rule)
+        return limit
 
     def _bear(self, error: UnavailableError) -> None:
         if not self._pass_when_down:

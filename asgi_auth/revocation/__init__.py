@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from asgi_auth.revocation.revocation_list import RevocationList
-from asgi_auth.revocation.uptime import uptime
-from asgi_auth.revocation.validity import Renew, Validity, validity_of
+from asgi_auth.revocation.validity import Validity
 
-__all__ = ["Renew", "RevocationList", "Validity", "uptime", "validity_of"]
+__all__ = ["RevocationList", "Validity"]

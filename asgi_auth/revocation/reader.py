@@ -6,7 +6,7 @@ It knows no token and no verdict. It needs asyncio.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from asgi_auth._logs import package_logger
 from asgi_auth.errors import UnavailableError
 from asgi_auth.revocation.uptime import uptime
 from asgi_auth.stores.base import RevocationStore
-from asgi_auth.stores.records import Feed
+from asgi_auth.stores.records import Feed, Revocation
 
 __all__ = ["FeedReader"]
 
@@ -26,10 +26,13 @@ _T = TypeVar("_T")
 
 # Seconds.
 _WAIT = 1.0
+_PATIENCE = 1.0
 _LONGEST_ANSWER = 4.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 # A store's time that falls behind by more was set back.
 _CLOCK_STEP = 1.0
+# So many entries are applied before others may run.
+_SLICE = 500
 
 
 class FeedReader:
@@ -40,7 +43,8 @@ class FeedReader:
 
     Args:
         store: Whose feed.
-        apply: Gets each page.
+        note: Gets each page.
+        apply: Gets its entries, some at a time, and the store's time.
         confirm: Gets the :func:`uptime` as of which nothing is missing.
         is_fresh: Says whether what is known is fresh enough for verdicts.
         clock: What to give to the store as its time, or ``None``: its own counts.
@@ -50,12 +54,14 @@ class FeedReader:
         self,
         store: RevocationStore,
         *,
-        apply: Callable[[Feed], Awaitable[None]],
+        note: Callable[[Feed], None],
+        apply: Callable[[Sequence[Revocation], float], None],
         confirm: Callable[[float], None],
         is_fresh: Callable[[], bool],
         clock: Clock | None,
     ) -> None:
         self._store = store
+        self._note = note
         self._apply = apply
         self._confirm = confirm
         self._is_fresh = is_fresh
@@ -72,13 +78,10 @@ class FeedReader:
         if tasks.following is None or tasks.following.done():
             tasks.following = _spawn(self._follow(tasks))
 
-    async def catch_up(self, patience: float) -> None:
-        """Wait until all is known: one joint read for all who wait.
+    async def catch_up(self) -> None:
+        """Wait until all is known, for 1 second: one joint read for all who wait.
 
-        The read goes on when patience has ended: who asks again finds it further.
-
-        Args:
-            patience: Seconds.
+        The read goes on afterwards: who asks again finds it further.
 
         Raises:
             UnavailableError: The store is down, or there is much to read.
@@ -86,7 +89,7 @@ class FeedReader:
         tasks = self._tasks.here()
         task = self._join(tasks)
         self.start()
-        await asyncio.wait({task}, timeout=patience)
+        await asyncio.wait({task}, timeout=_PATIENCE)
         if not task.done() or task.cancelled():
             msg = "the revocations are still being read"
             raise UnavailableError(msg)
@@ -114,7 +117,7 @@ class FeedReader:
                 if feed.more:
                     page = _spawn(self._page(feed.cursor, 0.0))
 
-                await self._apply(feed)
+                await self._hand_on(feed)
                 if self._is_set_back(feed.now, asked_at):
                     # What had expired by the wrong time was left out: read it now.
                     page.cancel()
@@ -127,6 +130,12 @@ class FeedReader:
                     return
         finally:
             page.cancel()
+
+    async def _hand_on(self, feed: Feed) -> None:
+        self._note(feed)
+        for start in range(0, len(feed.entries), _SLICE):
+            self._apply(feed.entries[start : start + _SLICE], feed.now)
+            await asyncio.sleep(0)
 
     def store_time(self) -> float:
         """Return what the store's clock says at least, or infinity: never read.

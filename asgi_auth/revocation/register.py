@@ -22,6 +22,9 @@ _logger = package_logger(__name__)
 
 _NEVER = float("-inf")
 
+_KINDS = frozenset({"jti", "sid", "subject", "all"})
+_BY_NAME = frozenset({"jti", "sid"})
+
 # Seconds.
 _SWEEP_EVERY = 60.0
 _TICK = 10.0
@@ -61,10 +64,17 @@ class Register:
     def add(self, entries: Sequence[Revocation], now: float) -> list[Revocation]:
         """Hold *entries*, and return those that say anything new.
 
+        A newer version of this package may share the store: what it revokes in ways
+        that are unknown here is passed over.
+
         Args:
             entries: Of which the times are by the store's clock.
             now: The store's time.
         """
+        if not _KINDS.issuperset(entry.kind for entry in entries):
+            _logger.warning("revocations of an unknown kind are passed over")
+            entries = [entry for entry in entries if entry.kind in _KINDS]
+
         shift = uptime() - now
         with self._lock:
             return [
@@ -88,7 +98,14 @@ class Register:
         return is_news
 
     def holds(self, entry: Revocation, life: float) -> bool:
-        """Report whether the name of *entry* is held for so many seconds yet."""
+        """Report whether a token or session is held for so many seconds yet.
+
+        A subject or an issuer never is: of these the time counts, so that each of
+        their revocations is of use.
+        """
+        if entry.kind not in _BY_NAME:
+            return False
+
         table = self.tables.get(entry.issuer)
         end = None if table is None else table.end_of(entry)
         return end is not None and end >= _tick(life)

@@ -7,39 +7,26 @@ reload removes nothing. It never guesses: a copy that may be old is first caught
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from asgi_auth._clock import Clock
 from asgi_auth._logs import package_logger
-from asgi_auth.errors import ConfigurationError, RevokedTokenError, UnavailableError
+from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.revocation.reader import FeedReader
 from asgi_auth.revocation.register import Register
 from asgi_auth.revocation.restorer import Restorer
-from asgi_auth.revocation.table import RevokedTable
 from asgi_auth.revocation.uptime import uptime
 from asgi_auth.stores.base import RevocationStore
-from asgi_auth.stores.records import Feed, Revocation
+from asgi_auth.stores.records import Revocation
 
 __all__ = ["RevocationList"]
 
 _logger = package_logger(__name__)
 
-_KINDS = frozenset({"jti", "sid", "subject", "all"})
 _NEVER = float("-inf")
-
-_WHY_REVOKED = (
-    "revoked is the session {!r}, the token {!r}, all of the subject {!r}, or all of "
-    "the issuer"
-)
-
-# Seconds.
-_CATCH_UP = 1.0
-# So many entries are applied before others may run.
-_SLICE = 500
 
 
 class RevocationList:
@@ -108,6 +95,7 @@ class RevocationList:
         self._restorer = Restorer(store, entries=self._register.entries, close=close)
         self._reader = FeedReader(
             store,
+            note=self._restorer.note,
             apply=self._apply,
             confirm=self._confirm,
             is_fresh=self._is_fresh,
@@ -117,7 +105,7 @@ class RevocationList:
         if subscribe is not None:
             # A store in this process reports directly: the copy is never old.
             self.fresh_until = math.inf
-            subscribe(self._apply_at_once)
+            subscribe(self._apply)
 
     @property
     def ready(self) -> bool:
@@ -139,7 +127,7 @@ class RevocationList:
             return
 
         try:
-            await self._reader.catch_up(_CATCH_UP)
+            await self._reader.catch_up()
         except UnavailableError:
             # What was never loaded is no old copy: it is none.
             if not self._accept_stale or self.fresh_until == _NEVER:
@@ -196,22 +184,8 @@ class RevocationList:
             RevokedTokenError: An entry of the list hits it.
         """
         table = self._tables.get(issuer or "")
-        if table is None:
-            return
-
-        hit = (
-            issued_at <= table.all_at
-            or issued_at <= table.full_at
-            or (session_id is not None and table.has_session(session_id))
-            or (token_id is not None and table.has_token(token_id))
-            or (act is not None and _is_over(act, issued_at, table))
-        )
-        if not hit and (session_id is None or whole_subject):
-            hit = issued_at <= table.subject_at(subject)
-
-        if hit:
-            msg = _WHY_REVOKED.format(session_id, token_id, subject)
-            raise RevokedTokenError(msg)
+        if table is not None:
+            table.check(session_id, token_id, subject, issued_at, whole_subject, act)
 
     def all_before(self, issuer: str | None) -> float:
         """Return the time up to which all of *issuer* is revoked, or minus infinity."""
@@ -225,24 +199,12 @@ class RevocationList:
         """
         return max(0.0, now - self._reader.store_time())
 
-    def missing(
-        self, entries: Iterable[Revocation], *, ttl: float
-    ) -> Sequence[Revocation]:
-        """Return those *entries* that it would be of use to publish.
+    def holds(self, entry: Revocation, *, life: float = 0) -> bool:
+        """Report whether a token or session is held already, for *life* seconds yet.
 
-        A token or session that is held already, and for at least half of *ttl*, need
-        not be named again. A subject and an issuer always are: their time counts.
-
-        Args:
-            entries: What the caller means to publish.
-            ttl: Seconds that they would live.
+        A subject or an issuer never is: of these the time counts.
         """
-        holds = self._register.holds
-        return [
-            entry
-            for entry in entries
-            if entry.kind not in {"jti", "sid"} or not holds(entry, ttl / 2)
-        ]
+        return self._register.holds(entry, life)
 
     def subscribe(
         self, listener: Callable[[Sequence[Revocation]], None]
@@ -262,42 +224,13 @@ class RevocationList:
     def _confirm(self, asked_at: float) -> None:
         self.fresh_until = max(self.fresh_until, asked_at + self._max_staleness)
         self._restorer.finish()
-
-    async def _apply(self, feed: Feed) -> None:
-        self._restorer.note(feed)
-        for start in range(0, len(feed.entries), _SLICE):
-            self._apply_at_once(feed.entries[start : start + _SLICE], feed.now)
-            await asyncio.sleep(0)
-
         self._register.sweep()
 
-    def _apply_at_once(self, entries: Sequence[Revocation], now: float) -> None:
-        if not _KINDS.issuperset(entry.kind for entry in entries):
-            # A newer version of this package may share the store.
-            _logger.warning("revocations of an unknown kind are passed over")
-            entries = [entry for entry in entries if entry.kind in _KINDS]
-
+    def _apply(self, entries: Sequence[Revocation], now: float) -> None:
         news = self._register.add(entries, now)
         if news:
             self.version += 1
             for listener in [*self._listeners]:
                 listener(news)
 
-        if self.fresh_until == math.inf:
-            self._register.sweep()
-
-
-def _is_over(act: Any, issued_at: float, table: RevokedTable) -> bool:
-    """Report whether who acts has logged out, of a session that is named or of all."""
-    if not isinstance(act, Mapping):
-        return False
-
-    sid, actor = act.get("sid"), act.get("sub")
-    if isinstance(sid, str):
-        return table.has_session(sid)
-
-    # Of another issuer's users we do not hear.
-    if not isinstance(actor, str) or "iss" in act:
-        return False
-
-    return issued_at <= table.subject_at(actor)
+        self._register.sweep()

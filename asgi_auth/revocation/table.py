@@ -1,18 +1,25 @@
 """The revocations of one issuer, in about 100 bytes each.
 
 A name is kept as bytes, which the garbage collector never walks, and its end as a
-number that many names share. It reads no clock, and decides nothing about tokens.
+number that many names share. It reads no clock, and verifies no token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from asgi_auth.errors import RevokedTokenError
 from asgi_auth.stores.records import Revocation
 
 __all__ = ["RevokedTable"]
 
 _NEVER = float("-inf")
+
+_WHY_REVOKED = (
+    "revoked is the session {!r}, the token {!r}, all of the subject {!r}, or all of "
+    "the issuer"
+)
 
 # A dict that grows copies itself. Many small ones copy themselves in less than a
 # millisecond each, where one of a million names would stop the event loop.
@@ -57,6 +64,36 @@ class RevokedTable:
         self._ends: list[dict[bytes, int]] = [{} for _ in range(_SHARDS)]
         # When a subject was revoked: the one kind where that counts.
         self._times: dict[bytes, float] = {}
+
+    def check(  # noqa: PLR0917  (keywords take longer)
+        self,
+        session_id: str | None,
+        token_id: str | None,
+        subject: str,
+        issued_at: float,
+        whole_subject: bool,  # noqa: FBT001  (keywords take longer)
+        act: Any,
+    ) -> None:
+        """Check that no entry hits a token of the issuer.
+
+        The arguments are those of ``RevocationList.check``.
+
+        Raises:
+            RevokedTokenError: An entry hits it.
+        """
+        hit = (
+            issued_at <= self.all_at
+            or issued_at <= self.full_at
+            or (session_id is not None and self.has_session(session_id))
+            or (token_id is not None and self.has_token(token_id))
+            or (act is not None and self._is_over(act, issued_at))
+        )
+        if not hit and (session_id is None or whole_subject):
+            hit = issued_at <= self.subject_at(subject)
+
+        if hit:
+            msg = _WHY_REVOKED.format(session_id, token_id, subject)
+            raise RevokedTokenError(msg)
 
     def has_token(self, token_id: str) -> bool:
         """Report whether a ``jti`` is revoked."""
@@ -165,6 +202,21 @@ class RevokedTable:
                 if end > tick:
                     at = self._times.get(name, 0.0)
                     yield _unpack(name, issuer, at), end - tick
+
+    def _is_over(self, act: Any, issued_at: float) -> bool:
+        """Report whether who acts has logged out, of a session or of all."""
+        if not isinstance(act, Mapping):
+            return False
+
+        sid, actor = act.get("sid"), act.get("sub")
+        if isinstance(sid, str):
+            return self.has_session(sid)
+
+        # Of another issuer's users we do not hear.
+        if not isinstance(actor, str) or "iss" in act:
+            return False
+
+        return issued_at <= self.subject_at(actor)
 
     def _end_of(self, name: bytes) -> int | None:
         return self._ends[(hash(name) >> _SHIFT) % _SHARDS].get(name)

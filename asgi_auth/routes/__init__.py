@@ -23,7 +23,8 @@ if _missing is not None:
 from asgi_auth.routes.app import AuthRoutes
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.errors import SecondFactorRequiredError
-from asgi_auth.routes.factors import Factor, SecondFactor
+from asgi_auth.routes.factors import Factor
+from asgi_auth.routes.methods import LogInMethods
 from asgi_auth.routes.models import (
     LoginRequest,
     TokenPayload,
@@ -36,9 +37,9 @@ __all__ = [
     "AuthRoutes",
     "Cookies",
     "Factor",
+    "LogInMethods",
     "LoginRequest",
     "RouteModels",
-    "SecondFactor",
     "SecondFactorRequiredError",
     "TokenPayload",
     "TokenResponse",

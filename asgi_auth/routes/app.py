@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from asgi_auth._asgi import Receive, Scope, Send
-from asgi_auth._clock import Clock, system_clock
 from asgi_auth._logs import package_logger
 from asgi_auth.accounts import Account, AccountService
 from asgi_auth.config import AuthConfig
@@ -24,15 +23,10 @@ from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import Source
 from asgi_auth.dpop import DPoP
 from asgi_auth.errors import AuthError, ConfigurationError
-from asgi_auth.factors import Factors
-from asgi_auth.identities import Identities
-from asgi_auth.passkeys import Passkeys
-from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import RateLimiter
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.deny import deny
 from asgi_auth.routes.account import AccountRoutes
-from asgi_auth.routes.body import BodyReader
 from asgi_auth.routes.browser import BrowserRoutes, client_script
 from asgi_auth.routes.completion import LogInCompletion
 from asgi_auth.routes.context import RouteContext
@@ -42,9 +36,9 @@ from asgi_auth.routes.delivery import Delivery
 from asgi_auth.routes.enrolment import FactorRoutes
 from asgi_auth.routes.errors import routing_error
 from asgi_auth.routes.factor_login import FactorLogInRoutes
-from asgi_auth.routes.factors import SecondFactor
 from asgi_auth.routes.handed import FromHandlers
 from asgi_auth.routes.login import LogInRoutes
+from asgi_auth.routes.methods import LogInMethods
 from asgi_auth.routes.oauth import in_oauth_form
 from asgi_auth.routes.openapi import DocumentRoutes, describe
 from asgi_auth.routes.operations import Handlers, Operation, Part
@@ -55,7 +49,7 @@ from asgi_auth.routes.place import placed
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
-from asgi_auth.routes.ways import beside_passwords, public_paths_of, routes_beside
+from asgi_auth.routes.ways import public_paths_of, routes_beside
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import Backend, Confirmation
 
@@ -80,26 +74,15 @@ class AuthRoutes(FromHandlers):
         prefix: Where the routes are, for frameworks that do not say so with
             ``root_path``: plain ASGI, for one.
         limiter: Counts tries; by default in the memory of this process.
-        insecure_unlimited: Count nothing.
-        second_factor: Asks for more than the password, in a way of your own.
-        factors: Second factors that users set up for themselves.
-        passkeys: Lets users log in with them.
-        identities: Lets users log in at other providers.
+        methods: How users may log in beside a password, and what is asked for after it.
         introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
-        user_data: Gives what a user may see of ``account.data``; by default nothing.
-        models: Pydantic models of your own for users and registrations.
-        insecure_keep_rights: Let a session keep the rights of its log-in to its end.
-            By default they are those of the account at each refresh, unless *tokens*
-            has a ``claims_loader`` of its own, and a disabled account has no refresh.
-        camel_case: Write ``accessToken`` and the like; both spellings are read.
+        models: What bodies look like, with models of your own.
         dpop: Binds tokens to the key of whoever asks for them with a proof (RFC 9449).
         site: The own origin, other origins whose pages may use the cookies, and the
             proxies that say for whom they ask.
         cookies: Their names and attributes.
-        max_body: Bytes that a body may have.
-        clock: Returns Unix seconds, for events.
 
     Raises:
         MissingExtraError: Starlette, Pydantic or limits is not installed.
@@ -115,22 +98,13 @@ class AuthRoutes(FromHandlers):
         include: Collection[Part] | None = None,
         prefix: str = "",
         limiter: RateLimiter | None = None,
-        insecure_unlimited: bool = False,
-        second_factor: SecondFactor | None = None,
-        factors: Factors | None = None,
-        passkeys: Passkeys | None = None,
-        identities: Identities | None = None,
+        methods: LogInMethods = LogInMethods(),
         introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
-        user_data: Callable[[Account], Mapping[str, Any]] | None = None,
         models: RouteModels | None = None,
-        insecure_keep_rights: bool = False,
-        camel_case: bool = False,
         dpop: DPoP | None = None,
         site: Site = Site(),
         cookies: Cookies = Cookies(),
-        max_body: int = 64 * 1024,
-        clock: Clock = system_clock,
     ) -> None:
         if delivery not in {"body", "cookie", "both"}:
             msg = "delivery must be body, cookie or both."
@@ -140,17 +114,9 @@ class AuthRoutes(FromHandlers):
             msg = "prefix must look like /auth."
             raise ConfigurationError(msg)
 
-        if second_factor is not None and factors is not None:
-            msg = "Give AuthRoutes factors or a second_factor of your own, not both."
-            raise ConfigurationError(msg)
-
-        if limiter is not None and insecure_unlimited:
-            msg = "Give AuthRoutes a limiter or insecure_unlimited, not both."
-            raise ConfigurationError(msg)
-
+        keep_rights = tokens.session_policy.insecure_keep_rights
         _warn(
-            insecure_unlimited and "insecure_unlimited: nobody counts tries",
-            insecure_keep_rights
+            keep_rights
             and "insecure_keep_rights: who loses a right keeps it to the next log-in",
             delivery != "body"
             and cookies.insecure_for_localhost
@@ -159,32 +125,26 @@ class AuthRoutes(FromHandlers):
         context = RouteContext(
             tokens=tokens,
             users=accounts,
-            bodies=BodyReader(max_body),
             cookies=None if delivery == "body" else cookies,
             in_body=delivery != "cookie",
-            origins=site.cross_origin_check(),
-            addresses=ClientAddresses(site.trusted_proxies),
-            limiter=None if insecure_unlimited else limiter or RateLimiter(),
-            second_factor=second_factor,
-            **beside_passwords(accounts, factors, passkeys, identities),
+            site=site,
+            limiter=_counting(limiter or RateLimiter()),
+            methods=methods,
             claims=claims,
-            user_data=user_data,
             models=models_of(accounts, models),
-            camel_case=camel_case,
             dpop=dpop,
-            clock=clock,
         )
-        if not insecure_keep_rights:
+        methods.end_with(accounts)
+        if not keep_rights:
             renew_rights(tokens, accounts, claims)
 
         self._operations = choose(include, context, introspection_backend)
         self._context = context
         self._prefix = prefix
-        self._site = site
         self._document = describe(
             self._operations,
             access_cookie=None if context.cookies is None else context.cookies.access,
-            camel_case=camel_case,
+            camel_case=context.models.camel_case,
             limited=context.limiter is not None,
         )
         self._router = self._route(accounts, introspection_backend)
@@ -235,7 +195,7 @@ class AuthRoutes(FromHandlers):
     @property
     def site(self) -> Site:
         """The own origin, whom to trust, and the proxies in front."""
-        return self._site
+        return self._context.site
 
     @property
     def parts(self) -> frozenset[str]:
@@ -258,7 +218,9 @@ class AuthRoutes(FromHandlers):
         Args:
             prefix: Where the routes are mounted, for instance ``/auth``.
         """
-        return public_paths_of(prefix, self._operations, self._context.identities)
+        return public_paths_of(
+            prefix, self._operations, self._context.methods.identities
+        )
 
     def refusals(self, at: str) -> None:
         """Return ``None``: routes are for programs, which get the problem document."""
@@ -305,7 +267,7 @@ class AuthRoutes(FromHandlers):
             BrowserRoutes(),
             AccountRoutes(context, accounts, log_in),
             DeletionRoutes(context, accounts, log_in),
-            *routes_beside(context, completion, self._site.public_url),
+            *routes_beside(context, completion, context.site.public_url),
         ]
         chosen = {(op.method, op.path) for op in self._operations}
         paths: dict[str, dict[str, _Bound]] = {}
@@ -317,6 +279,10 @@ class AuthRoutes(FromHandlers):
 
         routes = [_route_of(path, bound, context) for path, bound in paths.items()]
         return Router(routes, redirect_slashes=False)
+
+
+def _counting(limiter: RateLimiter) -> RateLimiter | None:
+    return limiter if limiter.counts else None
 
 
 def _route_of(path: str, by_method: dict[str, _Bound], context: RouteContext) -> Route:

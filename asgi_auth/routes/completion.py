@@ -115,7 +115,7 @@ class LogInCompletion:
         if proof.acr == MFA:
             return Factor(acr=MFA)
 
-        if code is not None or self._context.second_factor is not None:
+        if code is not None or self._context.methods.second_factor is not None:
             factor = await self.check(request, proof, code)
             if factor is not None:
                 return factor
@@ -147,20 +147,20 @@ class LogInCompletion:
             RateLimitedError: There were too many wrong ones.
         """
         context = self._context
-        if context.second_factor is not None and code is None:
+        if context.methods.second_factor is not None and code is None:
             return await self._ask_application(request, proof, None)
 
         if code is None:
             return None
 
         async with self._tries.counted(request, proof, code):
-            if context.second_factor is not None:
+            if context.methods.second_factor is not None:
                 return await self._ask_application(request, proof, code)
 
-            if context.factors is None:
+            if context.methods.factors is None:
                 return None
 
-            kind = await context.factors.check(
+            kind = await context.methods.factors.check(
                 proof.account, code, attempt=proof.attempt
             )
 
@@ -173,17 +173,17 @@ class LogInCompletion:
 
     async def new_trust(self, account: Account) -> str | None:
         """Return a token that spares a device its second factor, if that is offered."""
-        if self._context.factors is None or not self._context.factors.trust_for:
+        factors = self._context.methods.factors
+        if factors is None or not factors.trust_for:
             return None
 
         methods = await self.methods(account)
-        ttl = self._context.factors.trust_for
-        return self._trust.write(account, methods, ttl=ttl)
+        return self._trust.write(account, methods, ttl=factors.trust_for)
 
     async def methods(self, account: Account) -> Mapping[str, float]:
         """Return the second factors that a user has, and since when."""
         methods: dict[str, float] = {}
-        for source in self._context.second_factors:
+        for source in self._context.methods.second_factors:
             methods |= await source.methods(account.id)
 
         # Codes that are there in place of a factor ask nobody for one.
@@ -210,7 +210,7 @@ class LogInCompletion:
         else:
             members["pending_token"] = token
 
-        if context.camel_case:
+        if context.models.camel_case:
             members = {to_camel(name): value for name, value in members.items()}
 
         error.members = members
@@ -326,7 +326,7 @@ class LogInCompletion:
     async def _ask_application(
         self, request: Request, proof: Proof, code: str | None
     ) -> Factor | None:
-        check = self._context.second_factor
+        check = self._context.methods.second_factor
         assert check is not None  # noqa: S101  # judge() has seen it
         try:
             factor: object = await check(proof.account, code)

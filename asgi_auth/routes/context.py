@@ -17,10 +17,10 @@ from starlette.responses import Response
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock
 from asgi_auth.accounts import Account
-from asgi_auth.accounts.ways import WaysIn
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.csrf import CrossOriginCheck
 from asgi_auth.credentials.reader import CredentialReader
+from asgi_auth.credentials.site import Site
 from asgi_auth.credentials.sources import BearerHeader, Cookie, Source
 from asgi_auth.dpop import DPoP
 from asgi_auth.errors import (
@@ -30,17 +30,14 @@ from asgi_auth.errors import (
     UnavailableError,
 )
 from asgi_auth.events import Event
-from asgi_auth.factors import Factors
-from asgi_auth.identities import Identities
-from asgi_auth.passkeys import Passkeys
 from asgi_auth.principal import Principal
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 from asgi_auth.ratelimit.limiter import RateLimiter, Rule
 from asgi_auth.routes.body import BodyReader, Form
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.delivery import Medium
-from asgi_auth.routes.factors import SecondFactor, SecondFactors
-from asgi_auth.routes.models import TokenResponse, UserResponse
+from asgi_auth.routes.methods import LogInMethods
+from asgi_auth.routes.models import TokenResponse
 from asgi_auth.routes.own import RouteModels
 from asgi_auth.routes.users import Users
 from asgi_auth.sessions import TokenService
@@ -61,52 +58,42 @@ class RouteContext:
     Attributes:
         tokens: Issues and verifies.
         users: Knows who may log in.
-        bodies: Reads the bodies of requests.
         cookies: The cookies, or ``None`` where tokens travel in bodies only.
         in_body: Tokens travel in bodies.
+        site: The own origin, whom to trust, and the proxies in front.
+        limiter: Counts tries, or ``None``.
+        methods: How users may log in beside a password.
+        claims: Gives further claims for an account, or ``None``.
+        models: What bodies look like.
+        dpop: Binds tokens to the key of whoever proves to have one, or ``None``.
+        sources: Where callers put their tokens.
         origins: Distinguishes own pages from foreign ones.
         addresses: Finds out where requests come from.
-        limiter: Counts tries, or ``None``.
-        second_factor: Asks for more than the password, or ``None``.
-        second_factors: Know who has a second factor, and must show one.
-        factors: The one of them that checks codes, or ``None``.
-        ways_in: Know the ways to log in that there are beside the password.
-        passkeys: Those of the application, or ``None``.
-        identities: Knows log-ins at other providers, or ``None``.
-        claims: Gives further claims for an account, or ``None``.
-        user_data: Gives what a user may see of the account's data, or ``None``.
-        models: Those of the application's own.
-        camel_case: Write ``accessToken`` instead of ``access_token``.
-        dpop: Binds tokens to the key of whoever proves to have one, or ``None``.
-        clock: Returns Unix seconds.
     """
 
     tokens: TokenService
     users: Users
-    bodies: BodyReader
     cookies: Cookies | None
     in_body: bool
-    origins: CrossOriginCheck
-    addresses: ClientAddresses
+    site: Site
     limiter: RateLimiter | None
-    second_factor: SecondFactor | None
-    second_factors: Sequence[SecondFactors] = ()
-    factors: Factors | None = None
-    ways_in: Sequence[WaysIn] = ()
-    passkeys: Passkeys | None = None
-    identities: Identities | None = None
+    methods: LogInMethods
     claims: Callable[[Account], Mapping[str, Any]] | None
-    user_data: Callable[[Account], Mapping[str, Any]] | None
     models: RouteModels
-    camel_case: bool
     dpop: DPoP | None
-    clock: Clock
     sources: Sequence[Source] = field(init=False)
+    origins: CrossOriginCheck = field(init=False)
+    addresses: ClientAddresses = field(init=False)
+    _bodies: BodyReader = field(init=False, repr=False)
     _reader: CredentialReader = field(init=False, repr=False)
     _backend: JWTBackend = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Derive where credentials come from."""
+        """Derive where credentials come from, and what reads requests."""
+        object.__setattr__(self, "origins", self.site.cross_origin_check())
+        addresses = ClientAddresses(self.site.trusted_proxies)
+        object.__setattr__(self, "addresses", addresses)
+        object.__setattr__(self, "_bodies", BodyReader(self.models.max_body))
         sources: list[Source] = [BearerHeader()]
         if self.cookies is not None:
             sources.append(Cookie(self.cookies.access))
@@ -116,6 +103,11 @@ class RouteContext:
         backend = JWTBackend(self.tokens, sources=sources, confirmations=confirmations)
         object.__setattr__(self, "_reader", CredentialReader(backend.sources))
         object.__setattr__(self, "_backend", backend)
+
+    @property
+    def clock(self) -> Clock:
+        """Returns Unix seconds, as for the tokens."""
+        return self.tokens.clock
 
     # ------------------------------------------------------------------- reading
 
@@ -139,7 +131,7 @@ class RouteContext:
         optional: bool = False,
     ) -> M:
         """Read the body; see :meth:`BodyReader.read`."""
-        return await self.bodies.read(request, model, form=form, optional=optional)
+        return await self._bodies.read(request, model, form=form, optional=optional)
 
     async def owner(self, request: Request) -> Principal:
         """Return who calls, for what no actor may do in the user's name.
@@ -258,7 +250,7 @@ class RouteContext:
 
     def answer(self, model: BaseModel, status: int = 200) -> Response:
         """Write a model; what is not there is left out."""
-        text = model.model_dump_json(by_alias=self.camel_case, exclude_none=True)
+        text = model.model_dump_json(by_alias=self.models.camel_case, exclude_none=True)
         response = Response(text, status, media_type="application/json")
         response.headers["cache-control"] = "no-store"
         return response
@@ -269,20 +261,7 @@ class RouteContext:
 
     def user(self, account: Account, status: int = 200) -> Response:
         """Show an account to its owner."""
-        own = self.models.show(account)
-        if own is not None:
-            return self.answer(own, status)
-
-        data = None if self.user_data is None else dict(self.user_data(account))
-        content = UserResponse(
-            id=account.id,
-            email=account.email or None,
-            username=account.username,
-            verified=account.verified_at is not None,
-            roles=list(account.roles),
-            data=data,
-        )
-        return self.answer(content, status)
+        return self.answer(self.models.show(account), status)
 
     def medium(self, choice: Medium) -> Medium:
         """Return how tokens go out: as *choice*, where both ways are there.
@@ -334,7 +313,8 @@ class RouteContext:
                 self.cookies.set_device(response, device_token, mount)
 
             if trust_token is not None:
-                seconds = 0 if self.factors is None else self.factors.trust_for
+                factors = self.methods.factors
+                seconds = 0 if factors is None else factors.trust_for
                 self.cookies.set_trust(response, trust_token, mount, seconds=seconds)
 
         return response

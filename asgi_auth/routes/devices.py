@@ -13,7 +13,8 @@ from secrets import token_urlsafe
 from typing import Any, Final, Literal, Protocol
 
 from asgi_auth._encoding import b64url_encode
-from asgi_auth.accounts import InvalidEmailError, normalise_email
+from asgi_auth.accounts import InvalidEmailError
+from asgi_auth.accounts.address import normalise_email
 from asgi_auth.errors import AuthError
 
 __all__ = ["KnownDevice", "KnownDevices", "account_digest", "account_key"]

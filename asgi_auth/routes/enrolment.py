@@ -178,11 +178,13 @@ class FactorRoutes:
 
     @property
     def _factors(self) -> Factors:
-        if self._context.factors is None:  # pragma: no cover  # parts.py sees to it
-            msg = "These routes need AuthRoutes(factors=...)."
+        if (
+            self._context.methods.factors is None
+        ):  # pragma: no cover  # parts.py sees to it
+            msg = "These routes need LogInMethods(factors=...)."
             raise ConfigurationError(msg)
 
-        return self._context.factors
+        return self._context.methods.factors
 
     async def _owner(self, request: Request) -> tuple[Principal, Account]:
         """Return who may change the factors of an account, and the account.

@@ -105,7 +105,7 @@ async def send_code(context: RouteContext, proof: Proof, attempt: str) -> None:
         RateLimitedError: There were.
         UnavailableError: It cannot be counted, or the store is down.
     """
-    factors: Factors | None = context.factors
+    factors: Factors | None = context.methods.factors
     if factors is None or not proof.account.email:
         return
 

@@ -36,7 +36,7 @@ class FromHandlers:
     @property
     def identities(self) -> Identities | None:
         """Log-ins at other providers, if there are any."""
-        return self._context.identities
+        return self._context.methods.identities
 
     async def log_in(
         self,

@@ -59,7 +59,9 @@ class IdentityRoutes:
         """Unlink one of the caller's identities, after a fresh log-in."""
         caller = await self._context.owner(request)
         self._identities.require_fresh(caller)
-        others = [way for way in self._context.ways_in if way is not self._identities]
+        others = [
+            way for way in self._context.methods.ways_in if way is not self._identities
+        ]
         name = request.path_params["identity"]
         await self._identities.unlink(caller.subject, name, beside=others)
         return self._context.done()

@@ -11,7 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from asgi_auth.dpop import InvalidProofError, NonceRequiredError
+from asgi_auth.dpop.errors import InvalidProofError, NonceRequiredError
 from asgi_auth.errors import (
     AuthenticationError,
     AuthError,

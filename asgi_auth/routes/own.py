@@ -1,11 +1,11 @@
-"""Let an application say what a user looks like from outside, and who may register.
+"""Let an application say what bodies look like: of users, and of who may register.
 
-It only swaps models: what the routes do stays the same.
+What the routes do stays the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,13 +24,16 @@ _KNOWN = frozenset({"email", "username", "password"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteModels:
-    """Pydantic models of an application's own, in place of those of the routes.
+    """What bodies look like, with Pydantic models of an application's own.
 
     Args:
         user: What ``/me`` and others answer: made of the application's own user with
             :class:`~asgi_auth.accounts.ManagedAccounts`, otherwise of the ``Account``.
         register: What ``/register`` reads: ``password``, ``email`` or ``username``,
             and what else is to go into ``account.data``. Name no rights here.
+        user_data: Gives what a user may see of ``account.data``; by default nothing.
+        camel_case: Write ``accessToken`` and the like; both spellings are read.
+        max_body: Bytes that a body may have.
 
     Raises:
         ConfigurationError: *register* lacks a field.
@@ -38,6 +41,9 @@ class RouteModels:
 
     user: type[BaseModel] | None = None
     register: type[BaseModel] | None = None
+    user_data: Callable[[Account], Mapping[str, Any]] | None = None
+    camel_case: bool = False
+    max_body: int = 64 * 1024
 
     def __post_init__(self) -> None:
         """Refuse a model that no user could register with."""
@@ -65,14 +71,22 @@ class RouteModels:
         }
         return replace(operation, body=body, answers=answers)
 
-    def show(self, account: Account) -> BaseModel | None:
-        """Return what a user may see of an account; ``None``: what all see.
+    def show(self, account: Account) -> BaseModel:
+        """Return what a user may see of an account.
 
         Raises:
             ConfigurationError: The model does not fit the users.
         """
         if self.user is None:
-            return None
+            data = None if self.user_data is None else dict(self.user_data(account))
+            return UserResponse(
+                id=account.id,
+                email=account.email or None,
+                username=account.username,
+                verified=account.verified_at is not None,
+                roles=list(account.roles),
+                data=data,
+            )
 
         source: Any = account if account.user is None else account.user
         try:

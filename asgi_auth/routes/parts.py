@@ -106,18 +106,21 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
         parts = {operation.part for operation in OPERATIONS if operation.mail}
         impossible.update(dict.fromkeys(parts, _LACKING["mail"]))
 
-    beside = {"passkeys": context.passkeys, "providers": context.identities}
+    beside = {
+        "passkeys": context.methods.passkeys,
+        "providers": context.methods.identities,
+    }
     can |= {name for name, kind in beside.items() if kind is not None}
     for part, ability in _ABILITIES.items():
         if ability not in can:
             impossible[part] = _LACKING[ability]
 
-    if context.factors is None:
+    if context.methods.factors is None:
         impossible["factors"] = "factors=Factors(...)"
-        if context.second_factor is None and not context.second_factors:
+        if context.methods.second_factor is None and not context.methods.second_factors:
             impossible["login_factor"] = "factors=Factors(...), or a second_factor"
 
-    if context.factors is None or not context.factors.sends_mail:
+    if context.methods.factors is None or not context.methods.factors.sends_mail:
         impossible["factor_email"] = "factors=Factors(send_message=...)"
 
     if introspection is None:

@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from asgi_auth.accounts import Account
 from asgi_auth.errors import AuthError, RevokedTokenError
-from asgi_auth.passkeys import Passkey, PasskeyRefusedError
+from asgi_auth.passkeys import Passkey
 from asgi_auth.passkeys.ceremonies import Ceremonies, amr_of
+from asgi_auth.passkeys.errors import PasskeyRefusedError
 from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.completion import MFA, LogInCompletion
 from asgi_auth.routes.context import RouteContext
@@ -252,7 +253,7 @@ def passkey_routes(
     context: RouteContext, completion: LogInCompletion
 ) -> list[Handlers]:
     """Return the handlers about passkeys; none where there are no passkeys."""
-    passkeys = context.passkeys
+    passkeys = context.methods.passkeys
     if passkeys is None:
         return []
 

@@ -149,7 +149,9 @@ class PasskeyRoutes:
         """Remove one of the caller's passkeys, unless it is the last way in."""
         context = self._context
         caller, account = await self._owner(request)
-        others = [kind for kind in context.ways_in if kind is not self._passkeys]
+        others = [
+            kind for kind in context.methods.ways_in if kind is not self._passkeys
+        ]
         passkey_id = request.path_params["id"]
         # A manager that saves no passwords need not show one, and has one.
         await self._passkeys.remove(

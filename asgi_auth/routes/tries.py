@@ -82,7 +82,9 @@ class CodeTries:
 
     def _is_recovery(self, code: str) -> bool:
         """Report whether nobody can guess a code; of an application's, who knows."""
-        shape = None if self._context.second_factor is not None else kind_of(code)
+        shape = (
+            None if self._context.methods.second_factor is not None else kind_of(code)
+        )
         return shape is not None and shape[0] == "recovery"
 
     async def _give_back(self, counters: list[tuple[Rule, tuple[str, ...]]]) -> None:

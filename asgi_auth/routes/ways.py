@@ -1,17 +1,14 @@
-"""Put together what users may log in with beside a password, and what asks for more.
+"""Serve the ways to log in beside a password, and say which paths they are at.
 
-It decides nothing: it hands on what the application has made, and where it is served.
+It decides nothing: it hands on what the application has made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from asgi_auth.accounts import AccountService
-from asgi_auth.factors import Factors
 from asgi_auth.identities import Identities
-from asgi_auth.passkeys import Passkeys
 from asgi_auth.routes.completion import LogInCompletion
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.identities import IdentityRoutes
@@ -19,41 +16,9 @@ from asgi_auth.routes.operations import Handlers, Operation
 from asgi_auth.routes.passkey_logins import passkey_routes
 from asgi_auth.routes.providers import ProviderRoutes
 
-__all__ = ["beside_passwords", "public_paths_of", "routes_beside"]
+__all__ = ["public_paths_of", "routes_beside"]
 
 _PROVIDER: Final = "{provider}"
-
-
-def beside_passwords(
-    accounts: AccountService,
-    factors: Factors | None,
-    passkeys: Passkeys | None,
-    identities: Identities | None,
-) -> dict[str, Any]:
-    """Return what a ``RouteContext`` says about them.
-
-    What they keep of a user goes with the account.
-
-    Args:
-        accounts: Whose they are.
-        factors: Second factors, or ``None``.
-        passkeys: Passkeys, or ``None``.
-        identities: Log-ins at other providers, or ``None``; they go by themselves.
-    """
-    kinds = [each for each in (factors, passkeys) if each is not None]
-    for kind in kinds:
-        accounts.also_end(kind.forget, deleted_only=True)
-
-    if passkeys is not None:
-        accounts.end_when_claimed(passkeys.forget)
-
-    return {
-        "factors": factors,
-        "passkeys": passkeys,
-        "identities": identities,
-        "second_factors": kinds,
-        "ways_in": [way for way in (passkeys, identities) if way is not None],
-    }
 
 
 def routes_beside(
@@ -70,7 +35,7 @@ def routes_beside(
         ConfigurationError: The settings do not fit together.
     """
     routes: list[Handlers] = [*passkey_routes(context, completion)]
-    identities = context.identities
+    identities = context.methods.identities
     if identities is not None:
         routes.append(ProviderRoutes(context, completion, identities, public_url))
         routes.append(IdentityRoutes(context, identities))

@@ -22,7 +22,7 @@ from asgi_auth.sessions.tickets import Tickets
 from asgi_auth.sessions.verifiers import Verifiers
 from asgi_auth.stores.base import Store
 from asgi_auth.tokens.issuer import TokenIssuer
-from asgi_auth.tokens.tolerance import Tolerance
+from asgi_auth.tokens.verification import Verification
 
 __all__ = ["Assembly"]
 
@@ -35,7 +35,6 @@ class Assembly:
         keys: Sign and verify access tokens.
         refresh_keys: Sign and verify all others.
         store: Keeps sessions and revocations.
-        access_ttl: Seconds that an access token lives.
         session_policy: How long sessions live, and how many there are.
         audience: Who is to accept the access tokens.
 
@@ -54,16 +53,12 @@ class Assembly:
     keys: KeySet
     refresh_keys: KeySet
     store: Store
-    access_ttl: float
     session_policy: SessionPolicy
     issuer: str | None
     audience: str | Iterable[str] | None
     client_id: str | None
     claims_loader: ClaimsLoader | None
-    tolerance: Tolerance
-    max_staleness: float
-    insecure_accept_stale: bool
-    cache_size: int
+    verification: Verification
     on_event: Listener | Events | None
     clock: Clock | None
 
@@ -103,7 +98,9 @@ class Assembly:
             client_id=self.client_id,
         )
         self.verifiers = self._verifiers(self.audience)
-        renewal = SessionRenewal(self.revoker, self.refresher, self.access_ttl)
+        renewal = SessionRenewal(
+            self.revoker, self.refresher, self.session_policy.access_ttl
+        )
         self.verifiers["access"].renew_by(renewal)
         self.tickets = Tickets(
             self.token_issuer, self.verifiers, self.store, self.revocations, self.clock
@@ -112,8 +109,8 @@ class Assembly:
     def _revocations(self) -> RevocationList:
         return RevocationList(
             self.store,
-            max_staleness=self.max_staleness,
-            insecure_accept_stale=self.insecure_accept_stale,
+            max_staleness=self.session_policy.max_staleness,
+            insecure_accept_stale=self.session_policy.insecure_accept_stale,
             close=lambda sids: self.store.close(sids, now=self.revoker.now()),
             clock=self.clock,
         )
@@ -124,7 +121,7 @@ class Assembly:
             self.revocations,
             issuer=self.issuer or "",
             # What was issued a moment later by a slower clock is covered as well.
-            ttl=self.access_ttl + self.tolerance.leeway + 60,
+            ttl=self.session_policy.access_ttl + self.verification.leeway + 60,
             session_ttl=self.session_policy.session_ttl,
             events=self.events,
             clock=self.clock,
@@ -152,9 +149,8 @@ class Assembly:
             self.keys,
             self.refresh_keys,
             audience=audience,
-            cache_size=self.cache_size,
+            verification=self.verification,
             issuer=self.issuer,
-            tolerance=self.tolerance,
             revocations=self.revocations,
             clock=self.clock or system_clock,
         )

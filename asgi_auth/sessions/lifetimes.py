@@ -50,24 +50,36 @@ _MAX_GRACE = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionPolicy:
-    """How long sessions live, how many there are, and who may repeat a refresh.
+    """How long sessions live, how many there are, and how soon their end is known.
 
     Attributes:
+        access_ttl: Seconds that an access token lives.
         refresh_ttl: Seconds that a session lives without a refresh.
         session_ttl: Seconds that a session lives in any case.
         grace: Seconds, at most 60, in which a repeated refresh gives its successor.
         retry_from: From whom; see :data:`RetryFrom`.
         max_sessions: Sessions a subject may have; the longest unused is revoked.
+        max_staleness: Seconds that the copy of what is revoked may be old in a process;
+            then it is caught up, within 1 second, before the next verdict.
+        insecure_accept_stale: Give verdicts from an old copy while the store is down,
+            instead of answering 503.
+        insecure_keep_rights: Let a session keep the rights of its log-in to its end. By
+            default they are those of the account at each refresh, unless there is a
+            ``claims_loader`` of your own, and a disabled account has no refresh.
 
     Raises:
         ConfigurationError: One is out of bounds.
     """
 
+    access_ttl: float = 900
     refresh_ttl: float = 7 * DAY
     session_ttl: float = 30 * DAY
     grace: float = 30
     retry_from: RetryFrom = "user_agent"
     max_sessions: int | None = MAX_SESSIONS
+    max_staleness: float = 5.0
+    insecure_accept_stale: bool = False
+    insecure_keep_rights: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would make revocation or rotation useless."""
@@ -83,18 +95,12 @@ class SessionPolicy:
             msg = "max_sessions must be at least 1, or None."
             raise ConfigurationError(msg)
 
-    def check_access(self, access_ttl: float) -> None:
-        """Check that sessions of this kind can have such a lifetime of access tokens.
-
-        Raises:
-            ConfigurationError: It is more than a day, or more than a session's.
-        """
-        if not 0 < access_ttl <= DAY:
+        if not 0 < self.access_ttl <= DAY:
             msg = "access_ttl must be more than 0 seconds and at most a day."
             raise ConfigurationError(msg)
 
         for ttl in (self.refresh_ttl, self.session_ttl):
-            if not access_ttl <= ttl <= 366 * DAY:
+            if not self.access_ttl <= ttl <= 366 * DAY:
                 msg = "refresh_ttl and session_ttl must be access_ttl to 366 days."
                 raise ConfigurationError(msg)
 

@@ -185,7 +185,7 @@ class Revoker:
     def _is_news(self, kind: Literal["jti", "sid"], value: str) -> bool:
         entry = Revocation(kind=kind, issuer=self._issuer, value=value)
         # What is held at all is held for as long as any token may need it.
-        return bool(self._revocations.missing([entry], ttl=0))
+        return not self._revocations.holds(entry)
 
     async def end(
         self,

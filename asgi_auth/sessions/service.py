@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
-from asgi_auth._clock import Clock, system_clock
+from asgi_auth._clock import Clock
 from asgi_auth.config import AuthConfig
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.events import Events, Listener
@@ -18,29 +18,24 @@ from asgi_auth.keys import KeySet
 from asgi_auth.revocation import RevocationList
 from asgi_auth.sessions.assembly import Assembly
 from asgi_auth.sessions.binding import bound_to
-from asgi_auth.sessions.impersonation import Impersonation
-from asgi_auth.sessions.lifetimes import SessionPolicy, check_minted, check_page
+from asgi_auth.sessions.lifetimes import SessionPolicy
 from asgi_auth.sessions.refresher import ClaimsLoader
+from asgi_auth.sessions.single_tokens import SingleTokens, TokenKind
+from asgi_auth.sessions.subject_sessions import SubjectSessions
 from asgi_auth.sessions.tickets import Tickets
 from asgi_auth.stores.base import Store
 from asgi_auth.stores.memory import MemoryStore
-from asgi_auth.stores.records import SESSIONS_PAGE, Device, Place, Session
+from asgi_auth.stores.records import Device
 from asgi_auth.tokens.claims import DAY, UserId, subject_of
 from asgi_auth.tokens.grant import Grant
-from asgi_auth.tokens.issuer import KINDS
 from asgi_auth.tokens.pair import TokenPair
-from asgi_auth.tokens.tolerance import Tolerance
+from asgi_auth.tokens.verification import Verification
 from asgi_auth.tokens.verifier import TokenVerifier
 
-__all__ = ["MintedKind", "TokenKind", "TokenService"]
-
-MintedKind = Literal[
-    "access", "verify", "reset", "device", "pending", "trust", "ceremony", "state"
-]
-TokenKind = MintedKind | Literal["refresh"]
+__all__ = ["TokenService"]
 
 
-class TokenService(Impersonation):
+class TokenService(SingleTokens, SubjectSessions):
     """The life of an application's own tokens.
 
     Args:
@@ -49,14 +44,12 @@ class TokenService(Impersonation):
         issuer: The ``iss``, for instance ``https://api.example``.
         audience: The ``aud`` of access tokens: who is to accept them.
         client_id: The ``client_id`` of access tokens; the audience by default.
-        access_ttl: Seconds that an access token lives.
-        session_policy: How long sessions live, how many there are, and who may repeat
-            a refresh.
+        session_policy: How long access tokens and sessions live, how many sessions
+            there are, who may repeat a refresh, and how soon an end is known.
         refresh_keys: Sign all other tokens; never publish these. By default *keys*.
         claims_loader: Renews scopes, roles and claims at each refresh.
-        tolerance: How far the times of a token may be off.
-        max_staleness, insecure_accept_stale: As of a :class:`RevocationList`.
-        cache_size: Greatest number of verified tokens to remember; 0: none.
+        verification: How far the times of a token may be off, and how many verified
+            tokens are remembered.
         on_event: Gets an :class:`~asgi_auth.events.Event` for all that happens.
         clock: Returns Unix seconds; by default the store's for sessions.
 
@@ -72,36 +65,28 @@ class TokenService(Impersonation):
         issuer: str | None = None,
         audience: str | Iterable[str] | None = None,
         client_id: str | None = None,
-        access_ttl: float = 900,
         session_policy: SessionPolicy = SessionPolicy(),
         refresh_keys: KeySet | None = None,
         claims_loader: ClaimsLoader | None = None,
-        tolerance: Tolerance = Tolerance(),
-        max_staleness: float = 5.0,
-        insecure_accept_stale: bool = False,
-        cache_size: int = 4096,
+        verification: Verification = Verification(),
         on_event: Listener | Events | None = None,
         clock: Clock | None = None,
     ) -> None:
-        session_policy.check_access(access_ttl)
         self.keys: KeySet = keys
         self.issuer: str | None = issuer
-        self.access_ttl: float = access_ttl
+        self.access_ttl: float = session_policy.access_ttl
+        self.session_policy: SessionPolicy = session_policy
         self.store: Store = MemoryStore() if store is None else store
         parts = Assembly(
             keys=keys,
             refresh_keys=refresh_keys or keys,
             store=self.store,
-            access_ttl=access_ttl,
             session_policy=session_policy,
             issuer=issuer,
             audience=audience,
             client_id=client_id,
             claims_loader=claims_loader,
-            tolerance=tolerance,
-            max_staleness=max_staleness,
-            insecure_accept_stale=insecure_accept_stale,
-            cache_size=cache_size,
+            verification=verification,
             on_event=on_event,
             clock=clock,
         )
@@ -109,7 +94,8 @@ class TokenService(Impersonation):
         self.revocations: RevocationList = parts.revocations
         self._clock, self._revoker, self._opener = clock, parts.revoker, parts.opener
         self._refresher, self._issuer = parts.refresher, parts.token_issuer
-        self._verifiers, self._tickets = parts.verifiers, parts.tickets
+        self._verifiers = parts.verifiers
+        self.tickets: Tickets = parts.tickets
 
     @classmethod
     def from_config(cls, config: AuthConfig, **options: Any) -> TokenService:
@@ -119,13 +105,14 @@ class TokenService(Impersonation):
             config: Key, lifetimes, issuer and audience.
             options: What the settings do not say, for instance ``store``.
         """
-        idle = config.refresh_ttl
-        policy = SessionPolicy(refresh_ttl=idle, session_ttl=max(30 * DAY, idle))
         settings: dict[str, Any] = {
             "issuer": config.issuer,
             "audience": config.audience,
-            "access_ttl": config.access_ttl,
-            "session_policy": policy,
+            "session_policy": SessionPolicy(
+                access_ttl=config.access_ttl,
+                refresh_ttl=config.refresh_ttl,
+                session_ttl=max(30 * DAY, config.refresh_ttl),
+            ),
         }
         return cls(config.key_set(), **{**settings, **options})
 
@@ -224,70 +211,6 @@ class TokenService(Impersonation):
             expected_type, token, ignore_confirmation=insecure_ignore_confirmation
         )
 
-    def mint(
-        self,
-        subject: UserId,
-        *,
-        kind: MintedKind = "access",
-        ttl: float | None = None,
-        scopes: Iterable[str] = (),
-        roles: Iterable[str] = (),
-        claims: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Sign a token without a session: for services, links and tests.
-
-        Args:
-            subject: The ``sub``.
-            kind: What it is for.
-            ttl: Seconds that it lives; by default as long as an access token.
-            scopes: What it allows.
-            roles: The subject's roles.
-            claims: Further claims.
-
-        Raises:
-            ConfigurationError: A value cannot go into a token.
-        """
-        lifetime = self.access_ttl if ttl is None else ttl
-        check_minted(kind, lifetime, self.access_ttl)
-        now = (self._clock or system_clock)()
-        # Revocations are dated by the store: a token of the future would outlive them.
-        ahead = 0.0 if self._clock else self.revocations.ahead(now)
-        grant = Grant(scopes, roles, claims or {}).to_claims()
-        iat, ttl = now - ahead, lifetime + ahead
-        return self._issuer.write(KINDS[kind], subject, now=iat, ttl=ttl, claims=grant)
-
-    @property
-    def tickets(self) -> Tickets:
-        """Writes and takes what stands for an access token in an address."""
-        return self._tickets
-
-    async def sessions(
-        self, subject: UserId, *, after: Place | None = None, limit: int = SESSIONS_PAGE
-    ) -> Sequence[Session]:
-        """Return a page of a subject's sessions, the oldest first.
-
-        Args:
-            subject: Whose.
-            after: The ``place`` of the last session of the page before.
-            limit: How many, at most 1000. Only the last page has fewer.
-
-        Raises:
-            ConfigurationError: *limit* is out of bounds.
-            UnavailableError: The store is down.
-        """
-        check_page(limit)
-        owner = subject_of(subject)
-        return await self._revoker.sessions(owner, after=after, limit=limit)
-
-    async def session(self, sid: str, subject: UserId) -> Session | None:
-        """Return a live session of a subject; ``None`` also for another's.
-
-        Raises:
-            UnavailableError: The store is down.
-        """
-        session, owner = await self._revoker.find(sid), subject_of(subject)
-        return session if session is not None and session.subject == owner else None
-
     async def revoke(self, token: str) -> None:
         """Revoke one token (RFC 7009): a refresh token with its whole session.
 
@@ -300,29 +223,6 @@ class TokenService(Impersonation):
             with suppress(InvalidTokenError):
                 verified = self._verifiers.verify(kind, token)
                 await self._revoker.revoke(kind, verified)
-
-    async def revoke_session(self, sid: str) -> None:
-        """End one session; its access tokens are refused within a second everywhere.
-
-        Raises:
-            UnavailableError: The store is down.
-        """
-        await self._revoker.end_if_live(sid)
-
-    async def revoke_subject(self, subject: UserId, *, keep: str | None = None) -> None:
-        """Log a subject out everywhere, or everywhere but on one device.
-
-        It ends page after page of sessions. One that is cut off can be repeated, and
-        goes on with what is left.
-
-        Args:
-            subject: Whom.
-            keep: The ``sid`` of the session that goes on.
-
-        Raises:
-            UnavailableError: The store is down.
-        """
-        await self._revoker.end_subject(subject_of(subject), keep=keep)
 
     async def revoke_all(self) -> None:
         """Refuse everything that was issued up to now, for instance after a breach.

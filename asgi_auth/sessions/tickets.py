@@ -16,6 +16,7 @@ from asgi_auth.credentials.root_path import public_path
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.principal import Principal
 from asgi_auth.revocation import RevocationList
+from asgi_auth.sessions.dating import dated
 from asgi_auth.sessions.verifiers import Verifiers
 from asgi_auth.stores.base import OnceStore
 from asgi_auth.tokens.issuer import KINDS, TokenIssuer
@@ -76,15 +77,12 @@ class Tickets:
             msg = "A ticket stands for an access token of the service that writes it."
             raise ConfigurationError(msg)
 
-        now = (self._clock or system_clock)()
-        ahead = 0.0 if self._clock else self._revocations.ahead(now)
         claims = {"path": unquote(path), "origin": origin, "for": caller.claims}
         return self._issuer.write(
             KINDS["ticket"],
             caller.subject,
-            now=now - ahead,
-            ttl=TICKET_TTL + ahead,
             claims=claims,
+            **dated(TICKET_TTL, self._clock, self._revocations),
         )
 
     async def spend(self, ticket: bytes, scope: Scope, backend: str) -> Principal:

@@ -9,6 +9,7 @@ from asgi_auth.errors import InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.tokens.codec import as_bytes
 from asgi_auth.tokens.issuer import KINDS
+from asgi_auth.tokens.verification import Verification
 from asgi_auth.tokens.verified import VerifiedToken
 from asgi_auth.tokens.verifier import TokenVerifier
 
@@ -22,7 +23,8 @@ class Verifiers:
         keys: Of access tokens.
         refresh_keys: Of all other tokens.
         audience: Of access tokens; the other kinds have their own.
-        cache_size: Of access tokens: the others come once, and are not worth a place.
+        verification: How. Access tokens alone are remembered, since the others come
+            once and are not worth a place, and alone may be taken from anybody.
         options: What all verifiers share.
     """
 
@@ -34,7 +36,7 @@ class Verifiers:
         refresh_keys: KeySet,
         *,
         audience: str | tuple[str, ...] | None,
-        cache_size: int,
+        verification: Verification,
         **options: Any,
     ) -> None:
         self._verifiers = {
@@ -43,7 +45,10 @@ class Verifiers:
                 audience=kind.audience or audience,
                 types=(kind.typ,),
                 kind=kind.name,
-                cache_size=cache_size if kind.name == "access" else 0,
+                tolerance=verification,
+                cache_size=verification.cache_size if kind.name == "access" else 0,
+                insecure_ignore_confirmation=kind.name == "access"
+                and verification.insecure_ignore_confirmation,
                 **options,
             )
             for kind in KINDS.values()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from asgi_auth._lazy import lazily
 
 if TYPE_CHECKING:
-    from asgi_auth.stores.audit import AuditEntry, SQLAuditLog
+    from asgi_auth.stores.audit import SQLAuditLog
     from asgi_auth.stores.base import OnceStore, RevocationStore, SessionStore, Store
     from asgi_auth.stores.memory import MemoryStore
     from asgi_auth.stores.records import (
@@ -30,7 +30,7 @@ else:
     __getattr__ = lazily(
         __name__,
         {
-            "audit": "AuditEntry SQLAuditLog",
+            "audit": "SQLAuditLog",
             "base": "OnceStore RevocationStore SessionStore Store",
             "memory": "MemoryStore",
             "records": (
@@ -44,7 +44,6 @@ else:
 
 __all__ = [
     "FEED_PAGE",
-    "AuditEntry",
     "Device",
     "Feed",
     "MemoryStore",

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 from asgi_auth._asgi import Message, Receive, Scope, Send
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.keys import Key, KeySet
-from asgi_auth.metadata import Document, JWKSDocument, ServerMetadata
+from asgi_auth.metadata import JWKSDocument, ServerMetadata
+from asgi_auth.metadata.document import Document
 from asgi_auth.sessions import TokenService
 
 __all__ = ["FakeIssuer"]

@@ -10,32 +10,30 @@ from typing import TYPE_CHECKING
 from asgi_auth._lazy import lazily
 
 if TYPE_CHECKING:
-    from asgi_auth.tokens.claim_mapping import OAUTH, RFC9068, ClaimMapping
+    from asgi_auth.tokens.claim_mapping import ClaimMapping
     from asgi_auth.tokens.form import TokenForm
     from asgi_auth.tokens.grant import Grant
     from asgi_auth.tokens.pair import TokenPair
-    from asgi_auth.tokens.tolerance import Tolerance
+    from asgi_auth.tokens.verification import Verification
     from asgi_auth.tokens.verifier import TokenVerifier
 else:
     __getattr__ = lazily(
         __name__,
         {
-            "claim_mapping": "OAUTH RFC9068 ClaimMapping",
+            "claim_mapping": "ClaimMapping",
             "form": "TokenForm",
             "grant": "Grant",
             "pair": "TokenPair",
-            "tolerance": "Tolerance",
+            "verification": "Verification",
             "verifier": "TokenVerifier",
         },
     )
 
 __all__ = [
-    "OAUTH",
-    "RFC9068",
     "ClaimMapping",
     "Grant",
     "TokenForm",
     "TokenPair",
     "TokenVerifier",
-    "Tolerance",
+    "Verification",
 ]

@@ -13,7 +13,8 @@ from typing import Protocol
 from asgi_auth._clock import Clock
 from asgi_auth.keys import KeySet
 from asgi_auth.principal import Principal
-from asgi_auth.revocation import RevocationList, uptime
+from asgi_auth.revocation import RevocationList
+from asgi_auth.revocation.uptime import uptime
 from asgi_auth.tokens.cache import VerifiedCache
 from asgi_auth.tokens.verified import VerifiedToken
 

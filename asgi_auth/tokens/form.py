@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.credentials.credential import MAX_TOKEN
 from asgi_auth.credentials.sources import check_longest
-from asgi_auth.errors import InvalidTokenError
+from asgi_auth.errors import ConfigurationError, InvalidTokenError
 
 __all__ = ["COMPACT", "TokenForm", "unpadded"]
 
@@ -24,18 +25,24 @@ class TokenForm:
         max_token: Longest token, in bytes.
         padded: Whether ``=`` may end the segments, which RFC 7515, section 2, forbids.
         header_says: Members of the header that must be there with this very value.
+        profile: ``rfc9068`` takes nothing but tokens of that form: with ``typ`` and
+            all claims that it demands.
 
     Raises:
-        ConfigurationError: ``max_token`` is out of bounds.
+        ConfigurationError: ``max_token`` is out of bounds, or *profile* another word.
     """
 
     max_token: int = MAX_TOKEN
     padded: bool = False
     header_says: Mapping[str, str] = field(default_factory=dict)
+    profile: Literal["rfc9068"] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a limit that no server would let be reached."""
+        """Refuse a limit that no server would let be reached, and unknown profiles."""
         check_longest(self.max_token)
+        if self.profile not in {None, "rfc9068"}:
+            msg = f"profile must be rfc9068 or None, not {self.profile!r}."
+            raise ConfigurationError(msg)
 
     def check(self, header: FrozenDict) -> None:
         """Check that a header says what it must.

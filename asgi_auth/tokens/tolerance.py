@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["FOREIGN", "LONGEST_LIFETIME", "Tolerance"]
+__all__ = ["LONGEST_LIFETIME", "Tolerance"]
 
 LONGEST_LIFETIME = 366 * 86400.0
 """Seconds that ``exp`` may lie ahead by default."""
@@ -46,7 +46,3 @@ class Tolerance:
         for name in ("leeway", "skew", "max_lifetime"):
             seconds = float(min(getattr(self, name), _FARTHEST))
             object.__setattr__(self, name, seconds)
-
-
-FOREIGN = Tolerance(skew=60)
-"""For issuers whose clocks are not ours."""

@@ -11,9 +11,8 @@ from asgi_auth.websocket.endpoint import WebSocketEndpoint
 from asgi_auth.websocket.errors import (
     BadMessageError,
     ForbiddenRoomError,
-    TooManySocketsError,
 )
-from asgi_auth.websocket.fanout import Fanout, LocalFanout
+from asgi_auth.websocket.fanout import Fanout
 from asgi_auth.websocket.redis_fanout import RedisFanout
 from asgi_auth.websocket.registry import Member
 from asgi_auth.websocket.rooms import Rooms
@@ -24,11 +23,9 @@ __all__ = [
     "Fanout",
     "FirstMessages",
     "ForbiddenRoomError",
-    "LocalFanout",
     "Member",
     "RedisFanout",
     "Rooms",
-    "TooManySocketsError",
     "WebSocketConnection",
     "WebSocketEndpoint",
 ]

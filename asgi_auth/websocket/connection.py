@@ -11,7 +11,9 @@ from typing import Any
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth._encoding import compact_json
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.lifetime import ClosableSocket, SocketClosedError, lifetime_of
+from asgi_auth.lifetime import SocketClosedError
+from asgi_auth.lifetime.closable import ClosableSocket
+from asgi_auth.lifetime.lifetime import lifetime_of
 from asgi_auth.principal import Principal, get_principal, get_user
 from asgi_auth.websocket.limits import Limits
 from asgi_auth.websocket.payload import Encoding, Frame, Payload, decode

@@ -6,15 +6,18 @@ A table, and nothing else: it sends nothing and asks nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from asgi_auth.principal import Principal
 from asgi_auth.websocket.connection import WebSocketConnection
 
-__all__ = ["Member", "Registry"]
+__all__ = ["Excluded", "Member", "Registry", "split"]
 
 _Name = TypeVar("_Name")
+
+Excluded = WebSocketConnection | str | Iterable[WebSocketConnection | str]
+"""Connections, or subjects with all their devices."""
 
 _Connections = dict[WebSocketConnection, None]
 """A set that keeps the order of joining."""
@@ -137,3 +140,19 @@ def _drop(
         connections.pop(connection, None)
         if not connections:
             del table[name]
+
+
+def split(excluded: Excluded) -> tuple[list[WebSocketConnection], list[str]]:
+    """Return the connections and the subjects that are excluded."""
+    if isinstance(excluded, WebSocketConnection | str):
+        excluded = (excluded,)
+
+    connections: list[WebSocketConnection] = []
+    subjects: list[str] = []
+    for one in excluded:
+        if isinstance(one, str):
+            subjects.append(one)
+        else:
+            connections.append(one)
+
+    return connections, subjects

@@ -7,14 +7,16 @@ one that does not read is closed alone. Needs asyncio; one object serves one loo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from inspect import isawaitable
 from typing import Any
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Events, Listener
-from asgi_auth.lifetime import SocketClosedError, lifetime_of, stranger_of
+from asgi_auth.lifetime.closable import SocketClosedError
+from asgi_auth.lifetime.lifetime import lifetime_of
+from asgi_auth.lifetime.stranger import stranger_of
 from asgi_auth.principal import Principal
 from asgi_auth.responses.deny import close_code
 from asgi_auth.tokens.claims import UserId, subject_of
@@ -24,15 +26,12 @@ from asgi_auth.websocket.delivery import Delivery, Disconnect
 from asgi_auth.websocket.errors import ForbiddenRoomError, TooManySocketsError
 from asgi_auth.websocket.fanout import Fanout
 from asgi_auth.websocket.payload import Payload
-from asgi_auth.websocket.registry import Member, Registry
+from asgi_auth.websocket.registry import Excluded, Member, Registry, split
 
-__all__ = ["Excluded", "MayJoin", "Rooms"]
+__all__ = ["MayJoin", "Rooms"]
 
 MayJoin = Callable[[Principal, str], bool | Awaitable[bool]]
 """Says whether a principal may join a room; may be async."""
-
-Excluded = WebSocketConnection | str | Iterable[WebSocketConnection | str]
-"""Connections, or subjects with all their devices."""
 
 _LONGEST_NAME = 200
 
@@ -168,7 +167,7 @@ class Rooms:
             exclude: Who does not get it.
         """
         payload = Payload.of(message)
-        connections, subjects = _split(exclude)
+        connections, subjects = split(exclude)
         self._cluster.publish("room", payload, room=room, exclude=subjects)
         receivers = self._delivery.chosen(room, subjects, connections)
         await self._delivery.send(receivers, payload)
@@ -331,20 +330,3 @@ class Rooms:
                 raise ConfigurationError(msg)
 
             self._loop = loop
-
-
-def _split(
-    excluded: Excluded,
-) -> tuple[list[WebSocketConnection], list[str]]:
-    if isinstance(excluded, WebSocketConnection | str):
-        excluded = (excluded,)
-
-    connections: list[WebSocketConnection] = []
-    subjects: list[str] = []
-    for one in excluded:
-        if isinstance(one, str):
-            subjects.append(one)
-        else:
-            connections.append(one)
-
-    return connections, subjects

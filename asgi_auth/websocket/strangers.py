@@ -16,8 +16,7 @@ from asgi_auth.errors import (
     ConfigurationError,
     RateLimitedError,
 )
-from asgi_auth.lifetime import stranger_of
-from asgi_auth.lifetime.stranger import Stranger
+from asgi_auth.lifetime.stranger import Stranger, stranger_of
 from asgi_auth.ratelimit.client_address import ClientAddresses, network_of
 from asgi_auth.responses.deny import deny
 

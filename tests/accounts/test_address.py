@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_auth.accounts import InvalidEmailError, normalise_email
-from asgi_auth.accounts.address import email_words
+from asgi_auth.accounts import InvalidEmailError
+from asgi_auth.accounts.address import email_words, normalise_email
 
 FULL_WIDTH_ADMIN = "".join(chr(ord(letter) + 0xFEE0) for letter in "admin")
 CYRILLIC_A = "\u0430"

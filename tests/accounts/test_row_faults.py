@@ -12,13 +12,10 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from asgi_auth import ConfigurationError, KeySet, TokenService
-from asgi_auth.accounts import (
-    DuplicateAccountError,
-    InvalidFieldError,
-    ManagedAccounts,
-    SQLAlchemyUsers,
-)
+from asgi_auth.accounts import DuplicateAccountError, ManagedAccounts, SQLAlchemyUsers
+from asgi_auth.accounts.errors import InvalidFieldError
 from asgi_auth.accounts.row_faults import row_fault
+from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes, RouteModels
 from tests.routes.world import assert_problem, cheap_hasher
 
@@ -102,7 +99,7 @@ async def client(engine):
         tokens,
         accounts,
         models=RouteModels(register=Registration),
-        insecure_unlimited=True,
+        limiter=RateLimiter(insecure_unlimited=True),
     )
     transport = httpx2.ASGITransport(app=routes)
     async with httpx2.AsyncClient(

@@ -16,6 +16,7 @@ from asgi_auth.accounts import (
     AccountService,
     DuplicateAccountError,
     EmailNotVerifiedError,
+    EmailPolicy,
     InvalidEmailError,
     MemoryAccounts,
     Outbox,
@@ -306,7 +307,7 @@ async def test_a_reset_token_lives_fifteen_minutes(world, service, account):
     with pytest.raises(ExpiredTokenError):
         await service.reset_password(token, NEW)
     with pytest.raises(ConfigurationError):
-        world.service(reset_ttl=901)
+        world.service(email_policy=EmailPolicy(reset_ttl=901))
 
 
 async def test_a_reset_token_survives_a_password_that_is_refused(

@@ -120,10 +120,10 @@ async def test_a_click_moves_no_address_into_a_strangers_account():
 
 
 async def test_one_address_gets_few_messages_from_however_many_networks():
-    from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+    from asgi_auth.ratelimit.limiter import Limit, Limits, RateLimiter
 
     limits = {"recipient": Limit(3, 3600), "reset": Limit(100, 60)}
-    world = World(limiter=RateLimiter(**limits))
+    world = World(limiter=RateLimiter(limits=Limits(**limits)))
     await world.add()
     answers = set()
     for number in range(50):
@@ -143,11 +143,12 @@ async def test_one_address_gets_few_messages_from_however_many_networks():
 
 
 async def test_a_user_fills_no_strangers_mailbox_by_changing_the_address():
-    from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+    from asgi_auth.ratelimit.limiter import Limit, Limits, RateLimiter
 
-    limiter = RateLimiter(
+    limits = Limits(
         recipient=Limit(2, 3600), log_in=Limit(100, 60), log_in_address=Limit(100, 60)
     )
+    limiter = RateLimiter(limits=limits)
     world = World(limiter=limiter)
     await world.add()
     async with world.client() as client:

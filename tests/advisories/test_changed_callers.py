@@ -21,7 +21,7 @@ from asgi_auth import (
 )
 from asgi_auth.accounts import AuthManager
 from asgi_auth.accounts.basic import BasicBackend
-from asgi_auth.lifetime import lifetime_of
+from asgi_auth.lifetime.lifetime import lifetime_of
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import ForbiddenRoomError, Rooms, WebSocketConnection

@@ -14,6 +14,7 @@ from asgi_auth import (
     JWTBackend,
     get_principal,
 )
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses import RefusalResponse
 from asgi_auth.routes import Cookies
@@ -60,7 +61,7 @@ async def test_a_stranger_fills_no_memory_with_long_access_cookies():
 
 async def test_a_flood_of_rubbish_leaves_public_pages_open():
     """One office has one address: who floods must not close the page to log in."""
-    limiter = RateLimiter(**{**LOOSE, "tokens": Limit(1, 60)})
+    limiter = RateLimiter(limits=Limits(**{**LOOSE, "tokens": Limit(1, 60)}))
     world = RenewingWorld(limiter=limiter, renewing={"public_paths": ["/open"]})
     async with world.site() as client:
         rubbish = {"cookie": f"{REFRESH}=a.b.c"}

@@ -34,7 +34,6 @@ from asgi_auth.accounts import (
     AuthManager,
     DuplicateAccountError,
     InvalidEmailError,
-    InvalidUsernameError,
     ManagedAccounts,
     Outbox,
     SQLAlchemyUsers,
@@ -44,9 +43,11 @@ from asgi_auth.accounts import (
 )
 from asgi_auth.accounts.basic import BasicBackend
 from asgi_auth.accounts.columns import as_id
+from asgi_auth.accounts.errors import InvalidUsernameError
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.events import Events
 from asgi_auth.integrations.starlette import install
+from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes, RouteModels
 from asgi_auth.routes.errors import MalformedBodyError
 from asgi_auth.routes.own import data_of
@@ -241,7 +242,9 @@ async def test_an_address_in_capitals_is_nobody_elses(shop):
 async def test_a_new_name_does_not_tell_whose_an_address_is(shop):
     await shop.add("ann", mail="ann@example.com", is_checked=True)
     routes = AuthRoutes(
-        shop.tokens, shop.accounts(require_verified=True), insecure_unlimited=True
+        shop.tokens,
+        shop.accounts(require_verified=True),
+        limiter=RateLimiter(insecure_unlimited=True),
     )
     transport = httpx2.ASGITransport(app=routes)
     answers = []
@@ -274,7 +277,10 @@ async def test_a_model_that_lets_others_in_sets_no_column(shop):
 
     models = RouteModels(register=Open)
     routes = AuthRoutes(
-        shop.tokens, shop.accounts(), models=models, insecure_unlimited=True
+        shop.tokens,
+        shop.accounts(),
+        models=models,
+        limiter=RateLimiter(insecure_unlimited=True),
     )
     transport = httpx2.ASGITransport(app=routes)
     async with httpx2.AsyncClient(transport=transport, base_url="https://a") as client:

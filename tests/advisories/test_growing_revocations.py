@@ -8,8 +8,9 @@ import time
 import pytest
 
 from asgi_auth import KeySet, RevokedTokenError, TokenService
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
-from asgi_auth.sessions import service
+from asgi_auth.sessions import dating
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.sql import SQLStore
 from tests.routes.world import World, bearer, log_in
@@ -93,7 +94,7 @@ async def test_a_session_of_another_issuer_is_not_ended(store):
 
 @pytest.mark.parametrize("path", ["/refresh", "/logout", "/revoke"])
 async def test_requests_about_tokens_are_counted(path):
-    world = World(limiter=RateLimiter(tokens=Limit(3, 60)))
+    world = World(limiter=RateLimiter(limits=Limits(tokens=Limit(3, 60))))
     statuses = await posted(world, path, 5, json={"token": "x"})
 
     assert 429 in statuses
@@ -108,7 +109,7 @@ async def test_no_token_outlives_a_revocation_because_a_clock_is_ahead(
 ):
     store = SQLStore(f"sqlite+aiosqlite:///{tmp_path / 'db'}")
     await store.create_schema()
-    monkeypatch.setattr(service, "system_clock", lambda: time.time() + skew)
+    monkeypatch.setattr(dating, "system_clock", lambda: time.time() + skew)
     tokens = TokenService(KeySet.generate("HS256"), store=store)
     try:
         assert await tokens.ready()

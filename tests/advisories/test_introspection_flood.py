@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from asgi_auth.backends import _flights, introspection
+from asgi_auth.backends import Client, _flights, introspection
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.credentials.credential import Credential
 from asgi_auth.errors import ExpiredTokenError, InvalidTokenError, UnavailableError
@@ -49,8 +49,7 @@ def backend(issuer, **options):
         "https://idp.example/introspect",
         issuer="https://idp.example",
         audience=None,
-        client_id="orders",
-        client_secret="secret",
+        client=Client(id="orders", secret="secret"),
         transport=Transport(issuer),
         **options,
     )

@@ -23,7 +23,8 @@ from asgi_auth.guards import requires
 from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal
-from asgi_auth.revocation import RevocationList, uptime
+from asgi_auth.revocation import RevocationList
+from asgi_auth.revocation.uptime import uptime
 from asgi_auth.sessions import TokenService
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Feed, Revocation
@@ -369,7 +370,7 @@ async def test_a_feed_entry_of_an_unknown_kind_does_not_stop_the_feed():
         Revocation(kind="tenant", issuer="", value="x", at=clock.time),
         Revocation(kind="jti", issuer="", value="y", at=clock.time),
     ]
-    revocations._apply_at_once(entries, clock.time)
+    revocations._apply(entries, clock.time)
     with pytest.raises(RevokedTokenError):
         revocations.check(None, session_id=None, token_id="y", subject="u", issued_at=0)
 

@@ -20,6 +20,7 @@ from asgi_auth.accounts import Account
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.credentials.reader import CredentialReader
 from asgi_auth.middleware import AuthenticationMiddleware
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.websocket import Rooms, WebSocketConnection
@@ -114,7 +115,7 @@ async def test_a_process_that_has_met_one_of_two_issuers_does_not_guess():
 
 
 async def test_passwords_cannot_be_guessed_with_a_token_from_a_message():
-    limiter = RateLimiter(**{**LOOSE, "failures": Limit(3, 900)})
+    limiter = RateLimiter(limits=Limits(**{**LOOSE, "failures": Limit(3, 900)}))
     world = World(limiter=limiter)
     await world.accounts.register("ann@example.com", PASSWORD)
     await world.outbox.drain()
@@ -131,7 +132,7 @@ async def test_passwords_cannot_be_guessed_with_a_token_from_a_message():
 
 
 async def test_a_client_that_asks_about_tokens_cannot_guess_its_password():
-    limiter = RateLimiter(**{**LOOSE, "log_in_address": Limit(3, 900)})
+    limiter = RateLimiter(limits=Limits(**{**LOOSE, "log_in_address": Limit(3, 900)}))
     world = World(limiter=limiter, introspection_backend=Clients())
     wrong = {"Authorization": "Client guess"}
     form = {"token": "x"}

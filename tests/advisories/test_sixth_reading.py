@@ -8,10 +8,11 @@ import pytest
 
 from asgi_auth import AuthError, ConfigurationError, InvalidCredentialsError
 from asgi_auth.factors import FactorRecord, SQLFactors
-from asgi_auth.identities import Identities, MemoryIdentities, OAuthProvider
+from asgi_auth.identities import Client, Identities, MemoryIdentities, OAuthProvider
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.identities.errors import InvalidCallbackError, LinkRequiredError
 from asgi_auth.passkeys import Passkey, Passkeys, SQLPasskeys
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import Cookies, Factor, SecondFactorRequiredError
 from asgi_auth.tokens.claims import is_plain_text
@@ -78,7 +79,7 @@ async def ask_again(account, code):
 @pytest.mark.parametrize("ask", [ask_by_sms, ask_again])
 async def test_codes_of_an_application_are_counted_in_the_second_step_too(ask):
     limits = {**LOOSE, "codes": Limit(5, 300), "guesses": Limit(8, 3600)}
-    world = World(second_factor=ask, limiter=RateLimiter(**limits))
+    world = World(second_factor=ask, limiter=RateLimiter(limits=Limits(**limits)))
     await world.add()
     statuses = []
     async with world.client() as client:
@@ -243,7 +244,9 @@ async def test_a_passkey_of_another_account_ends_no_log_in():
 
 async def test_a_user_of_an_application_without_password_keeps_the_last_passkey():
     passkeys = Passkeys(RP_ID, [ORIGIN])
-    world = OwnWorld(Managing(), passkeys=passkeys, insecure_unlimited=True)
+    world = OwnWorld(
+        Managing(), passkeys=passkeys, limiter=RateLimiter(insecure_unlimited=True)
+    )
     person = await world.users.seed()
     async with world.client() as client:
         body = {"username": "bob", "password": PASSWORD}
@@ -266,7 +269,12 @@ def forge(name, tenant, **options):
 
     url = f"https://forge.example/{tenant}"
     return OAuthProvider(
-        name, f"{url}/authorize", f"{url}/token", "c", "s", profile=profile, **options
+        name,
+        f"{url}/authorize",
+        f"{url}/token",
+        Client(id="c", secret="s"),
+        profile=profile,
+        **options,
     )
 
 

@@ -17,7 +17,8 @@ from asgi_auth import (
     identify,
 )
 from asgi_auth.credentials.reader import unfold
-from asgi_auth.dpop import DPoP, InvalidProofError
+from asgi_auth.dpop import DPoP
+from asgi_auth.dpop.errors import InvalidProofError
 from asgi_auth.lifetime.deadlines import open_sockets
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketConnection

@@ -19,8 +19,10 @@ from asgi_auth import (
     KeySet,
     QueryParam,
     TokenService,
+    Verification,
 )
 from asgi_auth._drivers.http import HTTPAnswer
+from asgi_auth.backends import Client
 from asgi_auth.backends.assertions import IAP_HEADER
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
@@ -54,11 +56,14 @@ def introspection(**options):
         "https://issuer.example/introspect",
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
-        client_id="api",
-        client_secret="secret",
+        client=Client(id="api", secret="secret"),
         transport=Transport(fetch),
         **options,
     )
+
+
+def verifying(options):
+    return {"verification": Verification(skew=60, **options)}
 
 
 BACKENDS = {
@@ -66,14 +71,14 @@ BACKENDS = {
     "jwt without a memory": lambda **options: JWTBackend(
         forge.verifier("ES256", cache_size=0, **options)
     ),
-    "issuers": lambda **options: IssuersBackend(trusted(**options)),
+    "issuers": lambda **options: IssuersBackend(trusted(**verifying(options))),
     "assertions": lambda **options: IssuersBackend(
-        trusted(**options), sources=[IAP_HEADER]
+        trusted(**verifying(options)), sources=[IAP_HEADER]
     ),
     "chain": lambda **options: BackendChain(
         JWTBackend(forge.verifier("ES256", **options))
     ),
-    "introspection": introspection,
+    "introspection": lambda **options: introspection(**verifying(options)),
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from asgi_auth import BackendChain, JWTBackend, KeySet, MemoryStore, TokenService
 from asgi_auth.accounts.sql import SQLAccounts
+from asgi_auth.backends import Client
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys, SQLAPIKeys
 from asgi_auth.backends.introspection import IntrospectionBackend
@@ -136,8 +137,7 @@ def introspection(*statuses):
         f"{ISSUER}/introspect",
         issuer=ISSUER,
         audience="api",
-        client_id="api",
-        client_secret="secret",
+        client=Client(id="api", secret="secret"),
         transport=Transport(fetch),
     )
     return backend, asked

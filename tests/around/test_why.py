@@ -25,6 +25,7 @@ from asgi_auth import (
     TokenService,
     requires,
 )
+from asgi_auth.backends import Client
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.backends.introspection import IntrospectionBackend
@@ -33,6 +34,7 @@ from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.errors import AsgiAuthError, AuthError
 from asgi_auth.events import Events
 from asgi_auth.keys import Transport
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses.deny import deny, response_to
 from asgi_auth.stores.redis import RedisStore
@@ -252,8 +254,7 @@ async def test_a_client_secret_that_the_issuer_refuses(log, caplog):
         f"{ISSUER}/introspect",
         issuer=ISSUER,
         audience="orders",
-        client_id="orders",
-        client_secret=PASSWORD,
+        client=Client(id="orders", secret=PASSWORD),
         transport=Transport(answering(401, {})),
     )
     app = AuthenticationMiddleware(unreached, backend)
@@ -418,7 +419,7 @@ async def test_a_chain_says_which_backend_claims_the_credential(service, log, ca
 
 
 async def test_too_many_tries(log, caplog):
-    limiter = RateLimiter(log_in=Limit(1, 60))
+    limiter = RateLimiter(limits=Limits(log_in=Limit(1, 60)))
     await limiter.consume("log_in", "ada")
 
     async def app(scope, receive, send):

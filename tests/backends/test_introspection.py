@@ -15,12 +15,15 @@ from asgi_auth import (
     JWTBackend,
     KeySet,
     TokenService,
+    Verification,
 )
+from asgi_auth.backends import Client
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.keys import Transport
 from asgi_auth.testing.clock import FakeClock
+from asgi_auth.tokens import ClaimMapping
 from tests.asgi import Echo, bearer, run
 from tests.idp.issuer import provider
 
@@ -30,12 +33,15 @@ def realm():
     return provider().realm()
 
 
+def client(**options):
+    return Client(**{"id": "orders", "secret": "s3:cr t", **options})
+
+
 def make(realm, **options):
     chosen = {
         "issuer": realm.issuer,
         "audience": "api",
-        "client_id": "orders",
-        "client_secret": "s3:cr t",
+        "client": client(),
         **options,
     }
     return IntrospectionBackend(realm.introspect_uri, **chosen)
@@ -93,7 +99,7 @@ async def test_the_question_is_that_of_rfc_7662(backend, realm):
 
 
 async def test_the_client_may_say_who_it_is_in_the_form(realm):
-    backend = make(realm, client_auth="post")
+    backend = make(realm, client=client(method="post"))
     await ask(backend, "opaque")
     _, headers, form = realm.asked[0]
     assert "authorization" not in headers
@@ -144,7 +150,7 @@ async def test_the_cache_can_be_switched_off(realm):
 
 
 async def test_the_cache_has_a_bound(realm):
-    backend = make(realm, cache_size=10)
+    backend = make(realm, verification=Verification(cache_size=10))
     for number in range(30):
         realm.tokens[f"t{number}"] = active()
         assert (await ask(backend, f"t{number}")).status == 200
@@ -258,7 +264,7 @@ async def test_what_may_be_left_out_may_be_left_out(realm):
 
 
 async def test_the_subject_may_have_another_name(realm):
-    backend = make(realm, subject="username")
+    backend = make(realm, claim_mapping=ClaimMapping(subject="username"))
     realm.tokens["opaque"] = active(username="bob", sub="ignored")
     assert (await ask(backend, "opaque")).json()["subject"] == "bob"
     realm.tokens["other"] = active()
@@ -296,7 +302,7 @@ async def test_an_empty_audience_is_none(realm):
 
 async def test_the_subject_may_be_a_number_where_it_is_named(realm):
     realm.tokens["opaque"] = active(uid=7, sub=None)
-    backend = make(realm, subject="uid")
+    backend = make(realm, claim_mapping=ClaimMapping(subject="uid"))
     assert (await ask(backend, "opaque")).json()["subject"] == "7"
     await backend.aclose()
 
@@ -338,18 +344,22 @@ async def test_in_a_chain_each_gets_its_own_shape(backend, realm):
         {"issuer": ""},
         {"audience": ""},
         {"audience": ()},
-        {"client_id": ""},
-        {"client_secret": ""},
-        {"client_auth": "none"},
+        {"client": client(secret=None)},
         {"cache_ttl": 31},
         {"cache_ttl": -1},
-        {"cache_size": 0},
+        {"verification": Verification(cache_size=0)},
         {"sources": ()},
     ],
 )
 def test_parts_must_fit_together(realm, options):
     with pytest.raises(ConfigurationError):
         make(realm, **options)
+
+
+@pytest.mark.parametrize("wrong", [{"id": ""}, {"secret": ""}, {"method": "none"}])
+def test_a_client_must_be_one_that_a_server_could_know(wrong):
+    with pytest.raises(ConfigurationError):
+        client(**wrong)
 
 
 def test_the_endpoint_must_be_safe(realm):

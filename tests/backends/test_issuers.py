@@ -20,6 +20,7 @@ from asgi_auth import (
     RevocationList,
     TokenService,
     UnavailableError,
+    Verification,
 )
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -27,6 +28,7 @@ from asgi_auth.credentials.reader import Credential
 from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.stores.records import Revocation
 from asgi_auth.testing.clock import FakeClock
+from asgi_auth.tokens import TokenForm
 from asgi_auth.tokens.claim_mapping import ClaimMapping
 from asgi_auth.tokens.codec import UnknownKeyError
 from tests.asgi import Echo, bearer, run, websocket_scope
@@ -290,7 +292,7 @@ async def test_only_the_named_algorithms_are_taken(realm):
 
 @pytest.mark.parametrize("missing", ["client_id", "jti", "iat"])
 async def test_the_profile_demands_all_that_rfc_9068_does(realm, missing):
-    issuer = trust(realm, profile="rfc9068")
+    issuer = trust(realm, form=TokenForm(profile="rfc9068"))
     full = {"client_id": "web", "jti": "one"}
     strict = {"typ": "at+jwt"}
     assert (await issuer.admit(realm.token(**full, header=strict))).subject == "ada"
@@ -303,10 +305,12 @@ async def test_the_profile_demands_all_that_rfc_9068_does(realm, missing):
 def test_the_profile_cannot_be_half_configured(realm):
     with pytest.raises(ConfigurationError):
         trust(
-            realm, profile="rfc9068", claim_mapping=ClaimMapping(audience="client_id")
+            realm,
+            form=TokenForm(profile="rfc9068"),
+            claim_mapping=ClaimMapping(audience="client_id"),
         )
     with pytest.raises(ConfigurationError):
-        trust(realm, profile="rfc9069")
+        trust(realm, form=TokenForm(profile="rfc9069"))
 
 
 @pytest.mark.parametrize(
@@ -338,7 +342,7 @@ async def test_an_origin_as_audience_is_the_same_with_a_slash(realm, mine, aud, 
         {"audience": [""]},
         {"jwks_uri": "https://a.example", "keys": KeySet.generate()},
         {"jwks_uri": "http://a.example/"},
-        {"cache_size": -1},
+        {"verification": Verification(cache_size=-1)},
         {"algorithms": ["HS256"]},
     ],
 )

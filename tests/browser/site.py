@@ -25,6 +25,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from asgi_auth import (
     AuthenticationMiddleware,
     JWTBackend,
+    SessionPolicy,
     Subprotocol,
     Ticket,
     requires,
@@ -92,7 +93,10 @@ class Site:
     def __init__(self, **routes) -> None:
         self.world = World(
             accounts={"send_message": None, "require_verified": False},
-            tokens={"access_ttl": ACCESS_TTL, **routes.pop("tokens", {})},
+            tokens={
+                "session_policy": SessionPolicy(access_ttl=ACCESS_TTL),
+                **routes.pop("tokens", {}),
+            },
             cookies=Cookies(insecure_for_localhost=True),
             **routes,
         )

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from asgi_auth import SessionPolicy
 from tests.browser.site import LOG_IN, eventually, until
 from tests.routes.world import EMAIL, PASSWORD
 
@@ -164,7 +165,7 @@ SLEEP = {  # Of 45 seconds, as one clock sees it.
 
 @pytest.mark.parametrize("clock", SLEEP)
 async def test_tabs_that_refresh_ahead_do_it_once(open_site, new_tab, clock):
-    site = await open_site(tokens={"access_ttl": 60})
+    site = await open_site(tokens={"session_policy": SessionPolicy(access_ttl=60)})
     tabs = await logged_in(site, new_tab, 4)
     assert await tabs[0].evaluate(NOTES) == 200
     for tab in tabs:  # One clock stands still in a sleep; the other may be set.
@@ -200,7 +201,7 @@ async def test_a_lock_that_is_passed_on_before_the_news_arrives_does_no_harm(
 async def test_a_lifetime_shorter_than_the_skew_does_not_refresh_each_time(
     open_site, new_tab
 ):
-    site = await open_site(tokens={"access_ttl": 20})
+    site = await open_site(tokens={"session_policy": SessionPolicy(access_ttl=20)})
     (tab,) = await logged_in(site, new_tab, skew=30)
     assert [await tab.evaluate(NOTES) for _ in range(3)] == [200] * 3
     assert site.refreshes == 0
@@ -269,7 +270,7 @@ async def test_what_a_proxy_says_ends_no_session(site, new_tab, status):
 async def test_a_token_that_is_still_good_is_used_while_the_routes_are_down(
     open_site, new_tab
 ):
-    site = await open_site(tokens={"access_ttl": 60})
+    site = await open_site(tokens={"session_policy": SessionPolicy(access_ttl=60)})
     (tab,) = await logged_in(site, new_tab)
     await tab.evaluate(SLEEP["wall"])
     site.down["/auth/refresh"] = 503
@@ -450,7 +451,9 @@ async def test_nobody_opens_no_websocket(site, new_tab):
 
 async def test_a_websocket_outlives_its_first_token(open_site, new_tab):
     # By the real clock: the server's timers would not follow another.
-    site = await open_site(tokens={"access_ttl": 4, "clock": time.time})
+    site = await open_site(
+        tokens={"session_policy": SessionPolicy(access_ttl=4), "clock": time.time}
+    )
     (tab,) = await logged_in(site, new_tab)
     first = await tab.evaluate("auth.token()")
     await tab.evaluate(f"({OPEN})('/ws', {{ reauthenticate: false }})")

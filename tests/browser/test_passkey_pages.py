@@ -18,19 +18,13 @@ from tests.routes.world import EMAIL, PASSWORD, World
 async def site(serve):
     """Serve pages below /auth at localhost; yield their origin and their world."""
     passkeys = Passkeys("localhost", ["http://localhost"])
-    worlds = []
-
-    def clock():
-        return worlds[0].clock()
 
     world = World(
         accounts={"send_message": None, "require_verified": False},
         passkeys=passkeys,
-        clock=clock,
         delivery="cookie",
         cookies=Cookies(insecure_for_localhost=True, samesite="lax", path="/"),
     )
-    worlds.append(world)
     await world.add()
 
     async def home(request):

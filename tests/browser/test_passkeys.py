@@ -58,13 +58,7 @@ def open_passkey_site(open_site):
         passkeys = Passkeys(
             "localhost", ["http://localhost"], second_factor=second_factor
         )
-        worlds = []
-
-        def clock():
-            return worlds[0].clock()
-
-        site = await open_site(passkeys=passkeys, clock=clock, **routes)
-        worlds.append(site.world)
+        site = await open_site(passkeys=passkeys, **routes)
         site.origin = site.origin.replace("127.0.0.1", "localhost")
         # Its port is known only now.
         passkeys.authenticators._origins.append(site.origin)
@@ -105,7 +99,7 @@ async def test_a_passkey_is_added_and_logs_in(open_passkey_site, new_tab, storag
     listed = await tab.evaluate("auth.passkeys()")
     assert [each["id"] for each in listed] == [made["id"]]
     # The virtual authenticator counts.
-    kept = await site.world.routes._context.passkeys.store.find(made["id"])
+    kept = await site.world.routes._context.methods.passkeys.store.find(made["id"])
     assert kept.sign_count >= 1
 
     await tab.evaluate(f"auth.renamePasskey('{made['id']}', 'Red key')")

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from asgi_auth import SessionPolicy
 from tests.browser.site import LOG_IN, eventually, until
 from tests.browser.test_client import (
     ENDED,
@@ -164,7 +165,7 @@ async def test_what_one_user_began_is_not_done_as_another(site, new_tab):
 
 
 async def test_what_waits_for_a_fresh_token_is_not_done_as_another(open_site, new_tab):
-    site = await open_site(tokens={"access_ttl": 60})
+    site = await open_site(tokens={"session_policy": SessionPolicy(access_ttl=60)})
     await site.world.add(OTHER)
     first, second = await logged_in(site, new_tab, 2)
     site.gates["/auth/login"] = asyncio.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from shiny import App, render, ui
 
+from asgi_auth import SessionPolicy
 from asgi_auth.routes import Cookies
 from tests.around.pages import names_of_page
 from tests.routes.world import EMAIL, PASSWORD, World
@@ -37,7 +38,7 @@ async def world(serve):
         delivery="cookie",
         prefix="/auth",
         accounts={"send_message": None, "require_verified": False},
-        tokens={"access_ttl": ACCESS_TTL},
+        tokens={"session_policy": SessionPolicy(access_ttl=ACCESS_TTL)},
         cookies=Cookies(insecure_for_localhost=True),
     )
     world.subject = (await world.add()).id

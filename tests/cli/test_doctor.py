@@ -33,6 +33,7 @@ from asgi_auth.cli.doctor.stores import unready_stores
 from asgi_auth.cli.doctor.token import explain_token
 from asgi_auth.cli.main import main
 from asgi_auth.factors import MemoryFactors
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes.cookies import Cookies
@@ -422,7 +423,9 @@ def test_what_each_worker_would_have_to_itself_is_found(part, code):
     ],
 )
 def test_limits_that_let_an_account_be_guessed_are_found(limits, is_loose):
-    assert ("loose-limit" in examined([RateLimiter(**limits)])) is is_loose
+    assert (
+        "loose-limit" in examined([RateLimiter(limits=Limits(**limits))])
+    ) is is_loose
 
 
 @pytest.mark.parametrize(

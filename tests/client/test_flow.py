@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_auth import KeySet, TokenService
-from asgi_auth.client import BearerFlow, Step, Tokens
+from asgi_auth.client import Tokens
+from asgi_auth.client.flow import BearerFlow, Step
 from asgi_auth.testing import FakeClock
 
 NOW = 1_700_000_000.0

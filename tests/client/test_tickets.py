@@ -17,13 +17,13 @@ from asgi_auth import (
     Ticket,
 )
 from asgi_auth.client import (
-    BadAnswerError,
     LoggedOutError,
     RefreshFailedError,
     Tokens,
     awith_ticket,
     with_ticket,
 )
+from asgi_auth.client.errors import BadAnswerError
 from asgi_auth.client.httpx import BearerAuth as ClassicAuth
 from asgi_auth.client.httpx2 import BearerAuth
 from asgi_auth.dpop import DPoP

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from asgi_auth import KeySet, TokenService
-from asgi_auth.client import BadAnswerError, Tokens
+from asgi_auth.client import Tokens
+from asgi_auth.client.errors import BadAnswerError
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.testing import FakeClock
 

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from asgi_auth import AuthenticationMiddleware, ConfigurationError, JWTBackend, Key
-from asgi_auth.client import BadAnswerError, LoggedOutError, RefreshFailedError, Tokens
+from asgi_auth.client import LoggedOutError, RefreshFailedError, Tokens
+from asgi_auth.client.errors import BadAnswerError
 from asgi_auth.client.httpx import BearerAuth as ClassicAuth
 from asgi_auth.client.httpx2 import BearerAuth
 from asgi_auth.client.proofs import Proofs

@@ -20,10 +20,12 @@ from asgi_auth import (
     UnavailableError,
 )
 from asgi_auth._drivers.http import HTTPAnswer
+from asgi_auth.backends import Client
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
-from asgi_auth.dpop import ClientCertificate, DPoP, InvalidProofError, Nonces
+from asgi_auth.dpop import ClientCertificate, DPoP, Nonces
+from asgi_auth.dpop.errors import InvalidProofError
 from asgi_auth.keys import Transport
 from asgi_auth.metadata import ProtectedResource
 from asgi_auth.stores.records import Revocation
@@ -69,8 +71,7 @@ def introspection(confirmations):
         "https://issuer.example/introspect",
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
-        client_id="api",
-        client_secret="secret",
+        client=Client(id="api", secret="secret"),
         transport=Transport(fetch),
         confirmations=confirmations,
         clock=lambda: forge.NOW,

@@ -16,12 +16,14 @@ import pytest
 import uvicorn
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, KeySet
+from asgi_auth.backends import Client
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.client import Tokens
 from asgi_auth.client.httpx2 import BearerAuth
 from asgi_auth.dpop import DPoP, Nonces, ProofSigner
+from asgi_auth.tokens import ClaimMapping
 from tests.asgi import Echo
 from tests.routes.world import EMAIL, PASSWORD, World
 
@@ -150,10 +152,10 @@ async def check_issuer(issuer):
         f"{issuer}/token/introspection",
         issuer=issuer,
         audience="urn:api/opaque",
-        client_id="orders",
-        client_secret="a-secret-of-the-client-orders",
-        client_auth="post",
-        subject="client_id",
+        client=Client(
+            id="orders", secret="a-secret-of-the-client-orders", method="post"
+        ),
+        claim_mapping=ClaimMapping(subject="client_id"),
         confirmations=[dpop],
     )
     for resource, backend in [

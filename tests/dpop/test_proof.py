@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError, Key
-from asgi_auth.dpop import InvalidProofError, NonceRequiredError, Nonces
+from asgi_auth.dpop import Nonces
+from asgi_auth.dpop.errors import InvalidProofError, NonceRequiredError
 from asgi_auth.dpop.proof import ProofReader, proof_in, token_hash
 from asgi_auth.dpop.signer import ProofSigner
 from asgi_auth.dpop.target import Target

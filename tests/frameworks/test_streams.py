@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, KeySet, TokenService, extend
-from asgi_auth.lifetime import lifetime_of
+from asgi_auth.lifetime.lifetime import lifetime_of
 from tests.lifetime.listener import Listener
 
 with contextlib.suppress(ImportError):

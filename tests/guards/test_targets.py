@@ -26,7 +26,7 @@ from asgi_auth import (
     policy,
     requires,
 )
-from asgi_auth.guards import Requirement
+from asgi_auth.guards.requires import Requirement
 from asgi_auth.guards.wrapping import MARK
 from asgi_auth.testing.clock import FakeClock
 from asgi_auth.websocket import WebSocketEndpoint as OwnEndpoint

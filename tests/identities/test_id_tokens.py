@@ -9,8 +9,7 @@ import pytest
 from joserfc.jwk import OctKey
 
 from asgi_auth.errors import InvalidTokenError, UnavailableError
-from asgi_auth.identities import LinkRequiredError
-from asgi_auth.identities.errors import InvalidCallbackError
+from asgi_auth.identities.errors import InvalidCallbackError, LinkRequiredError
 from tests.identities.op import CLIENT, SECRET
 from tests.identities.world import World
 from tests.idp.issuer import new_key, public

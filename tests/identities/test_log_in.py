@@ -13,24 +13,20 @@ from asgi_auth.accounts import (
     AccountDisabledError,
     AuthManager,
     DuplicateAccountError,
-    LastWayInError,
     ManagedAccounts,
 )
+from asgi_auth.accounts.errors import LastWayInError
 from asgi_auth.errors import (
     ConfigurationError,
     StepUpRequiredError,
     UnavailableError,
 )
-from asgi_auth.identities import (
-    Identity,
-    IdentityTakenError,
-    LinkRequiredError,
-    OIDCProvider,
-)
+from asgi_auth.identities import Client, Identity, IdentityTakenError, OIDCProvider
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.identities.errors import (
     InvalidCallbackError,
     InvalidTargetError,
+    LinkRequiredError,
     ProviderDeniedError,
     UnknownIdentityError,
     UnknownProviderError,
@@ -106,7 +102,7 @@ async def test_a_provider_that_takes_no_header_gets_the_secret_in_the_form():
 
 async def test_a_public_client_sends_its_name_only():
     world = World()
-    world.provider._secret = None
+    world.provider._client = Client(id=CLIENT)
     await world.log_in()
     _, headers, form = next(r for r in world.op.requests if r[0] == "/token")
     assert form["client_id"] == CLIENT
@@ -501,8 +497,7 @@ async def test_an_answer_at_the_address_of_another_provider_is_refused():
     evil = OIDCProvider(
         "evil",
         "https://evil.example",
-        CLIENT,
-        SECRET,
+        Client(id=CLIENT, secret=SECRET),
         transport=Transport(other_op.fetch),
     )
     world = World(providers=[evil])

@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.identities import (
+    Client,
     Identities,
-    LinkRequiredError,
     MemoryIdentities,
     OAuthProvider,
     OIDCProvider,
     Profile,
 )
 from asgi_auth.identities.callback import ProviderAnswer
-from asgi_auth.identities.errors import InvalidCallbackError
+from asgi_auth.identities.errors import InvalidCallbackError, LinkRequiredError
 from asgi_auth.identities.provider import Grant
 from asgi_auth.keys import Transport
 from tests.identities.world import CALLBACK, World
@@ -110,7 +110,7 @@ async def test_apple_is_asked_by_a_secret_that_is_signed_for_each_call():
     for verified in (True, "true"):
         assert await vouches(apple, email_verified=verified)
     assert not await vouches(apple, email_verified="false")
-    secret = apple._secret()
+    secret = apple._client.secret()
     assert jwt.get_unverified_header(secret) == {
         "alg": "ES256",
         "kid": "KEY",
@@ -148,12 +148,10 @@ async def test_further_parameters_are_added_and_replace_none_of_ours():
         {"name": "a/b"},
         {"name": ""},
         {"name": "x" * 33},
-        {"client_id": ""},
         {"issuer": "http://op.example"},
         {"issuer": "op.example"},
         {"scopes": ["openid", ""]},
         {"algorithms": ["HS256"]},
-        {"client_auth": "none"},
         {"nonsense": True},
     ],
     ids=str,
@@ -162,8 +160,7 @@ def test_a_provider_that_is_put_together_wrongly_is_refused(options):
     settings = {
         "name": "op",
         "issuer": "https://op.example",
-        "client_id": "id",
-        "client_secret": "secret",
+        "client": Client(id="id", secret="secret"),
         **options,
     }
     with pytest.raises(ConfigurationError):
@@ -313,8 +310,7 @@ def own(profile, hub, **options):
         "own",
         "https://own.example/authorize",
         "https://github.com/login/oauth/access_token",
-        "id",
-        "secret",
+        Client(id="id", secret="secret"),
         profile=profile,
         transport=Transport(hub.fetch),
         **options,

@@ -21,11 +21,19 @@ from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.identities import OAuthProvider
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.keys import SealKeys
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
-from asgi_auth.routes import AuthRoutes, Cookies, Factor, SecondFactorRequiredError
+from asgi_auth.routes import (
+    AuthRoutes,
+    Cookies,
+    Factor,
+    LogInMethods,
+    SecondFactorRequiredError,
+)
 from tests.asgi import Echo
 from tests.identities.op import ISSUER, SECRET
 from tests.identities.world import World
+from tests.routes.settings import make_routes
 from tests.routes.world import LOOSE, assert_problem, cheap_hasher, set_cookies
 
 pytestmark = pytest.mark.anyio
@@ -39,16 +47,15 @@ class Provided(World):
 
     def __init__(self, *, delivery="cookie", routes=None, site=None, **options):
         super().__init__(**options)
-        self.routes = AuthRoutes(
+        self.routes = make_routes(
             self.tokens,
             self.accounts,
             **{
                 "delivery": delivery,
                 "identities": self.identities,
                 "site": site or Site(public_url=ORIGIN),
-                "limiter": RateLimiter(**LOOSE),
+                "limiter": RateLimiter(limits=Limits(**LOOSE)),
                 "prefix": "/auth",
-                "clock": self.clock,
                 **(routes or {}),
             },
         )
@@ -288,7 +295,7 @@ async def test_many_tabs_do_not_fill_the_browser(site):
 
 async def test_beginnings_are_counted():
     limits = {**LOOSE, "log_in_address": Limit(2, 60)}
-    site = Provided(routes={"limiter": RateLimiter(**limits)})
+    site = Provided(routes={"limiter": RateLimiter(limits=Limits(**limits))})
     async with site.browser() as client:
         codes = [
             (await client.post("/auth/providers/op/start", json={})).status_code
@@ -594,12 +601,10 @@ async def test_an_authenticator_app_is_asked_for_after_a_provider():
         site.tokens,
         site.accounts,
         delivery="cookie",
-        identities=site.identities,
-        factors=factors,
+        methods=LogInMethods(identities=site.identities, factors=factors),
         site=Site(public_url=ORIGIN),
-        limiter=RateLimiter(**LOOSE),
+        limiter=RateLimiter(limits=Limits(**LOOSE)),
         prefix="/auth",
-        clock=site.clock,
     )
     site.op.claims = {"auth_time": int(site.clock()) - 100}
     async with site.browser() as client:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from asgi_auth import KeySet, TokenService
 from asgi_auth.accounts import AccountService, MemoryAccounts
 from asgi_auth.events import Events
-from asgi_auth.identities import Identities, MemoryIdentities, OIDCProvider
+from asgi_auth.identities import Client, Identities, MemoryIdentities, OIDCProvider
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.keys import Transport
 from asgi_auth.principal import Principal
@@ -68,8 +68,7 @@ class World:
         self.provider = OIDCProvider(
             "op",
             ISSUER,
-            CLIENT,
-            SECRET,
+            Client(id=CLIENT, secret=SECRET),
             **{
                 "trust_addresses": True,
                 "transport": Transport(self.op.fetch),

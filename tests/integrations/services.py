@@ -20,6 +20,7 @@ from asgi_auth import (
 from asgi_auth.accounts import Account, AccountService, MemoryAccounts, grants_of
 from asgi_auth.guards import RoleHierarchy
 from asgi_auth.passwords import PasswordHasher
+from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.testing import FakeClock
 
@@ -84,7 +85,10 @@ class Services:
             clock=self.clock,
         )
         self.routes = AuthRoutes(
-            self.tokens, service, prefix=PREFIX, insecure_unlimited=True
+            self.tokens,
+            service,
+            prefix=PREFIX,
+            limiter=RateLimiter(insecure_unlimited=True),
         )
         self.public_paths = self.routes.public_paths(PREFIX)
         sources = (BearerHeader(), Cookie("access"), QueryParam("token"), Subprotocol())

@@ -19,6 +19,7 @@ from asgi_auth import (
 from asgi_auth.accounts import AccountService, MemoryAccounts
 from asgi_auth.credentials.site import Site
 from asgi_auth.integrations._mounted import settle
+from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from tests.routes.world import EMAIL, PASSWORD, cheap_hasher
 
@@ -38,7 +39,10 @@ class Shop:
         )
         chosen = {"delivery": "both", "site": Site(trusted_origins=[TRUSTED])}
         self.routes = AuthRoutes(
-            self.tokens, self.accounts, insecure_unlimited=True, **chosen | options
+            self.tokens,
+            self.accounts,
+            limiter=RateLimiter(insecure_unlimited=True),
+            **chosen | options,
         )
 
 

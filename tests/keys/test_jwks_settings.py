@@ -76,7 +76,6 @@ def test_loopback_needs_no_tls(url):
         {"cooldown": 0},
         {"max_keys": 101},
         {"max_keys": 0},
-        {"max_bytes": 0},
         {"algorithms": ()},
         {"algorithms": ("HS256",)},
         {"algorithms": ("none",)},

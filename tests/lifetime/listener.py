@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from asgi_auth.lifetime import lifetime_of
+from asgi_auth.lifetime.lifetime import lifetime_of
 from tests.asgi import http_scope
 
 PATIENCE = 20

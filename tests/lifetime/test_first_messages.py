@@ -19,7 +19,8 @@ from asgi_auth import (
     identify,
     requires,
 )
-from asgi_auth.lifetime import lifetime_of, stranger_of
+from asgi_auth.lifetime.lifetime import lifetime_of
+from asgi_auth.lifetime.stranger import stranger_of
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import FirstMessages
 from tests.asgi import http_scope, run

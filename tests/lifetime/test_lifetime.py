@@ -11,9 +11,10 @@ import anyio
 import pytest
 
 from asgi_auth import (
-    Tolerance,
+    Verification,
 )
-from asgi_auth.lifetime import SocketClosedError, lifetime_of
+from asgi_auth.lifetime import SocketClosedError
+from asgi_auth.lifetime.lifetime import lifetime_of
 from asgi_auth.testing import FakeClock
 from tests.lifetime.lifetime_world import EXPIRED, Recorder, echo
 from tests.websocket.peer import Peer, guarded, token_service, until
@@ -83,7 +84,7 @@ async def test_the_timer_is_set_by_the_verifiers_clock():
 
 async def test_leeway_stretches_the_life_of_a_socket():
     clock = FakeClock()
-    tokens = token_service(clock=clock, tolerance=Tolerance(leeway=30))
+    tokens = token_service(clock=clock, verification=Verification(leeway=30))
     app = Recorder()
     async with Peer(guarded(app, tokens), tokens.mint("ann", ttl=60)) as peer:
         clock.advance(89)

@@ -11,7 +11,8 @@ from asgi_auth import (
     KeySet,
     TokenService,
 )
-from asgi_auth.lifetime import extend, lifetime_of
+from asgi_auth.lifetime import extend
+from asgi_auth.lifetime.lifetime import lifetime_of
 from asgi_auth.testing import FakeClock
 from tests.asgi import websocket_scope
 from tests.lifetime.lifetime_world import EXPIRED, REVOKED, Recorder

@@ -18,7 +18,7 @@ from asgi_auth import (
     TokenService,
     TokenVerifier,
 )
-from asgi_auth.lifetime import lifetime_of
+from asgi_auth.lifetime.lifetime import lifetime_of
 from asgi_auth.testing import FakeClock
 from tests.lifetime.lifetime_world import EXPIRED, REVOKED, Recorder, echo
 from tests.websocket.peer import SECRET, SOURCES, Peer, guarded, token_service
@@ -95,7 +95,9 @@ async def test_open_sockets_alone_keep_the_revocations_coming():
 
         subscribe = None
 
-    tokens = token_service(store=Polled(), max_staleness=0.2)
+    tokens = token_service(
+        store=Polled(), session_policy=SessionPolicy(max_staleness=0.2)
+    )
     pair = await tokens.issue("ann")
     async with Peer(guarded(echo, tokens), pair.access_token) as peer:
         # Published past this process's own list, as by another one.

@@ -14,6 +14,7 @@ from asgi_auth import (
     Grant,
     InsufficientScopeError,
     InvalidTokenError,
+    SessionPolicy,
     extend,
     get_principal,
     requires,
@@ -456,7 +457,7 @@ async def test_guards_are_asked_again_when_the_caller_changes():
 
 async def test_a_session_lets_a_stream_go_on_and_ends_it():
     clock = FakeClock()
-    tokens = token_service(clock=clock, access_ttl=60)
+    tokens = token_service(clock=clock, session_policy=SessionPolicy(access_ttl=60))
     app = Source()
     wrapped = guarded(app, tokens, stream_lifetime="session")
     pair = await tokens.issue("ann")
@@ -476,7 +477,9 @@ async def test_a_role_that_is_lost_ends_a_stream_of_a_session():
     def grant(subject):
         return Grant(**rights)
 
-    tokens = token_service(clock=clock, access_ttl=60, claims_loader=grant)
+    tokens = token_service(
+        clock=clock, session_policy=SessionPolicy(access_ttl=60), claims_loader=grant
+    )
     app = Source()
     wrapped = guarded(requires(roles="editor")(app), tokens, stream_lifetime="session")
     pair = await tokens.issue("ann", roles=["editor"])

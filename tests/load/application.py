@@ -14,6 +14,7 @@ from asgi_auth import (
     AuthError,
     JWTBackend,
     KeySet,
+    SessionPolicy,
     TokenService,
     get_principal,
 )
@@ -31,7 +32,7 @@ TOKENS = TokenService(
     store=STORE,
     issuer="https://api.example",
     audience="api",
-    access_ttl=float(os.environ.get("LOAD_TTL", "10")),
+    session_policy=SessionPolicy(access_ttl=float(os.environ.get("LOAD_TTL", "10"))),
 )
 
 

@@ -26,13 +26,10 @@ from asgi_auth import (
     TokenService,
     TokenVerifier,
 )
-from asgi_auth.accounts import (
-    LastWayInError,
-    ManagedAccounts,
-    SQLAlchemyUsers,
-    UserColumns,
-)
+from asgi_auth.accounts import ManagedAccounts, SQLAlchemyUsers, UserColumns
+from asgi_auth.accounts.errors import LastWayInError
 from asgi_auth.integrations.fastapi import install
+from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from tests.identities.world import World
 from tests.migrations.test_layouts import SECRET
@@ -112,7 +109,9 @@ async def client(sessions):
     users = SQLAlchemyUsers(User, sessions, columns)
     tokens = TokenService(KeySet.generate("ES256"), issuer="https://api.example")
     routes = AuthRoutes(
-        tokens, ManagedAccounts(users, tokens=tokens), insecure_unlimited=True
+        tokens,
+        ManagedAccounts(users, tokens=tokens),
+        limiter=RateLimiter(insecure_unlimited=True),
     )
     before = TokenVerifier(
         KeySet.from_secret(SECRET),

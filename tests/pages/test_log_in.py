@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import RouteModels
 from asgi_auth.routes.models import NamedRegisterRequest as _Named
@@ -106,7 +107,7 @@ async def test_registering_says_the_same_whether_or_not_there_is_an_account():
 
 async def test_tries_are_counted_as_everywhere():
     limits = {**LOOSE, "log_in_address": Limit(1, 60)}
-    world = PagesWorld(limiter=RateLimiter(**limits))
+    world = PagesWorld(limiter=RateLimiter(limits=Limits(**limits)))
     async with world.browser() as browser:
         data = {"login": EMAIL, "password": "no"}
         assert (await browser.post("/log-in", data=data)).status_code == 422

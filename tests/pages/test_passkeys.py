@@ -19,10 +19,7 @@ class PasskeyPages(PagesWorld):
 
     def __init__(self, **options) -> None:
         self.passkeys = Passkeys("api.example", ["https://api.example"])
-        super().__init__(passkeys=self.passkeys, clock=self._now, **options)
-
-    def _now(self) -> float:
-        return self.clock()
+        super().__init__(passkeys=self.passkeys, **options)
 
     async def give(self, account, name="Key <ring>", passkey_id="p1") -> None:
         passkey = Passkey(

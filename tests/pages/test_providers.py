@@ -10,6 +10,7 @@ import pytest
 
 from asgi_auth.credentials.site import Site
 from asgi_auth.identities import (
+    Client,
     Identities,
     MemoryIdentities,
     OAuthProvider,
@@ -38,8 +39,7 @@ class Elsewhere(PagesWorld):
             OIDCProvider(
                 "op",
                 ISSUER,
-                CLIENT,
-                SECRET,
+                Client(id=CLIENT, secret=SECRET),
                 label="Shop & Co",
                 trust_addresses=True,
                 transport=Transport(self.op.fetch),

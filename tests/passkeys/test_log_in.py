@@ -12,6 +12,7 @@ import pytest
 from asgi_auth.errors import UnavailableError
 from asgi_auth.passkeys import MemoryPasskeys, Passkeys
 from asgi_auth.passkeys.ceremonies import Ceremonies
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import Cookies
 from asgi_auth.stores.memory import MemoryStore
@@ -466,7 +467,7 @@ async def test_with_cookies_the_browser_that_asked_has_to_answer():
 
 async def test_tries_are_counted_by_network_and_lock_nobody_out():
     limits = {**LOOSE, "log_in_address": Limit(5, 3600)}
-    world = PasskeyWorld(limiter=RateLimiter(**limits))
+    world = PasskeyWorld(limiter=RateLimiter(limits=Limits(**limits)))
     await world.add()
     async with world.client() as client:
         passkey = await add_passkey(client, await log_in(client))

@@ -12,7 +12,7 @@ import cbor2
 import pytest
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend
-from asgi_auth.accounts import LastWayInError
+from asgi_auth.accounts.errors import LastWayInError
 from asgi_auth.accounts.ways import count_ways_in, remove_way_in
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.passkeys import MemoryPasskeys, Passkey, Passkeys, UnknownPasskeyError

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import time
 
 import pytest
 
@@ -53,11 +52,10 @@ async def world(request, tmp_path):
 
 
 async def opened(sessions, passkeys):
-    # Sessions go by the time of their store, and so must what asks how old they are.
+    # Sessions go by the time of their store, and so does what asks how old they are.
     world = PasskeyWorld(
         passkeys={"store": passkeys},
         tokens={"store": sessions, "clock": None},
-        clock=time.time,
     )
     await world.add()
     return world

@@ -19,11 +19,8 @@ class PasskeyWorld(World):
         super().__init__(
             accounts={"send_message": None, "require_verified": False},
             passkeys=self.passkeys,
-            **{"clock": self._now, **routes},
+            **routes,
         )
-
-    def _now(self) -> float:
-        return self.clock()
 
     async def reported(self, prefix: str) -> list[str]:
         """Return the names of events, once the listener has them all."""

@@ -9,8 +9,9 @@ from passlib.context import CryptContext
 from werkzeug.security import generate_password_hash
 
 from asgi_auth import ConfigurationError, InvalidCredentialsError
-from asgi_auth.passwords import PasswordHasher, PasswordMatch
+from asgi_auth.passwords import PasswordHasher
 from asgi_auth.passwords.foreign import FOREIGN_SCHEMES
+from asgi_auth.passwords.match import PasswordMatch
 
 PASSWORD = "correct horse é"
 

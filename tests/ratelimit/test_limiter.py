@@ -14,6 +14,7 @@ from asgi_auth.errors import (
     RateLimitedError,
     UnavailableError,
 )
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from tests.stores.valkey import valkey_cluster, valkey_server
 
@@ -35,7 +36,7 @@ async def make(request):
 
     def limiter(**options):
         name = request.node.name
-        made.append(RateLimiter(url, prefix=f"t:{name}", **options))
+        made.append(RateLimiter(url, prefix=f"t:{name}", limits=Limits(**options)))
         return made[-1]
 
     yield limiter
@@ -71,6 +72,16 @@ async def test_a_refusal_says_when_to_come_back(make):
     with pytest.raises(RateLimitedError) as caught:
         await limiter.consume("log_in", "a", "b")
     assert 45 <= caught.value.retry_after <= 50
+
+
+async def test_a_limiter_without_limits_counts_nothing():
+    limiter = RateLimiter(insecure_unlimited=True)
+    for _ in range(2000):
+        await limiter.consume("log_in", "a")
+    await limiter.give_back("log_in", "a")
+    await limiter.aclose()
+    with pytest.raises(ConfigurationError, match="not both"):
+        RateLimiter(limits=Limits(), insecure_unlimited=True)
 
 
 async def test_a_window_ends(make):
@@ -143,7 +154,7 @@ async def test_keys_on_a_server_end_and_say_nothing(server):
 
 
 async def test_memory_is_bounded_and_a_flood_makes_nothing_be_forgotten():
-    limiter = RateLimiter(max_keys=100, log_in=Limit(3, 60))
+    limiter = RateLimiter(max_keys=100, limits=Limits(log_in=Limit(3, 60)))
     assert await fill(limiter, "log_in", "victim") == 3
     for number in range(3000):
         with suppress(RateLimitedError):

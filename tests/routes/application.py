@@ -25,6 +25,7 @@ from asgi_auth import (
 )
 from asgi_auth.accounts import AccountService, Outbox, grants_of
 from asgi_auth.accounts.sql import SQLAccounts
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import RateLimiter
 from asgi_auth.routes import AuthRoutes, Cookies
 from asgi_auth.stores.redis import RedisStore
@@ -66,7 +67,7 @@ routes = AuthRoutes(
     tokens,
     service,
     delivery=settings["delivery"],
-    limiter=RateLimiter(redis_url or "memory://", **LOOSE),
+    limiter=RateLimiter(redis_url or "memory://", limits=Limits(**LOOSE)),
     cookies=Cookies(insecure_for_localhost=True),
 )
 

@@ -222,7 +222,6 @@ def test_without_the_extra_the_sentence_says_what_to_install(missing):
 
 def test_settings_that_do_not_fit_are_refused_with_a_sentence():
     from asgi_auth import ConfigurationError
-    from asgi_auth.ratelimit.limiter import RateLimiter
 
     world = World()
     without_mail = World(accounts={"send_message": None, "require_verified": False})
@@ -233,7 +232,6 @@ def test_settings_that_do_not_fit_are_refused_with_a_sentence():
         ({"include": ["everything"]}, "everything"),
         ({"include": ["introspect"]}, "introspection_backend"),
         ({"include": ["jwks"]}, "key pairs"),
-        ({"limiter": RateLimiter(), "insecure_unlimited": True}, "not both"),
         ({"site": Site(trusted_proxies=["my proxy"])}, "trusted_proxies"),
     ):
         with pytest.raises(ConfigurationError, match=word):

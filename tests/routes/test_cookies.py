@@ -8,6 +8,7 @@ from starlette.routing import Mount
 
 from asgi_auth import AuthConfig, ConfigurationError, SessionPolicy, Site
 from asgi_auth.errors import UnavailableError
+from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.duplicates import newest_first
@@ -278,7 +279,10 @@ async def test_the_settings_of_the_configuration_are_kept():
     await world.add()
     config = AuthConfig(secret_key=SECRET, cookie_samesite="lax", cookie_name="again")
     world.routes = AuthRoutes.from_config(
-        config, world.tokens, world.accounts, insecure_unlimited=True
+        config,
+        world.tokens,
+        world.accounts,
+        limiter=RateLimiter(insecure_unlimited=True),
     )
     async with world.client(headers=SAME) as client:
         cookies = set_cookies(await client.post("/login", json=RIGHT))

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from asgi_auth import AuthenticationMiddleware, ConfigurationError, JWTBackend, requires
 from asgi_auth.errors import AuthError, UnavailableError
 from asgi_auth.factors import MemoryFactors
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses.deny import deny
 from asgi_auth.routes import Factor
@@ -642,7 +643,7 @@ async def test_an_administrator_resets_what_a_user_has_lost():
 
 
 def limited(**rules):
-    return RateLimiter(**{**LOOSE, **rules})
+    return RateLimiter(limits=Limits(**{**LOOSE, **rules}))
 
 
 async def test_five_wrong_codes_make_a_pause_that_locks_no_owner_out():

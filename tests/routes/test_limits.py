@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from asgi_auth import Site
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from tests.routes.world import (
     EMAIL,
@@ -19,7 +20,7 @@ WRONG = {"email": EMAIL, "password": "wrong-one"}
 
 
 def limited(**limits):
-    return World(limiter=RateLimiter(**{**LOOSE, **limits}))
+    return World(limiter=RateLimiter(limits=Limits(**{**LOOSE, **limits})))
 
 
 async def tries(client, count, body=WRONG, path="/login", **options):
@@ -78,7 +79,7 @@ async def test_of_ipv6_a_whole_64_is_one_address():
 
 
 async def test_forwarded_addresses_count_only_from_a_trusted_proxy():
-    limiter = RateLimiter(**{**LOOSE, "log_in_address": Limit(2, 60)})
+    limiter = RateLimiter(limits=Limits(**{**LOOSE, "log_in_address": Limit(2, 60)}))
     world = World(limiter=limiter, site=Site(trusted_proxies=["10.0.0.0/8"]))
     for ip, expected in (("10.0.0.1", [401] * 4), ("6.6.6.6", [401, 401, 429, 429])):
         async with world.client(ip=ip) as client:
@@ -108,7 +109,7 @@ async def test_nobody_can_lock_a_user_out_of_a_device_that_is_known():
 
 
 async def test_a_browser_is_known_by_its_cookie():
-    limiter = RateLimiter(**{**LOOSE, "failures": Limit(2, 3600)})
+    limiter = RateLimiter(limits=Limits(**{**LOOSE, "failures": Limit(2, 3600)}))
     world = World(limiter=limiter, delivery="cookie")
     await world.add()
     async with world.client() as client:
@@ -169,7 +170,7 @@ async def test_a_limiter_that_is_down_refuses_to_log_in():
 
 
 async def test_counting_can_be_left_out_by_its_honest_name():
-    world = World(insecure_unlimited=True)
+    world = World(limiter=RateLimiter(insecure_unlimited=True))
     await world.add()
     async with world.client() as client:
         assert await tries(client, 40) == [401] * 40

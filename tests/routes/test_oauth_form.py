@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from tests.routes.world import EMAIL, PASSWORD, World, assert_problem, log_in
 
@@ -109,7 +110,7 @@ async def test_a_bad_form_is_an_invalid_request(body, code):
 
 
 async def test_limits_are_answered_as_everywhere():
-    limiter = RateLimiter(log_in=Limit(1, 60))
+    limiter = RateLimiter(limits=Limits(log_in=Limit(1, 60)))
     world = World(limiter=limiter)
     await world.add()
     async with world.client() as client:

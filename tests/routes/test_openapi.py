@@ -15,7 +15,7 @@ from starlette.routing import Mount
 
 from asgi_auth import KeySet
 from asgi_auth.credentials.site import Site
-from asgi_auth.identities import Identities, MemoryIdentities, OIDCProvider
+from asgi_auth.identities import Client, Identities, MemoryIdentities, OIDCProvider
 from asgi_auth.keys import Transport
 from asgi_auth.passkeys import Passkeys
 from asgi_auth.routes.parts import OPERATIONS
@@ -29,7 +29,8 @@ async def nowhere(url, headers, body):
 
 def make_identities(tokens, accounts):
     transport = Transport(nowhere)
-    provider = OIDCProvider("op", "https://op.example", "id", "s", transport=transport)
+    client = Client(id="id", secret="s")
+    provider = OIDCProvider("op", "https://op.example", client, transport=transport)
     store = MemoryIdentities()
     return Identities(
         provider, tokens=tokens, accounts=accounts, store=store, callback_page="/back"

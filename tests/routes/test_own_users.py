@@ -15,7 +15,7 @@ from passlib.context import CryptContext
 from passlib.hash import bcrypt
 from pydantic import BaseModel
 
-from asgi_auth import ConfigurationError, KeySet, TokenService
+from asgi_auth import ConfigurationError, KeySet, SessionPolicy, TokenService
 from asgi_auth.accounts import (
     Account,
     AccountService,
@@ -31,6 +31,7 @@ from asgi_auth.errors import UnavailableError
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.routes import AuthRoutes, RouteModels
 from asgi_auth.testing import FakeClock
+from tests.routes.settings import make_routes
 from tests.routes.world import (
     PASSWORD,
     SECRET,
@@ -125,7 +126,7 @@ class PersonIn(BaseModel):
 
 
 class World:
-    def __init__(self, manager=None, *, mail=False, **routes) -> None:
+    def __init__(self, manager=None, *, mail=False, tokens=None, **routes) -> None:
         self.users = Managing() if manager is None else manager
         self.events = []
         self.clock = FakeClock()
@@ -134,6 +135,7 @@ class World:
             on_event=self._hear,
             issuer="https://own",
             clock=self.clock,
+            **(tokens or {}),
         )
         self.mailbox, self.outbox = Mailbox(), Outbox(delay=0)
         self.accounts = ManagedAccounts(
@@ -143,8 +145,7 @@ class World:
             outbox=self.outbox,
             clock=self.clock,
         )
-        routes.setdefault("clock", self.clock)
-        self.routes = AuthRoutes(self.tokens, self.accounts, **routes)
+        self.routes = make_routes(self.tokens, self.accounts, **routes)
 
     async def _hear(self, event) -> None:
         self.events.append(event)
@@ -226,7 +227,9 @@ async def test_rights_are_looked_at_on_every_refresh_by_default():
 
 
 async def test_rights_stay_where_that_is_switched_off_by_name():
-    world = World(People(), insecure_keep_rights=True)
+    world = World(
+        People(), tokens={"session_policy": SessionPolicy(insecure_keep_rights=True)}
+    )
     person = await world.users.seed(roles=["superuser"])
     async with world.client() as client:
         pair = await log_in(client)

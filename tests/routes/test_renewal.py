@@ -14,6 +14,7 @@ from asgi_auth import (
     requires,
 )
 from asgi_auth.errors import UnavailableError
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses import RefusalResponse
 from asgi_auth.routes import Cookies
@@ -286,7 +287,7 @@ async def test_an_outage_is_503_and_no_log_out(monkeypatch):
 
 
 async def test_renewals_are_counted_as_refreshes():
-    limiter = RateLimiter(**{**LOOSE, "tokens": Limit(1, 60)})
+    limiter = RateLimiter(limits=Limits(**{**LOOSE, "tokens": Limit(1, 60)}))
     world = RenewingWorld(limiter=limiter)
     async with world.site() as client:
         await world.enter(client)

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from asgi_auth import InvalidCredentialsError, SessionPolicy
-from asgi_auth.routes import AuthRoutes, Factor, SecondFactorRequiredError
+from asgi_auth.ratelimit import RateLimiter
+from asgi_auth.routes import AuthRoutes, Factor, LogInMethods, SecondFactorRequiredError
 from asgi_auth.routes.devices import account_digest
 from tests.routes.world import (
     EMAIL,
@@ -448,7 +449,10 @@ async def test_a_user_who_is_disabled_while_logging_in_gets_no_session():
         return Factor()
 
     world.routes = AuthRoutes(
-        world.tokens, world.accounts, second_factor=slow, insecure_unlimited=True
+        world.tokens,
+        world.accounts,
+        methods=LogInMethods(second_factor=slow),
+        limiter=RateLimiter(insecure_unlimited=True),
     )
     async with world.client() as client:
         answer = await client.post(

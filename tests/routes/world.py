@@ -15,9 +15,10 @@ from asgi_auth.accounts import AccountService, MemoryAccounts, Outbox, grants_of
 from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.keys import SealKeys
 from asgi_auth.passwords import PasswordHasher
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter, Rule
-from asgi_auth.routes import AuthRoutes
 from asgi_auth.testing import FakeClock
+from tests.routes.settings import make_routes
 
 SECRET = "0f4a9a7d3c2b1e8f6d5c4b3a29181706f5e4d3c2b1a09f8e7d6c5b4a39281706"
 EMAIL = "ann@example.com"
@@ -98,12 +99,8 @@ class World:
         if callable(routes.get("identities")):
             routes["identities"] = routes["identities"](self.tokens, self.accounts)
         self.factors = routes.get("factors")
-        if self.factors is not None:
-            routes.setdefault("clock", self.clock)
-        if not routes.get("insecure_unlimited"):
-            routes.setdefault("limiter", RateLimiter(**LOOSE))
-        routes.setdefault("clock", self.clock)
-        self.routes = AuthRoutes(self.tokens, self.accounts, **routes)
+        routes.setdefault("limiter", RateLimiter(limits=Limits(**LOOSE)))
+        self.routes = make_routes(self.tokens, self.accounts, **routes)
 
     def _make_factors(self, store=None, **options) -> Factors:
         return Factors(

@@ -22,6 +22,7 @@ from asgi_auth import (
     requires,
 )
 from asgi_auth.accounts import AccountService, MemoryAccounts, Outbox, grants_of
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes import AuthRoutes
 from tests.routes.world import Mailbox, cheap_hasher
@@ -52,7 +53,7 @@ class Lesson:
             send_message=self.mailbox,
             outbox=self.outbox,
         )
-        limiter = RateLimiter(log_in=Limit(3, 60))
+        limiter = RateLimiter(limits=Limits(log_in=Limit(3, 60)))
         self.routes = AuthRoutes(self.tokens, self.service, limiter=limiter)
         self.app = self.make_app()
 

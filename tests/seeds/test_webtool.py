@@ -31,8 +31,7 @@ async def tokens(url):
     made = TokenService(
         KeySet.from_secret(SECRET, "HS384"),
         store=store,
-        access_ttl=3600,
-        session_policy=SessionPolicy(refresh_ttl=604800),
+        session_policy=SessionPolicy(access_ttl=3600, refresh_ttl=604800),
     )
     yield made
     await made.aclose()

@@ -12,6 +12,7 @@ from asgi_auth import (
     JWTBackend,
     KeySet,
     RevokedTokenError,
+    SessionPolicy,
     TokenService,
     UnavailableError,
 )
@@ -42,7 +43,10 @@ async def proxy(server):
 
 @pytest.fixture
 async def tokens(proxy):
-    made = make(f"redis://127.0.0.1:{proxy.port}/0", max_staleness=0.2)
+    made = make(
+        f"redis://127.0.0.1:{proxy.port}/0",
+        session_policy=SessionPolicy(max_staleness=0.2),
+    )
     yield made
     await made.aclose()
     await made.store.aclose()

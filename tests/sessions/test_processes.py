@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_auth import KeySet, TokenService
+from asgi_auth import KeySet, SessionPolicy, TokenService
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.postgres import start_postgres, stop_postgres
@@ -109,7 +109,7 @@ async def test_a_revocation_reaches_another_process_within_a_second(tokens, url,
 
 
 async def test_a_suspended_process_answers_its_first_request_rightly(tokens, url):
-    async with worker(url, max_staleness=1.0) as other:
+    async with worker(url, session_policy=SessionPolicy(max_staleness=1.0)) as other:
         pair = await tokens.issue("suspended")
         assert (await other.ask("verify", pair.access_token))["answer"] == "good"
 

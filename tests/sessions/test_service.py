@@ -15,6 +15,7 @@ from asgi_auth import (
     RevokedTokenError,
     SessionPolicy,
     TokenService,
+    Verification,
 )
 from asgi_auth.keys import Key
 from tests.sessions.service_world import DAY, KEYS, OTHER_KEYS, unverified
@@ -204,7 +205,7 @@ def test_a_minted_token_cannot_outlive_what_revocation_covers(service):
         {"retry_from": "planet"},
         {"audience": ""},
         {"audience": []},
-        {"cache_size": -1},
+        {"verification": Verification(cache_size=-1)},
     ],
 )
 def test_settings_out_of_bounds_are_refused(make, wrong):

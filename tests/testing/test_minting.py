@@ -14,7 +14,7 @@ from asgi_auth import (
     Key,
     KeySet,
     TokenService,
-    Tolerance,
+    Verification,
 )
 from asgi_auth.testing import TOKEN_FAULTS, FakeClock, FakeIssuer, mint_token
 from asgi_auth.tokens.codec import peek
@@ -47,7 +47,7 @@ async def test_a_token_without_fault_is_good(algorithm):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("fault", TOKEN_FAULTS)
 async def test_each_fault_is_refused(fault, algorithm):
-    tokens = service(algorithm, tolerance=Tolerance(leeway=300, skew=300))
+    tokens = service(algorithm, verification=Verification(leeway=300, skew=300))
     expected = ExpiredTokenError if fault == "expired" else InvalidTokenError
     with pytest.raises(expected) as caught:
         await tokens.verify(mint_token(tokens, fault=fault))

@@ -13,7 +13,7 @@ from asgi_auth import (
     KeySet,
     TokenService,
     TokenVerifier,
-    Tolerance,
+    Verification,
 )
 from asgi_auth._frozen import freeze
 from asgi_auth.accounts.basic import BasicBackend
@@ -81,7 +81,7 @@ def test_no_number_breaks_the_arithmetic(name, value, exact):
     rules = ClaimsRules(
         issuer=ISSUER,
         audience=frozenset({AUDIENCE}),
-        tolerance=Tolerance(
+        tolerance=Verification(
             leeway=1 if exact else 0.5,
             skew=5 if exact else 5.5,
             max_lifetime=366 * DAY if exact else 366.5 * DAY,
@@ -102,7 +102,7 @@ def test_no_pair_of_numbers_breaks_the_arithmetic(name):
     rules = ClaimsRules(
         issuer=ISSUER,
         audience=frozenset({AUDIENCE}),
-        tolerance=Tolerance(leeway=0.5, skew=5.5),
+        tolerance=Verification(leeway=0.5, skew=5.5),
     )
     with pytest.raises(InvalidTokenError):
         check(rules=rules, nbf=-HUGE, **{name: -HUGE})
@@ -123,7 +123,7 @@ def test_leeway_stretches_exp_and_nothing_more():
     rules = ClaimsRules(
         issuer=ISSUER,
         audience=frozenset({AUDIENCE}),
-        tolerance=Tolerance(leeway=10, skew=0),
+        tolerance=Verification(leeway=10, skew=0),
     )
     assert check(now=NOW + 609.9, rules=rules).expires_at == NOW + 610
     with pytest.raises(ExpiredTokenError):
@@ -164,7 +164,7 @@ def test_times_that_may_be_missing_may_be_missing():
 @pytest.mark.parametrize("name", ["leeway", "skew"])
 def test_a_tolerance_that_switches_a_check_off_is_refused(name, value):
     with pytest.raises(ConfigurationError, match=name):
-        Tolerance(**{name: value})
+        Verification(**{name: value})
 
 
 # ----------------------------------------------------------------------------- sub

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asgi_auth import InvalidTokenError, TokenVerifier, Tolerance
+from asgi_auth import InvalidTokenError, TokenVerifier, Verification
 from tests import forge
 
 # For each of four families; the long run makes over 20 000 in all.
@@ -286,7 +286,7 @@ def test_whatever_is_accepted_here_pyjwt_accepts_too(algorithm, run):
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
         types=("at+jwt", "jwt", ""),
-        tolerance=Tolerance(skew=SKEW),
+        tolerance=Verification(skew=SKEW),
     )
     count = Counter()
 
@@ -333,7 +333,7 @@ def test_every_recipe_makes_a_token_that_is_refused(algorithm):
         forge.family(algorithm).keys,
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
-        tolerance=Tolerance(skew=SKEW),
+        tolerance=Verification(skew=SKEW),
     )
     for recipe in {*RECIPES} - {"nothing"}:
         refused = 0

@@ -18,6 +18,7 @@ from asgi_auth import (
     TokenService,
     extend,
 )
+from asgi_auth.backends import Client
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -125,8 +126,7 @@ async def test_long_tokens_pass_beside_other_backends_in_a_chain():
         "https://idp.example/introspect",
         issuer="https://idp.example",
         audience=None,
-        client_id="a",
-        client_secret="b",
+        client=Client(id="a", secret="b"),
         transport=Transport(fetch),
     )
     chain = BackendChain(

@@ -27,8 +27,8 @@ from asgi_auth import (
     RevokedTokenError,
     TokenService,
     TokenVerifier,
-    Tolerance,
     UnavailableError,
+    Verification,
 )
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.stores.records import Revocation
@@ -364,7 +364,7 @@ def test_refusals_are_not_remembered():
     [
         {},
         {"cache_size": 2},
-        {"tolerance": Tolerance(leeway=5, skew=60)},
+        {"tolerance": Verification(leeway=5, skew=60)},
         {"audience": ["api", "web"]},
         {"algorithms": ["HS256"]},
         {"types": ("at+jwt", "jwt", "")},

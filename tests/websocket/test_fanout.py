@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from asgi_auth import ConfigurationError
-from asgi_auth.websocket import LocalFanout, Member, RedisFanout, Rooms
+from asgi_auth.websocket import Member, RedisFanout, Rooms
 from asgi_auth.websocket.envelope import wrap
+from asgi_auth.websocket.fanout import LocalFanout
 from asgi_auth.websocket.presence import Elsewhere
 from tests.stores.valkey import valkey_cluster, valkey_server
 from tests.websocket.peer import ISSUER, token_service, until

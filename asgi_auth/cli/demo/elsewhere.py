@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from asgi_auth._encoding import compact_json
 from asgi_auth.accounts import AccountService
 from asgi_auth.cli.demo.step import Answer, Step
-from asgi_auth.identities import Identities, MemoryIdentities, OIDCProvider
+from asgi_auth.identities import Client, Identities, MemoryIdentities, OIDCProvider
 from asgi_auth.keys import KeySet, Transport
 from asgi_auth.routes.provider_cookies import AttemptCookies
 from asgi_auth.sessions import TokenService
@@ -85,8 +85,7 @@ async def make_identities(
         OIDCProvider(
             "elsewhere",
             _ISSUER,
-            _CLIENT,
-            "secret",
+            Client(id=_CLIENT, secret="secret"),  # noqa: S106  (of a demo)
             trust_addresses=True,
             transport=Transport(provider.fetch),
         ),

@@ -18,7 +18,7 @@ from asgi_auth.credentials.site import Site
 from asgi_auth.factors import Factors, MemoryFactors
 from asgi_auth.factors.totp import STEP, code_at
 from asgi_auth.keys import SealKeys
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, LogInMethods
 from asgi_auth.sessions import TokenService
 
 __all__ = ["make_log_in"]
@@ -48,9 +48,7 @@ async def make_log_in(tokens: TokenService) -> tuple[AuthRoutes, list[Step]]:
     routes = AuthRoutes(
         tokens,
         accounts,
-        factors=factors,
-        passkeys=passkeys,
-        identities=identities,
+        methods=LogInMethods(factors=factors, passkeys=passkeys, identities=identities),
         site=Site(public_url=PUBLIC_URL),
         prefix="/auth",
     )

@@ -32,9 +32,10 @@ from asgi_auth.keys import KeySet
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.passkeys import Passkeys
 from asgi_auth.principal import get_principal
+from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses.deny import deny
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, LogInMethods
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.operations import Part
 from asgi_auth.sessions import TokenService
@@ -78,8 +79,9 @@ async def open_site(
         # The keys are new, so that sessions of an earlier run are not accepted.
         issuer=f"https://demo.example/{secrets.token_hex(4)}",
         audience="demo",
-        access_ttl=access_ttl,
-        session_policy=SessionPolicy(refresh_ttl=_DAY, session_ttl=_DAY),
+        session_policy=SessionPolicy(
+            access_ttl=access_ttl, refresh_ttl=_DAY, session_ttl=_DAY
+        ),
         claims_loader=grants_of(storage.accounts, claims=name_of),
     )
     codes = OneTimeCodes()
@@ -92,10 +94,16 @@ async def open_site(
         prefix="/auth",
         claims=name_of,
         # Of names only: the page is at the other one, too.
-        passkeys=Passkeys("localhost", [f"http://localhost:{wire.port}"]),
+        methods=LogInMethods(
+            passkeys=Passkeys("localhost", [f"http://localhost:{wire.port}"])
+        ),
         # People try things out, all from one address.
         limiter=RateLimiter(
-            log_in=Limit(20, 60), log_in_address=Limit(60, 60), register=Limit(20, 60)
+            limits=Limits(
+                log_in=Limit(20, 60),
+                log_in_address=Limit(60, 60),
+                register=Limit(20, 60),
+            )
         ),
     )
     rooms = make_rooms()

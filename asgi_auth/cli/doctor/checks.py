@@ -171,7 +171,7 @@ def no_rate_limit(patient: Patient) -> Iterator[Finding]:
             yield Finding(
                 "no-rate-limit",
                 "AuthRoutes counts no tries: passwords can be guessed.",
-                "Leave insecure_unlimited out, or give it a limiter.",
+                "Give it a limiter without insecure_unlimited, or none.",
             )
 
 

@@ -62,8 +62,8 @@ def memory_limits(patient: Patient) -> Iterator[Finding]:
 def loose_limit(patient: Patient) -> Iterator[Finding]:
     """Limits that let an account be guessed at all day."""
     for limiter in patient.named("RateLimiter"):
-        limits = limiter._limits  # noqa: SLF001
-        tries, failures = limits["log_in"], limits["failures"]
+        limits = limiter.limits
+        tries, failures = limits.log_in, limits.failures
         a_minute = tries.amount * _MINUTE / tries.seconds
         an_hour = failures.amount * _HOUR / failures.seconds
         if a_minute > _MOST_A_MINUTE or an_hour > _MOST_FAILURES_AN_HOUR:

@@ -20,6 +20,7 @@ from asgi_auth import (
     requires,
 )
 from asgi_auth.accounts import AccountService, MemoryAccounts
+from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes, Cookies
 
 SECRET = "pX4hQ7vN2mZ9sK1wT6yR8bC3dF5gJ0lA-uEoIiOaHt_k"
@@ -32,7 +33,7 @@ routes = AuthRoutes(
     AccountService(MemoryAccounts(), tokens, require_verified=False),
     delivery="cookie",
     cookies=Cookies(insecure_for_localhost=True),
-    insecure_unlimited=True,
+    limiter=RateLimiter(insecure_unlimited=True),
 )
 sources = (BearerHeader(), Cookie("access"), QueryParam("token", http=True))
 app = Starlette(

@@ -1,52 +1,21 @@
-"""Say who this application is to the token endpoint of a provider.
+"""Make the client secret of Apple, which is a token that is signed for each call.
 
-By a secret (RFC 6749, section 2.3.1), or by one that is made for each call, as Apple
-has it. It sends nothing.
+It sends nothing.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
-from typing import Literal
-from urllib.parse import quote_plus
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import Key, KeySet
 from asgi_auth.tokens.codec import Codec
 
-__all__ = ["ClientAuth", "ClientSecret", "apple_secret"]
-
-ClientSecret = str | Callable[[], str] | None
-"""A secret, what makes one for each call, or ``None``: a public client."""
-
-ClientAuth = Literal["basic", "post"]
+__all__ = ["apple_secret"]
 
 _APPLE = "https://appleid.apple.com"
 _LIFETIME = 300
-
-
-def client_auth(
-    client_id: str, secret: ClientSecret, how: ClientAuth
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the header fields and the form members that say who asks.
-
-    Args:
-        client_id: Of the application.
-        secret: Its secret.
-        how: In a header or in the form.
-    """
-    text = secret() if callable(secret) else secret
-    if text is None:
-        return {}, {"client_id": client_id}
-
-    if how == "post":
-        return {}, {"client_id": client_id, "client_secret": text}
-
-    # RFC 6749, section 2.3.1: encoded as in a form, before it is joined.
-    pair = f"{quote_plus(client_id)}:{quote_plus(text)}".encode("ascii")
-    return {"authorization": f"Basic {b64encode(pair).decode()}"}, {}
 
 
 def apple_secret(
