@@ -82,8 +82,8 @@ def pack_revocation(entry: Revocation) -> str:
     return _json([entry.kind, entry.issuer, entry.value])[1:-1]
 
 
-def unpack_revocations(page: str | bytes) -> list[Revocation]:
-    """Read a page of entries: see ``publish.lua``."""
+def unpack_revocations(page: str | bytes, *, now: int) -> list[Revocation]:
+    """Read those of a page of entries that live at *now*: see ``publish.lua``."""
     # One call and one list for all of them: a window may have a million.
     fields = iter(json.loads(page))
     return [
@@ -95,6 +95,7 @@ def unpack_revocations(page: str | bytes) -> list[Revocation]:
             expires_at=expires / 1e6,
         )
         for at, expires, kind, issuer, value in zip(*[fields] * 5, strict=True)
+        if expires > now
     ]
 
 
