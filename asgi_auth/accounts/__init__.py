@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from asgi_auth._lazy import lazily
 from asgi_auth.accounts.address import normalise_email
-from asgi_auth.accounts.admin import AccountDirectory
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import (
     Account,
+    AccountDirectory,
     AccountStore,
     AccountTokens,
     MessageKind,
