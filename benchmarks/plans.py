@@ -26,7 +26,16 @@ from asgi_auth.stores import NewSession, Place, Revocation
 from benchmarks.backing import STORES
 from benchmarks.report import table
 
-__all__ = ["STORES_OF_TABLES", "Plan", "Table", "plans_of", "run", "show", "walks"]
+__all__ = [
+    "STORES_OF_TABLES",
+    "Plan",
+    "Table",
+    "filled",
+    "plans_of",
+    "run",
+    "show",
+    "walks",
+]
 
 SIZES = {"SQLite": (100_000, 1_000_000), "PostgreSQL": (100_000, 1_000_000)}
 _PREFIX = "asgi_auth_"
@@ -90,6 +99,15 @@ def walks(plan: Plan) -> list[str]:
     return whole
 
 
+async def filled(engine: Any, name: str, rows: int, *, prefix: str = _PREFIX) -> Any:
+    """Make a store of :data:`STORES_OF_TABLES` with so many rows in each table."""
+    made = STORES_OF_TABLES[name]
+    store = made.make(engine, prefix)
+    await store.create_schema()
+    await _fill(engine, store.metadata, made.values, rows)
+    return store
+
+
 async def plans_of(
     engine: Any, name: str, rows: int, *, prefix: str = _PREFIX
 ) -> list[Plan]:
@@ -103,17 +121,14 @@ async def plans_of(
     """
     from sqlalchemy import event
 
-    made = STORES_OF_TABLES[name]
-    store = made.make(engine, prefix)
-    await store.create_schema()
-    await _fill(engine, store.metadata, made.values, rows)
+    store = await filled(engine, name, rows, prefix=prefix)
     sent: list[tuple[str, Any]] = []
 
     def note(_: Any, __: Any, sql: str, parameters: Any, *___: Any) -> None:
         sent.append((sql, parameters))
 
     plans = []
-    for verb, work in made.verbs.items():
+    for verb, work in STORES_OF_TABLES[name].verbs.items():
         sent.clear()
         event.listen(engine.sync_engine, "before_cursor_execute", note)
         try:
@@ -121,7 +136,8 @@ async def plans_of(
         finally:
             event.remove(engine.sync_engine, "before_cursor_execute", note)
 
-        for sql, parameters in sent:
+        # What is done piece by piece sends one statement many times.
+        for sql, parameters in dict(sent).items():
             steps = await _explain(engine, sql, parameters)
             plans.append(Plan(name, verb, sql, steps))
 
@@ -420,7 +436,8 @@ async def _explained(name: str, size: int) -> list[dict[str, Any]]:
                     "count": size,
                     "table": plan.table,
                     "verb": plan.verb,
-                    "plan": list(plan.steps),
+                    # Without the estimates, which are of no interest to others.
+                    "plan": [step.split("  (cost")[0] for step in plan.steps],
                     "walks": walks(plan),
                 }
                 for plan in await plans_of(engine, each, size)
