@@ -30,6 +30,8 @@ __all__ = [
     "STORES_OF_TABLES",
     "Plan",
     "Table",
+    "engine_of",
+    "fill",
     "filled",
     "plans_of",
     "run",
@@ -104,7 +106,7 @@ async def filled(engine: Any, name: str, rows: int, *, prefix: str = _PREFIX) ->
     made = STORES_OF_TABLES[name]
     store = made.make(engine, prefix)
     await store.create_schema()
-    await _fill(engine, store.metadata, made.values, rows)
+    await fill(engine, store.metadata, made.values, rows)
     return store
 
 
@@ -155,9 +157,10 @@ async def _explain(engine: Any, sql: str, parameters: Any) -> tuple[str, ...]:
         return steps
 
 
-async def _fill(
+async def fill(
     engine: Any, metadata: Any, values: Mapping[str, str], rows: int
 ) -> None:
+    """Put so many rows into each table, with SQL for the values of columns."""
     is_sqlite = engine.dialect.name == "sqlite"
     numbers = (
         "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < "
@@ -428,7 +431,7 @@ def show(result: dict[str, Any]) -> str:
 
 async def _explained(name: str, size: int) -> list[dict[str, Any]]:
     rows = []
-    async with STORES[name]() as backing, _engine_of(backing) as engine:
+    async with STORES[name]() as backing, engine_of(backing) as engine:
         for each in STORES_OF_TABLES:
             rows += [
                 {
@@ -447,7 +450,8 @@ async def _explained(name: str, size: int) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def _engine_of(backing: Any) -> AsyncIterator[Any]:
+async def engine_of(backing: Any) -> AsyncIterator[Any]:
+    """Yield an engine of SQLAlchemy on the database of a store."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
     engine = create_async_engine(backing.store._database.url)  # noqa: SLF001  (where it is)
