@@ -28,7 +28,6 @@ __all__ = ["RevocationList"]
 
 _logger = package_logger(__name__)
 
-_KINDS = frozenset({"jti", "sid", "subject", "all"})
 _NEVER = float("-inf")
 
 _WHY_REVOKED = (
@@ -272,13 +271,9 @@ class RevocationList:
         self._register.sweep()
 
     def _apply_at_once(self, entries: Sequence[Revocation], now: float) -> None:
-        if not _KINDS.issuperset(entry.kind for entry in entries):
-            # A newer version of this package may share the store.
-            _logger.warning("revocations of an unknown kind are passed over")
-            entries = [entry for entry in entries if entry.kind in _KINDS]
-
-        news = self._register.add(entries, now)
-        if news:
+        news: list[Revocation] = []
+        note = news.append if self._listeners else None
+        if self._register.add(entries, now, note=note):
             self.version += 1
             for listener in [*self._listeners]:
                 listener(news)

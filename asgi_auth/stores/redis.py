@@ -305,7 +305,7 @@ class RedisStore:
         time, cursor, more, restarted, entries = answer
         present = int(time)
         return Feed(
-            tuple(unpack_revocations(entries, now=present)),
+            unpack_revocations(entries, now=present),
             text(cursor),
             present / 1e6,
             more=bool(more),
