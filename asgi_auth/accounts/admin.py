@@ -6,7 +6,7 @@ that it is about, everywhere within a second, and makes an event.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from asgi_auth.accounts.base import (
     AccountTokens,
 )
 from asgi_auth.accounts.changes import AccountChanges
+from asgi_auth.accounts.endings import Ending, Endings
 from asgi_auth.accounts.errors import UnknownAccountError
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event
@@ -30,9 +31,6 @@ from asgi_auth.tokens.claims import subject_of
 from asgi_auth.tokens.grant import Grant
 
 __all__ = ["LARGEST_PAGE", "AccountAdministration"]
-
-Ending = Callable[[str], Awaitable[object]]
-"""Ends what a user has, by the subject."""
 
 LARGEST_PAGE = 1000
 """Accounts that one page may have."""
@@ -64,7 +62,7 @@ class AccountAdministration:
         self._hasher = hasher
         self._policy = policy
         self._clock = clock
-        self._endings: list[tuple[Ending, bool]] = []
+        self._endings = Endings()
 
     @property
     def store(self) -> AccountStore:
@@ -88,7 +86,7 @@ class AccountAdministration:
             deleted_only: Only when the account is gone, and not before: whatever cuts
                 a deletion off, no account is left without its second factors.
         """
-        self._endings.append((ending, deleted_only))
+        self._endings.add(ending, deleted_only=deleted_only)
 
     def end_when_claimed(self, ending: Ending) -> None:
         """Call *ending* when an owner resets the password of an unverified account."""
@@ -228,11 +226,11 @@ class AccountAdministration:
             UnknownAccountError: There is no such account.
         """
         account = await self._required(account_id)
-        await self._end_all(account.id)
+        await self._endings.end(account.id)
         account = await self._changes.apply(account.id, partial(replace, disabled=True))
         await self._tokens.revoke_subject(account.id)
         self._tell("account.disabled", account.id, by)
-        await self._end_all(account.id)
+        await self._endings.end(account.id)
         return account
 
     async def enable(self, account_id: str, *, by: str | None = None) -> Account:
@@ -264,14 +262,14 @@ class AccountAdministration:
         account = await self._accounts.find_by_id(subject)
         if account is not None:
             subject = account.id
-            await self._end_all(subject)
+            await self._endings.end(subject)
             await self._tokens.revoke_subject(subject)
             await directory.remove(subject)
             self._tell("account.deleted", subject, by)
 
         # What was made meanwhile, or is left by a try that was cut off here.
         await self._tokens.revoke_subject(subject)
-        await self._end_all(subject, is_gone=True)
+        await self._endings.end_rest(subject)
         if account is None:
             raise UnknownAccountError
 
@@ -313,11 +311,6 @@ class AccountAdministration:
             raise UnknownAccountError
 
         return account
-
-    async def _end_all(self, account_id: str, *, is_gone: bool = False) -> None:
-        for ending, deleted_only in self._endings:
-            if is_gone or not deleted_only:
-                await ending(account_id)
 
     def _directory(self) -> AccountDirectory:
         if isinstance(self._accounts, AccountDirectory):
