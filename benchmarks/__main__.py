@@ -21,6 +21,8 @@ SUITES = {
     "sessions": "rotate, verify and revoke, store against store",
     "feed": "what is revoked, as it grows: loading, memory, sweeps and floods",
     "growth": "every verb of every store, as what is stored grows",
+    "plans": "how databases run every statement, with a million rows in each table",
+    "at_rest": "what a row of each SQL store takes on the disk",
     "dpop": "bound tokens: what a new proof costs",
     "websocket": "thousands of sockets: memory, broadcasts, punctual ends",
     "passwords": "what hashing does to the event loop",

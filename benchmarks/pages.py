@@ -152,6 +152,13 @@ def _at_rest(results: Results) -> str:
     return _markdown(["bytes of a", *stores], rows)
 
 
+def _rows_at_rest(results: Results) -> str:
+    databases = results["bytes"]
+    names = next(iter(databases.values()))
+    rows = ([n, *(number(sizes[n]) for sizes in databases.values())] for n in names)
+    return _markdown(["bytes of a row, with its indexes", *databases], rows)
+
+
 def _largest(results: Results, store: str) -> Mapping[str, Any]:
     rows = [row for row in results["rows"] if row["store"] == store]
     largest: Mapping[str, Any] = max(rows, key=lambda row: row["count"])
@@ -168,6 +175,7 @@ _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "dpop": ("dpop", _dpop),
     "growth": ("growth", _growth),
     "at rest": ("growth", _at_rest),
+    "rows at rest": ("at_rest", _rows_at_rest),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from asgi_auth.lifetime.closable import ClosableSocket
 from benchmarks.crowd import Crowd, Served, crowd, served
 from benchmarks.report import table
+from benchmarks.socket_bytes import bytes_of_a_socket
 from benchmarks.websocket_apps import tokens
 
 __all__ = ["allowed", "guard_overhead", "hall", "punctuality", "run", "show", "stalled"]
@@ -156,6 +157,7 @@ async def _measure(rounds: int) -> dict[str, Any]:
         result["skipped"].append(f"the machine lets us have {count} sockets, not 5000")
 
     result["guard us per message"] = await guard_overhead(min(rounds, 10))
+    result["bytes"] = await bytes_of_a_socket(2000)
     result["hall"] = await hall(count, min(rounds, 10))
     result["stalled"] = await stalled(min(count, 1000))
     result["punctuality"] = await punctuality(100)
@@ -167,6 +169,8 @@ def _goals(result: dict[str, Any]) -> list[tuple[str, float, float]]:
     hall_, stall = result["hall"], result["stalled"]
     return [
         ("lifetime guard, µs a message", result["guard us per message"], 1.0),
+        ("a guarded socket, bytes above its own", result["bytes"]["guarded"], 6144.0),
+        ("a socket in a room, likewise", result["bytes"]["in a room"], 6144.0),
         ("our memory, KiB a connection", hall_["our KiB"], 25.0),
         ("broadcast over a loop of send", hall_["ratio"], 1.5),
         (

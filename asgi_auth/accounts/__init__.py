@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asgi_auth._lazy import lazily
-from asgi_auth.accounts.admin import AccountDirectory
 from asgi_auth.accounts.background import Outbox
 from asgi_auth.accounts.base import (
     Account,
+    AccountDirectory,
     AccountStore,
     SendMessage,
 )

@@ -6,16 +6,22 @@ that it is about, everywhere within a second, and makes an event.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 from uuid import uuid4
 
 from asgi_auth._clock import Clock
 from asgi_auth.accounts.address import email_words, normalise_email
-from asgi_auth.accounts.base import Account, AccountStore, AccountTokens
+from asgi_auth.accounts.base import (
+    Account,
+    AccountDirectory,
+    AccountStore,
+    AccountTokens,
+)
 from asgi_auth.accounts.changes import AccountChanges
+from asgi_auth.accounts.endings import Ending, Endings
 from asgi_auth.accounts.errors import UnknownAccountError
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event
@@ -24,32 +30,10 @@ from asgi_auth.stores.records import Session
 from asgi_auth.tokens.claims import subject_of
 from asgi_auth.tokens.grant import Grant
 
-__all__ = ["LARGEST_PAGE", "AccountAdministration", "AccountDirectory"]
-
-Ending = Callable[[str], Awaitable[object]]
-"""Ends what a user has, by the subject."""
+__all__ = ["LARGEST_PAGE", "AccountAdministration"]
 
 LARGEST_PAGE = 1000
 """Accounts that one page may have."""
-
-
-@runtime_checkable
-class AccountDirectory(Protocol):
-    """What an account store needs for administration, beside its four verbs."""
-
-    async def page(self, *, search: str, after: str, limit: int) -> Sequence[Account]:
-        """Return a page of accounts, ordered by their ids.
-
-        Args:
-            search: What the address must contain; empty: anything.
-            after: The id of the last account of the page before, or empty.
-            limit: How many at most.
-        """
-        ...
-
-    async def remove(self, account_id: str) -> None:
-        """Delete an account, if it is there."""
-        ...
 
 
 class AccountAdministration:
@@ -78,7 +62,7 @@ class AccountAdministration:
         self._hasher = hasher
         self._policy = policy
         self._clock = clock
-        self._endings: list[tuple[Ending, bool]] = []
+        self._endings = Endings()
 
     @property
     def store(self) -> AccountStore:
@@ -99,9 +83,10 @@ class AccountAdministration:
 
         Args:
             ending: For instance ``keys.revoke_subject`` of an ``APIKeys``.
-            deleted_only: A disabled account keeps it, for when it is enabled again.
+            deleted_only: Only when the account is gone, and not before: whatever cuts
+                a deletion off, no account is left without its second factors.
         """
-        self._endings.append((ending, deleted_only))
+        self._endings.add(ending, deleted_only=deleted_only)
 
     def end_when_claimed(self, ending: Ending) -> None:
         """Call *ending* when an owner resets the password of an unverified account."""
@@ -241,11 +226,11 @@ class AccountAdministration:
             UnknownAccountError: There is no such account.
         """
         account = await self._required(account_id)
-        await self._end_all(account.id, deleted=False)
+        await self._endings.end(account.id)
         account = await self._changes.apply(account.id, partial(replace, disabled=True))
         await self._tokens.revoke_subject(account.id)
         self._tell("account.disabled", account.id, by)
-        await self._end_all(account.id, deleted=False)
+        await self._endings.end(account.id)
         return account
 
     async def enable(self, account_id: str, *, by: str | None = None) -> Account:
@@ -263,6 +248,7 @@ class AccountAdministration:
     async def delete(self, account_id: str, *, by: str | None = None) -> None:
         """Delete an account, and end its sessions; repeat it if it fails.
 
+        Repeated for an account that is gone it ends what is left, and then raises.
         What the application keeps about the user is its own to delete: the event
         ``account.deleted`` reports it.
 
@@ -272,13 +258,20 @@ class AccountAdministration:
             UnavailableError: Sessions cannot be ended at the moment.
         """
         directory = self._directory()
-        account = await self._required(account_id)
-        await self._end_all(account.id, deleted=True)
-        async with self._changes.sessions_ended(account.id):
-            await directory.remove(account.id)
+        subject = subject_of(account_id)
+        account = await self._accounts.find_by_id(subject)
+        if account is not None:
+            subject = account.id
+            await self._endings.end(subject)
+            await self._tokens.revoke_subject(subject)
+            await directory.remove(subject)
+            self._tell("account.deleted", subject, by)
 
-        self._tell("account.deleted", account.id, by)
-        await self._end_all(account.id, deleted=True)
+        # What was made meanwhile, or is left by a try that was cut off here.
+        await self._tokens.revoke_subject(subject)
+        await self._endings.end_rest(subject)
+        if account is None:
+            raise UnknownAccountError
 
     async def sessions(self, account_id: str) -> Sequence[Session]:
         """Return where a user is logged in: 100 sessions at most, the oldest first.
@@ -318,11 +311,6 @@ class AccountAdministration:
             raise UnknownAccountError
 
         return account
-
-    async def _end_all(self, account_id: str, *, deleted: bool) -> None:
-        for ending, deleted_only in self._endings:
-            if deleted or not deleted_only:
-                await ending(account_id)
 
     def _directory(self) -> AccountDirectory:
         if isinstance(self._accounts, AccountDirectory):

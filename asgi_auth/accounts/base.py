@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from asgi_auth._frozen import freeze
 from asgi_auth.events import Events
@@ -16,6 +16,7 @@ from asgi_auth.tokens.claims import subject_of
 
 __all__ = [
     "Account",
+    "AccountDirectory",
     "AccountStore",
     "AccountTokens",
     "MessageKind",
@@ -100,6 +101,25 @@ class AccountStore(Protocol):
             StaleAccountError: The stored version is another one, or there is none.
             DuplicateAccountError: The new address is taken.
         """
+        ...
+
+
+@runtime_checkable
+class AccountDirectory(Protocol):
+    """What an account store needs for administration, beside its four verbs."""
+
+    async def page(self, *, search: str, after: str, limit: int) -> Sequence[Account]:
+        """Return a page of accounts, ordered by their ids.
+
+        Args:
+            search: What the address must contain; empty: anything.
+            after: The id of the last account of the page before, or empty.
+            limit: How many at most.
+        """
+        ...
+
+    async def remove(self, account_id: str) -> None:
+        """Delete an account, if it is there."""
         ...
 
 

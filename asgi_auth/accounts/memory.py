@@ -5,9 +5,10 @@ Nothing is written anywhere: they are gone when the process ends.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import replace
-from heapq import nsmallest
+from itertools import islice
 
 from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.errors import DuplicateAccountError, StaleAccountError
@@ -16,7 +17,7 @@ __all__ = ["MemoryAccounts"]
 
 
 class MemoryAccounts:
-    """An :class:`AccountStore` of two dictionaries.
+    """An :class:`AccountStore` of two dictionaries and a sorted list.
 
     No verb waits in between, so each is atomic on one event loop.
     """
@@ -24,6 +25,7 @@ class MemoryAccounts:
     def __init__(self) -> None:
         self._by_id: dict[str, Account] = {}
         self._ids: dict[str, str] = {}
+        self._in_order: list[str] = []
 
     async def find_by_email(self, email: str) -> Account | None:
         """Find an account by its address."""
@@ -45,6 +47,7 @@ class MemoryAccounts:
 
         self._by_id[account.id] = account
         self._ids[account.email] = account.id
+        insort(self._in_order, account.id)
         return account
 
     async def update(self, account: Account) -> Account:
@@ -69,16 +72,15 @@ class MemoryAccounts:
 
     async def page(self, *, search: str, after: str, limit: int) -> Sequence[Account]:
         """Return a page of accounts, ordered by their ids."""
-        # Only the page is sorted: a list of thousands is not, for each of its pages.
-        fitting = (
-            account
-            for account in self._by_id.values()
-            if account.id > after and search in account.email
-        )
-        return nsmallest(limit, fitting, key=lambda account: account.id)
+        ids = self._in_order
+        places = range(bisect_right(ids, after), len(ids))
+        accounts = (self._by_id[ids[place]] for place in places)
+        fitting = (account for account in accounts if search in account.email)
+        return list(islice(fitting, limit))
 
     async def remove(self, account_id: str) -> None:
         """Delete an account, if it is there."""
         account = self._by_id.pop(account_id, None)
         if account is not None:
             del self._ids[account.email]
+            del self._in_order[bisect_left(self._in_order, account_id)]

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from asgi_auth.accounts import Account, AccountService
+from asgi_auth.accounts import Account, AccountService, UnknownAccountError
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.cli._help import add_verbs
 from asgi_auth.cli._say import remark, say_json, say_table
@@ -217,7 +217,15 @@ async def _enable(accounts: AccountService, options: argparse.Namespace) -> int:
 
 
 async def _delete(accounts: AccountService, options: argparse.Namespace) -> int:
-    account = await accounts.show(options.who)
+    try:
+        account = await accounts.show(options.who)
+    except UnknownAccountError:
+        if options.yes and "@" not in options.who:
+            # A try before may have been cut off when the account itself was gone.
+            await accounts.delete(options.who, by="asgi-auth")
+
+        raise
+
     if not options.yes:
         _print(account, options)
         remark("Nothing is deleted yet: say --yes.")

@@ -7,7 +7,7 @@ reads no store, and knows no token.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 
 from asgi_auth._logs import package_logger
@@ -61,8 +61,14 @@ class Register:
         self._sweeping: Iterator[int] = iter(())
         self._next_sweep = _NEVER
 
-    def add(self, entries: Sequence[Revocation], now: float) -> list[Revocation]:
-        """Hold *entries*, and return those that say anything new.
+    def add(
+        self,
+        entries: Iterable[Revocation],
+        now: float,
+        *,
+        note: Callable[[Revocation], object] | None = None,
+    ) -> int:
+        """Hold *entries*, and return how many of them say anything new.
 
         A newer version of this package may share the store: what it revokes in ways
         that are unknown here is passed over.
@@ -70,18 +76,22 @@ class Register:
         Args:
             entries: Of which the times are by the store's clock.
             now: The store's time.
+            note: Called with each that says anything new; nothing else keeps them.
         """
-        if not _KINDS.issuperset(entry.kind for entry in entries):
-            _logger.warning("revocations of an unknown kind are passed over")
-            entries = [entry for entry in entries if entry.kind in _KINDS]
-
-        shift = uptime() - now
+        shift, count, unknown = uptime() - now, 0, False
         with self._lock:
-            return [
-                entry
-                for entry in entries
-                if self._add(entry, math.ceil((entry.expires_at + shift) / _TICK))
-            ]
+            for entry in entries:
+                if entry.kind not in _KINDS:
+                    unknown = True
+                elif self._add(entry, math.ceil((entry.expires_at + shift) / _TICK)):
+                    count += 1
+                    if note is not None:
+                        note(entry)
+
+        if unknown:
+            _logger.warning("revocations of an unknown kind are passed over")
+
+        return count
 
     def _add(self, entry: Revocation, end: int) -> bool:
         table = self.tables.get(entry.issuer)

@@ -227,8 +227,9 @@ class RevocationList:
         self._register.sweep()
 
     def _apply(self, entries: Sequence[Revocation], now: float) -> None:
-        news = self._register.add(entries, now)
-        if news:
+        news: list[Revocation] = []
+        note = news.append if self._listeners else None
+        if self._register.add(entries, now, note=note):
             self.version += 1
             for listener in [*self._listeners]:
                 listener(news)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from anyio import CancelScope
+from anyio.lowlevel import checkpoint
 
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth.errors import UnavailableError
@@ -117,8 +118,9 @@ class Revoker:
     async def end_subject(self, subject: str, *, keep: str | None) -> None:
         """End all sessions and tokens of a subject, but for one session.
 
-        It works page by page. Whoever repeats it after an interruption goes on with
-        what is left.
+        It works page by page, and lets others run in between, also where the store
+        is in memory. Whoever repeats it after an interruption goes on with what is
+        left.
 
         Raises:
             UnavailableError: The store is down.
@@ -131,6 +133,7 @@ class Revoker:
             if len(page) < SESSIONS_PAGE:
                 break
 
+            await checkpoint()
             page = await self.sessions(subject, after=page[-1].place)
 
     async def end_surplus(self, subject: str, *, keep: int) -> None:

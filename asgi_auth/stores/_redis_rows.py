@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from asgi_auth.stores.entries import Entries
 from asgi_auth.stores.records import Device, Place, Revocation, Session
 
 __all__ = [
@@ -82,20 +83,15 @@ def pack_revocation(entry: Revocation) -> str:
     return _json([entry.kind, entry.issuer, entry.value])[1:-1]
 
 
-def unpack_revocations(page: str | bytes) -> list[Revocation]:
-    """Read a page of entries: see ``publish.lua``."""
+def unpack_revocations(page: str | bytes, *, now: int) -> Entries:
+    """Read those of a page of entries that live at *now*: see ``publish.lua``."""
     # One call and one list for all of them: a window may have a million.
     fields = iter(json.loads(page))
-    return [
-        Revocation(
-            kind=kind,
-            issuer=issuer,
-            value=value,
-            at=at / 1e6,
-            expires_at=expires / 1e6,
-        )
+    return Entries(
+        (kind, issuer, value, at / 1e6, expires / 1e6)
         for at, expires, kind, issuer, value in zip(*[fields] * 5, strict=True)
-    ]
+        if expires > now
+    )
 
 
 def _json(value: Any) -> str:

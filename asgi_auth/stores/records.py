@@ -241,7 +241,7 @@ class Feed:
             because it has gone back to a backup: this page begins the whole window.
     """
 
-    entries: tuple[Revocation, ...]
+    entries: Sequence[Revocation]
     cursor: str
     now: float
     more: bool = False

@@ -303,10 +303,11 @@ class RedisStore:
         keys = (self._stream, self._kept)
         answer = await self._link.run(lua.FEED, keys, args, again=args, urgent=True)
         time, cursor, more, restarted, entries = answer
+        present = int(time)
         return Feed(
-            tuple(unpack_revocations(entries)),
+            unpack_revocations(entries, now=present),
             text(cursor),
-            int(time) / 1e6,
+            present / 1e6,
             more=bool(more),
             restarted=bool(restarted) or not is_ours,
         )

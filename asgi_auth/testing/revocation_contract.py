@@ -74,7 +74,7 @@ class RevocationContract:
         for later in (120, 180, 240):
             after = await read_feed(store, after.cursor, now=T + later)
 
-        assert after.entries == ()
+        assert not after.entries
 
     async def test_cursor_of_one_store_serves_another(
         self, store: Store, peer: Store
@@ -134,7 +134,7 @@ class RevocationContract:
         started = time.monotonic()
         feed = await store.feed(cursor, wait=0.3)
         assert 0.2 < time.monotonic() - started < 1.3
-        assert feed.entries == ()
+        assert not feed.entries
 
     async def test_a_cancelled_reader_leaves_nothing_behind(self, store: Store) -> None:
         cursor = (await read_feed(store, None)).cursor

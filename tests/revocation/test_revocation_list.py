@@ -447,6 +447,37 @@ class TestFlood:
         assert caplog.text.count("3 revocations are held") == 1
         assert revocations._register.size == 3
 
+    async def test_100_000_of_one_caller_grow_no_list_beyond_its_bound(self):
+        many, most = 100_000, 20_000
+        clock = FakeClock(1000.0)
+        store = RemoteStore(clock)
+        revocations = RevocationList(store, max_entries=most)
+        await revocations.read()
+        await store.publish(entry("sid", "first"))
+        turns = 0
+
+        async def others():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(others())
+        for start in range(0, many, 10_000):
+            numbers = range(start, start + 10_000)
+            await store.publish(*(entry("sid", str(number)) for number in numbers))
+            await revocations.read()
+        task.cancel()
+
+        assert revocations.size == most
+        assert turns >= many / 500
+        # Each of them is refused, and whoever refreshes is not.
+        for name in ("first", "0", str(many - 1), "innocent"):
+            with pytest.raises(RevokedTokenError):
+                check(revocations, session_id=name, issued_at=1000)
+        check(revocations, session_id="innocent", issued_at=1001)
+        await revocations.aclose()
+
     async def test_what_has_a_place_keeps_it(self):
         store = RemoteStore(FakeClock(1000.0))
         revocations = RevocationList(store, max_entries=1)

@@ -159,6 +159,36 @@ async def test_a_cursor_from_the_future_begins_anew(store):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("first_read", ["before", "between"])
+async def test_pages_that_end_within_a_transaction_hide_none_that_commits_late(
+    postgres_url, table_prefix, first_read
+):
+    store = SQLStore(postgres_url, table_prefix=table_prefix)
+    await store.create_schema()
+    engine = direct_engine(store)
+    cursor = None
+    if first_read == "before":
+        cursor = (await store.feed(None, wait=0)).cursor
+    # The lower number is taken first, and shows up when all above it were read.
+    (late,) = await insert_late(engine, f"{table_prefix}revocations", "late")
+    await store.publish(revoked(*map(str, range(2500))), ttl=900)
+
+    feed = await store.feed(cursor, wait=0)
+    seen = {entry.value for entry in feed.entries}
+    assert feed.more
+    while feed.more:
+        feed = await store.feed(feed.cursor, wait=0)
+        seen |= {entry.value for entry in feed.entries}
+    assert seen == {*map(str, range(2500))}
+    await late.commit()
+    await late.close()
+    feed = await store.feed(feed.cursor, wait=0)
+    assert [entry.value for entry in feed.entries] == ["late"]
+    await engine.dispose()
+    await store.aclose()
+
+
+@pytest.mark.anyio
 async def test_what_was_committed_by_a_clock_an_hour_behind_settles_nothing(
     postgres_url, table_prefix
 ):

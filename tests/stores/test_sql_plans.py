@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_auth.stores.sql import SQLStore
 from asgi_auth.stores.sql_statements import Statements
+from benchmarks.plans import STORES_OF_TABLES, Plan, walks
+from benchmarks.plans import plans_of as plans_of_store
 
 pytestmark = pytest.mark.anyio
 
@@ -169,3 +171,33 @@ async def test_no_statement_walks_over_a_table_or_sorts(filled):
             # The sessions of one subject, which are few, may be sorted.
             if name != "surplus 0":
                 assert "TEMP B-TREE" not in step, (name, plan)
+
+
+# ------------------------------------------------------------- the stores of one table
+
+# A planner that has seen so many rows does not read them all for a few.
+FEW = 5000
+OTHERS = [name for name in STORES_OF_TABLES if name != "sessions"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_no_other_store_walks_over_its_table(database_url, table_prefix, name):
+    engine = create_async_engine(SQLStore(database_url)._database.url)
+    prefix = f"asgi_auth_{table_prefix}"
+    plans = await plans_of_store(engine, name, FEW, prefix=prefix)
+    await engine.dispose()
+    assert {plan.verb for plan in plans} == set(STORES_OF_TABLES[name].verbs)
+    assert [(plan, walks(plan)) for plan in plans if walks(plan)] == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "steps"),
+    [
+        ("SELECT 1", ["SCAN asgi_auth_keys"]),
+        ("SELECT 1", ["SEARCH x", "SCAN asgi_auth_keys USING INDEX i"]),
+        ("SELECT 1 LIMIT 5", ["Seq Scan on asgi_auth_keys"]),
+        ("SELECT 1", ["Index Scan using asgi_auth_keys_pkey on x", "Filter: y"]),
+    ],
+)
+def test_a_walk_over_a_table_is_seen(sql, steps):
+    assert walks(Plan("keys", "find", sql, tuple(steps)))

@@ -18,10 +18,12 @@ class MemoryAPIKeys:
 
     def __init__(self) -> None:
         self._keys: dict[str, APIKey] = {}
+        self._ids_of: dict[str, dict[str, None]] = {}
 
     async def add(self, key: APIKey) -> None:
         """Add a key; its id is new."""
         self._keys[key.id] = key
+        self._ids_of.setdefault(key.subject, {})[key.id] = None
 
     async def find(self, key_id: str) -> APIKey | None:
         """Find a key by its id."""
@@ -29,7 +31,7 @@ class MemoryAPIKeys:
 
     async def list(self, subject: str) -> Sequence[APIKey]:
         """List the keys of a subject, the oldest first, ended ones included."""
-        keys = [key for key in self._keys.values() if key.subject == subject]
+        keys = [self._keys[key_id] for key_id in self._ids_of.get(subject, ())]
         return sorted(keys, key=lambda key: (key.created_at, key.id))
 
     async def mark(
