@@ -129,8 +129,8 @@ class Deadlines:
                 del self._by_deadline[deadline]
 
     def _set_overdue_timer(self, deadline: float, now: float) -> None:
-        """Set a timer where there is none, or one that should have come by the clock."""
-        # Where the loop is late it is about to come: another one, for who has just come,
+        """Set a timer where there is none, or where one should have come."""
+        # Where the loop is late it is about to come: another one, for who comes now,
         # would let those wait on whose time is over. Otherwise the clock was changed.
         if self._comes_at > asyncio.get_running_loop().time():
             self._set_timer(min([deadline, *self._by_deadline]), now)

@@ -263,6 +263,46 @@ async def test_a_server_that_falls_silent_is_noticed():
         await house.rooms.aclose()
 
 
+async def test_a_connection_that_ends_under_a_call_is_an_outage(valkey, caplog):
+    heard, reports = [], []
+    fanout = RedisFanout(valkey.url, prefix="ends")
+    fanout.report_to(reports.append)
+    await fanout.subscribe("tea", heard.append)
+    await until(lambda: fanout._session is not None)
+
+    # Where another task closes it meanwhile, redis-py has looked before it writes.
+    connection = fanout._session._pubsub.connection
+
+    class Closing(type(connection)):
+        looks_open = True
+
+        @property
+        def is_connected(self):
+            return self.looks_open or super().is_connected
+
+        async def disconnect(self, *args, **options):
+            self.looks_open = False
+            await super().disconnect(*args, **options)
+
+    connection.__class__ = Closing
+    writer, connection._writer = connection._writer, None
+    await fanout.subscribe("cake", heard.append)
+    writer.close()
+
+    await until(lambda: reports == [False, True], patience=20)
+    async with asyncio.timeout(20):
+        while not heard:
+            # Its way is another connection: the first may come before the channels.
+            fanout.publish("cake", b"hi")
+            await asyncio.sleep(0.05)
+
+    await fanout.aclose()
+    lines = [r.getMessage() for r in caplog.records if r.levelname != "INFO"]
+    assert [line.partition(" is down: ")[2] for line in lines] == [
+        "AttributeError: the connection ended under a call"
+    ]
+
+
 async def test_a_server_that_was_never_there_delays_nobody():
     async with House(fanout=RedisFanout("redis://127.0.0.1:1/0")) as house:
         ann = await house.visit("ann", "tea")
