@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -263,11 +263,8 @@ class _Session:
 
     def fail(self, error: UnavailableError) -> None:
         """End it, as if it had read of an outage."""
-        failure = _raise(error)
-        try:
-            self._group.create_task(failure)
-        except RuntimeError:  # It is ending already.
-            failure.close()
+        with suppress(UnavailableError):
+            self._begin(_raise(error))
 
     async def unsubscribe(self, name: str) -> None:
         """Ask for a channel no more."""
@@ -288,7 +285,15 @@ class _Session:
     def _start_reader(self, name: str, get: Callable[..., Any], inner: Any) -> None:
         if name not in self._read:
             self._read.add(name)
-            self._group.create_task(self._read_all(name, get, inner))
+            self._begin(self._read_all(name, get, inner))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._group.create_task(work)
+        except RuntimeError:
+            work.close()
+            msg = "the connection of the fan-out is just ending"
+            raise UnavailableError(msg) from None
 
     async def _read_all(self, name: str, get: Callable[..., Any], inner: Any) -> None:
         loop = asyncio.get_running_loop()

@@ -82,7 +82,8 @@ async def stalled(run):
 @asynccontextmanager
 async def file_locked(run):
     """Another process has the file for itself."""
-    connection = sqlite3.connect(run.folder / "load.db", isolation_level=None)
+    path = run.folder / "load.db"
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA busy_timeout = 20000")
     await asyncio.to_thread(connection.execute, "BEGIN EXCLUSIVE")
     yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import dataclass
 
 from tests.load.sitting import sit
 from tests.load.wire import LostError, claims_of
@@ -24,6 +25,17 @@ _THEFTS = 0.02
 _LOOKS = (0.1, 0.3, 0.6, 1.0, 2.0)
 
 
+@dataclass
+class Pace:
+    """How much all users do.
+
+    Attributes:
+        pause: Seconds between two things that one does, on average.
+    """
+
+    pause: float
+
+
 class User:
     """One user with two tabs.
 
@@ -32,12 +44,12 @@ class User:
         ports: Of the workers, of which any serves any request.
         wire: Sends.
         ledger: Hears of it.
-        pause: Seconds between two things, on average.
+        pace: Seconds between two things, on average; it may change.
     """
 
-    def __init__(self, number, ports, wire, ledger, pause):
+    def __init__(self, number, ports, wire, ledger, pace):
         self.subject = f"user-{number}"
-        self.ports, self.wire, self.ledger, self.pause = ports, wire, ledger, pause
+        self.ports, self.wire, self.ledger, self.pace = ports, wire, ledger, pace
         self.pair = self.stale = self.seat = None
         self._errands = set()
         self._forget()
@@ -50,7 +62,7 @@ class User:
 
     async def live(self):
         # Not all at once: that is another test.
-        await self._rest(random.uniform(0, 3 * self.pause))
+        await self._rest(random.uniform(0, 3))
         while not self.ledger.is_over:
             if self.pair is None:
                 await self.log_in()
@@ -58,14 +70,18 @@ class User:
                 (step,) = random.choices([*_STEPS], [*_STEPS.values()])
                 await getattr(self, step)()
 
-            await self._rest(random.expovariate(1 / self.pause))
+            await self._rest(random.expovariate(1))
 
         await asyncio.gather(*self._errands)
 
-    async def _rest(self, seconds):
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self.ledger.is_over:
-            await asyncio.sleep(min(left, 2.0))
+    async def _rest(self, pauses):
+        began, ledger = time.monotonic(), self.ledger
+        while not ledger.is_over:
+            left = began + pauses * self.pace.pause - time.monotonic()
+            if left <= 0:
+                return
+
+            await asyncio.sleep(min(left, 1.0))
 
     async def ask(self, path, *, body=None, token=None, port=None):
         """Return the status and the body; 0 and nothing if there was no answer."""

@@ -112,7 +112,7 @@ class Ledger:
     def close(self):
         """Blame what only the whole can show."""
         given_up = self.causes["given up after 10 s"]
-        if given_up and self.percentile(0.99) < PATIENCE / 4:
+        if given_up and (self.percentile(0.99) or 0.0) < PATIENCE / 4:
             self.blame(f"{given_up} were never answered, and the machine was quick")
 
     def to_json(self):

@@ -9,7 +9,7 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.load.crowd import User
+from tests.load.crowd import Pace, User
 from tests.load.ledger import Ledger
 from tests.load.servers import proxied, store_of
 from tests.load.wire import Wire
@@ -53,6 +53,7 @@ class Run:
         server: The store's, or ``None``.
         proxy: Before the store, or ``None``.
         ports: Of the workers that are in service.
+        pace: How much the users do.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Run:
     workers: list
     ledger: Ledger
     ports: list
+    pace: Pace
     began: float = field(default_factory=time.monotonic)
     lasted: float = 0.0
 
@@ -86,12 +88,12 @@ async def running(kind, size, folder, *settings, is_proxied=False):
         async with serving(url, folder, wire, **options) as workers:
             # Shared by all users: who is out of service is taken out of this list.
             ports = [worker.port for worker in workers]
-            pause = size.users / size.rate
+            pace = Pace(size.users / size.rate)
             users = [
-                User(number, ports, wire, ledger, pause) for number in range(size.users)
+                User(number, ports, wire, ledger, pace) for number in range(size.users)
             ]
             tasks = [asyncio.create_task(user.live()) for user in users]
-            run = Run(kind, size, folder, server, proxy, workers, ledger, ports)
+            run = Run(kind, size, folder, server, proxy, workers, ledger, ports, pace)
             try:
                 yield run
             finally:

@@ -40,14 +40,15 @@ class Seat:
         if message["subject"] != self.user.subject:
             self.ledger.blame("a socket was somebody else's")
 
-        self._late += message["now"] > self.ends_at
-        is_wiser = self.revoked_at is not None and message["known"] > self.revoked_at
-        self._wiser += is_wiser
-        if self._late == _AFTER:
-            self.ledger.blame("a socket wrote after its token had ended")
+        if message["now"] > self.ends_at:
+            self._late += 1
+            if self._late == _AFTER:
+                self.ledger.blame("a socket wrote after its token had ended")
 
-        if self._wiser == _AFTER:
-            self.ledger.blame("a socket wrote after its worker knew of the log-out")
+        if self.revoked_at is not None and message["known"] > self.revoked_at:
+            self._wiser += 1
+            if self._wiser == _AFTER:
+                self.ledger.blame("a socket wrote after its worker knew of the log-out")
 
     @property
     def due(self):

@@ -10,12 +10,16 @@ import asyncio
 
 import pytest
 
-from tests.load.run import keep, running, size_of
+from tests.load.run import keep, recovered, running, size_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(1200)]
 
 # Things done in a second, each of which is one to five requests: what two cores bear.
 RATES = {"sqlite": 150, "postgres": 80, "redis": 150, "cluster": 150}
+
+# More than is usual, for as long as an overload lasts; what it may lead to.
+TIMES = 6
+OVERLOADED = frozenset({"503", "lost"})
 
 
 @pytest.fixture
@@ -32,3 +36,29 @@ async def test_nobody_is_wronged_under_load(kind, tmp_path):
     keep(f"{kind}, no fault", run)
     assert run.ledger.wrongs == []
     assert run.ledger.answers["/me 200"] > 0
+
+
+@pytest.mark.parametrize("kind", RATES)
+async def test_the_rate_comes_back_by_itself_after_an_overload(kind, tmp_path):
+    size = size_of(users=1000, rate=RATES[kind] / 2, seconds=30)
+    async with running(kind, size, tmp_path) as run:
+        await asyncio.sleep(20)
+        before = run.ledger.turn_page()
+        usual, run.pace.pause = run.pace.pause, run.pace.pause / TIMES
+        run.ledger.allowed = OVERLOADED
+        await asyncio.sleep(size.seconds)
+
+        run.pace.pause = usual
+        took = await recovered(run.ledger, before, patience=60)
+        await asyncio.sleep(15)
+        run.ledger.allowed = frozenset()
+        after = run.ledger.rate(5)
+    keep(
+        f"{kind}, overload",
+        run,
+        times=TIMES,
+        recovery_s=took,
+        before=before,
+        after=after,
+    )
+    assert run.ledger.wrongs == []
