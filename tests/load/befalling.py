@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import sqlite3
+import subprocess
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 
 import asyncpg
 import psutil
@@ -100,17 +101,20 @@ async def disk_full(run):
 
 @contextmanager
 def _limited(processes, size):
-    before = {}
     for pid in processes:
-        with suppress(ProcessLookupError):
-            before[pid] = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-            limit = (size, before[pid][1])
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+        _limit(pid, size)
 
     yield
-    for pid, limits in before.items():
-        with suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    for pid in processes:
+        _limit(pid, "unlimited")
+
+
+def _limit(pid, size):
+    # PostgreSQL runs as another user, whose limits root itself may not change here.
+    with suppress(FileNotFoundError):
+        user = Path("/proc", str(pid)).stat().st_uid
+        command = ["prlimit", "--pid", str(pid), f"--fsize={size}:"]
+        subprocess.run(command, user=user, check=False, capture_output=True)
 
 
 # ------------------------------------------------------------------------- PostgreSQL

@@ -43,6 +43,7 @@ class Ledger:
         wrongs: What must never happen, in words.
         latest: The longest that some things took, in seconds.
         allowed: What the present fault may lead to: ``503``, ``lost``, ``forgotten``.
+        forgot_at: Until when a store has last forgotten sessions.
         is_over: Users are to do nothing any more.
     """
 
@@ -51,6 +52,7 @@ class Ledger:
     wrongs: list[str] = field(default_factory=list)
     latest: dict[str, float] = field(default_factory=dict)
     allowed: frozenset = frozenset()
+    forgot_at: float = float("-inf")
     is_over: bool = False
     _times: list[float] = field(default_factory=list)
     _good: list[float] = field(default_factory=list)
@@ -96,6 +98,13 @@ class Ledger:
         since = time.monotonic() - seconds
         self._good = [at for at in self._good if at > since - 60]
         return sum(at > since for at in self._good) / seconds
+
+    def clear_up(self):
+        """Take the fault for over."""
+        if "forgotten" in self.allowed:
+            self.forgot_at = time.monotonic()
+
+        self.allowed = frozenset()
 
     def turn_page(self):
         """Begin anew; return the rate of the page that is done."""

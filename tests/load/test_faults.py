@@ -111,7 +111,7 @@ async def test_a_fault_costs_what_is_documented(kind, tmp_path):
 
             took = await recovered(ledger, before, patience=60)
             await asyncio.sleep(SETTLED)
-            ledger.allowed = frozenset()
+            ledger.clear_up()
             await asyncio.sleep(SIZE.seconds)
             wrongs += [f"{fault.name}: {text}" for text in ledger.wrongs]
             keep_fault(f"{kind}, {fault.name}", run, fault, took)

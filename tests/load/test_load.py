@@ -51,7 +51,7 @@ async def test_the_rate_comes_back_by_itself_after_an_overload(kind, tmp_path):
         run.pace.pause = usual
         took = await recovered(run.ledger, before, patience=60)
         await asyncio.sleep(15)
-        run.ledger.allowed = frozenset()
+        run.ledger.clear_up()
         after = run.ledger.rate(5)
     keep(
         f"{kind}, overload",
