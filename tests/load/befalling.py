@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import subprocess
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -232,6 +233,21 @@ async def _admin(run):
 @asynccontextmanager
 async def redis_restarted(run):
     """It is killed, and started with its files."""
+    await asyncio.to_thread(run.server.kill)
+    yield
+    await asyncio.to_thread(run.server.start)
+
+
+@asynccontextmanager
+async def redis_put_back(run):
+    """It is killed, and comes back as it was 5 seconds before."""
+    async with _redis(run) as admin:
+        await admin.config_set("appendonly", "no")
+        await admin.config_rewrite()
+        run.ledger.kept_at = time.monotonic()
+        await admin.save()
+
+    await asyncio.sleep(5)
     await asyncio.to_thread(run.server.kill)
     yield
     await asyncio.to_thread(run.server.start)

@@ -198,7 +198,7 @@ class User:
             ledger.causes["logged out: a refresh repeated after the grace"] += 1
         elif self.has_given_up:
             ledger.causes["logged out: a refresh that was given up came late"] += 1
-        elif "forgotten" in ledger.allowed or self.since < ledger.forgot_at:
+        elif ledger.may_have_forgotten(self.since):
             ledger.causes["logged out: the store had forgotten the session"] += 1
         else:
             ledger.blame(f"logged out without a cause: {text}")

@@ -44,6 +44,7 @@ class Ledger:
         latest: The longest that some things took, in seconds.
         allowed: What the present fault may lead to: ``503``, ``lost``, ``forgotten``.
         forgot_at: Until when a store has last forgotten sessions.
+        kept_at: Sessions from before were not among these.
         is_over: Users are to do nothing any more.
     """
 
@@ -53,6 +54,7 @@ class Ledger:
     latest: dict[str, float] = field(default_factory=dict)
     allowed: frozenset = frozenset()
     forgot_at: float = float("-inf")
+    kept_at: float = float("-inf")
     is_over: bool = False
     _times: list[float] = field(default_factory=list)
     _good: list[float] = field(default_factory=list)
@@ -99,6 +101,11 @@ class Ledger:
         self._good = [at for at in self._good if at > since - 60]
         return sum(at > since for at in self._good) / seconds
 
+    def may_have_forgotten(self, since):
+        """Say whether a store may have forgotten a session of that time."""
+        is_forgetful = "forgotten" in self.allowed or since < self.forgot_at
+        return is_forgetful and since >= self.kept_at
+
     def clear_up(self):
         """Take the fault for over."""
         if "forgotten" in self.allowed:
@@ -108,7 +115,7 @@ class Ledger:
 
     def turn_page(self):
         """Begin anew; return the rate of the page that is done."""
-        rate = self.rate(5)
+        rate, self.kept_at = self.rate(5), float("-inf")
         for kept in (self.answers, self.causes, self.wrongs, self.latest, self._times):
             kept.clear()
 

@@ -78,6 +78,7 @@ FAULTS = {
         Fault("read-only, 10 s", it.redis_read_only, 10, "503"),
         Fault("no connections left, 10 s", it.redis_without_connections, 10, "503"),
         Fault("memory full, 10 s", it.redis_full, 10, "503"),
+        Fault("killed, back with a snapshot", it.redis_put_back, 5, "503 forgotten"),
         Fault("killed, back empty", it.redis_restarted_empty, 5, "503 forgotten"),
     ],
     "cluster": [
