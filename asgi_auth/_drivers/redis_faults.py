@@ -27,7 +27,7 @@ WRITE_ERRORS: Final = (AttributeError, RuntimeError, TypeError)
 """What a connection that is gone raises instead of saying so."""
 
 _WRITERS: Final = frozenset({"_send_packed_command", "send_packed_command"})
-_STREAM: Final = _WRITERS | {"read_from_socket", "can_read_destructive"}
+_STREAM: Final = _WRITERS | {"read_from_socket", "can_read", "_read", "_readline"}
 
 _WORDS: Final = {
     "ASK": "a slot moves to another node",
