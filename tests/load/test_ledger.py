@@ -109,9 +109,8 @@ async def test_a_refresh_that_is_repeated_after_the_grace_has_a_cause():
     assert "repeated after the grace" in str(user.ledger.causes)
 
 
-async def test_a_machine_that_starves_is_no_wrong(monkeypatch):
+async def test_a_machine_that_starves_is_no_wrong():
     late = (503, {}, "Retry-After: 1", "X-Late: 2.50")
-    monkeypatch.setattr(crowd, "GRACE", 0.0)
     user = user_of(late)
     await user.call()
     assert user.ledger.wrongs == []
