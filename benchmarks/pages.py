@@ -165,6 +165,73 @@ def _largest(results: Results, store: str) -> Mapping[str, Any]:
     return largest
 
 
+def _load(results: Results) -> str:
+    head = [
+        "2 000 users, four workers",
+        "answers a second",
+        "half within, s",
+        "99 % within, s",
+        "503",
+        "logged out with a cause",
+        "wronged",
+        "let in after a log-out, s",
+        "a socket outlived its token, s",
+    ]
+    rows = (
+        [
+            name.removesuffix(_QUIET),
+            *(number(row[key]) for key in ("answers_a_second", "p50_s", "p99_s")),
+            *(str(count) for count in (_counted(row, " 503"), _logged_out(row))),
+            str(row["wrongs"]),
+            *(number(row["latest_s"].get(key, 0.0)) for key in _LATEST),
+        ]
+        for name, row in results.items()
+        if name.endswith(_QUIET)
+    )
+    return _markdown(head, rows)
+
+
+def _faults(results: Results) -> str:
+    head = [
+        "what happens",
+        "answers",
+        "503",
+        "lost",
+        "logged out with a cause",
+        "wronged",
+        "as before after, s",
+    ]
+    rows = (
+        [
+            name,
+            str(_counted(row, "")),
+            str(_counted(row, " 503")),
+            str(_counted(row, " lost") + _counted(row, " given up")),
+            str(_logged_out(row)),
+            str(row["wrongs"]),
+            number(row["recovery_s"]),
+        ]
+        for name, row in results.items()
+        if "recovery_s" in row
+    )
+    return _markdown(head, rows)
+
+
+_QUIET = ", no fault"
+_LATEST = ("let in after a log-out", "a socket ended after its token")
+
+
+def _counted(row: Mapping[str, Any], end: str) -> int:
+    """Count the answers of a run whose name ends like this."""
+    answers = row["answers"].items()
+    return sum(n for name, n in answers if name[0] == "/" and name.endswith(end))
+
+
+def _logged_out(row: Mapping[str, Any]) -> int:
+    causes = row["causes"].items()
+    return sum(n for name, n in causes if name.startswith("logged out"))
+
+
 _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "speed": ("asgi", _speed),
     "speed in short": ("asgi", _speed_in_short),
@@ -176,6 +243,8 @@ _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "growth": ("growth", _growth),
     "at rest": ("growth", _at_rest),
     "rows at rest": ("at_rest", _rows_at_rest),
+    "load": ("load", _load),
+    "faults": ("load", _faults),
 }
 
 

@@ -15,11 +15,13 @@ RESET = struct.pack("ii", 1, 0)
 class FaultProxy:
     """Stands between a client and a server on 127.0.0.1; starts by passing on all.
 
+    The server has a port, or the path of a Unix socket.
+
     ``requests`` counts the pieces that clients sent: where each request fits into one
     packet and waits for its answer, that is the number of round trips.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int | str) -> None:
         self.port = 0
         self.requests = 0
         self.connections = 0
@@ -105,7 +107,7 @@ class FaultProxy:
 
         upstream = None
         try:
-            answers, upstream = await asyncio.open_connection("127.0.0.1", self._target)
+            answers, upstream = await self._reach()
             pumps = [self._requests(reader, upstream), self._answers(answers, writer)]
             tasks = [asyncio.ensure_future(pump) for pump in pumps]
             try:
@@ -123,6 +125,12 @@ class FaultProxy:
                 # One turn of the loop, in which the sockets really close.
                 with contextlib.suppress(OSError):
                     await upstream.wait_closed()
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, str):
+            return await asyncio.open_unix_connection(self._target)
+
+        return await asyncio.open_connection("127.0.0.1", self._target)
 
     async def _requests(
         self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter
@@ -153,8 +161,8 @@ class FaultProxy:
 
 
 @asynccontextmanager
-async def fault_proxy(port: int) -> AsyncIterator[FaultProxy]:
-    """Run a proxy in front of *port* for the time of a ``with`` block."""
+async def fault_proxy(port: int | str) -> AsyncIterator[FaultProxy]:
+    """Run a proxy in front of a port or path for the time of a ``with`` block."""
     proxy = FaultProxy(port)
     await proxy.pass_on()
     try:

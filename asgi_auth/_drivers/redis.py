@@ -18,9 +18,11 @@ from asgi_auth._drivers.gate import Gate
 from asgi_auth._drivers.outages import Outage, OutageKind
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.redis_faults import (
+    WRITE_ERRORS,
     is_spoken_outage,
     place_of,
     redis_cause,
+    was_closed,
     was_lost,
 )
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
@@ -60,7 +62,6 @@ _PAUSE: Final = 0.05
 # A server does one thing at a time: more connections than these only wait there.
 _CONCURRENT: Final = 32
 _DEAD_AT_MOST: Final = 8
-_WRITE_ERRORS: Final = (AttributeError, RuntimeError, TypeError)
 
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
@@ -191,7 +192,7 @@ class RedisLink:
                 # An old connection may have ended long ago, but not fallen silent.
                 if fresh or isinstance(error, (TimeoutError, exceptions.TimeoutError)):
                     raise
-            except _WRITE_ERRORS as error:
+            except WRITE_ERRORS as error:
                 if not was_lost(error):
                     raise
 
@@ -229,7 +230,7 @@ class RedisLink:
         for _ in range(_DEAD_AT_MOST):
             try:
                 return await self._evaluate(state.client, script, *args)
-            except _WRITE_ERRORS as error:
+            except WRITE_ERRORS as error:
                 # Nothing was sent, and the next connection may be better.
                 if not was_lost(error):
                     raise
@@ -317,10 +318,7 @@ def outages(outage: Outage) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        is_spoken = isinstance(error, exceptions.ResponseError)
-        if not isinstance(error, _OUTAGES) and not (
-            is_spoken and is_spoken_outage(str(error))
-        ):
+        if not _is_outage(error):
             raise
 
         cause = redis_cause(error)
@@ -329,6 +327,14 @@ def outages(outage: Outage) -> Iterator[None]:
         raise UnavailableError(msg) from error
     else:
         outage.up()
+
+
+def _is_outage(error: Exception) -> bool:
+    if isinstance(error, _OUTAGES) or was_closed(error):
+        return True
+
+    is_spoken = isinstance(error, exceptions.ResponseError)
+    return is_spoken and is_spoken_outage(str(error))
 
 
 async def _read_stream(connection: Any, key: str, entry_id: str, wait: float) -> None:

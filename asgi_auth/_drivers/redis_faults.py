@@ -14,7 +14,20 @@ from typing import Any, Final
 from asgi_auth._drivers.causes import cause_of
 from asgi_auth._drivers.urls import shown_host
 
-__all__ = ["is_spoken_outage", "place_of", "redis_cause", "was_lost"]
+__all__ = [
+    "WRITE_ERRORS",
+    "is_spoken_outage",
+    "place_of",
+    "redis_cause",
+    "was_closed",
+    "was_lost",
+]
+
+WRITE_ERRORS: Final = (AttributeError, RuntimeError, TypeError)
+"""What a connection that is gone raises instead of saying so."""
+
+_WRITERS: Final = frozenset({"_send_packed_command", "send_packed_command"})
+_STREAM: Final = _WRITERS | {"read_from_socket", "can_read", "_read", "_readline"}
 
 _WORDS: Final = {
     "ASK": "a slot moves to another node",
@@ -61,11 +74,14 @@ def is_spoken_outage(text: str) -> bool:
     return _NO_DATABASE in text or _WORD.search(text) is not None
 
 
-def redis_cause(error: BaseException) -> str:
+def redis_cause(error: Exception) -> str:
     """Return the type of *error*, and what is most likely wrong."""
     kind, text = type(error).__name__, str(error)
     if kind == "InvalidResponse":
         return f"{kind}: what answers there is no Redis"
+
+    if was_closed(error):
+        return f"{kind}: the connection ended under a call"
 
     for sign, words in _OTHERS:
         if sign in text:
@@ -77,11 +93,31 @@ def redis_cause(error: BaseException) -> str:
 
 
 def was_lost(error: Exception) -> bool:
-    """Report whether a write found its connection gone."""
+    """Report whether a write found its connection gone, so that nothing was sent."""
     # Since Python 3.12, and with uvloop, a write to a connection that the peer reset
     # stumbles instead of saying so: https://github.com/python/cpython/issues/136234
-    frames = walk_tb(error.__traceback__)
-    return any(frame.f_code.co_name.endswith("writelines") for frame, _ in frames)
+    frames = _frames(error)
+    if any(name.endswith("writelines") for name in frames):
+        return True
+
+    # redis-py looks whether it is connected, and writes a turn of the loop later.
+    return isinstance(error, AttributeError) and not _WRITERS.isdisjoint(frames[-1:])
+
+
+def was_closed(error: Exception) -> bool:
+    """Report whether a read or a write stumbled over its connection's end.
+
+    Tasks share the connection of a subscription: when one finds it broken and closes
+    it, redis-py's reader and writer are ``None`` for the others.
+    """
+    if not isinstance(error, WRITE_ERRORS):
+        return False
+
+    return was_lost(error) or not _STREAM.isdisjoint(_frames(error))
+
+
+def _frames(error: Exception) -> list[str]:
+    return [frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__)]
 
 
 def place_of(client: Any) -> str:

@@ -69,6 +69,7 @@ class Deadlines:
         "__weakref__",
         "_by_deadline",
         "_clock",
+        "_comes_at",
         "_feed",
         "_named",
         "_rest_until",
@@ -85,7 +86,8 @@ class Deadlines:
         is_told = revocations is None or revocations.fresh_until == math.inf
         self._feed = None if is_told else revocations
         self._by_deadline: dict[float, set[Enrolled]] = {}
-        self._wakes_at = -math.inf
+        # When the timer comes, by the clock and by the loop.
+        self._wakes_at, self._comes_at = -math.inf, math.inf
         self._ticket = 0
         self._named: set[str] = set()
         self._rest_until = 0.0
@@ -106,8 +108,9 @@ class Deadlines:
             # Sockets live long and may be idle: no request would keep it running.
             self._feed.keep_fresh()
 
-        # A timer that is overdue by the clock was set before the clock was changed.
-        if not now < self._wakes_at <= deadline:
+        if now >= self._wakes_at:
+            self._set_overdue_timer(deadline, now)
+        elif deadline < self._wakes_at:
             self._set_timer(deadline, now)
 
         # Tokens end at whole seconds: many sockets share a deadline.
@@ -125,6 +128,13 @@ class Deadlines:
             if not sockets:
                 del self._by_deadline[deadline]
 
+    def _set_overdue_timer(self, deadline: float, now: float) -> None:
+        """Set a timer where there is none, or where one should have come."""
+        # Where the loop is late it is about to come: another one, for who comes now,
+        # would let those wait on whose time is over. Otherwise the clock was changed.
+        if self._comes_at > asyncio.get_running_loop().time():
+            self._set_timer(min([deadline, *self._by_deadline]), now)
+
     def _set_timer(self, deadline: float, now: float) -> None:
         if self._unsubscribe is None and self._revocations is not None:
             self._unsubscribe = _subscribe(self._revocations, self)
@@ -132,14 +142,16 @@ class Deadlines:
         pause = min(max(deadline - now, 0.0), _LONGEST_SLEEP)
         self._wakes_at = now + pause
         self._ticket += 1
-        asyncio.get_running_loop().call_later(pause, self._wake, self._ticket)
+        loop = asyncio.get_running_loop()
+        self._comes_at = loop.time() + pause
+        loop.call_at(self._comes_at, self._wake, self._ticket)
 
     def _wake(self, ticket: int) -> None:
         if ticket != self._ticket:
             return  # Another timer was set since, to an earlier time.
 
         # Set anew by the first who enters again, or below.
-        self._wakes_at = -math.inf
+        self._wakes_at, self._comes_at = -math.inf, math.inf
         now = self._clock()
         for deadline in [at for at in self._by_deadline if at <= now]:
             for socket in self._by_deadline.pop(deadline):

@@ -28,7 +28,8 @@ _T = TypeVar("_T")
 _WAIT = 1.0
 _PATIENCE = 1.0
 _LONGEST_ANSWER = 4.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+# A store that comes back without its data is to hear soon of what it has lost.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 # A store's time that falls behind by more was set back.
 _CLOCK_STEP = 1.0
 # So many entries are applied before others may run.
@@ -187,7 +188,7 @@ class FeedReader:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except Exception as error:
-                # Once, not every two seconds of an outage.
+                # Once, not every second of an outage.
                 if repr(error) != fault:
                     _logger.exception("reading the revocations failed")
 

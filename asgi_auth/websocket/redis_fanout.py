@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -79,9 +79,14 @@ class RedisFanout:
         self._hearers.setdefault(name, []).append(hear)
         confirmed = self._confirmed.setdefault(name, asyncio.Event())
         self._start()
-        if self._session is not None:
-            with suppress(UnavailableError):  # The next session will hear it.
-                await self._session.subscribe([name])
+        session = self._session
+        if session is not None:
+            try:
+                await session.subscribe([name])
+            except UnavailableError as error:
+                # redis-py may mend the connection, and asks for the old channels only:
+                # the next session hears this one too.
+                session.fail(error)
 
         # While the server is down no caller has to wait for it.
         if self._up is not False:
@@ -133,12 +138,14 @@ class RedisFanout:
             self._task = loop.create_task(self._keep_connected())
 
     async def _keep_connected(self) -> None:
-        pause = _FIRST_PAUSE
+        pause, loop = _FIRST_PAUSE, asyncio.get_running_loop()
         while may_go_on():
-            began = asyncio.get_running_loop().time()
+            began = loop.time()
             try:
                 with outages(self._link.outage):
-                    await self._connect()
+                    # In a task of its own: before Python 3.13, a group of which one
+                    # fails may leave the task that waits for it as if cancelled.
+                    await loop.create_task(self._connect())
             except* UnavailableError:
                 pass
             except* Exception:
@@ -148,7 +155,7 @@ class RedisFanout:
             self._note(up=False)
             self._outgoing.clear()
             self._idle.set()
-            lasted = asyncio.get_running_loop().time() - began
+            lasted = loop.time() - began
             pause = (
                 _FIRST_PAUSE if lasted > _SILENCE else min(2 * pause, _LONGEST_PAUSE)
             )
@@ -254,6 +261,11 @@ class _Session:
                 node = self._client.get_node(node_name=name)
                 self._start_reader(name, self._from(node), inner)
 
+    def fail(self, error: UnavailableError) -> None:
+        """End it, as if it had read of an outage."""
+        with suppress(UnavailableError):
+            self._begin(_raise(error))
+
     async def unsubscribe(self, name: str) -> None:
         """Ask for a channel no more."""
         with outages(self._outage):
@@ -273,7 +285,15 @@ class _Session:
     def _start_reader(self, name: str, get: Callable[..., Any], inner: Any) -> None:
         if name not in self._read:
             self._read.add(name)
-            self._group.create_task(self._read_all(name, get, inner))
+            self._begin(self._read_all(name, get, inner))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._group.create_task(work)
+        except RuntimeError:
+            work.close()
+            msg = "the connection of the fan-out is just ending"
+            raise UnavailableError(msg) from None
 
     async def _read_all(self, name: str, get: Callable[..., Any], inner: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -295,6 +315,10 @@ class _Session:
                 raise UnavailableError(msg)
 
         self._read.discard(name)
+
+
+async def _raise(error: UnavailableError) -> None:
+    raise error
 
 
 def _call(hear: Hear, data: bytes) -> None:

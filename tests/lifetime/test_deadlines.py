@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 
 import pytest
 
@@ -103,10 +104,28 @@ async def test_an_earlier_deadline_sets_an_earlier_timer(deadlines, clock):
 
 
 async def test_a_timer_is_set_anew_where_the_clock_was_set_ahead(deadlines, clock):
-    Socket(deadlines, clock, ttl=60)
+    over = Socket(deadlines, clock, ttl=60)
     clock.advance(3600)
     Socket(deadlines, clock, ttl=5)
+    # At once, because of the one whose time is over by the new clock.
+    assert deadlines._wakes_at == clock()
+    fire(deadlines)
+    assert over.waited == 1
     assert deadlines._wakes_at == clock() + 5
+
+
+async def test_who_comes_while_the_loop_is_late_puts_off_nobodys_end(deadlines, clock):
+    over = Socket(deadlines, clock, ttl=0.01)
+    time.sleep(0.02)  # noqa: ASYNC251  (the loop is late: its timer is due, but not come)
+    clock.advance(0.02)
+    for _ in range(3):
+        Socket(deadlines, clock, ttl=3600)
+
+    async with asyncio.timeout(30):
+        while not over.waited:
+            await asyncio.sleep(0)
+
+    assert deadlines._wakes_at == clock() + 30
 
 
 async def test_who_never_ends_is_told_of_revocations_only(deadlines, clock, store):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 import redis.asyncio
 
+from asgi_auth._drivers.redis_faults import was_closed, was_lost
 from asgi_auth.errors import UnavailableError
 from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation, subject_tag
@@ -393,3 +394,19 @@ async def test_closing_while_verbs_run_leaves_the_store_usable(proxy, store):
     await asyncio.gather(*running, return_exceptions=True)
     answer = await store.rotate(session.sid, 0, idle_ttl=9, grace=30)
     assert answer.session.seq == 1
+
+
+async def test_a_connection_that_is_gone_is_told_from_a_mistake_of_ours():
+    connection = redis.asyncio.Connection(port=1)
+    with pytest.raises(AttributeError, match="writelines") as written:
+        await connection._send_packed_command([b"PING"])
+    assert (was_lost(written.value), was_closed(written.value)) == (True, True)
+
+    # Of what was read it cannot be known whether the server has done it.
+    with pytest.raises(AttributeError, match="read") as read:
+        await connection._parser.read_from_socket()
+    assert (was_lost(read.value), was_closed(read.value)) == (False, True)
+
+    with pytest.raises(AttributeError) as mistaken:
+        connection.no_such_thing  # noqa: B018
+    assert (was_lost(mistaken.value), was_closed(mistaken.value)) == (False, False)
