@@ -17,8 +17,6 @@ from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
 from tests.stores.redis_server import Certificates, RedisServer, redis_server
 
-pytestmark = pytest.mark.alone
-
 ISSUER = "https://api.example.com"
 PASSWORD = "hunter2-of-the-store"
 RIGHTS = "+@read +@write +@connection +@scripting +time -@dangerous"
@@ -148,6 +146,7 @@ def revoked(value):
     return [Revocation(kind="sid", issuer=ISSUER, value=value)]
 
 
+@pytest.mark.alone
 async def test_a_replica_that_lags_gets_back_what_workers_hold(replicated):
     primary, replica, sentinel = replicated
     watch, client = client_of(sentinel)
