@@ -1,9 +1,9 @@
 """Further processes that verify tokens, for tests of what reaches them.
 
 Listens on a Unix socket, and forks for each connection a process, which has imported
-all before it begins. It reads its URL, secret and options from one line, and says who it
-is. Then it reads one line a request: an access token to judge. It writes one line an
-answer: ``good``, or the error's code, and how long it took in seconds.
+all before it begins. It reads its URL, secret and options from one line, and says its
+number. Then it reads one line a request: an access token to judge. It writes one line
+an answer: ``good``, or the error's code, and how long it took in seconds.
 """
 
 from __future__ import annotations
