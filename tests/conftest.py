@@ -32,6 +32,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if is_whole and options.numprocesses is None and not (is_watched or is_one_of_them):
         options.numprocesses = PROCESSES
         options.dist = "loadfile"
+    if is_whole and not is_one_of_them:
+        # Hundreds of processes import the same: who comes first compiles it for all.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Begin with the files that take longest."""
+    from tests.order import LongestFirst
+
+    return LongestFirst(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,0 +1,82 @@
+"""Which file of tests a process of a whole run takes next."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from xdist.scheduler import LoadFileScheduling
+
+# They take seconds each, the longest first; all others are as long as they have tests.
+# What begins last decides when the run ends.
+LONGEST: Final = (
+    "tests/sessions/test_processes.py",
+    "tests/docs/test_questions.py",
+    "tests/routes/test_openapi.py",
+    "tests/advisories/test_root_path.py",
+    "tests/stores/test_redis_faults.py",
+    "tests/cli/test_demo_serve.py",
+    "tests/browser/test_demo_page.py",
+    "tests/revocation/test_table.py",
+    "tests/stores/test_sql_outages.py",
+    "tests/browser/test_pages.py",
+    "tests/browser/test_client.py",
+    "tests/websocket/test_fanout.py",
+    "tests/stores/test_sql_postgres.py",
+    "tests/stores/test_sql.py",
+    "tests/stores/test_redis_real.py",
+    "tests/browser/test_streams.py",
+    "tests/browser/test_passkey_pages.py",
+    "tests/browser/test_red_team.py",
+    "tests/stores/test_overload.py",
+    "tests/cli/test_demo.py",
+    "tests/stores/test_sql_concurrency.py",
+    "tests/stores/test_redis_cluster.py",
+    "tests/stores/test_once.py",
+    "tests/stores/test_tickets.py",
+    "tests/websocket/test_scale.py",
+    "tests/stores/test_growth.py",
+    "tests/servers/test_streams.py",
+    "tests/websocket/test_servers.py",
+    "tests/sessions/test_outages.py",
+    "tests/browser/test_providers.py",
+    "tests/tokens/test_differential.py",
+    "tests/routes/test_life.py",
+    "tests/seeds/test_chat.py",
+    "tests/test_turns.py",
+    "tests/browser/test_page.py",
+    "tests/browser/test_passkeys.py",
+    "tests/browser/test_cookies.py",
+    "tests/browser/test_dpop.py",
+    "tests/browser/test_user_interface.py",
+    "tests/testing/test_plugin.py",
+    "tests/docs/test_first_app.py",
+    "tests/docs/test_api_tutorial.py",
+    "tests/docs/test_examples.py",
+)
+
+
+class LongestFirst(LoadFileScheduling):
+    """Gives each process a file at a time."""
+
+    def schedule(self) -> None:
+        """Begin; where all have said which tests they have, it is asked for places."""
+        for node, tests in self.registered_collections.items():
+            self.registered_collections[node] = Places(tests)
+        super().schedule()
+
+    def _assign_work_unit(self, node: Any) -> None:
+        longest = next((file for file in LONGEST if file in self.workqueue), None)
+        if longest is not None:
+            self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
+
+
+class Places(list[str]):
+    """Tests in their order, with the place of each: a list would search for it."""
+
+    def __init__(self, tests: list[str]) -> None:
+        super().__init__(tests)
+        self._places = {test: place for place, test in enumerate(tests)}
+
+    def index(self, test: str) -> int:
+        return self._places[test]
