@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from zlib import adler32
 
 from xdist.scheduler import LoadFileScheduling
 
 # They take seconds each, the longest first; all others are as long as they have tests.
 # What begins last decides when the run ends.
 LONGEST: Final = (
+    "tests/browser 0",
+    "tests/browser 1",
+    "tests/browser 2",
     "tests/sessions/test_processes.py",
     "tests/docs/test_questions.py",
     "tests/routes/test_openapi.py",
     "tests/advisories/test_root_path.py",
     "tests/stores/test_redis_faults.py",
     "tests/cli/test_demo_serve.py",
-    "tests/browser/test_demo_page.py",
     "tests/revocation/test_table.py",
     "tests/stores/test_sql_outages.py",
-    "tests/browser/test_pages.py",
-    "tests/browser/test_client.py",
     "tests/websocket/test_fanout.py",
     "tests/stores/test_sql_postgres.py",
     "tests/stores/test_sql.py",
     "tests/stores/test_redis_real.py",
-    "tests/browser/test_streams.py",
-    "tests/browser/test_passkey_pages.py",
-    "tests/browser/test_red_team.py",
     "tests/stores/test_overload.py",
     "tests/cli/test_demo.py",
     "tests/stores/test_sql_concurrency.py",
@@ -38,16 +36,10 @@ LONGEST: Final = (
     "tests/servers/test_streams.py",
     "tests/websocket/test_servers.py",
     "tests/sessions/test_outages.py",
-    "tests/browser/test_providers.py",
     "tests/tokens/test_differential.py",
     "tests/routes/test_life.py",
     "tests/seeds/test_chat.py",
     "tests/test_turns.py",
-    "tests/browser/test_page.py",
-    "tests/browser/test_passkeys.py",
-    "tests/browser/test_cookies.py",
-    "tests/browser/test_dpop.py",
-    "tests/browser/test_user_interface.py",
     "tests/testing/test_plugin.py",
     "tests/docs/test_first_app.py",
     "tests/docs/test_api_tutorial.py",
@@ -56,13 +48,21 @@ LONGEST: Final = (
 
 
 class LongestFirst(LoadFileScheduling):
-    """Gives each process a file at a time."""
+    """Gives each process a file at a time, or some that start a browser."""
 
     def schedule(self) -> None:
         """Begin; where all have said which tests they have, it is asked for places."""
         for node, tests in self.registered_collections.items():
             self.registered_collections[node] = Places(tests)
         super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the file of a test, or the part of a folder that shares a browser."""
+        file = super()._split_scope(nodeid)
+        if not file.startswith("tests/browser/"):
+            return file
+
+        return f"tests/browser {adler32(file.encode()) % 3}"
 
     def _assign_work_unit(self, node: Any) -> None:
         longest = next((file for file in LONGEST if file in self.workqueue), None)

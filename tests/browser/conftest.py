@@ -1,8 +1,8 @@
 """A real Chromium, and real servers beside it in the test's own event loop.
 
-``chromium`` is one browser for a module's tests. ``new_tab`` opens tabs that share
-what the tabs of one person share; ``page`` is one such tab. ``serve`` starts any ASGI
-app on a port of its own, and gives its origin.
+``chromium`` is one browser for the tests of this folder, as long as they run in a row.
+``new_tab`` opens tabs that share what the tabs of one person share; ``page`` is one of
+them. ``serve`` starts any ASGI app on a port of its own, and gives its origin.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def anyio_backend() -> str:
-    """Keep one event loop for a module: the browser belongs to it."""
+    """Keep one event loop for all these tests: the browser belongs to it."""
     return "asyncio"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def chromium(anyio_backend):
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
