@@ -20,6 +20,14 @@ PLATFORM = "platform:"
 PROCESSES = 3
 
 
+def pytest_configure() -> None:
+    """Let no example of Hypothesis fail for a machine that is busy."""
+    from hypothesis import settings
+
+    settings.register_profile("patient", settings(), deadline=None)
+    settings.load_profile("patient")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in several processes; what is named runs in this one."""
