@@ -14,17 +14,18 @@ def no_circle():
     """Fail if a request made within is still there at the end."""
     gc.collect()
     gc.disable()
-    before = {id(each) for each in _of_requests()}
+    # What is there before is set aside: only what is made within is looked through.
+    gc.freeze()
     try:
         yield
-        left = [each for each in _of_requests() if id(each) not in before]
+        left = _of_requests()
         assert not left, [gc.get_referrers(each) for each in left]
     finally:
         gc.enable()
 
 
 def _of_requests():
-    """Return what belongs to one request: how it is answered, and a failed caller."""
+    """Return what is new and belongs to one request: its answer, or a failed caller."""
     # Types are compared: other people's lazy objects wake up when they are asked.
     return [
         each

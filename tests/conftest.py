@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import tempfile
@@ -19,6 +20,14 @@ PLATFORM = "platform:"
 PROCESSES = 3
 
 
+def pytest_configure() -> None:
+    """Let no example of Hypothesis fail for a machine that is busy."""
+    from hypothesis import settings
+
+    settings.register_profile("patient", settings(), deadline=None)
+    settings.load_profile("patient")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in several processes; what is named runs in this one."""
@@ -31,6 +40,32 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if is_whole and options.numprocesses is None and not (is_watched or is_one_of_them):
         options.numprocesses = PROCESSES
         options.dist = "loadfile"
+    if is_whole and not is_one_of_them:
+        # Hundreds of processes import the same: who comes first compiles it for all.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Begin with the files that take longest."""
+    from tests.order import LongestFirst
+
+    return LongestFirst(config, log) if config.option.dist == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[object]:
+    """Keep the garbage collector from what lives as long as this process does.
+
+    A million objects of modules and tests are made here, and none of them goes: to look
+    through them takes half a second, each time that a test collects garbage.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

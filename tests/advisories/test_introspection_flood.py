@@ -16,8 +16,6 @@ from asgi_auth.errors import ExpiredTokenError, InvalidTokenError, UnavailableEr
 from asgi_auth.keys import Transport
 from tests.asgi import http_scope
 
-pytestmark = pytest.mark.alone
-
 
 class Issuer:
     """Answers after a while, and knows the tokens that begin with *good*."""
@@ -66,6 +64,7 @@ async def flood(backend, number):
     return junk
 
 
+@pytest.mark.alone
 async def test_a_good_token_gets_through_a_flood_of_junk():
     issuer = Issuer(pause=0.02)
     made = backend(issuer)
@@ -79,6 +78,7 @@ async def test_a_good_token_gets_through_a_flood_of_junk():
     await made.aclose()
 
 
+@pytest.mark.alone
 async def test_who_was_known_before_does_not_stand_behind_strangers():
     issuer = Issuer()
     made = backend(issuer, cache_ttl=0.01)
@@ -94,6 +94,7 @@ async def test_who_was_known_before_does_not_stand_behind_strangers():
     await made.aclose()
 
 
+@pytest.mark.alone
 async def test_what_is_too_much_is_503_at_once(monkeypatch):
     monkeypatch.setattr(_flights, "_WAITING", 10)
     issuer = Issuer(pause=0.2)
@@ -109,6 +110,7 @@ async def test_what_is_too_much_is_503_at_once(monkeypatch):
     assert (await ask(made, "good2")).subject == "ada"
 
 
+@pytest.mark.alone
 async def test_a_good_token_that_nobody_has_seen_gets_through_more_junk_than_waits():
     issuer = Issuer(pause=0.3)
     made = backend(issuer)

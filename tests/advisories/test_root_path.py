@@ -22,7 +22,7 @@ from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.sessions import TokenService
 from tests.advisories import rooted_apps
 from tests.asgi import converse, http_scope
-from tests.servers.running import running
+from tests.servers.running import running, running_all
 
 SECRET = "v8Qm2kX0r4TnWz7LpYc1Hs9GdUfJb6Ae3Ro5Ti"
 PUBLIC = ["/docs/*"]
@@ -171,26 +171,37 @@ def test_daphnes_header_opens_no_private_socket(daphne):
 
 ROOTED = {
     "uvicorn": ["uvicorn", "--port", "{port}", "--root-path"],
-    "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}", "--root-path"],
+    # No worker of its own: it serves where the app has been imported.
+    "hypercorn": [
+        *["hypercorn", "--bind", "127.0.0.1:{port}", "--workers", "0"],
+        "--root-path",
+    ],
     "granian": [
         *["granian", "--interface", "asgi", "--port", "{port}"],
         "--url-path-prefix",
     ],
 }
+ROOTS = ["/files", "/files/", "/files//", "/docs", "/docs/z"]
 
 
-@pytest.mark.parametrize("root", ["/files", "/files/", "/files//", "/docs", "/docs/z"])
-@pytest.mark.parametrize("server", sorted(ROOTED))
-def test_the_root_path_of_a_server_opens_no_private_route(server, root):
-    command = [*ROOTED[server], root, "tests.advisories.rooted_apps:served"]
+@pytest.fixture(scope="module", params=sorted(ROOTED))
+def rooted(request):
+    """A server for each root path."""
+    app = "tests.advisories.rooted_apps"
+    commands = [[*ROOTED[request.param], root, f"{app}:served"] for root in ROOTS]
+    with running_all(request.param, f"{app}:make_all", commands) as servers:
+        yield dict(zip(ROOTS, servers, strict=True))
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_root_path_of_a_server_opens_no_private_route(rooted, root):
     seen = set()
-    with running(server, command) as serving:
-        for name, path in product(sorted(rooted_apps.APPS), PATHS):
-            status, body = get(serving, path, **{"X-App": name})
-            assert status in {200, 307, 401, 404}, (name, path)
-            seen.add(status)
-            routed = json.loads(body)["routed"] if status == 200 else "/docs/"
-            assert routed.startswith("/docs/"), (name, path)
+    for name, path in product(sorted(rooted_apps.APPS), PATHS):
+        status, body = get(rooted[root], path, **{"X-App": name})
+        assert status in {200, 307, 401, 404}, (name, path)
+        seen.add(status)
+        routed = json.loads(body)["routed"] if status == 200 else "/docs/"
+        assert routed.startswith("/docs/"), (name, path)
 
     assert 401 in seen
 

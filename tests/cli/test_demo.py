@@ -10,26 +10,26 @@ from asgi_auth.cli.demo.step import Answer
 from asgi_auth.cli.main import main
 
 
-def run_demo(*arguments):
-    command = [sys.executable, "-m", "asgi_auth", "demo", *arguments]
+@pytest.fixture(scope="module")
+def walk():
+    """One walk in a process of its own, which has ended."""
+    command = [sys.executable, "-m", "asgi_auth", "demo"]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False
     )
 
 
-def test_the_walk_ends_with_a_summary_and_status_0():
-    done = run_demo()
-
-    *steps, _, summary = done.stdout.splitlines()[2:]
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_walk_ends_with_a_summary_and_status_0(walk):
+    *steps, _, summary = walk.stdout.splitlines()[2:]
+    assert walk.returncode == 0, walk.stdout + walk.stderr
     assert len(steps) >= 17
     assert all(line.startswith("ok ") for line in steps)
     assert summary == f"{len(steps)} of {len(steps)} steps as expected."
-    assert done.stderr == ""
+    assert walk.stderr == ""
 
 
-def test_the_walk_prints_no_token():
-    assert "eyJ" not in run_demo().stdout
+def test_the_walk_prints_no_token(walk):
+    assert "eyJ" not in walk.stdout
 
 
 def test_a_step_that_is_not_as_expected_fails_the_walk(monkeypatch, capsys):
@@ -71,10 +71,8 @@ def test_an_answer_fits_only_with_status_caller_and_challenge(answer, expected, 
     assert answer.fits(expected) is fits
 
 
-def test_the_server_is_gone_after_the_walk():
-    done = run_demo()
-
-    origin = done.stdout.split("http://")[1].split(";")[0]
+def test_the_server_is_gone_after_the_walk(walk):
+    origin = walk.stdout.split("http://")[1].split(";")[0]
     host, port = origin.split(":")
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((host, int(port)), timeout=1)

@@ -109,8 +109,11 @@ CHECKS = [
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("delivery", ["body", "cookie"])
-def test_whatever_fits_or_breaks_the_document_is_answered_as_it_says(delivery):
+# The second document differs in what it answers only: it asks for fewer examples.
+@pytest.mark.parametrize(("delivery", "examples"), [("body", 8), ("cookie", 4)])
+def test_whatever_fits_or_breaks_the_document_is_answered_as_it_says(
+    delivery, examples
+):
     world = everything(delivery=delivery)
     schema = schemathesis.openapi.from_asgi("/openapi.json", world.routes)
     operations = [result.ok() for result in schema.get_all_operations()]
@@ -122,7 +125,7 @@ def test_whatever_fits_or_breaks_the_document_is_answered_as_it_says(delivery):
     for operation, mode in itertools.product(operations, GenerationMode):
 
         @settings(
-            max_examples=8,
+            max_examples=examples,
             deadline=None,
             database=None,
             derandomize=True,

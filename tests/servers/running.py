@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -80,6 +81,39 @@ def running(name: str, command: list[str]) -> Iterator[Server]:
             wait_for(server, process)
             yield server
         finally:
+            stop(process)
+
+
+@contextlib.contextmanager
+def running_all(
+    name: str, before: str, commands: list[list[str]]
+) -> Iterator[list[Server]]:
+    """Run servers of one app, which is imported once: *before* is called to do so."""
+    with tempfile.TemporaryDirectory(prefix=name) as folder:
+        output = Path(folder, "output")
+        servers = [Server(name, free_port(), output) for _ in commands]
+        lines = [
+            [word.format(port=server.port) for word in words]
+            for server, words in zip(servers, commands, strict=True)
+        ]
+        command = [sys.executable, "-m", "tests.servers.forked"]
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [*command, before, json.dumps(lines)],
+                cwd=ROOT,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        try:
+            for server in servers:
+                wait_for(server, process)
+            yield servers
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
             stop(process)
 
 

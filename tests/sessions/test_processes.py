@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_auth import KeySet, SessionPolicy, TokenService
+from asgi_auth import KeySet, TokenService
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 from tests.postgres import start_postgres, stop_postgres
@@ -47,14 +49,27 @@ async def tokens(url):
     await store.aclose()
 
 
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    """The address of a process that forks others, with everything imported."""
+    path = tmp_path_factory.mktemp("forks") / "socket"
+    process = subprocess.Popen(
+        [sys.executable, WORKER, path], stdout=subprocess.PIPE, cwd=path.parent
+    )
+    with process:
+        assert process.stdout.readline() == b"ready\n"
+        yield path
+        process.kill()
+
+
 class Worker:
-    def __init__(self, process):
-        self.process = process
+    def __init__(self, pid, reader, writer):
+        self.pid, self.reader, self.writer = pid, reader, writer
 
     async def ask(self, what, token):
-        self.process.stdin.write(f"{what} {token}\n".encode())
-        await self.process.stdin.drain()
-        return json.loads(await self.process.stdout.readline())
+        self.writer.write(f"{what} {token}\n".encode())
+        await self.writer.drain()
+        return json.loads(await self.reader.readline())
 
     async def until_refused(self, token):
         """Return the seconds until the token is refused."""
@@ -65,28 +80,27 @@ class Worker:
         return time.monotonic() - began
 
 
-@asynccontextmanager
-async def worker(url, **options):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        WORKER,
-        url,
-        SECRET,
-        json.dumps(options),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert await process.stdout.readline() == b"ready\n"
-        yield Worker(process)
-    finally:
-        process.stdin.close()
-        await process.wait()
+@pytest.fixture
+def worker(forks, url):
+    @asynccontextmanager
+    async def start(**options):
+        reader, writer = await asyncio.open_unix_connection(forks)
+        writer.write(json.dumps([url, SECRET, options]).encode() + b"\n")
+        try:
+            yield Worker(int(await reader.readline()), reader, writer)
+        finally:
+            writer.write_eof()
+            assert await reader.read() == b""  # It has ended.
+            writer.close()
+
+    return start
 
 
 @pytest.mark.parametrize("way", ["session", "subject", "token", "all"])
-async def test_a_revocation_reaches_another_process_within_a_second(tokens, url, way):
-    async with worker(url) as other:
+async def test_a_revocation_reaches_another_process_within_a_second(
+    tokens, worker, way
+):
+    async with worker() as other:
         pair = await tokens.issue(f"42-{way}")
         assert (await other.ask("verify", pair.access_token))["answer"] == "good"
         # What reads along is awake, as it is in a running service.
@@ -108,27 +122,27 @@ async def test_a_revocation_reaches_another_process_within_a_second(tokens, url,
         await asyncio.sleep(1.1)
 
 
-async def test_a_suspended_process_answers_its_first_request_rightly(tokens, url):
-    async with worker(url, session_policy=SessionPolicy(max_staleness=1.0)) as other:
+async def test_a_suspended_process_answers_its_first_request_rightly(tokens, worker):
+    async with worker(max_staleness=1.0) as other:
         pair = await tokens.issue("suspended")
         assert (await other.ask("verify", pair.access_token))["answer"] == "good"
 
-        other.process.send_signal(signal.SIGSTOP)
+        os.kill(other.pid, signal.SIGSTOP)
         await tokens.revoke(pair.refresh_token)
         await asyncio.sleep(1.5)
-        other.process.send_signal(signal.SIGCONT)
+        os.kill(other.pid, signal.SIGCONT)
 
         answer = await other.ask("verify", pair.access_token)
         assert answer["answer"] == "token_revoked"
 
 
-async def test_four_processes_that_race_get_one_successor(tokens, url):
+async def test_four_processes_that_race_get_one_successor(tokens, worker):
     pair = await tokens.issue("raced")
     async with (
-        worker(url) as one,
-        worker(url) as two,
-        worker(url) as three,
-        worker(url) as four,
+        worker() as one,
+        worker() as two,
+        worker() as three,
+        worker() as four,
     ):
         answers = await asyncio.gather(
             *(w.ask("refresh", pair.refresh_token) for w in (one, two, three, four))

@@ -1,6 +1,8 @@
-"""A second process that verifies tokens, for tests of what reaches it.
+"""Further processes that verify tokens, for tests of what reaches them.
 
-Reads one line a request from standard input: an access token to judge. Writes one line
+Listens on a Unix socket, and forks for each connection a process, which has imported
+all before it begins. It reads its URL, secret and options from one line, and says its
+number. Then it reads one line a request: an access token to judge. It writes one line
 an answer: ``good``, or the error's code, and how long it took in seconds.
 """
 
@@ -8,17 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import socket
 import sys
 import time
 
-from asgi_auth import AuthError, KeySet, TokenService
+from asgi_auth import AuthError, KeySet, SessionPolicy, TokenService
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
-
-
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 async def judge(tokens: TokenService, token: str) -> str:
@@ -38,14 +38,22 @@ async def refresh(tokens: TokenService, token: str) -> list[object]:
     return sorted(found)
 
 
-async def main(url: str, secret: str, options: dict[str, object]) -> None:
+async def main(stream) -> None:
+    def say(line: str) -> None:
+        stream.write(line + "\n")
+        stream.flush()
+
+    loop = asyncio.get_running_loop()
+    url, secret, options = json.loads(stream.readline())
     store = RedisStore(url) if url.startswith("redis") else SQLStore(url)
     tokens = TokenService(
-        KeySet.from_secret(secret), store=store, issuer="https://api.example", **options
+        KeySet.from_secret(secret),
+        store=store,
+        issuer="https://api.example",
+        session_policy=SessionPolicy(**options),
     )
-    loop = asyncio.get_running_loop()
-    say("ready")
-    while line := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
+    say(str(os.getpid()))
+    while line := (await loop.run_in_executor(None, stream.readline)).strip():
         what, token = line.split()
         began = time.monotonic()
         answer = await (refresh if what == "refresh" else judge)(tokens, token)
@@ -55,5 +63,22 @@ async def main(url: str, secret: str, options: dict[str, object]) -> None:
     await store.aclose()
 
 
+def serve(path: str) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody asks how they ended.
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while True:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                asyncio.run(main(connection.makefile("rw", encoding="utf-8")))
+                os._exit(0)
+
+            connection.close()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
+    serve(sys.argv[1])

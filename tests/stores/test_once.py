@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
 import threading
 import time
 
@@ -17,6 +14,7 @@ from asgi_auth.stores.memory_once import MemoryOnce
 from asgi_auth.stores.records import once_name
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
+from tests.races import raced
 from tests.stores.valkey import monitor, valkey_server
 
 pytestmark = pytest.mark.anyio
@@ -24,19 +22,18 @@ pytestmark = pytest.mark.anyio
 T = 1_700_000_000.0
 
 RACE = """
-import asyncio, sys, time
+import asyncio
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 
-async def main(url, count, start):
+async def main(begin, url, count):
     store = (RedisStore if url.startswith("redis") else SQLStore)(url)
-    await store.once("ticket", start + url, ttl=0)
-    await asyncio.sleep(float(start) - time.time())
-    uses = [store.once("ticket", "one", ttl=30) for _ in range(int(count))]
-    print((await asyncio.gather(*uses)).count(True))
+    await store.once("ticket", "warm", ttl=0)
+    await begin()
+    uses = [store.once("ticket", "one", ttl=30) for _ in range(count)]
+    good = (await asyncio.gather(*uses)).count(True)
     await store.aclose()
-
-asyncio.run(main(*sys.argv[1:]))
+    return good
 """
 
 
@@ -75,15 +72,8 @@ async def url(request):
 
 
 async def test_of_fifty_in_four_processes_one_uses_a_key(url):
-    start = str(time.time() + 2)
-    racers = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", RACE, url, count, start, stdout=subprocess.PIPE
-        )
-        for count in ("12", "12", "13", "13")
-    ]
-    outputs = await asyncio.gather(*(racer.communicate() for racer in racers))
-    assert sorted(int(out) for out, _ in outputs) == [0, 0, 0, 1]
+    counts = await raced(RACE, *([url, count] for count in (12, 12, 13, 13)))
+    assert sorted(counts) == [0, 0, 0, 1]
 
 
 def test_of_fifty_threads_one_uses_a_key():

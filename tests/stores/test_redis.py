@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import re
 import secrets
 import subprocess
@@ -21,6 +20,7 @@ from asgi_auth.stores.records import FEED_PAGE, Device, Revocation, subject_tag
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
 from asgi_auth.testing._samples import read_feed
+from tests.races import raced
 from tests.stores.valkey import monitor, valkey_server
 
 ISSUER = "https://api.example.com"
@@ -126,34 +126,24 @@ async def test_every_key_has_an_end_and_none_is_searched_for(server):
 
 
 RACE = """
-import asyncio, json, sys, time
+import asyncio
 from asgi_auth.stores.redis import RedisStore
 
-async def main(url, prefix, sid, tries, start):
+async def main(begin, url, prefix, sid, tries):
     store = RedisStore(url, prefix=prefix)
     await store.sessions("warm", "up")
-    await asyncio.sleep(float(start) - time.time())
-    verbs = [store.rotate(sid, 0, idle_ttl=99, grace=30) for _ in range(int(tries))]
+    await begin()
+    verbs = [store.rotate(sid, 0, idle_ttl=99, grace=30) for _ in range(tries)]
     answers = await asyncio.gather(*verbs)
-    rows = [(a.outcome, a.session.seq, a.session.rotated_at) for a in answers]
-    print(json.dumps(rows))
-
-asyncio.run(main(*sys.argv[1:]))
+    return [(a.outcome, a.session.seq, a.session.rotated_at) for a in answers]
 """
 
 
 async def test_four_processes_with_one_token_get_one_successor(server, store):
     session = await log_in(store)
-    start = str(time.time() + 2.5)
-    common = [sys.executable, "-c", RACE, server.url, store._prefix, session.sid]
-    racers = [
-        await asyncio.create_subprocess_exec(
-            *common, tries, start, stdout=subprocess.PIPE
-        )
-        for tries in ("12", "12", "13", "13")
-    ]
-    outputs = await asyncio.gather(*(racer.communicate() for racer in racers))
-    answers = [tuple(answer) for out, _ in outputs for answer in json.loads(out)]
+    common = [server.url, store._prefix, session.sid]
+    outputs = await raced(RACE, *([*common, tries] for tries in (12, 12, 13, 13)))
+    answers = [tuple(answer) for output in outputs for answer in output]
 
     assert len(answers) == 50
     assert sorted(outcome for outcome, _, _ in answers) == ["retried"] * 49 + [

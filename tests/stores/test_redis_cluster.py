@@ -16,8 +16,6 @@ from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
 from tests.stores.valkey import monitor, valkey_cluster
 
-pytestmark = pytest.mark.alone
-
 ISSUER = "https://api.example.com"
 LIVE = {"idle_ttl": 1000.0, "ttl": 5000.0}
 
@@ -120,6 +118,7 @@ async def test_scripts_come_back_after_a_flush_of_all_nodes(cluster, store):
         assert answer.outcome == "rotated"
 
 
+@pytest.mark.alone
 async def test_a_store_follows_a_slot_that_moves(cluster, store):
     tag = subject_tag(ISSUER, "mover")
     key = f"{store._prefix}:{{{tag}}}:b"
@@ -149,6 +148,7 @@ async def test_a_store_follows_a_slot_that_moves(cluster, store):
         move(owner)
 
 
+@pytest.mark.alone
 async def test_a_waiting_feed_follows_the_stream_when_it_moves(cluster, store):
     with cluster.servers[0].client() as client:
         slot = client.execute_command("CLUSTER", "KEYSLOT", store._stream)
@@ -228,7 +228,7 @@ async def test_idle_connections_that_were_reset_fail_no_verb(store):
         assert answer.session.seq == 2
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.alone
 async def test_a_node_that_dies_is_an_outage_and_comes_back(cluster, store):
     subjects = [f"user-{number}" for number in range(12)]
     sessions = [await log_in(store, subject) for subject in subjects]

@@ -17,8 +17,6 @@ from asgi_auth.stores.redis import RedisStore
 from asgi_auth.testing import StoreContract
 from tests.stores.redis_server import Certificates, RedisServer, redis_server
 
-pytestmark = pytest.mark.alone
-
 ISSUER = "https://api.example.com"
 PASSWORD = "hunter2-of-the-store"
 RIGHTS = "+@read +@write +@connection +@scripting +time -@dangerous"
@@ -71,6 +69,8 @@ class TestRedisContract(Contract):
         return plain
 
 
+# Fifty handshakes at once are work, and a verb has two seconds.
+@pytest.mark.alone
 class TestTLSAndPasswordContract(Contract):
     @pytest.fixture
     def url(self, guarded):
@@ -148,6 +148,7 @@ def revoked(value):
     return [Revocation(kind="sid", issuer=ISSUER, value=value)]
 
 
+@pytest.mark.alone
 async def test_a_replica_that_lags_gets_back_what_workers_hold(replicated):
     primary, replica, sentinel = replicated
     watch, client = client_of(sentinel)

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
-import sys
 import time
 
 import pytest
 
 from asgi_auth.stores.sql import SQLStore
+from tests.races import raced
 from tests.stores.sql_world import IDLE, ISSUER, open_session
 
-WORKER = """
-import asyncio, json, sys
+RACE = """
+import asyncio
 from asgi_auth.stores.sql import SQLStore
 
-async def main():
-    store = SQLStore(sys.argv[1], table_prefix=sys.argv[2])
+async def main(begin, url, prefix):
+    store = SQLStore(url, table_prefix=prefix)
     await store.create_schema()
-    print("ready", flush=True)
-    sys.stdin.readline()
+    await begin()
     rotations = await asyncio.gather(
         *(store.rotate("one", 0, idle_ttl=600, grace=30) for _ in range(50))
     )
-    found = [[r.outcome, r.session.seq, r.session.rotated_at] for r in rotations]
-    print(json.dumps(found), flush=True)
-
-asyncio.run(main())
+    return [[r.outcome, r.session.seq, r.session.rotated_at] for r in rotations]
 """
 
 
@@ -40,22 +35,8 @@ async def test_four_processes_that_race_have_one_successor(
     store, database_url, table_prefix
 ):
     await open_session(store)
-    workers = [
-        await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            WORKER,
-            database_url,
-            table_prefix,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        for _ in range(4)
-    ]
-    for worker in workers:
-        assert await worker.stdout.readline() == b"ready\n"
-    answers = await asyncio.gather(*(worker.communicate(b"go\n") for worker in workers))
-    found = [tuple(one) for out, _ in answers for one in json.loads(out)]
+    answers = await raced(RACE, *[[database_url, table_prefix]] * 4)
+    found = [tuple(one) for answer in answers for one in answer]
     assert len(found) == 200
     assert [outcome for outcome, _, _ in found].count("rotated") == 1
     assert {outcome for outcome, _, _ in found} == {"rotated", "retried"}

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
-import time
 from contextlib import nullcontext
 
 import pytest
 
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
+from tests.races import raced
 from tests.sessions.test_tickets import service, ticket_of
 from tests.stores.valkey import valkey_server
 
 pytestmark = pytest.mark.anyio
 
 RACE = """
-import asyncio, sys, time
+import asyncio
 from tests.sessions.test_tickets import guarded, http_scope, service
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
 
-async def main(url, ticket, count, start):
+async def main(begin, url, ticket, count):
     store = (RedisStore if url.startswith("redis") else SQLStore)(url)
     app = guarded(service(store=store))
     statuses = []
@@ -32,13 +29,11 @@ async def main(url, ticket, count, start):
     def ask():
         query = b"ticket=" + ticket.encode()
         return app(http_scope("/events", query=query), None, send)
-    await store.once("warm", start, ttl=0)
-    await asyncio.sleep(float(start) - time.time())
-    await asyncio.gather(*(ask() for _ in range(int(count))))
-    print(statuses.count(200), statuses.count(401))
+    await store.once("warm", "up", ttl=0)
+    await begin()
+    await asyncio.gather(*(ask() for _ in range(count)))
     await store.aclose()
-
-asyncio.run(main(*sys.argv[1:]))
+    return statuses.count(200), statuses.count(401)
 """
 
 
@@ -51,16 +46,8 @@ async def test_of_fifty_requests_in_four_processes_one_spends_a_ticket(kind, req
             await store.create_schema()
         tokens = service(store=store)
         ticket = await ticket_of(tokens)
-        start = str(time.time() + 3)
-        racers = [
-            await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", RACE, url, ticket, count, start),
-                stdout=subprocess.PIPE,
-            )
-            for count in ("12", "12", "13", "13")
-        ]
-        outputs = await asyncio.gather(*(racer.communicate() for racer in racers))
-        counts = [tuple(map(int, out.split())) for out, _ in outputs]
+        runs = [[url, ticket, count] for count in (12, 12, 13, 13)]
+        counts = await raced(RACE, *runs)
         assert sum(good for good, _ in counts) == 1
         assert sum(bad for _, bad in counts) == 49
         await tokens.aclose()

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from passlib.context import CryptContext
 
 from asgi_auth import (
     BackendChain,
@@ -128,6 +129,16 @@ class TestAPIKeys(BackendContract):
 
 
 class Users(AuthManager):
+    # How dear a hash is says nothing about a backend.
+    hasher = PasswordHasher(
+        context=CryptContext(
+            schemes=["argon2"],
+            argon2__memory_cost=64,
+            argon2__time_cost=1,
+            argon2__parallelism=1,
+        )
+    )
+
     def __init__(self, user):
         self.user = user
 
@@ -141,7 +152,7 @@ class Users(AuthManager):
 class TestBasic(BackendContract):
     @pytest.fixture
     async def sample(self):
-        stored = await PasswordHasher().hash("violet otter")
+        stored = await Users.hasher.hash("violet otter")
 
         def basic(pair):
             return authorization(base64.b64encode(pair.encode()), "Basic")

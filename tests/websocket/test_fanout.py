@@ -15,8 +15,6 @@ from tests.stores.valkey import valkey_cluster, valkey_server
 from tests.websocket.peer import ISSUER, token_service, until
 from tests.websocket.test_rooms import House, do
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def valkey():
@@ -202,6 +200,7 @@ def test_a_silent_process_is_taken_for_gone():
     assert elsewhere.members("tea") == []
 
 
+@pytest.mark.alone
 async def test_while_the_server_is_down_local_members_still_talk(monkeypatch):
     events = []
 
@@ -247,6 +246,7 @@ async def test_while_the_server_is_down_local_members_still_talk(monkeypatch):
     assert events[:2] == ["fanout.down", "fanout.up"]
 
 
+@pytest.mark.alone
 async def test_a_server_that_falls_silent_is_noticed():
     events = []
 

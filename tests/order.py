@@ -1,0 +1,82 @@
+"""Which file of tests a process of a whole run takes next."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from zlib import adler32
+
+from xdist.scheduler import LoadFileScheduling
+
+# They take seconds each, the longest first; all others are as long as they have tests.
+# What begins last decides when the run ends.
+LONGEST: Final = (
+    "tests/browser 0",
+    "tests/browser 1",
+    "tests/browser 2",
+    "tests/sessions/test_processes.py",
+    "tests/docs/test_questions.py",
+    "tests/routes/test_openapi.py",
+    "tests/advisories/test_root_path.py",
+    "tests/stores/test_redis_faults.py",
+    "tests/cli/test_demo_serve.py",
+    "tests/revocation/test_table.py",
+    "tests/stores/test_sql_outages.py",
+    "tests/websocket/test_fanout.py",
+    "tests/stores/test_sql_postgres.py",
+    "tests/stores/test_sql.py",
+    "tests/stores/test_redis_real.py",
+    "tests/stores/test_overload.py",
+    "tests/cli/test_demo.py",
+    "tests/stores/test_sql_concurrency.py",
+    "tests/stores/test_redis_cluster.py",
+    "tests/stores/test_once.py",
+    "tests/stores/test_tickets.py",
+    "tests/websocket/test_scale.py",
+    "tests/stores/test_growth.py",
+    "tests/servers/test_streams.py",
+    "tests/websocket/test_servers.py",
+    "tests/sessions/test_outages.py",
+    "tests/tokens/test_differential.py",
+    "tests/routes/test_life.py",
+    "tests/seeds/test_chat.py",
+    "tests/test_turns.py",
+    "tests/testing/test_plugin.py",
+    "tests/docs/test_first_app.py",
+    "tests/docs/test_api_tutorial.py",
+    "tests/docs/test_examples.py",
+)
+
+
+class LongestFirst(LoadFileScheduling):
+    """Gives each process a file at a time, or some that start a browser."""
+
+    def schedule(self) -> None:
+        """Begin; where all have said which tests they have, it is asked for places."""
+        for node, tests in self.registered_collections.items():
+            self.registered_collections[node] = Places(tests)
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the file of a test, or the part of a folder that shares a browser."""
+        file = super()._split_scope(nodeid)
+        if not file.startswith("tests/browser/"):
+            return file
+
+        return f"tests/browser {adler32(file.encode()) % 3}"
+
+    def _assign_work_unit(self, node: Any) -> None:
+        longest = next((file for file in LONGEST if file in self.workqueue), None)
+        if longest is not None:
+            self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
+
+
+class Places(list[str]):
+    """Tests in their order, with the place of each: a list would search for it."""
+
+    def __init__(self, tests: list[str]) -> None:
+        super().__init__(tests)
+        self._places = {test: place for place, test in enumerate(tests)}
+
+    def index(self, test: str) -> int:
+        return self._places[test]
