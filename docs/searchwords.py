@@ -47,7 +47,7 @@ PHRASES = {
     "how-to/user-interfaces": "gradio; streamlit; nicegui; shiny; panel; dashboard",
     "how-to/log-in-routes": (
         "login; log in; sign in; forgot password; reset password; verify email; "
-        "mail; smtp; change email"
+        "mail; smtp; change email; password strength; password policy"
     ),
     "how-to/own-database": (
         "username login; user name; own users; existing users; custom user model; "
@@ -132,6 +132,11 @@ PHRASES = {
         "environment variables; secrets"
     ),
     "how-to/find-out-why": "401; 403; 503; debug; logging; token refused; why refused",
+    "how-to/catch-errors": (
+        "exceptions; try except; error handling; expiredsignatureerror; "
+        "invalidtokenerror; exception handler"
+    ),
+    "how-to/type-your-code": "mypy; pyright; type hints; typing; annotations",
     "how-to/probe-readiness": (
         "health check; health; healthz; readyz; liveness; readiness; kubernetes probe"
     ),

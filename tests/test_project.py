@@ -58,6 +58,41 @@ def test_actions_are_pinned_by_commit_with_their_version(workflow):
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
+def test_an_action_is_pinned_to_one_commit_everywhere():
+    text = "\n".join(path.read_text("utf-8") for path in WORKFLOWS)
+    pins = set(re.findall(r"uses: ([\w/-]+)@([0-9a-f]{40} # v[\d.]+)", text))
+    assert len(pins) == len({action for action, _ in pins}), pins
+
+
+def test_ci_runs_every_python_that_the_package_names():
+    named = {
+        line.rpartition(" ")[2]
+        for line in PROJECT["classifiers"]
+        if re.search(r":: 3\.\d+$", line)
+    }
+    (matrix,) = re.findall(
+        r"python-version: \[(.+)\]", (WORKFLOWS[0].parent / "ci.yml").read_text("utf-8")
+    )
+    assert named == set(re.findall(r"[\d.]+", matrix))
+    assert PROJECT["requires-python"] == f">={min(named, key=lambda v: int(v[2:]))}"
+
+
+def test_the_lowest_versions_are_tested_with_folders_that_exist():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    (lines,) = re.findall(r"^lowest=\((.*?)^\)", script, re.DOTALL | re.MULTILINE)
+    printed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {' '.join(lines.split())}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout.split()
+    paths = [line.removeprefix("--ignore=") for line in printed]
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_zizmor_finds_nothing_in_the_workflows():
     command = Path(sys.executable).with_name("zizmor")
     assert command.exists(), "zizmor is missing: install the dev extra"

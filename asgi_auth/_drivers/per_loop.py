@@ -53,8 +53,10 @@ class PerLoop(Generic[_T]):
             if entry is not None:
                 return entry[0]
 
-            for other in [other for other in self._entries if other.is_closed()]:
-                del self._entries[other]
+            # A copy, since the end of a loop in another thread takes its entry away.
+            for other in [*self._entries]:
+                if other.is_closed():
+                    self._entries.pop(other, None)
 
             thing = self._make()
             keeper = self._keep(loop, thing)

@@ -75,9 +75,11 @@ def cors_of(app: Quart) -> AskForHeaders:
     """
 
     async def ask(scope: Scope, status: int) -> list[tuple[bytes, bytes]]:
-        context = app.request_context(_request_of(app, scope))
-        context.session = await app.session_interface.make_null_session(app)
-        async with context:
+        asked = _request_of(app, scope)
+        session = await app.session_interface.make_null_session(app)
+        # Not set afterwards: since Quart 0.23 that is refused.
+        make: Any = type(app.request_context(asked))
+        async with make(app, request=asked, session=session) as context:
             response = Response(status=status)
             for name in (*context.request.blueprints, None):
                 for function in reversed(app.after_request_funcs[name]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 from asgi_auth._clock import Clock
@@ -61,6 +62,7 @@ class RevocationList:
         "__weakref__",
         "_accept_stale",
         "_listeners",
+        "_lock",
         "_max_staleness",
         "_reader",
         "_register",
@@ -91,6 +93,7 @@ class RevocationList:
         self._tables = self._register.tables
         self.fresh_until: float = _NEVER
         self.version: int = 0
+        self._lock = Lock()
         self._listeners: set[Callable[[Sequence[Revocation]], None]] = set()
         self._restorer = Restorer(store, entries=self._register.entries, close=close)
         self._reader = FeedReader(
@@ -230,7 +233,10 @@ class RevocationList:
         news: list[Revocation] = []
         note = news.append if self._listeners else None
         if self._register.add(entries, now, note=note):
-            self.version += 1
+            # Never twice the same: a token cleared at it would not be looked up again.
+            with self._lock:
+                self.version += 1
+
             for listener in [*self._listeners]:
                 listener(news)
 

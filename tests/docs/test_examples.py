@@ -85,7 +85,9 @@ def page_name(page: Path) -> str:
 def module(monkeypatch, tmp_path):
     """Give a page a module, a key in the environment, and a directory to write to."""
     made = ModuleType("docs_page")
-    monkeypatch.setitem(sys.modules, made.__name__, made)
+    # A page may say to save a block as one of these, and import it in the next.
+    for name in (made.__name__, "chat", "main"):
+        monkeypatch.setitem(sys.modules, name, made)
     monkeypatch.setenv("ASGI_AUTH_SECRET_KEY", secrets.token_urlsafe(64))
     monkeypatch.chdir(tmp_path)
     levels = {name: logging.getLogger(name).level for name in ("", "asgi_auth")}

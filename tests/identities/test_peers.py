@@ -174,7 +174,8 @@ async def test_users_of_oidc_provider_mock_log_in(mock):
         denied = await theirs.post(await begin(ours), data={"action": "deny"})
         assert "error=access_denied" in denied.headers["location"]
         state = httpx2.URL(url).params["state"]
-        path = f"{path_of(denied.headers['location'])}&state={state}"
+        back = httpx2.URL(denied.headers["location"])
+        path = path_of(str(back.copy_set_param("state", state)))
         assert_problem(await ours.get(path), 400, "invalid_callback")
 
         # It makes up users with an address that it has not verified.

@@ -25,6 +25,13 @@ class Counting:
     def __init__(self, store, counts, name) -> None:
         self._store, self._counts, self._name = store, counts, name
 
+    # By name as well: since Python 3.12 a protocol looks at the class alone.
+    def page(self, *args, **options):
+        return self.__getattr__("page")(*args, **options)
+
+    def remove(self, *args, **options):
+        return self.__getattr__("remove")(*args, **options)
+
     def __getattr__(self, verb):
         method = getattr(self._store, verb)
         if not callable(method) or verb.startswith("_"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from collections import Counter
 from dataclasses import replace
@@ -529,7 +530,7 @@ class Counted:
 
     def __getattr__(self, name):
         value = getattr(self._store, name)
-        if asyncio.iscoroutinefunction(value):
+        if inspect.iscoroutinefunction(value):
             self._counts[f"{self._name}.{name}"] += 1
         return value
 

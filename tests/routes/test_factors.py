@@ -43,9 +43,8 @@ class Phone:
         return self.app.at(int(self.world.clock()) + ahead)
 
 
-async def set_up(world, client):
-    """Log in, set an app up, and wait until its next code."""
-    headers = bearer(await log_in(client))
+async def enrol(world, client, headers=None):
+    """Set an app up for who is logged in, and wait until its next code."""
     enrolment = (await client.post("/factors/totp", headers=headers)).json()
     phone = Phone(world, enrolment["uri"])
     body = {"enrolment": enrolment["enrolment"], "code": phone.code()}
@@ -55,16 +54,15 @@ async def set_up(world, client):
     return phone, answer.json()["recovery_codes"]
 
 
+async def set_up(world, client):
+    return await enrol(world, client, bearer(await log_in(client)))
+
+
 async def set_up_with_cookies(world, client):
     await client.post("/login", json=RIGHT)
-    enrolment = (await client.post("/factors/totp")).json()
-    phone = Phone(world, enrolment["uri"])
-    body = {"enrolment": enrolment["enrolment"], "code": phone.code()}
-    answer = await client.post("/factors/totp/confirm", json=body)
-    assert answer.status_code == 200, answer.text
-    world.clock.advance(60)
+    phone, codes = await enrol(world, client)
     client.cookies.clear()
-    return phone, answer.json()["recovery_codes"]
+    return phone, codes
 
 
 async def begin(client, **more) -> str:

@@ -1,0 +1,86 @@
+"""Every public name leads to an example or a page about it, but for those named here.
+
+A name on this list is one that is returned, raised or filled in for you: whoever meets
+it reads what it has, and types it in an annotation at most.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+FACES = Path(__file__).parents[2] / "docs" / "faces.py"
+
+WITHOUT = {
+    "what is raised where pages and routes answer by themselves": """
+        accounts.InvalidFieldError accounts.InvalidUsernameError accounts.LastWayInError
+        dpop.InvalidProofError dpop.NonceRequiredError errors.ActorRefusedError
+        errors.CrossOriginError errors.InvalidRequestError errors.MethodNotAllowedError
+        errors.UnknownSubjectError factors.InvalidCodeError factors.StaleFactorError
+        identities.IdentityTakenError identities.LinkRequiredError keys.SealedValueError
+        lifetime.SocketClosedError passkeys.DuplicatePasskeyError
+        passkeys.PasskeyNotMadeError passkeys.PasskeyRefusedError
+        passkeys.TooManyPasskeysError passkeys.UnknownPasskeyError
+        websocket.BadMessageError websocket.ForbiddenRoomError
+        websocket.TooManySocketsError
+    """,
+    "what is returned, or handed to a function of yours": """
+        accounts.AccountTokens backends.APIKey backends.IssuerMetadata
+        backends.NewAPIKey client.Step credentials.Credential factors.FactorRecord
+        factors.TOTPEnrolment guards.Requirement identities.Identity lifetime.Lifetime
+        metadata.Document passkeys.Passkey passwords.PasswordMatch
+        revocation.Validity routes.LoginRequest routes.SecondFactor routes.TokenPayload
+        routes.TokenResponse routes.UserResponse stores.AuditEntry stores.NewSession
+        stores.Revocation websocket.Member websocket.WebSocketConnection
+    """,
+    "a protocol, which what you write satisfies without importing it": """
+        credentials.Source identities.IdentityStore lifetime.ClosableSocket
+        passkeys.PasskeyStore revocation.Renew typing.Claims typing.Confirmation
+        typing.Recognises websocket.Fanout
+    """,
+    "what adapters and clients for other frameworks are built of": """
+        client.BearerFlow lifetime.EVENTS lifetime.SocketGuard lifetime.StreamGuard
+        lifetime.lifetime_of lifetime.stranger_of revocation.uptime
+        revocation.validity_of websocket.LocalFanout
+    """,
+    "what presets and defaults already say": """
+        accounts.normalise_email backends.COGNITO backends.ENTRA tokens.OAUTH
+        tokens.RFC9068
+    """,
+    "what a page describes by its name in a text, or by another's": """
+        AuthConfig integrations.channels.log_out
+        integrations.django_rest.PrincipalAuthentication integrations.litestar.Guard
+    """,
+}
+
+
+def without_example():
+    """Name what the reference leads to no page, and all that it describes."""
+    spec = importlib.util.spec_from_file_location("documented_faces", FACES)
+    faces = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(faces)
+    described = {
+        (module, name)
+        for module, names in faces.pages().items()
+        for name in names
+        if faces.page_of(module, name) == module
+    }
+    bare = {pair for pair in described if not faces.examples_of(*pair)}
+    return [
+        {".".join(pair).removeprefix("asgi_auth.") for pair in pairs}
+        for pairs in (bare, described)
+    ]
+
+
+def test_only_names_with_a_reason_lead_to_no_example():
+    bare, described = without_example()
+    reasoned = {name for names in WITHOUT.values() for name in names.split()}
+    assert sorted(bare - reasoned) == [], "give each an example, or a reason here"
+    # What has an example by now needs no reason; what is gone, none either.
+    assert sorted((reasoned & described) - bare) == []
+
+
+def test_most_names_lead_to_one():
+    bare, described = without_example()
+    assert len(bare) <= 76
+    assert len(bare) < len(described) / 4
