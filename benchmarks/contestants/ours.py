@@ -9,6 +9,7 @@ from asgi_auth import (
     QueryParam,
     TokenService,
 )
+from asgi_auth.tokens import Verification
 from benchmarks.contestants import Kind, Pair
 from benchmarks.contestants.plain import application
 from benchmarks.material import AUDIENCE, ISSUER, Material
@@ -24,7 +25,10 @@ def build(material: Material, kind: Kind) -> Pair:
 def make(material: Material, kind: Kind, cache_size: int) -> Pair:
     """Wrap the plain application."""
     tokens = TokenService(
-        material.keys, issuer=ISSUER, audience=AUDIENCE, cache_size=cache_size
+        material.keys,
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        verification=Verification(cache_size=cache_size),
     )
     source = BearerHeader() if kind == "http" else QueryParam("token")
     bare = application(kind)
