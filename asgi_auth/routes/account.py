@@ -1,7 +1,8 @@
-"""Register, verify, forget and change: the routes about the account itself.
+"""Register, verify, forget, change and delete: the routes about the account itself.
 
 Where an answer could reveal whether an account exists, there is one answer; the owner
-learns the rest by mail.
+learns the rest by mail. A stolen access token is not enough to delete one: the password
+is asked for, or a fresh log-in. A time to think it over is the application's affair.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from asgi_auth.accounts import AccountService
 from asgi_auth.errors import AuthError, InvalidCredentialsError, RateLimitedError
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.devices import account_key
+from asgi_auth.routes.freshness import require_fresh
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.models import (
     ChangeEmailRequest,
     ChangePasswordRequest,
     ConfirmationRequest,
+    DeleteRequest,
     EmailRequest,
     RegisterRequest,
     ResetRequest,
@@ -241,6 +244,31 @@ class AccountRoutes:
 
         self._context.tell("account.email_changed", account.id)
         return self._context.user(account)
+
+    @operations.add(
+        part="delete",
+        method="DELETE",
+        path="/me",
+        summary="Delete the account",
+        body=DeleteRequest,
+        optional=True,
+        answers={204: None},
+        refusals=(401, 403, 404, 429),
+        guarded=True,
+    )
+    async def delete(self, request: Request) -> Response:
+        """Delete the caller's account, with all its sessions."""
+        context = self._context
+        caller = await context.owner(request)
+        body = await context.read(request, DeleteRequest, optional=True)
+        if body.password is not None:
+            async with self._log_in.confirming(request, caller.subject):
+                await self._accounts.confirm_password(caller.subject, body.password)
+        else:
+            require_fresh(context, caller)
+
+        await self._accounts.delete(caller.subject, by=caller.subject)
+        return context.clear_cookies(request, context.done())
 
     @asynccontextmanager
     async def _counted_by(self, token: str) -> AsyncGenerator[None]:

@@ -31,7 +31,6 @@ from asgi_auth.routes.browser import BrowserRoutes, client_script
 from asgi_auth.routes.completion import LogInCompletion
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.cookies import Cookies
-from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.delivery import Delivery
 from asgi_auth.routes.enrolment import FactorRoutes
 from asgi_auth.routes.errors import routing_error
@@ -266,7 +265,6 @@ class AuthRoutes(FromHandlers):
             DocumentRoutes(self._document),
             BrowserRoutes(),
             AccountRoutes(context, accounts, log_in),
-            DeletionRoutes(context, accounts, log_in),
             *routes_beside(context, completion, context.site.public_url),
         ]
         chosen = {(op.method, op.path) for op in self._operations}

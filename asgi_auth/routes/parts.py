@@ -12,7 +12,6 @@ from asgi_auth.errors import ConfigurationError
 from asgi_auth.routes.account import AccountRoutes
 from asgi_auth.routes.browser import BrowserRoutes
 from asgi_auth.routes.context import RouteContext
-from asgi_auth.routes.deletion import DeletionRoutes
 from asgi_auth.routes.enrolment import FactorRoutes
 from asgi_auth.routes.factor_login import FactorLogInRoutes
 from asgi_auth.routes.identities import IdentityRoutes
@@ -36,7 +35,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *SessionRoutes.operations,
     *TicketRoutes.operations,
     *AccountRoutes.operations,
-    *DeletionRoutes.operations,
     *TokenRoutes.operations,
     *DocumentRoutes.operations,
     *BrowserRoutes.operations,

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asgi_auth._drivers.sql import AsyncEngine, Database, sa
+from asgi_auth._drivers.sql import AsyncEngine, sa
+from asgi_auth._drivers.sql_table import SQLTable
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event
 
@@ -37,7 +38,7 @@ class AuditEntry:
     event: Event
 
 
-class SQLAuditLog:
+class SQLAuditLog(SQLTable):
     """A listener that keeps events in a table of SQLite or PostgreSQL.
 
     Give it to ``TokenService(on_event=...)``. What the database does not take within
@@ -65,22 +66,10 @@ class SQLAuditLog:
         schema: str | None = None,
         only: Sequence[str] | None = None,
     ) -> None:
-        self._database = Database(source, owner="SQLAuditLog", schema=schema)
-        self.metadata: sa.MetaData = sa.MetaData(schema=schema)
-        self._table = _define(table, self.metadata)
+        super().__init__(
+            source, _define, owner="SQLAuditLog", table=table, schema=schema
+        )
         self._only = None if only is None else tuple(only)
-
-    def __repr__(self) -> str:
-        """Show where it is, without the password."""
-        return f"SQLAuditLog({self._database!r})"
-
-    async def create_schema(self) -> None:
-        """Make the table if it is not there yet; many may call it at once."""
-        await self._database.create(self.metadata)
-
-    async def aclose(self) -> None:
-        """Close the running loop's connections; a given engine is its owner's."""
-        await self._database.aclose()
 
     async def __call__(self, event: Event) -> None:
         """Keep an event.

@@ -101,3 +101,12 @@ async def test_a_database_that_is_down_is_an_outage():
     with pytest.raises(UnavailableError):
         await log(event())
     await log.aclose()
+
+
+async def test_a_probe_sees_whether_the_table_is_there(tmp_path):
+    log = SQLAuditLog(f"sqlite:///{tmp_path / 'audit.db'}")
+    with pytest.raises(ConfigurationError, match="a table is missing"):
+        await log.ping()
+    await log.create_schema()
+    await log.ping()
+    await log.aclose()
