@@ -6,12 +6,14 @@ import base64
 import hashlib
 import json
 import time
+from dataclasses import fields
 from functools import cache
 from typing import Any, NamedTuple
 
 import jwt
 
 from asgi_auth import Key, KeySet, Principal, TokenVerifier
+from asgi_auth.tokens import Verification
 
 SECRET = hashlib.sha512(b"the secret of the tests").hexdigest()
 OTHER_SECRET = hashlib.sha512(b"another secret of the tests").hexdigest()
@@ -100,12 +102,17 @@ def recall(verifier: TokenVerifier, token: bytes) -> Principal | None:
     return verifier.recaller("jwt")(token)
 
 
+_VERIFICATION = {field.name for field in fields(Verification)}
+
+
 def verifier(algorithm: str = "HS256", **options: Any) -> TokenVerifier:
     """Make a verifier whose clock stands at ``NOW``, unless told otherwise."""
+    names = [name for name in options if name in _VERIFICATION]
     chosen = {
         "issuer": ISSUER,
         "audience": AUDIENCE,
         "clock": lambda: NOW,
+        "verification": Verification(**{name: options.pop(name) for name in names}),
         **options,
     }
     return TokenVerifier(family(algorithm).keys, **chosen)

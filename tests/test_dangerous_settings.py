@@ -50,7 +50,7 @@ DANGERS = {
     ),
     "insecure_cut_bcrypt": lambda: PasswordHasher(insecure_cut_bcrypt=True),
     "insecure_ignore_confirmation": lambda: TokenVerifier(
-        KEYS, insecure_ignore_confirmation=True
+        KEYS, verification=Verification(insecure_ignore_confirmation=True)
     ),
     "insecure_ignore_confirmation: tokens": lambda: introspection(
         verification=Verification(insecure_ignore_confirmation=True)

@@ -108,13 +108,11 @@ class TrustedIssuer:
             audience=_fixed(audience),
             types=_ANY_TYPE if form.profile is None else ("at+jwt",),
             algorithms=algorithms,
-            tolerance=verification,
-            cache_size=verification.cache_size,
+            verification=verification,
             revocations=revocations,
             whole_subjects=True,
             translate=self.read,
             form=form,
-            insecure_ignore_confirmation=verification.insecure_ignore_confirmation,
             clock=clock,
         )
         self._verifier: TokenVerifier | None = self._rules if given_keys else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from asgi_auth.errors import InvalidTokenError
@@ -39,16 +40,14 @@ class Verifiers:
         verification: Verification,
         **options: Any,
     ) -> None:
+        once = replace(verification, cache_size=0, insecure_ignore_confirmation=False)
         self._verifiers = {
             kind.name: TokenVerifier(
                 keys if kind.name == "access" else refresh_keys,
                 audience=kind.audience or audience,
                 types=(kind.typ,),
                 kind=kind.name,
-                tolerance=verification,
-                cache_size=verification.cache_size if kind.name == "access" else 0,
-                insecure_ignore_confirmation=kind.name == "access"
-                and verification.insecure_ignore_confirmation,
+                verification=verification if kind.name == "access" else once,
                 **options,
             )
             for kind in KINDS.values()

@@ -25,7 +25,7 @@ from asgi_auth.tokens.codec import Codec
 from asgi_auth.tokens.fast_path import Recall, make_recall
 from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.shared import share
-from asgi_auth.tokens.tolerance import Tolerance
+from asgi_auth.tokens.verification import Verification
 from asgi_auth.tokens.verified import VerifiedToken, kind_of, warn_of_unconfirmed
 
 __all__ = ["TokenVerifier"]
@@ -45,21 +45,17 @@ class TokenVerifier:
         types: Accepted ``typ`` headers, lower-case, without ``application/``.
         kind: ``access``, or the exact value of the ``type`` claim.
         algorithms: The only ones accepted, or ``None`` for all that the keys have.
-        tolerance: How far times may be off.
-        cache_size: Greatest number of verified tokens to remember; 0 verifies the same
-            token again each time.
+        verification: How far times may be off, and how many good tokens are remembered.
         revocations: What is revoked, or ``None``: these tokens cannot be revoked.
         whole_subjects: A revoked subject's tokens are revoked even if they have a
             ``sid``, as for issuers that do not report their sessions.
         translate: Puts the issuer's own claims under the names that are read here;
             the principal's ``claims`` stay as they were.
         form: How the tokens look, where that is not the usual way.
-        insecure_ignore_confirmation: Take tokens that are bound to a key (``cnf``) from
-            whoever has them, as if they were not.
         clock: Returns Unix seconds.
 
     Raises:
-        ConfigurationError: A tolerance or the cache size is out of bounds.
+        ConfigurationError: The cache size is negative, or *issuer* is no text.
     """
 
     __slots__ = (
@@ -86,29 +82,27 @@ class TokenVerifier:
         types: Collection[str] = ACCESS_TYPES,
         kind: str = "access",
         algorithms: Collection[str] | None = None,
-        tolerance: Tolerance = Tolerance(),
-        cache_size: int = 4096,
+        verification: Verification = Verification(),
         revocations: RevocationList | None = None,
         whole_subjects: bool = False,
         translate: Callable[[FrozenDict], FrozenDict] | None = None,
         form: TokenForm = COMPACT,
-        insecure_ignore_confirmation: bool = False,
         clock: Clock = system_clock,
     ) -> None:
-        warn_of_unconfirmed(ignore_confirmation=insecure_ignore_confirmation)
-        self._ignore_confirmation = insecure_ignore_confirmation
+        self._ignore_confirmation = verification.insecure_ignore_confirmation
+        warn_of_unconfirmed(ignore_confirmation=self._ignore_confirmation)
         self._validity = Validity(clock, revocations, whole_subjects)
         self._translate = translate
         self._clock = clock
         self._revocations = revocations
         self._types = frozenset(types)
         self._make_codec = partial(Codec, algorithms=algorithms, form=form)
-        self._cache_size = cache_size
+        self._cache_size = verification.cache_size
         self._rules = ClaimsRules(
             issuer=issuer,
             audience=audience_names(audience),
             kind=kind,
-            tolerance=tolerance,
+            tolerance=verification,
             is_addressed=bool(form.header_says),
         )
         self._hold(keys)

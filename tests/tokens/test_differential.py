@@ -286,7 +286,7 @@ def test_whatever_is_accepted_here_pyjwt_accepts_too(algorithm, run):
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
         types=("at+jwt", "jwt", ""),
-        tolerance=Verification(skew=SKEW),
+        verification=Verification(skew=SKEW),
     )
     count = Counter()
 
@@ -333,7 +333,7 @@ def test_every_recipe_makes_a_token_that_is_refused(algorithm):
         forge.family(algorithm).keys,
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
-        tolerance=Verification(skew=SKEW),
+        verification=Verification(skew=SKEW),
     )
     for recipe in {*RECIPES} - {"nothing"}:
         refused = 0

@@ -28,7 +28,6 @@ from asgi_auth import (
     TokenService,
     TokenVerifier,
     UnavailableError,
-    Verification,
 )
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.stores.records import Revocation
@@ -364,7 +363,7 @@ def test_refusals_are_not_remembered():
     [
         {},
         {"cache_size": 2},
-        {"tolerance": Verification(leeway=5, skew=60)},
+        {"leeway": 5, "skew": 60},
         {"audience": ["api", "web"]},
         {"algorithms": ["HS256"]},
         {"types": ("at+jwt", "jwt", "")},
@@ -533,4 +532,7 @@ async def test_claims_are_admitted_as_their_token_was(is_revocable):
 
 def test_no_token_is_decided_upon_later_with_and_without_a_memory():
     for cache_size in (0, 10):
-        assert forge.verifier(cache_size=cache_size).decider("jwt")(b"") is None
+        assert (
+            forge.verifier(cache_size=cache_size).recaller("jwt", decides=True)(b"")
+            is None
+        )
