@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asgi_auth._logs import package_logger
-from asgi_auth.errors import UnavailableError
 
 __all__ = ["Ending", "Endings"]
 
@@ -50,12 +49,13 @@ class Endings:
 
         Raises:
             UnavailableError: A store is down: repeat it.
+            Exception: What one of an application's own has raised first.
         """
-        faults = []
+        faults: list[Exception] = []
         for ending in [*self._also, *self._deleted_only]:
             try:
                 await ending(account_id)
-            except UnavailableError as error:
+            except Exception as error:  # noqa: BLE001  (the others have to go on)
                 faults.append(error)
 
         if faults:

@@ -134,13 +134,14 @@ async def test_a_deletion_that_is_killed_anywhere_is_finished_by_the_next():
     assert states == {(True, True), (False, True)}
 
 
-async def test_an_outage_of_one_store_leaves_what_is_in_it_and_nothing_else(caplog):
+@pytest.mark.parametrize("fault", [UnavailableError, RuntimeError])
+async def test_a_store_that_fails_leaves_what_is_in_it_and_nothing_else(caplog, fault):
     full = await Full.make()
     ended, is_down = [], True
 
     async def fail(subject):
         if is_down:
-            raise UnavailableError
+            raise fault
         ended.append(subject)
 
     async def note(subject):
@@ -148,7 +149,7 @@ async def test_an_outage_of_one_store_leaves_what_is_in_it_and_nothing_else(capl
 
     for ending in (fail, note):
         full.accounts.also_end(ending, deleted_only=True)
-    with pytest.raises(UnavailableError):
+    with pytest.raises(fault):
         await full.accounts.delete(full.id)
     await full.assert_nothing_is_left()
     assert ended == [full.id]
