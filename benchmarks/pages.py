@@ -179,7 +179,7 @@ def _load(results: Results) -> str:
     ]
     rows = (
         [
-            name.removesuffix(_QUIET),
+            _STORES[row["store"]],
             *(number(row[key]) for key in ("answers_a_second", "p50_s", "p99_s")),
             *(str(count) for count in (_counted(row, " 503"), _logged_out(row))),
             str(row["wrongs"]),
@@ -203,7 +203,7 @@ def _faults(results: Results) -> str:
     ]
     rows = (
         [
-            name,
+            f"{_STORES[row['store']]}, {name.partition(', ')[2]}",
             str(_counted(row, "")),
             str(_counted(row, " 503")),
             str(_counted(row, " lost") + _counted(row, " given up")),
@@ -218,6 +218,12 @@ def _faults(results: Results) -> str:
 
 
 _QUIET = ", no fault"
+_STORES = {
+    "sqlite": "SQLite",
+    "postgres": "PostgreSQL",
+    "redis": "Redis",
+    "cluster": "three of Valkey",
+}
 _LATEST = ("let in after a log-out", "a socket ended after its token")
 
 
