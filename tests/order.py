@@ -56,6 +56,17 @@ class LongestFirst(LoadFileScheduling):
             self.registered_collections[node] = Places(tests)
         super().schedule()
 
+    def mark_test_complete(
+        self, node: Any, item_index: int, duration: float = 0
+    ) -> None:
+        """Note the end of a test, and forget a file that is done."""
+        super().mark_test_complete(node, item_index, duration)
+        # At each event it counts what is left, in all files that a process was given.
+        given = self.assigned_work[node]
+        file = self._split_scope(self.registered_collections[node][item_index])
+        if all(given[file].values()):
+            del given[file]
+
     def _split_scope(self, nodeid: str) -> str:
         """Return the file of a test, or the part of a folder that shares a browser."""
         file = super()._split_scope(nodeid)
