@@ -10,6 +10,7 @@ from xdist.scheduler import LoadFileScheduling
 # They take seconds each, the longest first; all others are as long as they have tests.
 # What begins last decides when the run ends.
 LONGEST: Final = (
+    "tests/servers 0",
     "tests/browser 0",
     "tests/browser 1",
     "tests/browser 2",
@@ -33,7 +34,6 @@ LONGEST: Final = (
     "tests/stores/test_tickets.py",
     "tests/websocket/test_scale.py",
     "tests/stores/test_growth.py",
-    "tests/servers/test_streams.py",
     "tests/websocket/test_servers.py",
     "tests/sessions/test_outages.py",
     "tests/tokens/test_differential.py",
@@ -47,8 +47,12 @@ LONGEST: Final = (
 )
 
 
+# Folders whose tests share a browser or servers, and in how many parts they are given.
+SHARED: Final = {"tests/browser": 3, "tests/servers": 1}
+
+
 class LongestFirst(LoadFileScheduling):
-    """Gives each process a file at a time, or some that start a browser."""
+    """Gives each process a file at a time, or those that share what they start."""
 
     def schedule(self) -> None:
         """Begin; where all have said which tests they have, it is asked for places."""
@@ -56,13 +60,25 @@ class LongestFirst(LoadFileScheduling):
             self.registered_collections[node] = Places(tests)
         super().schedule()
 
+    def mark_test_complete(
+        self, node: Any, item_index: int, duration: float = 0
+    ) -> None:
+        """Note the end of a test, and forget a file that is done."""
+        super().mark_test_complete(node, item_index, duration)
+        # At each event it counts what is left, in all files that a process was given.
+        given = self.assigned_work[node]
+        file = self._split_scope(self.registered_collections[node][item_index])
+        if all(given[file].values()):
+            del given[file]
+
     def _split_scope(self, nodeid: str) -> str:
-        """Return the file of a test, or the part of a folder that shares a browser."""
+        """Return the file of a test, or the part of a folder that it stands in."""
         file = super()._split_scope(nodeid)
-        if not file.startswith("tests/browser/"):
+        folder, _, _ = file.rpartition("/")
+        if folder not in SHARED:
             return file
 
-        return f"tests/browser {adler32(file.encode()) % 3}"
+        return f"{folder} {adler32(file.encode()) % SHARED[folder]}"
 
     def _assign_work_unit(self, node: Any) -> None:
         longest = next((file for file in LONGEST if file in self.workqueue), None)

@@ -262,7 +262,7 @@ async def only_rfc_8414(url, headers, body):
 
     if "openid" in url:
         return 404, {}, b""
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=20) as http:
         answer = await http.get(url)
     return answer.status_code, dict(answer.headers), answer.content
 

@@ -1,11 +1,17 @@
-"""What measures how others are served has the machine for itself."""
+"""Who runs when: some have the machine for themselves, and the longest begin."""
 
 from __future__ import annotations
 
 import secrets
 import threading
+from pathlib import Path
+
+import pytest
 
 from tests.conftest import _turn
+from tests.order import LONGEST, SHARED
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_who_is_alone_waits_for_all_and_keeps_all_out():
@@ -39,3 +45,10 @@ def test_several_may_run_together():
     run = secrets.token_hex(8)
     with _turn(run, alone=False), _turn(run, alone=False):
         pass
+
+
+@pytest.mark.parametrize("name", [*LONGEST, *SHARED])
+def test_what_comes_first_is_there(name):
+    folder, _, part = name.partition(" ")
+    assert (ROOT / folder).exists()
+    assert not part or int(part) < SHARED[folder]

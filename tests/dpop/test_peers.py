@@ -130,7 +130,7 @@ async def test_our_client_and_backends_work_with_theirs(place, free_port):
 async def check_resource(ours, theirs):
     """Log in at ours, and go to a resource server that oauth4webapi protects."""
     auth = BearerAuth(f"{ours}/auth/refresh", origins=[theirs], dpop=True)
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=20) as client:
         login = {"email": EMAIL, "password": PASSWORD}
         answer = await client.post(
             f"{ours}/auth/login", json=login, auth=auth.for_log_in
@@ -168,7 +168,7 @@ async def check_issuer(issuer):
             "resource": resource,
             "scope": "read",
         }
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=20) as client:
             answer = await client.post(
                 f"{issuer}/token", data={**form, **CLIENT}, auth=auth.for_log_in
             )
@@ -182,7 +182,7 @@ async def check_issuer(issuer):
 async def check_refresh(issuer):
     """Renew a refresh token that oidc-provider has bound to our key."""
     signer = ProofSigner()
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=20) as client:
         asked = {"jkt": signer.thumbprint}
         answer = await client.get(f"{issuer}/refresh-token", params=asked)
         api = "https://api.example"

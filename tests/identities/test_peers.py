@@ -103,7 +103,7 @@ async def go(url, client, name) -> str:
 
 async def test_users_of_oidc_provider_log_in(oidc_provider):
     site = site_with(oidc_provider, keep_tokens=True)
-    async with site.browser() as ours, httpx2.AsyncClient() as theirs:
+    async with site.browser() as ours, httpx2.AsyncClient(timeout=20) as theirs:
         location = await go(await begin(ours, next="/a"), theirs, "ann")
         assert "iss=" in location
         assert target(await ours.get(path_of(location))) == "/a"
@@ -127,14 +127,14 @@ async def test_users_of_oidc_provider_log_in(oidc_provider):
 
 async def test_who_is_not_vouched_for_gets_no_account(oidc_provider):
     site = site_with(oidc_provider)
-    async with site.browser() as ours, httpx2.AsyncClient() as theirs:
+    async with site.browser() as ours, httpx2.AsyncClient(timeout=20) as theirs:
         location = await go(await begin(ours), theirs, "mallory")
         assert_problem(await ours.get(path_of(location)), 403, "link_required")
 
 
 async def test_the_provider_refuses_without_asking(oidc_provider):
     site = site_with(oidc_provider)
-    async with site.browser() as ours, httpx2.AsyncClient() as theirs:
+    async with site.browser() as ours, httpx2.AsyncClient(timeout=20) as theirs:
         location = await go(await begin(ours, prompt="none"), theirs, "ann")
         assert "error=login_required" in location
         assert_problem(await ours.get(path_of(location)), 403, "provider_denied")
@@ -143,7 +143,7 @@ async def test_the_provider_refuses_without_asking(oidc_provider):
 async def test_a_code_of_another_browser_is_refused_by_the_provider(oidc_provider):
     """PKCE: the verifier of the victim is not the attacker's."""
     site = site_with(oidc_provider)
-    async with site.browser() as ours, httpx2.AsyncClient() as theirs:
+    async with site.browser() as ours, httpx2.AsyncClient(timeout=20) as theirs:
         stolen = await go(await begin(ours), theirs, "ann")
         own = await go(await begin(ours), theirs, "ann")
         codes = [httpx2.URL(each).params["code"] for each in (stolen, own)]
@@ -163,7 +163,7 @@ def mock():
 
 async def test_users_of_oidc_provider_mock_log_in(mock):
     site = site_with(mock)
-    async with site.browser() as ours, httpx2.AsyncClient() as theirs:
+    async with site.browser() as ours, httpx2.AsyncClient(timeout=20) as theirs:
         for _ in range(2):
             url = await begin(ours)
             answer = await theirs.post(url, data={"sub": "ann"})

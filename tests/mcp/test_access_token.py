@@ -88,7 +88,7 @@ async def test_a_tool_gets_the_access_token_of_its_caller(make, stateless):
         for name in ("ann", "bob"):
             headers = {"Authorization": f"Bearer {token_of(name, jti=name * 2)}"}
             async with (
-                httpx2.AsyncClient(headers=headers) as http,
+                httpx2.AsyncClient(headers=headers, timeout=20) as http,
                 Client(streamable_http_client(f"{base}/mcp", http_client=http)) as mcp,
             ):
                 result = await mcp.call_tool("whoami", {})
@@ -96,7 +96,7 @@ async def test_a_tool_gets_the_access_token_of_its_caller(make, stateless):
 
 
 async def test_a_session_is_for_whom_it_was_opened_by(make):
-    with served(make) as base, httpx2.Client(base_url=base) as http:
+    with served(make) as base, httpx2.Client(base_url=base, timeout=20) as http:
         opened = http.post("/mcp", json=INITIALIZE, headers=headers_of("ann"))
         assert opened.status_code == 200
         session = opened.headers["mcp-session-id"]
@@ -114,7 +114,7 @@ async def test_a_session_is_for_whom_it_was_opened_by(make):
 
 
 async def test_each_request_of_a_session_is_its_own_callers(make):
-    with served(make) as base, httpx2.Client(base_url=base) as http:
+    with served(make) as base, httpx2.Client(base_url=base, timeout=20) as http:
         opened = http.post("/mcp", json=INITIALIZE, headers=headers_of("ann"))
         session = opened.headers["mcp-session-id"]
         headers = headers_of("ann", session)
@@ -136,7 +136,10 @@ async def test_the_sdk_must_be_told_the_host_of_its_url_and_fastmcp_may_be(make,
         hosts = TransportSecuritySettings(allowed_hosts=["api.example"])
         options = {"transport_security": hosts}
 
-    with served(make, **options) as base, httpx2.Client(base_url=base) as http:
+    with (
+        served(make, **options) as base,
+        httpx2.Client(base_url=base, timeout=20) as http,
+    ):
         headers = {**headers_of("ann"), "Host": "api.example"}
         answer = http.post("/mcp", json=INITIALIZE, headers=headers)
         assert answer.status_code == (421 if make is official and not told else 200)
@@ -146,7 +149,7 @@ async def test_the_sdk_must_be_told_the_host_of_its_url_and_fastmcp_may_be(make,
 
 
 async def test_without_a_token_nobody_gets_a_session(make):
-    with served(make) as base, httpx2.Client(base_url=base) as http:
+    with served(make) as base, httpx2.Client(base_url=base, timeout=20) as http:
         answer = http.post("/mcp", json=INITIALIZE, headers=ACCEPT)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 

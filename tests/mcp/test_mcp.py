@@ -104,7 +104,7 @@ def oauth(url, storage=None):
     seen = {}
 
     async def redirect(place):
-        async with httpx2.AsyncClient() as browser:
+        async with httpx2.AsyncClient(timeout=20) as browser:
             answer = await browser.get(place)
         query = parse_qs(urlsplit(answer.headers["location"]).query)
         seen.update(code=query["code"][0], state=query["state"][0])
@@ -137,7 +137,7 @@ async def test_a_token_for_this_server_is_good(server, realm):
 
 
 async def test_without_a_token_the_way_to_one_is_told(server):
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=20) as http:
         answer = await http.post(server, json={})
         assert answer.status_code == 401
         place = server.replace("/mcp", "/.well-known/oauth-protected-resource/mcp")
@@ -151,7 +151,7 @@ async def test_without_a_token_the_way_to_one_is_told(server):
 
 
 async def test_a_token_for_another_server_is_refused(server, realm):
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=20) as http:
         for token in (
             realm.token(aud="https://another.example/mcp", scope="tools"),
             realm.token(aud=None, scope="tools"),
@@ -165,7 +165,7 @@ async def test_a_token_for_another_server_is_refused(server, realm):
 
 async def test_a_token_in_the_query_is_not_taken(server, realm):
     token = realm.token(aud=server, scope="tools").decode()
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=20) as http:
         answer = await http.post(f"{server}?access_token={token}", json={})
     assert answer.status_code == 401
 
@@ -178,7 +178,7 @@ async def test_missing_scopes_are_named_all_at_once(realm):
         url = f"{base}/mcp"
         token = realm.token(aud=url, scope="tools").decode()
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(headers=headers) as http:
+        async with httpx2.AsyncClient(headers=headers, timeout=20) as http:
             answer = await http.post(url, json={})
         assert answer.status_code == 403
         challenge = answer.headers["www-authenticate"]

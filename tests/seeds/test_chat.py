@@ -59,7 +59,7 @@ async def test_the_flow_of_the_example(servers):
     token = await log_in(server)
     headers = {"Authorization": f"Bearer {token}"}
     base = f"http://127.0.0.1:{server.port}"
-    async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=20) as client:
         answer = await client.get("/protected", headers=headers)
 
     assert answer.json() == {"message": "Hello 42!"}

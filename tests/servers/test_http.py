@@ -206,7 +206,7 @@ def test_cookies_in_several_fields_of_http_2_are_joined(start, token):
     server = start("hypercorn", SERVERS["hypercorn"])
     cookies = [("cookie", "theme=dark"), ("cookie", f"access={token}")]
     url = f"http://127.0.0.1:{server.port}/guarded"
-    with httpx2.Client(http1=False, http2=True, trust_env=False) as client:
+    with httpx2.Client(http1=False, http2=True, trust_env=False, timeout=20) as client:
         response = client.get(url, headers=cookies)
         refused = client.get(url)
 

@@ -38,7 +38,7 @@ def socket_to(server, path, token, **options):
 
 async def post(server, path, **request):
     base = f"http://127.0.0.1:{server.port}"
-    async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=20) as client:
         return await client.post(path, **request, timeout=20)
 
 
