@@ -7,6 +7,7 @@ many; what hands out everything may cost eight times as much, and nothing more t
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import contextmanager
 
@@ -93,11 +94,14 @@ class PythonWork:
     def counting(self):
         self.count = 0
         before = sys.gettrace()
+        # What tools hook into the collector is no work of a store.
+        gc.disable()
         sys.settrace(self._trace)
         try:
             yield
         finally:
             sys.settrace(before)
+            gc.enable()
 
 
 @pytest.fixture(scope="module")
@@ -128,15 +132,18 @@ async def stored(request, tmp_path):
 
 
 async def cost_of(verb, rows, work):
-    """Return the least work of some tries: chance adds to it, and never takes away."""
+    """Return the least work of some tries: chance adds to it, and never takes away.
+
+    But for the first: since Python 3.12 it is only then that code learns to be counted.
+    """
     costs = []
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS + 1):
         steps = VERBS[verb](rows)
         await anext(steps)
         with work.counting():
             await anext(steps, None)
         costs.append(work.count)
-    return min(costs)
+    return min(costs[1:])
 
 
 async def cost_of_revoke_all(tokens, work):
@@ -177,7 +184,7 @@ async def test_what_hands_out_or_ends_everything_grows_with_it_and_no_faster(sto
     )
     rows = Rows(store)
     costs = []
-    for count in (FEW, FEW * FACTOR):
+    for count in (FEW, FEW, FEW * FACTOR):  # As in cost_of, the first does not count.
         await rows.fill(count)
         cost = {}
         rows.cursor = ""
@@ -195,6 +202,7 @@ async def test_what_hands_out_or_ends_everything_grows_with_it_and_no_faster(sto
         )
         costs.append(cost)
 
+    del costs[0]
     # Counted with all of them, and with an eighth of them.
     with work.counting():
         await tokens.revoke_subject(SUBJECT)
