@@ -10,7 +10,6 @@ from asgi_auth import (
     TokenService,
     Verification,
 )
-from asgi_auth.tokens import Verification
 from benchmarks.contestants import Kind, Pair
 from benchmarks.contestants.plain import application
 from benchmarks.material import AUDIENCE, ISSUER, Material
