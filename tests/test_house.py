@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asgi_auth"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_MODULE = 350
+LONGEST_SPINE = 2000
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 # Where an optional library may be imported: rooms, as the beginning of their path.
@@ -192,6 +193,14 @@ def test_extras_that_messages_name_exist():
 def test_changelog_tells_of_the_version():
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert re.search(rf"^## {re.escape(PROJECT['version'])}\b", changelog, re.MULTILINE)
+
+
+def test_whoever_reads_the_spine_is_through_in_twenty_minutes():
+    page = (ROOT / "docs" / "explanation" / "house.md").read_text("utf-8")
+    spine = re.findall(r"^\| `([a-z_/]+\.py)` \|", page, re.MULTILINE)
+    assert len(spine) == 9
+    lines = [len((PACKAGE / name).read_text("utf-8").splitlines()) for name in spine]
+    assert sum(lines) < LONGEST_SPINE
 
 
 # Fewer take settings, frozen and shared by those who need the same.

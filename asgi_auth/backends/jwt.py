@@ -6,7 +6,6 @@ Whether a caller may do something is for guards to say.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from asgi_auth._asgi import Scope
 from asgi_auth._contract import Recognise
@@ -23,16 +22,7 @@ from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.verifier import TokenVerifier
 from asgi_auth.typing import Confirmation
 
-__all__ = ["HasVerifier", "JWTBackend"]
-
-
-class HasVerifier(Protocol):
-    """What a token service offers to this module."""
-
-    @property
-    def verifier(self) -> TokenVerifier:
-        """Verifies the service's access tokens."""
-        ...
+__all__ = ["JWTBackend"]
 
 
 class JWTBackend:
@@ -66,7 +56,7 @@ class JWTBackend:
 
     def __init__(
         self,
-        tokens: HasVerifier | TokenVerifier,
+        tokens: TokenService | TokenVerifier,
         *,
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "jwt",
@@ -79,7 +69,7 @@ class JWTBackend:
 
         verifier = tokens if isinstance(tokens, TokenVerifier) else tokens.verifier
         self._verifier = verifier
-        self.tokens: HasVerifier | TokenVerifier | None = (
+        self.tokens: TokenService | TokenVerifier | None = (
             None if tokens is verifier else tokens
         )
         self.name: str = name
@@ -170,7 +160,7 @@ class JWTBackend:
         return any(header.get("kid") == key.kid for key in self._verifier.keys)
 
 
-def _tickets_of(tokens: HasVerifier | TokenVerifier) -> Tickets:
+def _tickets_of(tokens: TokenService | TokenVerifier) -> Tickets:
     if isinstance(tokens, TokenService):
         return tokens.tickets
 

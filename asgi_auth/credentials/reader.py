@@ -8,10 +8,10 @@ query are blanked out, so that no access log gets them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Literal
 
-from asgi_auth._asgi import Headers, Scope
+from asgi_auth._asgi import Scope
+from asgi_auth.credentials.cookies import from_cookies
 from asgi_auth.credentials.credential import (
     MAX_TOKEN,
     Credential,
@@ -30,7 +30,6 @@ from asgi_auth.credentials.sources import (
     QueryParam,
     Source,
     Subprotocol,
-    unquote,
 )
 from asgi_auth.credentials.subprotocols import from_subprotocols
 from asgi_auth.errors import ConfigurationError, InvalidRequestError
@@ -175,7 +174,7 @@ class CredentialReader:
                 credential = self._from_ambient(scope)
 
             if credential is None and takes_cookies:
-                return self._from_cookies(_cookies_in(scope["headers"]))
+                return from_cookies(scope["headers"], self._cookies)
 
             return credential
 
@@ -245,28 +244,9 @@ class CredentialReader:
 
         return self._from_field(*values[0])._replace(explicit=False)
 
-    def _from_cookies(self, cookies: bytes) -> Credential | None:
-        for name, pattern in self._cookies:
-            matches = pattern.finditer(cookies)
-            texts = filter(None, (unquote(match[1]) for match in matches))
-            values = [*islice(texts, _AMBIGUOUS)]
-            if len(values) > 1:
-                return malformed("cookie", "two cookies of one name", explicit=False)
-
-            if values:
-                credential = Credential(values[0], "cookie", explicit=False, name=name)
-                return checked(credential)
-
-        return None
-
 
 def _field(source: Header) -> bytes:
     return source.name.lower().encode("ascii")
-
-
-def _cookies_in(headers: Headers) -> bytes:
-    # HTTP/2 may split cookies over fields (RFC 9113, section 8.2.3).
-    return b"; ".join([v for name, v in headers if name.lower() == b"cookie"])
 
 
 def _one_of(first: Credential | None, others: list[Credential]) -> Credential | None:

@@ -6,27 +6,17 @@ WebSocket gets the same before it is accepted, and a close code after it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from functools import lru_cache
 from http import HTTPStatus
 
 from asgi_auth._asgi import Headers, Receive, Scope, Send
-from asgi_auth._encoding import compact_json
-from asgi_auth.errors import (
-    AuthError,
-    InsufficientScopeError,
-    MethodNotAllowedError,
-    RateLimitedError,
-    UnavailableError,
-)
-from asgi_auth.responses.challenge import Challenge, format_challenge
+from asgi_auth.errors import AuthError
+from asgi_auth.responses.problem import headers_of, problem_of
 from asgi_auth.responses.state import RequestState, state_of
 
 __all__ = ["answer", "close_code", "deny", "response_to"]
 
 # IANA's WebSocket close codes: 3000 unauthorized, 3003 forbidden, 1013 try later.
-_TITLES = {status.value: status.phrase for status in HTTPStatus}
 _CLOSE_CODES = {403: 3003, 429: 1013, 503: 1013}
 
 
@@ -109,11 +99,11 @@ def _worded(
     """Return status, headers and body, as the application words them for people."""
     wording = state.watch.wording
     if wording is None or scope["type"] != "http":
-        return error.status, *_response(error, state.challenges)
+        return error.status, *problem_of(error, state.challenges)
 
     response = wording(error, scope)
     if response is None:
-        return error.status, *_response(error, state.challenges)
+        return error.status, *problem_of(error, state.challenges)
 
     body = response.content
     own = [(n.lower().encode(), v.encode("latin-1")) for n, v in response.headers]
@@ -123,72 +113,6 @@ def _worded(
         (b"cache-control", b"no-store"),
     ]
     if response.status >= HTTPStatus.BAD_REQUEST:
-        more += _extra_headers(error, state.challenges)
+        more += headers_of(error, state.challenges)
 
     return response.status, [*own, *(h for h in more if h[0] not in names)], body
-
-
-_Response = tuple[tuple[tuple[bytes, bytes], ...], bytes]
-_FLOODS = 256
-_made: dict[tuple[object, ...], _Response] = {}
-
-
-def _response(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
-    """Return headers and body; refusals come in floods, and floods share one."""
-    if error.__dict__:
-        return _compose(error, challenges)  # It says more than its class does.
-
-    key = type(error), error.code, error.status, error.public_message, challenges
-    response = _made.get(key)
-    if response is None:
-        response = _compose(error, challenges)
-        if len(_made) >= _FLOODS:
-            _made.clear()
-
-        _made[key] = response
-
-    return response
-
-
-def _compose(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
-    roles = error.roles if isinstance(error, InsufficientScopeError) else ()
-    body = _problem(error.code, error.status, error.public_message, roles)
-    if error.members:
-        # Not remembered: it is for one caller.
-        body = compact_json({**json.loads(body), **error.members})
-
-    headers = (
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        *_extra_headers(error, challenges),
-    )
-    return headers, body
-
-
-@lru_cache(maxsize=_FLOODS)
-def _problem(code: str, status: int, detail: str, roles: tuple[str, ...]) -> bytes:
-    """Write the problem document (RFC 9457, section 3)."""
-    problem = {
-        "type": f"urn:asgi-auth:error:{code}",
-        "title": _TITLES.get(status, "Refused"),
-        "status": status,
-        "detail": detail.encode("utf-8", "replace").decode("utf-8"),
-        "code": code,
-    }
-    return compact_json({**problem, "roles": roles} if roles else problem)
-
-
-def _extra_headers(error: AuthError, challenges: tuple[Challenge, ...]) -> Headers:
-    if isinstance(error, RateLimitedError | UnavailableError):
-        return [(b"retry-after", str(error.retry_after).encode())]
-
-    if isinstance(error, MethodNotAllowedError):
-        return [(b"allow", ", ".join(error.allow).encode())]
-
-    # A plain 403 has no challenge: other credentials would not help.
-    if error.status != HTTPStatus.UNAUTHORIZED and error.oauth_error is None:
-        return []
-
-    fields = [(b"www-authenticate", format_challenge(c, error)) for c in challenges]
-    return [*error.headers, *fields]

@@ -157,11 +157,11 @@ def test_close_codes_are_those_of_the_registry(error, code):
 
 
 async def test_a_flood_of_different_refusals_does_not_fill_the_memory():
-    from asgi_auth.responses.deny import _FLOODS, _made, _response
+    from asgi_auth.responses.problem import _FLOODS, _made, problem_of
 
     for number in range(2 * _FLOODS):
         challenge = Challenge(params={"realm": str(number)})
-        _response(AuthenticationError(), (challenge,))
+        problem_of(AuthenticationError(), (challenge,))
 
     assert len(_made) <= _FLOODS
 
