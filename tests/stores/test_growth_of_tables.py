@@ -72,6 +72,10 @@ async def costs_of(name, store, work):
     return costs
 
 
+def least(one, other):
+    return {verb: min(cost, other[verb]) for verb, cost in one.items()}
+
+
 def assert_nothing_has_grown(few, many):
     grown = {
         verb: (cost, many[verb])
@@ -102,13 +106,21 @@ async def test_no_verb_in_sqlite_costs_more_because_more_is_stored(tmp_path, nam
 @pytest.mark.parametrize("name", IN_MEMORY)
 async def test_no_verb_in_memory_costs_more_because_more_is_stored(name):
     make, add = IN_MEMORY[name]
-    costs = []
-    for count in (FEW, FEW * FACTOR):
+
+    async def costs(count):
         store = make()
         for number in range(1, count + 1):
             await add(store, number)
-        costs.append(await costs_of(name, store, PythonWork()))
-    assert_nothing_has_grown(*costs)
+        return await costs_of(name, store, PythonWork())
+
+    # From Python 3.12 on, what is traced for the first time is counted in part.
+    for _ in range(2):
+        await costs(FEW)
+
+    few, many = [
+        least(await costs(count), await costs(count)) for count in (FEW, FEW * FACTOR)
+    ]
+    assert_nothing_has_grown(few, many)
 
 
 def test_every_verb_of_these_stores_is_looked_at():
