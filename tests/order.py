@@ -8,7 +8,8 @@ from zlib import adler32
 from xdist.scheduler import LoadFileScheduling
 
 # They take seconds each, the longest first; all others are as long as they have tests.
-# What begins last decides when the run ends.
+# What begins last decides when the run ends. A name that is no longer there is passed
+# over.
 LONGEST: Final = (
     "tests/servers 0",
     "tests/browser 0",
@@ -42,7 +43,7 @@ LONGEST: Final = (
     "tests/test_turns.py",
     "tests/testing/test_plugin.py",
     "tests/docs/test_first_app.py",
-    "tests/docs/test_api_tutorial.py",
+    "tests/docs/test_tutorials.py",
     "tests/docs/test_examples.py",
 )
 
