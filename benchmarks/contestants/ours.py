@@ -8,7 +8,6 @@ from asgi_auth import (
     JWTBackend,
     QueryParam,
     TokenService,
-    Verification,
 )
 from asgi_auth.tokens import Verification
 from benchmarks.contestants import Kind, Pair
