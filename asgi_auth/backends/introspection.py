@@ -110,7 +110,7 @@ class IntrospectionBackend:
         confirmations: Sequence[Confirmation] = (),
         clock: Clock = system_clock,
     ) -> None:
-        _check(issuer, sources, cache_ttl)
+        _check(issuer, client, sources, cache_ttl)
         self._endpoint = transport.check_url(endpoint, "endpoint")
         place = f"the introspection endpoint {place_in(endpoint)}"
         self._outage = Outage("introspection", place)
@@ -118,7 +118,7 @@ class IntrospectionBackend:
         self._remote = Remote(
             "IntrospectionBackend", transport, max_bytes=_MAX_BYTES, pooled=True
         )
-        self._headers, self._form = _shown(client)
+        self._client = client
         self._claim_mapping = claim_mapping
         self._ttl = cache_ttl
         self._ignore_confirmation = verification.insecure_ignore_confirmation
@@ -267,10 +267,12 @@ class IntrospectionBackend:
             self._refused[digest] = time.monotonic() + ttl, refusal
 
     async def _answer(self, token: bytes) -> FrozenDict:
+        shown, members = self._client.shown()
+        headers = {"accept": "application/json", "content-type": _FORM, **shown}
         form = {"token": token.decode("ascii"), "token_type_hint": "access_token"}
-        body = urlencode({**form, **self._form}).encode("ascii")
+        body = urlencode({**form, **members}).encode("ascii")
         try:
-            answer = await self._remote.send(self._endpoint, self._headers, body)
+            answer = await self._remote.send(self._endpoint, headers, body)
         except UnavailableError as error:
             self._outage.down(str(error))
             raise
@@ -309,16 +311,13 @@ class IntrospectionBackend:
         return UnavailableError(msg)
 
 
-def _shown(client: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _check(
+    issuer: str, client: Client, sources: Sequence[Source], cache_ttl: float
+) -> None:
     if client.secret is None:
         msg = "IntrospectionBackend needs a client with a secret (RFC 7662, 2.1)."
         raise ConfigurationError(msg)
 
-    headers, members = client.shown()
-    return {"accept": "application/json", "content-type": _FORM, **headers}, members
-
-
-def _check(issuer: str, sources: Sequence[Source], cache_ttl: float) -> None:
     if not issuer or not sources:
         msg = "IntrospectionBackend needs an issuer, and a source like BearerHeader()."
         raise ConfigurationError(msg)

@@ -356,6 +356,16 @@ def test_parts_must_fit_together(realm, options):
         make(realm, **options)
 
 
+async def test_a_secret_may_be_made_anew_for_each_question(realm):
+    secrets = iter(["first", "second"])
+    backend = make(realm, client=client(secret=lambda: next(secrets), method="post"))
+    for token in ("opaque", "opaque-too"):
+        await ask(backend, token)
+    forms = [form for _, _, form in realm.asked]
+    assert [form["client_secret"] for form in forms] == [["first"], ["second"]]
+    await backend.aclose()
+
+
 @pytest.mark.parametrize("wrong", [{"id": ""}, {"secret": ""}, {"method": "none"}])
 def test_a_client_must_be_one_that_a_server_could_know(wrong):
     with pytest.raises(ConfigurationError):
