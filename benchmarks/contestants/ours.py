@@ -8,6 +8,7 @@ from asgi_auth import (
     JWTBackend,
     QueryParam,
     TokenService,
+    Verification,
 )
 from benchmarks.contestants import Kind, Pair
 from benchmarks.contestants.plain import application
