@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asgi_auth._lazy import lazily
-from asgi_auth.factors.errors import InvalidCodeError, StaleFactorError
+from asgi_auth.factors.errors import StaleFactorError
 from asgi_auth.factors.memory import MemoryFactors
 from asgi_auth.factors.records import FactorRecord, FactorStore
 from asgi_auth.factors.service import Factors
@@ -23,7 +23,6 @@ __all__ = [
     "FactorRecord",
     "FactorStore",
     "Factors",
-    "InvalidCodeError",
     "MemoryFactors",
     "SQLFactors",
     "StaleFactorError",

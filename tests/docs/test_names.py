@@ -15,11 +15,11 @@ WITHOUT = {
     "what is raised where pages and routes answer by themselves": """
         errors.ActorRefusedError errors.CrossOriginError
         errors.InvalidRequestError errors.MethodNotAllowedError
-        errors.UnknownSubjectError factors.InvalidCodeError
-        factors.StaleFactorError identities.IdentityTakenError
-        keys.SealedValueError lifetime.SocketClosedError
-        passkeys.DuplicatePasskeyError passkeys.UnknownPasskeyError
-        websocket.BadMessageError websocket.ForbiddenRoomError
+        errors.UnknownSubjectError factors.StaleFactorError
+        identities.IdentityTakenError keys.SealedValueError
+        lifetime.SocketClosedError passkeys.DuplicatePasskeyError
+        passkeys.UnknownPasskeyError websocket.BadMessageError
+        websocket.ForbiddenRoomError
     """,
     "what is returned, or handed to a function of yours": """
         backends.APIKey credentials.Credential factors.FactorRecord

@@ -9,10 +9,10 @@ from asgi_auth import KeySet, TokenService, UnavailableError
 from asgi_auth.accounts import Account
 from asgi_auth.factors import (
     Factors,
-    InvalidCodeError,
     MemoryFactors,
     StaleFactorError,
 )
+from asgi_auth.factors.errors import InvalidCodeError
 from asgi_auth.keys import SealKeys
 from asgi_auth.testing import FakeClock
 

@@ -11,7 +11,8 @@ import pytest
 
 from asgi_auth import KeySet, TokenService, UnavailableError
 from asgi_auth.accounts import Account, Outbox
-from asgi_auth.factors import Factors, InvalidCodeError, MemoryFactors, SQLFactors
+from asgi_auth.factors import Factors, MemoryFactors, SQLFactors
+from asgi_auth.factors.errors import InvalidCodeError
 from asgi_auth.keys import SealKeys
 from asgi_auth.testing import FakeClock
 
