@@ -13,7 +13,6 @@ from asgi_auth.accounts.base import (
     Account,
     AccountDirectory,
     AccountStore,
-    MessageKind,
     SendMessage,
 )
 from asgi_auth.accounts.console import ConsoleSender
@@ -69,7 +68,6 @@ __all__ = [
     "ListsUsers",
     "ManagedAccounts",
     "MemoryAccounts",
-    "MessageKind",
     "Outbox",
     "SMTPSender",
     "SQLAccounts",
