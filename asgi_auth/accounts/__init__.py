@@ -13,6 +13,7 @@ from asgi_auth.accounts.base import (
     Account,
     AccountDirectory,
     AccountStore,
+    MessageKind,
     SendMessage,
 )
 from asgi_auth.accounts.console import ConsoleSender
@@ -68,6 +69,7 @@ __all__ = [
     "ListsUsers",
     "ManagedAccounts",
     "MemoryAccounts",
+    "MessageKind",
     "Outbox",
     "SMTPSender",
     "SQLAccounts",

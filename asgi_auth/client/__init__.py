@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from asgi_auth._drivers.oauth_client import Client
 from asgi_auth.client.errors import (
+    BadAnswerError,
     ClientError,
     LoggedOutError,
     RefreshFailedError,
@@ -19,6 +20,7 @@ from asgi_auth.client.tokens import Tokens
 from asgi_auth.client.websocket import bearer_subprotocols, reauthentication
 
 __all__ = [
+    "BadAnswerError",
     "Client",
     "ClientCredentials",
     "ClientError",
