@@ -13,7 +13,7 @@ FACES = Path(__file__).parents[2] / "docs" / "faces.py"
 
 WITHOUT = {
     "what is raised where pages and routes answer by themselves": """
-        client.BadAnswerError errors.ActorRefusedError errors.CrossOriginError
+        errors.ActorRefusedError errors.CrossOriginError
         errors.InvalidRequestError errors.MethodNotAllowedError
         errors.UnknownSubjectError factors.StaleFactorError
         identities.IdentityTakenError keys.SealedValueError
@@ -22,8 +22,7 @@ WITHOUT = {
         websocket.ForbiddenRoomError
     """,
     "what is returned, or handed to a function of yours": """
-        accounts.MessageKind backends.APIKey credentials.Credential
-        factors.FactorRecord
+        backends.APIKey credentials.Credential factors.FactorRecord
         identities.Identity passkeys.Passkey revocation.Validity
         routes.LoginRequest routes.TokenPayload routes.TokenResponse
         routes.UserResponse stores.NewSession stores.Revocation websocket.Member
