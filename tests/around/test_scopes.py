@@ -96,7 +96,7 @@ def test_the_test_client_of_falcon_still_posts_forms():
 @pytest.mark.parametrize("kind", [Reply, GuardedReply, SocketReply])
 def test_send_is_known_to_be_awaited_and_makes_no_coroutine_of_its_own(kind):
     sent = []
-    reply = kind((), {"type": "http"}, sent.append)
+    reply = kind({"type": "http"}, sent.append)
     asks = (
         inspect.iscoroutinefunction
         if sys.version_info >= (3, 12)
