@@ -18,8 +18,6 @@ from asgi_auth.testing._samples import read_feed
 from tests.faults import fault_proxy
 from tests.stores.valkey import valkey_server
 
-pytestmark = pytest.mark.alone
-
 ISSUER = "https://api.example.com"
 LIVE = {"idle_ttl": 1000.0, "ttl": 5000.0}
 
@@ -65,16 +63,38 @@ def all_verbs(store, sid, cursor):
     ]
 
 
+@asynccontextmanager
+async def at_most(seconds):
+    """Fail if the loop was given more than *seconds* of time meanwhile.
+
+    It counts how often it wakes, so that time does not count that other processes take.
+    """
+    count = 0
+
+    async def tick():
+        nonlocal count
+        while True:
+            await asyncio.sleep(0.02)
+            count += 1
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticking.cancel()
+
+    assert count * 0.02 <= seconds
+
+
 async def expect_outage(verbs):
     """Each verb, alone, raises UnavailableError within 3 seconds."""
 
     async def one(verb):
-        start = time.monotonic()
         with pytest.raises(UnavailableError):
             await verb
-        assert time.monotonic() - start <= 3.1
 
-    await asyncio.gather(*map(one, verbs))
+    async with at_most(3.1):
+        await asyncio.gather(*map(one, verbs))
 
 
 async def expect_recovery(store):
@@ -118,10 +138,10 @@ async def test_a_waiting_feed_says_unavailable_when_the_server_falls_silent(
     waiting = asyncio.create_task(store.feed(cursor, wait=30))
     await asyncio.sleep(after)
     await proxy.stall()
-    start = time.monotonic()
-    with pytest.raises(UnavailableError):
-        await waiting
-    assert time.monotonic() - start <= 3.1
+    async with at_most(3.1):
+        with pytest.raises(UnavailableError):
+            await waiting
+
     await proxy.pass_on()
     await expect_recovery(store)
     assert (await store.rotate(session.sid, 0, idle_ttl=9, grace=9)).session.seq == 1
