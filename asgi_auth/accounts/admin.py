@@ -72,7 +72,7 @@ class AccountAdministration:
     @property
     def has_directory(self) -> bool:
         """Whether the store lists and deletes, see :class:`AccountDirectory`."""
-        return isinstance(self._accounts, AccountDirectory)
+        return _directory_in(self._accounts) is not None
 
     def also_end(self, ending: Ending, *, deleted_only: bool = False) -> None:
         """Call *ending* with the id of every account that is disabled or deleted.
@@ -313,8 +313,9 @@ class AccountAdministration:
         return account
 
     def _directory(self) -> AccountDirectory:
-        if isinstance(self._accounts, AccountDirectory):
-            return self._accounts
+        directory = _directory_in(self._accounts)
+        if directory is not None:
+            return directory
 
         name = type(self._accounts).__name__
         msg = f"{name} has no page() and remove(): administration needs them."
@@ -336,3 +337,12 @@ class AccountAdministration:
             detail={**(detail or {}), **more},
         )
         self._tokens.events.emit(event)
+
+
+def _directory_in(accounts: Any) -> AccountDirectory | None:
+    """Return *accounts*, if it lists and deletes, itself or what it hands on to.
+
+    ``isinstance`` would not see the latter since Python 3.12.
+    """
+    has = callable(getattr(accounts, "page", None))
+    return accounts if has and callable(getattr(accounts, "remove", None)) else None

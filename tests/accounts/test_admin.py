@@ -6,6 +6,7 @@ import pytest
 
 from asgi_auth.accounts import (
     Account,
+    AccountService,
     DuplicateAccountError,
     InvalidEmailError,
     MemoryAccounts,
@@ -206,3 +207,25 @@ async def test_a_store_without_a_directory_says_what_it_lacks(world):
     assert "delete" not in service.can
     with pytest.raises(ConfigurationError, match="Small has no page"):
         await service.list()
+
+
+class Handing:
+    """A wrapper that hands on what it does not have itself."""
+
+    def __init__(self, inner, names):
+        self._inner, self._names = inner, names
+
+    def __getattr__(self, name):
+        if name not in self._names:
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+async def test_a_wrapper_that_hands_on_is_a_directory_on_each_python(world):
+    whole = Handing(MemoryAccounts(), {"add", "find_by_id", "page", "remove"})
+    assert AccountService(whole, world.tokens, require_verified=False).has_directory
+    half = Handing(MemoryAccounts(), {"add", "find_by_id", "page"})
+    bare = AccountService(half, world.tokens, require_verified=False)
+    assert not bare.has_directory
+    with pytest.raises(ConfigurationError, match="remove"):
+        await bare.list()
