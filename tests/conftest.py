@@ -17,7 +17,7 @@ PLATFORM = "platform:"
 
 
 # Most of a test's time it waits, for servers and browsers: more than there are cores.
-PROCESSES = 3
+PROCESSES = 4
 
 
 def pytest_configure() -> None:
