@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from asgi_auth.stores.records import Revocation
 
@@ -57,7 +57,7 @@ class Entries(Sequence[Revocation]):
         """Compare them with those of any sequence."""
         return isinstance(other, Sequence) and [*self] == [*other]
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Show how many there are."""
