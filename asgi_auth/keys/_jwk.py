@@ -153,7 +153,10 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
             members[name] = jwk[name]
 
     try:
-        return _ENGINES[kty].from_jwk(members)
+        key = _ENGINES[kty].from_jwk(members)
+        # PyJWT asks this since 2.15 only.
+        if kty != "OKP" or "d" not in members or _is_pair(key, members["x"]):
+            return key
     except (InvalidKeyError, ValueError, TypeError, UnsupportedAlgorithm):
         msg = (
             "The JWK is not a valid key: a member is missing or malformed, its crv is "
@@ -161,6 +164,12 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
         )
 
     raise ConfigurationError(msg)
+
+
+def _is_pair(private: Any, x: str) -> bool:
+    """Say whether a private key of RFC 8037 belongs to the public one in *x*."""
+    public: bytes = private.public_key().public_bytes_raw()
+    return public == b64url_decode(x.encode())
 
 
 def _has_any(jwk: Mapping[str, Any], kty: str) -> bool:

@@ -6,7 +6,9 @@ import base64
 import json
 import random
 import secrets
+from contextlib import suppress
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -188,8 +190,9 @@ def test_a_secret_that_only_begins_like_json_is_accepted():
 
 def test_what_only_pyjwt_recognises_is_refused_too():
     wide = JWK.decode().encode("utf-16")
-    with pytest.raises(InvalidKeyError):
+    with suppress(InvalidKeyError):  # That of the lowest version does not yet.
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(wide)
+        assert jwt.__version__ < "2.14"
     assert "another kind" in refusal(wide)
 
 
