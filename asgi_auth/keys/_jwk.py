@@ -153,17 +153,20 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
             members[name] = jwk[name]
 
     try:
-        key = _ENGINES[kty].from_jwk(members)
+        key: object = _ENGINES[kty].from_jwk(members)
         # PyJWT asks this since 2.15 only.
-        if kty != "OKP" or "d" not in members or _is_pair(key, members["x"]):
-            return key
+        is_whole = kty != "OKP" or "d" not in members or _is_pair(key, members["x"])
     except (InvalidKeyError, ValueError, TypeError, UnsupportedAlgorithm):
+        is_whole = False
+
+    if not is_whole:
         msg = (
             "The JWK is not a valid key: a member is missing or malformed, its crv is "
             "not supported, or its halves do not belong together. Export it anew."
         )
+        raise ConfigurationError(msg)
 
-    raise ConfigurationError(msg)
+    return key
 
 
 def _is_pair(private: Any, x: str) -> bool:
