@@ -7,6 +7,7 @@ not canonical base64url, and halves that do not belong together.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -152,14 +153,13 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
             _decode(jwk, name)
             members[name] = jwk[name]
 
-    try:
-        key: object = _ENGINES[kty].from_jwk(members)
-        # PyJWT asks this since 2.15 only.
-        is_whole = kty != "OKP" or "d" not in members or _is_pair(key, members["x"])
-    except (InvalidKeyError, ValueError, TypeError, UnsupportedAlgorithm):
-        is_whole = False
+    key: object = None
+    with suppress(InvalidKeyError, ValueError, TypeError, UnsupportedAlgorithm):
+        key = _ENGINES[kty].from_jwk(members)
 
-    if not is_whole:
+    # PyJWT asks for the latter since 2.15 only.
+    is_half = kty == "OKP" and "d" in members and not _is_pair(key, members["x"])
+    if key is None or is_half:
         msg = (
             "The JWK is not a valid key: a member is missing or malformed, its crv is "
             "not supported, or its halves do not belong together. Export it anew."
@@ -171,6 +171,9 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
 
 def _is_pair(private: Any, x: str) -> bool:
     """Say whether a private key of RFC 8037 belongs to the public one in *x*."""
+    if private is None:
+        return False
+
     public: bytes = private.public_key().public_bytes_raw()
     return public == b64url_decode(x.encode())
 
