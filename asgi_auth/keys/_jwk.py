@@ -169,7 +169,7 @@ def _key_object(jwk: Mapping[str, Any], kty: str) -> object:
     return key
 
 
-def _is_pair(private: Any, x: str) -> bool:
+def _is_pair(private: Any, x: Any) -> bool:
     """Say whether a private key of RFC 8037 belongs to the public one in *x*."""
     if private is None:
         return False
