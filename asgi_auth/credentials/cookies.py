@@ -10,13 +10,10 @@ from collections.abc import Iterable
 from itertools import islice
 
 from asgi_auth._asgi import Headers
-from asgi_auth.credentials.credential import Credential, checked, malformed
+from asgi_auth.credentials.credential import AMBIGUOUS, Credential, checked, malformed
 from asgi_auth.credentials.sources import unquote
 
 __all__ = ["from_cookies"]
-
-# With a second value the verdict is clear, however many more there are.
-_AMBIGUOUS = 2
 
 
 def from_cookies(
@@ -33,7 +30,7 @@ def from_cookies(
     for name, pattern in sources:
         matches = pattern.finditer(cookies)
         texts = filter(None, (unquote(match[1]) for match in matches))
-        values = [*islice(texts, _AMBIGUOUS)]
+        values = [*islice(texts, AMBIGUOUS)]
         if len(values) > 1:
             return malformed("cookie", "two cookies of one name", explicit=False)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from asgi_auth.errors import AuthError, InvalidRequestError, InvalidTokenError
 
 __all__ = [
+    "AMBIGUOUS",
     "LARGEST_TOKEN",
     "MAX_TOKEN",
     "Credential",
@@ -27,6 +28,9 @@ MAX_TOKEN = 8192
 
 LARGEST_TOKEN = 65_536
 """Most that a source may allow, as long as all the headers that servers take."""
+
+AMBIGUOUS = 2
+"""With a second credential the verdict is clear, however many more there are."""
 
 _new = tuple.__new__
 """Makes a named tuple without a call into Python."""

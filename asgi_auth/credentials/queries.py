@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from asgi_auth._asgi import Scope
 from asgi_auth.credentials.credential import (
+    AMBIGUOUS,
     MAX_TOKEN,
     Credential,
     checked,
@@ -26,9 +27,6 @@ _AND, _PERCENT = b"&%"
 
 _LAST_EVENT_ID = re.compile(rb"(?<![^&])last-event-id=([^&]*)")
 _CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
-
-# With a second credential the verdict is clear, however many more there are.
-_AMBIGUOUS = 2
 
 
 def only_query(scope: Scope, name: str, prefix: bytes) -> Credential | None:
@@ -52,7 +50,7 @@ def from_query(
     for source, pattern in sources:
         # An empty one is what an outer middleware has left of its own.
         values = (match[1] for match in pattern.finditer(query) if match[1])
-        some = islice(values, _AMBIGUOUS)
+        some = islice(values, AMBIGUOUS)
         credentials += [_from_query_value(value, source) for value in some]
         query = pattern.sub(source.name.encode("ascii") + b"=", query)
 

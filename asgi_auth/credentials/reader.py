@@ -13,6 +13,7 @@ from typing import Literal
 from asgi_auth._asgi import Scope
 from asgi_auth.credentials.cookies import from_cookies
 from asgi_auth.credentials.credential import (
+    AMBIGUOUS,
     MAX_TOKEN,
     Credential,
     Offer,
@@ -38,10 +39,6 @@ __all__ = ["MAX_TOKEN", "Credential", "CredentialReader", "Look", "Offer", "unfo
 
 # How a JWT begins that a library has made, as does its header: with a brace.
 _PLAIN = b"Bearer ey"
-
-# With a second credential the verdict is clear, however many more there are.
-_AMBIGUOUS = 2
-
 
 Look = Callable[[Scope], Credential | bytes | None]
 """Reads the credential of a scope; bytes are a plain bearer token of a header."""
@@ -215,7 +212,7 @@ class CredentialReader:
 
         if self._fields:
             for name, value in scope["headers"]:
-                if name.lower() in self._fields and len(credentials) < _AMBIGUOUS:
+                if name.lower() in self._fields and len(credentials) < AMBIGUOUS:
                     credentials.append(
                         self._from_field(name.lower(), value.strip(b" \t"))
                     )

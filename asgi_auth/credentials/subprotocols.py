@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from asgi_auth._encoding import b64url_decode
 from asgi_auth.credentials.credential import (
+    AMBIGUOUS,
     MAX_TOKEN,
     Credential,
     Offer,
@@ -22,8 +23,6 @@ __all__ = ["from_subprotocols"]
 _KUBE = "base64url.bearer.authorization."
 _KUBERNETES = (f"{_KUBE}k8s.io.", _KUBE)
 
-# With a second credential the verdict is clear, however many more there are.
-_AMBIGUOUS = 2
 _MOST_PROTOCOLS = 64
 _NONE = Offer([], None)
 
@@ -35,7 +34,7 @@ def from_subprotocols(names: Sequence[str]) -> list[Credential]:
     answer: str | None = None
     waiting = iter(names[:_MOST_PROTOCOLS])
     for name in waiting:
-        if len(credentials) == _AMBIGUOUS:
+        if len(credentials) == AMBIGUOUS:
             break  # What is left is dropped: it may hold tokens as well.
 
         prefix = next((p for p in _KUBERNETES if name.startswith(p)), None)
