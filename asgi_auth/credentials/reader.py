@@ -138,7 +138,9 @@ class CredentialReader:
             # All the headers are looked at: a second one must not go unseen.
             for name, value in headers:
                 # Comparing lengths first spares most names the change of case.
-                if len(name) == 13 and name.lower() == b"authorization":  # noqa: PLR2004
+                if len(name) == 13 and (  # noqa: PLR2004
+                    name == b"authorization" or name.lower() == b"authorization"
+                ):
                     is_repeated = authorization is not None
                     authorization = value
 

@@ -34,22 +34,19 @@ class SocketGuard:
         app: Called with each socket.
         identify: Verifies a token that is to extend a socket.
         load_user: Gives the application's own user, where it has any.
-        issuers: Whose tokens the backend takes, as far as it says.
         lifetime: What a socket ends with.
     """
 
-    __slots__ = ("_app", "_by_session", "_issuers", "_policies")
+    __slots__ = ("_app", "_by_session", "_policies")
 
     def __init__(
         self,
         app: ASGIApp,
         identify: Identify,
         load_user: LoadUser | None = None,
-        issuers: frozenset[str | None] = frozenset(),
         lifetime: Literal["token", "session"] = "token",
     ) -> None:
         self._app = app
-        self._issuers = issuers
         self._by_session = lifetime == "session"
         self._policies = Policies(
             identify,
@@ -66,7 +63,6 @@ class SocketGuard:
         """
         principal: Principal = scope["auth"]
         state: SocketState = scope[STATE]
-        state.issuers = self._issuers
         try:
             loop = get_running_loop()
         except RuntimeError:
@@ -97,7 +93,8 @@ class SocketGuard:
             # Whoever still reads a token for it must not bring it back to life.
             socket.gone = True
             lifetime.scope = None  # A circle would have to wait for the collector.
-            state.guards = ()
+            if state.guards:
+                state.guards = ()
             lifetime.stop()
 
         if socket.closed is not None:

@@ -22,7 +22,10 @@ _BODIES = frozenset(
 
 
 def is_cors_preflight(scope: Scope) -> bool:
-    """Say whether an OPTIONS request is a CORS preflight (Fetch, section 4.8)."""
+    """Say whether a request is a CORS preflight (Fetch, section 4.8)."""
+    if scope.get("method") != "OPTIONS":
+        return False
+
     names = {name.lower() for name, _ in scope["headers"]}
     return b"origin" in names and b"access-control-request-method" in names
 

@@ -275,7 +275,10 @@ _CACHE_RULES = {
 
 
 def replies_for(
-    sources: Iterable[Source], challenges: Iterable[Challenge], watch: Watch
+    sources: Iterable[Source],
+    challenges: Iterable[Challenge],
+    watch: Watch,
+    issuers: frozenset[str | None] = frozenset(),
 ) -> tuple[type[Reply], type[SocketReply]]:
     """Return the lightest replies to requests and to sockets that will do.
 
@@ -283,11 +286,13 @@ def replies_for(
         sources: Where credentials may come from.
         challenges: The schemes that refusals ask for.
         watch: Sees what is refused.
+        issuers: Whose tokens are taken, as far as that is known.
     """
     ways = {source.way[0] for source in sources}
     plain = Reply if ways.isdisjoint(_CACHE_RULES) else GuardedReply
     asked = tuple(challenges)
-    return plain.seen_by(watch, asked), SocketReply.seen_by(watch, asked)
+    socket = SocketReply.seen_by(watch, asked, issuers)
+    return plain.seen_by(watch, asked, issuers), socket
 
 
 def refusal_in(error: BaseException) -> AuthError | None:

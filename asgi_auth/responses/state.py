@@ -117,11 +117,14 @@ class RequestState:
 
     @classmethod
     def seen_by(
-        cls, watch: Watch, challenges: tuple[Challenge, ...] = (BEARER,)
+        cls,
+        watch: Watch,
+        challenges: tuple[Challenge, ...] = (BEARER,),
+        issuers: frozenset[str | None] = frozenset(),
     ) -> type[Self]:
         """Return this kind, of an app: *watch* sees all, and all ask for the same."""
-        members = {"__slots__": (), "watch": watch, "challenges": challenges}
-        return type(cls.__name__, (cls,), members)
+        members = {"watch": watch, "challenges": challenges, "issuers": issuers}
+        return type(cls.__name__, (cls,), {"__slots__": (), **members})
 
     def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
         """Have it known, once, that *error* is the answer."""
