@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 
+import aiosqlite
 import pytest
 
 from asgi_auth.stores.sql import SQLStore
@@ -182,3 +183,55 @@ async def test_closing_waits_for_what_a_cancelled_caller_left(sqlite_url, tmp_pa
     assert not other.in_transaction
     assert asyncio.all_tasks() == before
     other.close()
+
+
+# ------------------------------------------------------------- trips to SQLite's thread
+
+
+@pytest.mark.anyio
+async def test_a_refresh_goes_to_the_thread_of_a_file_once(sqlite_url, monkeypatch):
+    store = SQLStore(sqlite_url)
+    await store.create_schema()
+    await open_session(store)
+    trips = []
+    execute = aiosqlite.Connection._execute
+
+    async def counted(self, function, *args, **options):
+        trips.append(function.__name__)
+        return await execute(self, function, *args, **options)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    rotation = await store.rotate("one", 0, **IDLE)
+    await store.aclose()
+
+    assert rotation.outcome == "rotated"
+    assert trips == ["execute", "close"], "that, and the end of the connection"
+
+
+@pytest.mark.anyio
+async def test_a_transaction_that_somebody_has_begun_is_rolled_back(sqlite_url):
+    store = SQLStore(sqlite_url)
+    await store.create_schema()
+    life = await store._database._lives.get()
+    async with life.engine.connect() as connection:
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    # Else the file would stay locked for everybody.
+    await open_session(store)
+    await store.aclose()
+
+
+@pytest.mark.anyio
+async def test_many_rows_at_once_are_counted_as_by_any_cursor(sqlite_url):
+    store = SQLStore(sqlite_url)
+    await store.create_schema()
+    life = await store._database._lives.get()
+    async with life.engine.connect() as connection:
+        await connection.exec_driver_sql("CREATE TABLE numbers (n INTEGER)")
+        made = await connection.exec_driver_sql(
+            "INSERT INTO numbers VALUES (?)", [(1,), (2,), (3,)]
+        )
+        changed = await connection.exec_driver_sql("UPDATE numbers SET n = 0")
+        assert (made.rowcount, changed.rowcount) == (3, 3)
+
+    await store.aclose()
