@@ -31,6 +31,7 @@ __all__ = [
     "Plan",
     "Table",
     "engine_of",
+    "explain",
     "fill",
     "filled",
     "plans_of",
@@ -45,6 +46,7 @@ _PREFIX = "asgi_auth_"
 _EXPECTED = {("accounts", "a search")}
 # It goes along an index from one of its ends, and stops early.
 _STOPS = re.compile(r"ORDER BY .+\s+LIMIT ", re.DOTALL)
+_PLACE = re.compile(r"\$\d+")
 _SCAN = re.compile(r"SCAN asgi_auth_|Index (Only )?Scan .*asgi_auth_")
 
 _Verb = Callable[[Any], Awaitable[object]]
@@ -140,21 +142,37 @@ async def plans_of(
 
         # What is done piece by piece sends one statement many times.
         for sql, parameters in dict(sent).items():
-            steps = await _explain(engine, sql, parameters)
-            plans.append(Plan(name, verb, sql, steps))
+            async with engine.connect() as connection:
+                both = await explain(connection, sql, parameters)
+                plans += [Plan(name, verb, sql, steps) for steps in both]
+                await connection.rollback()
 
     await store.aclose()
     return plans
 
 
-async def _explain(engine: Any, sql: str, parameters: Any) -> tuple[str, ...]:
-    is_sqlite = engine.dialect.name == "sqlite"
-    explain = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
-    async with engine.connect() as connection:
-        rows = await connection.exec_driver_sql(explain + sql, parameters)
-        steps = tuple(str(row[-1]) for row in rows)
-        await connection.rollback()
-        return steps
+async def explain(connection: Any, sql: str, parameters: Any) -> list[tuple[str, ...]]:
+    """Return the plans of a statement: PostgreSQL has two, and chooses as it goes on.
+
+    One is made for the values; the other for any, once it has seen a few.
+    """
+    if connection.dialect.name == "sqlite":
+        rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
+        return [_steps_of(rows)]
+
+    rows = await connection.exec_driver_sql(f"EXPLAIN {sql}", parameters)
+    nothing = ", ".join(["NULL"] * len({*_PLACE.findall(sql)}))
+    values = f"({nothing})" if nothing else ""
+    driver = (await connection.get_raw_connection()).driver_connection
+    await driver.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    await driver.execute(f"PREPARE explained AS {sql}")
+    anyhow = await driver.fetch(f"EXPLAIN EXECUTE explained{values}")
+    await driver.execute("DEALLOCATE explained")
+    return [_steps_of(rows), _steps_of(anyhow)]
+
+
+def _steps_of(rows: Any) -> tuple[str, ...]:
+    return tuple(str(row[-1]) for row in rows)
 
 
 async def fill(

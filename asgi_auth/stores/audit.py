@@ -15,6 +15,7 @@ from asgi_auth._drivers.sql import AsyncEngine, sa
 from asgi_auth._drivers.sql_table import SQLTable
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.events import Event
+from asgi_auth.stores.sql_terms import delete_some
 
 __all__ = ["AuditEntry", "SQLAuditLog"]
 
@@ -145,9 +146,10 @@ class SQLAuditLog(SQLTable):
         Raises:
             UnavailableError: The database is down.
         """
-        table = self._table
-        old = sa.select(table.c.id).where(table.c.at < before).limit(limit)
-        statement = sa.delete(table).where(table.c.id.in_(old)).returning(table.c.id)
+        columns = self._table.c
+        old = sa.select(columns.id).where(columns.at < before)
+        old = old.order_by(columns.at).limit(limit)
+        statement = delete_some(self._database.dialect, columns.id, old)
         return len(await self._database.fetch(statement, write=True))
 
     def _is_kept(self, name: str) -> bool:

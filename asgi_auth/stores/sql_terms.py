@@ -11,10 +11,29 @@ from typing import Any
 from asgi_auth._drivers.sql import JSONB, sa
 from asgi_auth.stores.sql_schema import Schema
 
-__all__ = ["Terms", "integer", "seconds"]
+__all__ = ["Terms", "delete_some", "integer", "seconds"]
 
 # How many rows a sweep deletes at once: others wait for that long at most.
 _SWEEP_AT_ONCE = 1000
+
+
+def delete_some(
+    dialect: str, key: sa.Column[Any], some: sa.Select[Any]
+) -> sa.Executable:
+    """Return what deletes the rows with *some* keys, and returns those.
+
+    Args:
+        dialect: ``sqlite`` or ``postgresql``.
+        key: The primary key of the table.
+        some: Selects keys, with a limit.
+    """
+    chosen: sa.ColumnElement[bool] = key.in_(some)
+    if dialect == "postgresql":
+        # With IN it may read the whole table rather than look up a thousand rows.
+        keys = sa.func.array(some.scalar_subquery(), type_=sa.ARRAY(key.type))
+        chosen = key == sa.any_(keys)
+
+    return sa.delete(key.table).where(chosen).returning(key)
 
 
 class Terms:
@@ -48,12 +67,7 @@ class Terms:
             .order_by(time)
             .limit(_SWEEP_AT_ONCE)
         )
-        if self._dialect == "postgresql":
-            # With IN it may read the whole table rather than look up a thousand rows.
-            keys = sa.func.array(some.scalar_subquery(), type_=sa.ARRAY(key.type))
-            return sa.delete(key.table).where(key == sa.any_(keys)).returning(key)
-
-        return sa.delete(key.table).where(key.in_(some)).returning(key)
+        return delete_some(self._dialect, key, some)
 
     @staticmethod
     def _once(value: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
