@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from tests.faults import FaultProxy
+from tests.faults import FaultProxy, fault_proxy
 from tests.postgres import start_postgres, stop_postgres
 from tests.stores.redis_server import redis_server
 from tests.stores.valkey import valkey_cluster
@@ -34,10 +35,15 @@ def store_of(kind, folder, *settings):
 async def proxied(kind, url, server):
     """Yield the URL of a store behind a proxy that can fail, and the proxy.
 
-    A file has none, and the nodes of a cluster name each other.
+    A file has none.
     """
-    if kind not in {"postgres", "redis"}:
+    if kind == "sqlite":
         yield url, None
+        return
+
+    if kind == "cluster":
+        async with _Proxies.of(server) as proxies:
+            yield f"redis://127.0.0.1:{proxies.port}", proxies
         return
 
     is_redis = kind == "redis"
@@ -49,6 +55,39 @@ async def proxied(kind, url, server):
         yield f"{database}127.0.0.1:{proxy.port}{end}", proxy
     finally:
         await proxy.aclose()
+
+
+class _Proxies:
+    """One before each node of a cluster; they fail together."""
+
+    def __init__(self, proxies):
+        self._proxies = proxies
+        self.port = proxies[0].port
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, cluster):
+        """Put them in place: the nodes name each other by them from then on."""
+        async with AsyncExitStack() as stack:
+            proxies = [
+                await stack.enter_async_context(fault_proxy(node.port))
+                for node in cluster.servers
+            ]
+            ports = [proxy.port for proxy in proxies]
+            await asyncio.to_thread(cluster.announce, ports)
+            yield cls(proxies)
+
+    async def reset(self):
+        for proxy in self._proxies:
+            await proxy.reset()
+
+    async def stall(self):
+        for proxy in self._proxies:
+            await proxy.stall()
+
+    async def pass_on(self):
+        for proxy in self._proxies:
+            await proxy.pass_on()
 
 
 def socket_of(postgres):

@@ -82,7 +82,10 @@ FAULTS = {
         Fault("killed, back empty", it.redis_restarted_empty, 5, "503 forgotten"),
     ],
     "cluster": [
+        *WORKERS,
+        *NETWORK,
         Fault("a node paused, 10 s", it.node_paused, 10, "503"),
+        Fault("a node frozen, 40 s", it.node_paused, 40, "503"),
         Fault("a node killed, back empty", it.node_killed, 5, "503 forgotten"),
     ],
 }

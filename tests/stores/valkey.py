@@ -70,6 +70,14 @@ class Server:
         finally:
             client.close()
 
+    def ports_named(self) -> set[int]:
+        """Return where it sends clients."""
+        with self.client() as client:
+            slots = client.execute_command("CLUSTER", "SLOTS")
+        if isinstance(slots, dict):
+            return {each["primary"][1] for each in slots.values()}
+        return {int(each[2][1]) for each in slots}
+
     def knows_all_slots(self) -> bool:
         with self.client() as client:
             info = client.execute_command("CLUSTER", "INFO")
@@ -121,6 +129,19 @@ class Cluster:
                         "CLUSTER", "MEET", "127.0.0.1", other.port, bus
                     )
         self.wait_until_ok()
+
+    def announce(self, ports: list[int]) -> None:
+        """Have clients sent to other ports, behind which the nodes are."""
+        for server, port in zip(self.servers, ports, strict=True):
+            with server.client() as client:
+                client.config_set("cluster-announce-port", port)
+
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            if all(server.ports_named() == {*ports} for server in self.servers):
+                return
+            time.sleep(0.1)
+        raise RuntimeError("the nodes do not take the ports over")
 
     def wait_until_ok(self) -> None:
         until = time.monotonic() + 20
