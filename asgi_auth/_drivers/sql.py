@@ -19,6 +19,7 @@ from asgi_auth._drivers.sql_codes import POOLER, code_of
 from asgi_auth._drivers.sql_faults import fault_of, place_of
 from asgi_auth._drivers.sql_life import CONNECTIONS, Life
 from asgi_auth._drivers.sql_logging import without_rows
+from asgi_auth._drivers.sql_pool import probe_idle
 from asgi_auth._drivers.sql_urls import DRIVERS, check_dialect, extra_of
 from asgi_auth._drivers.sqlite import open_connection
 from asgi_auth._drivers.statement_task import StatementTask
@@ -261,13 +262,16 @@ class Database:
             logging_name="asgi_auth",
             pool_size=CONNECTIONS,
             max_overflow=0,
-            pool_pre_ping=not self._pooled,
+            pool_pre_ping=not (self._pooled or driver == "asyncpg"),
             pool_use_lifo=True,
             pool_timeout=_DRIVER_TIMEOUT,
             connect_args=connect_arguments(
                 driver, _DRIVER_TIMEOUT, self._arguments or {}, pooled=self._pooled
             ),
         )
+        if driver == "asyncpg" and not self._pooled:
+            probe_idle(engine, sa)
+
         return without_rows(engine)
 
     async def _end(self, life: Life) -> None:

@@ -8,14 +8,19 @@ import signal
 import socket
 import sqlite3
 import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from asgi_auth._drivers import sql_pool
 from asgi_auth.errors import UnavailableError
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
+from tests.faults import fault_proxy
 from tests.stores.sql_world import IDLE, ISSUER, direct_engine, open_session
 
 # ------------------------------------------------------------------------------ outages
@@ -159,8 +164,45 @@ async def test_idle_connections_that_were_cut_are_not_noticed(own_postgres):
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         await connection.execute(text(f"{cut} WHERE pid <> pg_backend_pid()"))
     await engine.dispose()
+    await asyncio.sleep(0.1)  # The driver hears of it.
     assert (await store.rotate("one", 0, **IDLE)).outcome == "rotated"
     await store.aclose()
+
+
+@pytest.mark.anyio
+async def test_idle_connections_of_which_no_end_was_heard_are_asked(
+    postgres_url, table_prefix, monkeypatch
+):
+    async with fault_proxy(socket_of(postgres_url)) as proxy:
+        url = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
+        store = SQLStore(url, table_prefix=table_prefix)
+        await store.create_schema()
+        await open_session(store)
+        await store.find("one")
+
+        before = proxy.requests
+        await store.find("one")
+        assert proxy.requests - before == 1, "it was used just now"
+
+        monkeypatch.setattr(sql_pool, "PROBED_AFTER", 0.0)
+        await store.find("one")
+        asked = proxy.requests - before
+        await store.find("one")
+        # The first question prepares itself, which takes trips of its own.
+        assert asked > 2
+        assert proxy.requests - before - asked == 2
+
+        # No driver hears of what a network swallows.
+        monkeypatch.setattr(asyncpg.Connection, "is_closed", lambda _: False)
+        proxy.drop()
+        assert (await store.rotate("one", 0, **IDLE)).outcome == "rotated"
+        monkeypatch.undo()
+        await store.aclose()
+
+
+def socket_of(url):
+    folder = parse_qs(urlsplit(url).query)["host"][0]
+    return str(next(Path(folder).glob(".s.PGSQL.*[0-9]")))
 
 
 @pytest.mark.anyio
