@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "faces",  # Below autodoc, whose events it hears.
+    "emphasis",
     "searchwords",
     "tables",
     "llms",
@@ -32,7 +33,7 @@ html_theme = "furo"
 html_title = f"asgi-auth {release}"
 html_static_path = ["_static"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 # A click copies what one types: neither prompts nor what the command prints.
