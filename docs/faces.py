@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import textwrap
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference"
 MARKER = re.compile(r"<!-- face: (?P<module>[\w.]+) -->")
 IMPORT = re.compile(r"^ *from (asgi_auth[\w.]*) import (\([^)]*\)|.+)", re.MULTILINE)
+VALUES = re.compile(
+    r"^## (?P<name>asgi_auth[\w.]+)\n\n```python\n(?P<source>.*?)^```",
+    re.DOTALL | re.MULTILINE,
+)
 MOST_EXAMPLES = 3
 TOP = "asgi_auth"
 ASGI = "asgi_auth._asgi"
@@ -122,7 +127,31 @@ def examples_of(module: str, name: str) -> str:
         title = "Mentioned in"
 
     links = ", ".join(f":doc:`/{page}`" for page in shown[:MOST_EXAMPLES])
-    return f"   **{title}:** {links}\n" if shown else ""
+    line = f"   **{title}:** {links}\n" if shown else ""
+    return f"{values_of(module, name)}{line}"
+
+
+def values_of(module: str, name: str) -> str:
+    """Return the example that says what a name gives back, if there is one."""
+    source = values().get((module, name))
+    if source is None:
+        return ""
+
+    code = textwrap.indent(source, " " * 6)
+    whole = "   All in one piece: :doc:`/reference/values`.\n"
+    return f"   .. code-block:: python\n\n{code}\n{whole}\n"
+
+
+@cache
+def values() -> dict[tuple[str, str], str]:
+    """Return the examples of the page of values, by the page and name they are of."""
+    text = (REFERENCE / "values.md").read_text("utf-8")
+    examples = {}
+    for match in VALUES.finditer(text):
+        module, _, name = match["name"].rpartition(".")
+        examples[page_of(module, name), name] = match["source"]
+
+    return examples
 
 
 @cache

@@ -73,3 +73,18 @@ def test_most_names_lead_to_one():
     bare, described = without_example()
     assert len(bare) <= 80
     assert len(bare) < len(described) / 4
+
+
+def test_what_a_name_gives_back_stands_with_its_description():
+    spec = importlib.util.spec_from_file_location("documented_faces", FACES)
+    faces = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(faces)
+
+    page = FACES.parent / "reference" / "values.md"
+    headings = page.read_text("utf-8").count("\n## asgi_auth.")
+    examples = faces.values()
+    assert len(examples) == headings > 25
+    for module, name in examples:
+        described = faces.described_by(module, name)
+        assert ".. code-block:: python" in described, (module, name)
+        assert "# → " in described
