@@ -42,7 +42,11 @@ copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 
 add_module_names = False
-autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "exclude-members": "model_config",  # Pydantic's.
+}
 autodoc_mock_imports = [
     name
     for name in ("channels", "django", "fastapi", "litestar", "nexios", "quart")

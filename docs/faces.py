@@ -10,12 +10,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-import textwrap
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sphinx.pycode import ModuleAnalyzer
+from values import shown_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference"
 MARKER = re.compile(r"<!-- face: (?P<module>[\w.]+) -->")
 IMPORT = re.compile(r"^ *from (asgi_auth[\w.]*) import (\([^)]*\)|.+)", re.MULTILINE)
-VALUES = re.compile(
-    r"^## (?P<name>asgi_auth[\w.]+)\n\n```python\n(?P<source>.*?)^```",
-    re.DOTALL | re.MULTILINE,
-)
+FORMLESS = re.compile(r"<[^<>]*>")
 MOST_EXAMPLES = 3
 TOP = "asgi_auth"
 ASGI = "asgi_auth._asgi"
@@ -128,30 +125,14 @@ def examples_of(module: str, name: str) -> str:
 
     links = ", ".join(f":doc:`/{page}`" for page in shown[:MOST_EXAMPLES])
     line = f"   **{title}:** {links}\n" if shown else ""
-    return f"{values_of(module, name)}{line}"
-
-
-def values_of(module: str, name: str) -> str:
-    """Return the example that says what a name gives back, if there is one."""
-    source = values().get((module, name))
-    if source is None:
-        return ""
-
-    code = textwrap.indent(source, " " * 6)
-    whole = "   All in one piece: :doc:`/reference/values`.\n"
-    return f"   .. code-block:: python\n\n{code}\n{whole}\n"
+    return values().get((module, name), "") + line
 
 
 @cache
 def values() -> dict[tuple[str, str], str]:
-    """Return the examples of the page of values, by the page and name they are of."""
-    text = (REFERENCE / "values.md").read_text("utf-8")
-    examples = {}
-    for match in VALUES.finditer(text):
-        module, _, name = match["name"].rpartition(".")
-        examples[page_of(module, name), name] = match["source"]
-
-    return examples
+    """Return the examples of what names give back, by the page and name they are of."""
+    shown = shown_values(REFERENCE / "values.md")
+    return {(page_of(*whose), whose[1]): code for whose, code in shown.items()}
 
 
 @cache
@@ -341,22 +322,22 @@ def resolve_home(
     return content if is_inside(target) else None
 
 
-def write_factories(*described: Any) -> tuple[str, str | None] | None:
-    """Show the default of a dataclass's factory as ``...``.
+def write_defaults(*described: Any) -> tuple[str, str | None] | None:
+    """Show a default that has no form in Python as ``...``: a factory, a function.
 
-    Sphinx cannot parse ``<factory>``, and would then split the whole signature at
-    its commas.
+    Sphinx cannot parse ``<factory>`` or ``<function ...>``, and would then split the
+    whole signature at its commas.
     """
     signature, returns = described[-2:]
-    if not signature or "<factory>" not in signature:
+    if not signature or "<" not in signature:
         return None
 
-    return signature.replace("<factory>", "..."), returns
+    return FORMLESS.sub("...", signature), returns
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Hook the functions above into the build."""
-    app.connect("autodoc-process-signature", write_factories)
+    app.connect("autodoc-process-signature", write_defaults)
     app.connect("missing-reference", resolve_home)
     app.connect("source-read", write_faces)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
