@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "faces",  # Below autodoc, whose events it hears.
     "emphasis",
+    "whole",
     "searchwords",
     "tables",
     "llms",
