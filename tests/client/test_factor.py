@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from anyio.from_thread import start_blocking_portal
 
 from asgi_auth import AuthenticationMiddleware, ConfigurationError, JWTBackend
@@ -14,7 +15,7 @@ from asgi_auth.client import (
     Tokens,
 )
 from asgi_auth.client.errors import WrongCodeError
-from asgi_auth.dpop import DPoP
+from asgi_auth.dpop import DPoP, Nonces
 from asgi_auth.ratelimit import Limit, Limits, RateLimiter
 from asgi_auth.routes import Factor
 from asgi_auth.routes.errors import SecondFactorRequiredError
@@ -215,6 +216,23 @@ async def test_a_log_in_with_a_key_is_finished_with_that_key(kit):
         assert (await sender.get("/orders", auth=auth)).status_code == 200
 
 
+async def test_a_server_whose_nonce_has_changed_gets_another_proof(kit):
+    clock = FakeClock()
+    nonces = Nonces("o6Jt0C4tXfJ8c3Yw5sQvR1kZ9mB7nE2u", clock=clock)
+    site = Site(dpop=DPoP(ORIGIN, required=True, clock=clock, nonces=nonces))
+    site.world.clock.advance(clock() - site.world.clock())
+    await site.world.add()
+    async with sender_of(kit, site) as sender:
+        auth = kit.BearerAuth(REFRESH, client=sender, dpop=True, clock=clock)
+        first = await sender.post("/auth/login", json=LOG_IN, auth=auth.for_log_in)
+        auth.replace(Tokens.from_answer(first.json(), token_type="DPoP"))
+        codes = await set_up_with(auth, site, sender)
+        refusal = await begin(sender, auth.for_log_in)
+        for each in (clock, site.world.clock):
+            each.advance(500)
+        assert await auth.aconfirm(refusal, codes[0]) is auth.tokens
+
+
 async def test_names_may_be_written_in_camel_case(kit):
     site = Site(camel_case=True)
     await site.world.add()
@@ -272,6 +290,26 @@ def test_what_is_no_verdict_about_the_code_is_not_taken_for_one(
         auth.confirm(SILENT, "000000")
     assert asked == [f"{ORIGIN}/auth/login/factor"]
     assert auth.tokens is None
+
+
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+def test_a_log_in_is_finished_on_trio_too(kit, kind):
+    pair = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 900}
+    transport = kit.library.MockTransport(
+        lambda _: kit.library.Response(200, json=pair)
+    )
+    client = getattr(kit.library, kind)(transport=transport)
+    auth = kit.BearerAuth(REFRESH, client=client)
+    assert trio.run(auth.aconfirm, SILENT, "000000") is auth.tokens
+
+
+async def test_an_answer_that_does_not_end_is_not_read_to_its_end(kit):
+    transport = kit.library.MockTransport(
+        lambda _: kit.library.Response(200, text="x" * 70_000)
+    )
+    auth = kit.BearerAuth(REFRESH, client=kit.library.AsyncClient(transport=transport))
+    with pytest.raises(RefreshFailedError, match="too long"):
+        await auth.aconfirm(SILENT, "000000")
 
 
 async def test_a_server_that_is_down_is_an_outage(kit):
