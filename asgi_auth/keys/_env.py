@@ -46,7 +46,8 @@ def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
     source = os.environ if environ is None else environ
     variables = _variables(prefix, source)
     if len(variables) != 1:
-        text = " and ".join(prefix + name for name in variables) or "none"
+        text = " and ".join(prefix + name for name in variables)
+        text = text or 'none. "asgi-auth keygen" makes a secret'
         msg = (
             f"Set exactly one of {', '.join(prefix + kind for kind in KINDS)}, or the "
             f"path of a file in one of them with _FILE at its end; found: {text}."
