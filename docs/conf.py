@@ -23,6 +23,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "faces",  # Below autodoc, whose events it hears.
+    "emphasis",
+    "whole",
     "searchwords",
     "tables",
     "llms",
@@ -32,7 +34,7 @@ html_theme = "furo"
 html_title = f"asgi-auth {release}"
 html_static_path = ["_static"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 # A click copies what one types: neither prompts nor what the command prints.
@@ -41,7 +43,11 @@ copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 
 add_module_names = False
-autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "exclude-members": "model_config",  # Pydantic's.
+}
 autodoc_mock_imports = [
     name
     for name in ("channels", "django", "fastapi", "litestar", "nexios", "quart")

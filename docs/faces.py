@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sphinx.pycode import ModuleAnalyzer
+from values import shown_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference"
 MARKER = re.compile(r"<!-- face: (?P<module>[\w.]+) -->")
 IMPORT = re.compile(r"^ *from (asgi_auth[\w.]*) import (\([^)]*\)|.+)", re.MULTILINE)
+FORMLESS = re.compile(r"<[^<>]*>")
 MOST_EXAMPLES = 3
 TOP = "asgi_auth"
 ASGI = "asgi_auth._asgi"
@@ -122,7 +124,15 @@ def examples_of(module: str, name: str) -> str:
         title = "Mentioned in"
 
     links = ", ".join(f":doc:`/{page}`" for page in shown[:MOST_EXAMPLES])
-    return f"   **{title}:** {links}\n" if shown else ""
+    line = f"   **{title}:** {links}\n" if shown else ""
+    return values().get((module, name), "") + line
+
+
+@cache
+def values() -> dict[tuple[str, str], str]:
+    """Return the examples of what names give back, by the page and name they are of."""
+    shown = shown_values(REFERENCE / "values.md")
+    return {(page_of(*whose), whose[1]): code for whose, code in shown.items()}
 
 
 @cache
@@ -312,22 +322,22 @@ def resolve_home(
     return content if is_inside(target) else None
 
 
-def write_factories(*described: Any) -> tuple[str, str | None] | None:
-    """Show the default of a dataclass's factory as ``...``.
+def write_defaults(*described: Any) -> tuple[str, str | None] | None:
+    """Show a default that has no form in Python as ``...``: a factory, a function.
 
-    Sphinx cannot parse ``<factory>``, and would then split the whole signature at
-    its commas.
+    Sphinx cannot parse ``<factory>`` or ``<function ...>``, and would then split the
+    whole signature at its commas.
     """
     signature, returns = described[-2:]
-    if not signature or "<factory>" not in signature:
+    if not signature or "<" not in signature:
         return None
 
-    return signature.replace("<factory>", "..."), returns
+    return FORMLESS.sub("...", signature), returns
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Hook the functions above into the build."""
-    app.connect("autodoc-process-signature", write_factories)
+    app.connect("autodoc-process-signature", write_defaults)
     app.connect("missing-reference", resolve_home)
     app.connect("source-read", write_faces)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

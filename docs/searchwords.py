@@ -93,6 +93,12 @@ PHRASES = {
         "social login google; social login; google; log in with google; "
         "google login; github login; oauth login; openid connect login"
     ),
+    "how-to/provider-settings": (
+        "google console; oauth client id; redirect uri; redirect_uri_mismatch; "
+        "microsoft login; sign in with apple; apple login; github oauth app; "
+        "gitlab login; keycloak login; auth0 login; okta login; aadsts50011; "
+        "invalid_client; callback url"
+    ),
     "how-to/passkeys": "passkey; passkeys; webauthn; fido2; security key; fingerprint",
     "how-to/second-factors": (
         "second factor; two factor; 2fa; mfa; totp; authenticator app; recovery codes"
@@ -102,7 +108,9 @@ PHRASES = {
     "how-to/entra": "entra; azure ad; microsoft; office 365; msal",
     "how-to/cognito": "cognito; aws cognito; user pool",
     "how-to/more-issuers": (
-        "okta; firebase; supabase; clerk; github actions; kubernetes; zitadel; b2c"
+        "okta; firebase; supabase; clerk; github actions; kubernetes; zitadel; b2c; "
+        "azure ad b2c; adfs; active directory; spiffe; google service account; "
+        "cloud run; id-token"
     ),
     "how-to/identity-proxies": "cloudflare access; iap; load balancer; alb; zero trust",
     "how-to/mcp": "mcp bearer; mcp; fastmcp; model context protocol; oauth for agents",

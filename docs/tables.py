@@ -245,6 +245,9 @@ def _default(value: Any) -> str:
     if value is inspect.Parameter.empty:
         return "(needed)"
 
+    if inspect.isbuiltin(value) and value.__module__:
+        return f"`{value.__module__}.{value.__name__}`"
+
     text = repr(value)
     return f"`{text}`" if len(text) < 40 and " at 0x" not in text else "…"  # noqa: PLR2004
 

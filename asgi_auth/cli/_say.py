@@ -33,7 +33,8 @@ def say_json(value: object) -> None:
 
 
 def remark(text: str) -> None:
-    """Print something that is no part of the result."""
+    """Print something that is no part of the result, below what was said before."""
+    sys.stdout.flush()
     sys.stderr.write(f"{text}\n")
 
 

@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 from asgi_auth._clock import Clock
 from asgi_auth.client.clock import steady_clock
 from asgi_auth.client.endpoint import RefreshEndpoint, origins_of
-from asgi_auth.client.errors import LoggedOutError, RefreshFailedError
+from asgi_auth.client.factor import SecondStep, afinish, finish
 from asgi_auth.client.flow import BearerFlow, Step
 from asgi_auth.client.grants import Grant, GrantEndpoint
+from asgi_auth.client.preparation import adrive, drive, prepare
 from asgi_auth.client.proofs import ProofFlows, Proofs, hear_from
 from asgi_auth.client.renewer import Renewer, Save
 from asgi_auth.client.sending import Send, asend, send
@@ -24,9 +25,6 @@ from asgi_auth.dpop.signer import ProofSigner
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["BearerAuthFlows"]
-
-_Preparation = Generator[Tokens, Tokens, str]
-"""Yields tokens that are to be replaced, takes those in their place."""
 
 
 class BearerAuthFlows:
@@ -103,10 +101,12 @@ class BearerAuthFlows:
 
         self._origins = origins_of(origins) | {endpoint.origin}
         self._skew = skew
+        self._refresh_url = refresh_url
+        self._send = self._sender(client, timeout)
         self._renewer = Renewer(
             tokens,
             endpoint=endpoint,
-            send=self._sender(client, timeout),
+            send=self._send,
             save=save,
             timeout=timeout,
             clock=self._clock,
@@ -143,6 +143,39 @@ class BearerAuthFlows:
         """
         self._renewer.replace(tokens)
 
+    def confirm(self, refusal: Mapping[str, Any], code: str) -> Tokens:
+        """Finish a log-in that was refused with ``second_factor_required``.
+
+        The tokens are taken as by :meth:`replace`. Where the code of the error is
+        ``invalid_code``, ask for another one, and confirm the same refusal.
+
+        Args:
+            refusal: The parsed answer to the log-in; it names the ``methods`` that
+                the user has.
+            code: Of any of them, as it was typed.
+
+        Returns:
+            The tokens, to be saved.
+
+        Raises:
+            ClientError: The code is wrong.
+            LoggedOutError: It took more than ten minutes: log in anew.
+            RefreshFailedError: There were too many tries, or the server is down.
+            BadAnswerError: The refusal asks for no code, or the answer is no verdict.
+            ConfigurationError: ``client`` is asynchronous.
+        """
+        step = SecondStep(self._refresh_url, code, proofs=self._proofs)
+        tokens = finish(step, refusal, send=self._send, clock=self._clock)
+        self.replace(tokens)
+        return tokens
+
+    async def aconfirm(self, refusal: Mapping[str, Any], code: str) -> Tokens:
+        """Finish a log-in as :meth:`confirm` does."""
+        step = SecondStep(self._refresh_url, code, proofs=self._proofs)
+        tokens = await afinish(step, refusal, send=self._send, clock=self._clock)
+        self.replace(tokens)
+        return tokens
+
     def fresh_token(self) -> str:
         """Return an access token that lives, for instance for a WebSocket.
 
@@ -150,11 +183,11 @@ class BearerAuthFlows:
             LoggedOutError: There are no tokens, or the refresh token is refused.
             RefreshFailedError: They cannot be refreshed now.
         """
-        return _drive(self._renewer, _prepare(self._begin(), self._clock))
+        return drive(self._renewer, prepare(self._begin(), self._clock))
 
     async def afresh_token(self) -> str:
         """Return an access token that lives, as :meth:`fresh_token` does."""
-        return await _adrive(self._renewer, _prepare(self._begin(), self._clock))
+        return await adrive(self._renewer, prepare(self._begin(), self._clock))
 
     def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Send a request with a token; as :meth:`sync_auth_flow`."""
@@ -172,7 +205,7 @@ class BearerAuthFlows:
             return
 
         flow = self._begin()
-        _drive(self._renewer, _prepare(flow, self._clock))
+        drive(self._renewer, prepare(flow, self._clock))
         self._attach(request, flow)
         response = yield request
         if self._wants_another_proof(request, response):
@@ -191,7 +224,7 @@ class BearerAuthFlows:
             return
 
         flow = self._begin()
-        await _adrive(self._renewer, _prepare(flow, self._clock))
+        await adrive(self._renewer, prepare(flow, self._clock))
         self._attach(request, flow)
         response = yield request
         if self._wants_another_proof(request, response):
@@ -278,52 +311,6 @@ class BearerAuthFlows:
     ) -> Any:
         with self._library.Client(timeout=timeout) as client:
             return send(client, url, headers, body)
-
-
-def _prepare(flow: BearerFlow, clock: Clock) -> _Preparation:
-    """Return a token to send, and ask for other ones on the way if need be."""
-    if flow.begin(clock()) is Step.REFRESH:
-        try:
-            flow.renewed((yield flow.tokens))
-        except RefreshFailedError:
-            if flow.failed(clock()) is None:
-                raise
-
-    if flow.tokens.access_token is None:
-        msg = "there is neither an access token nor a refresh token: log in first"
-        raise LoggedOutError(msg)
-
-    return flow.tokens.access_token
-
-
-def _drive(renewer: Renewer, preparation: _Preparation) -> str:
-    try:
-        stale = next(preparation)
-        try:
-            tokens = renewer.renew(stale)
-        except RefreshFailedError as error:
-            preparation.throw(error)
-        else:
-            preparation.send(tokens)
-    except StopIteration as end:
-        return str(end.value)
-
-    raise AssertionError  # A preparation asks once.
-
-
-async def _adrive(renewer: Renewer, preparation: _Preparation) -> str:
-    try:
-        stale = next(preparation)
-        try:
-            tokens = await renewer.arenew(stale)
-        except RefreshFailedError as error:
-            preparation.throw(error)
-        else:
-            preparation.send(tokens)
-    except StopIteration as end:
-        return str(end.value)
-
-    raise AssertionError  # A preparation asks once.
 
 
 def _is_repeatable(request: Any, last_request: Any) -> bool:

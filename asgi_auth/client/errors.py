@@ -6,7 +6,8 @@
     └── ClientError
         ├── BadAnswerError      an answer that should hold tokens or a ticket holds none
         ├── RefreshFailedError  nothing is lost: the next request tries again
-        └── LoggedOutError      the tokens are gone: the user has to log in
+        ├── LoggedOutError      the tokens are gone: the user has to log in
+        └── WrongCodeError      the code of a second factor: ask for another one
 
 None of them is an :class:`~asgi_auth.errors.AuthError`: that another server refuses us
 says nothing about our own callers.
@@ -16,7 +17,13 @@ from __future__ import annotations
 
 from asgi_auth.errors import AsgiAuthError
 
-__all__ = ["BadAnswerError", "ClientError", "LoggedOutError", "RefreshFailedError"]
+__all__ = [
+    "BadAnswerError",
+    "ClientError",
+    "LoggedOutError",
+    "RefreshFailedError",
+    "WrongCodeError",
+]
 
 
 class ClientError(AsgiAuthError):
@@ -41,3 +48,9 @@ class LoggedOutError(ClientError):
     """There are no tokens, or the refresh token was refused: log in again."""
 
     code = "logged_out"
+
+
+class WrongCodeError(ClientError):
+    """The code of a second factor is wrong, late, or was used before."""
+
+    code = "invalid_code"

@@ -14,10 +14,10 @@ from typing import Literal, TypeAlias
 
 from asgi_auth.errors import ConfigurationError
 
-__all__ = ["KeySetting", "names_key", "read_env"]
+__all__ = ["KINDS", "KeySetting", "names_key", "read_env"]
 
 Kind: TypeAlias = Literal["SECRET_KEY", "PRIVATE_KEY", "PUBLIC_KEY", "JWKS"]
-_KINDS: tuple[Kind, ...] = ("SECRET_KEY", "PRIVATE_KEY", "PUBLIC_KEY", "JWKS")
+KINDS: tuple[Kind, ...] = ("SECRET_KEY", "PRIVATE_KEY", "PUBLIC_KEY", "JWKS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,15 @@ def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
     source = os.environ if environ is None else environ
     variables = _variables(prefix, source)
     if len(variables) != 1:
-        text = " and ".join(prefix + name for name in variables) or "none"
+        text = " and ".join(prefix + name for name in variables)
+        text = text or 'none. "asgi-auth keygen" makes a secret'
         msg = (
-            f"Set exactly one of {', '.join(prefix + kind for kind in _KINDS)}, or the "
+            f"Set exactly one of {', '.join(prefix + kind for kind in KINDS)}, or the "
             f"path of a file in one of them with _FILE at its end; found: {text}."
         )
         raise ConfigurationError(msg)
 
-    kind = next(kind for kind in _KINDS if variables[0] in {kind, f"{kind}_FILE"})
+    kind = next(kind for kind in KINDS if variables[0] in {kind, f"{kind}_FILE"})
     algorithm = source.get(f"{prefix}ALGORITHM") or None
     if kind == "JWKS" and algorithm is not None:
         msg = f"Unset {prefix}ALGORITHM: each key of {prefix}JWKS names its own in alg."
@@ -71,7 +72,7 @@ def names_key(prefix: str = "ASGI_AUTH_") -> bool:
 
 
 def _variables(prefix: str, source: Mapping[str, str]) -> list[str]:
-    names = [name for kind in _KINDS for name in (kind, f"{kind}_FILE")]
+    names = [name for kind in KINDS for name in (kind, f"{kind}_FILE")]
     return [name for name in names if source.get(prefix + name)]
 
 

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -54,6 +55,7 @@ from tests.asgi import Echo, run
 from tests.backends.test_providers import Elsewhere
 from tests.forge import b64
 
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 GUID = "7b3f2d1e-9c4a-4f6b-8d2e-1a2b3c4d5e6f"
 NOW = int(time.time())
 PROJECT_ROLES = "urn:zitadel:iam:org:project:roles"
@@ -424,6 +426,39 @@ CASES = {
 }
 
 
+SYMPTOMS = [
+    ("okta", "more-issuers", {"cid": None}, "cid is missing"),
+    ("zitadel", "more-issuers", {"jti": None}, "jti is missing"),
+    (
+        "entra b2c",
+        "more-issuers",
+        {"tfp": "B2C_1_edit"},
+        "marks its access tokens otherwise",
+    ),
+    ("entra b2c", "more-issuers", {"azp": None}, "azp is missing"),
+    ("adfs", "more-issuers", {"upn": None}, "there is no sub"),
+    (
+        "clerk",
+        "more-issuers",
+        {"azp": "http://localhost:3000"},
+        "the audience is another: aud is 'http://localhost:3000'",
+    ),
+    ("google", "more-issuers", {"email": None}, "email is missing"),
+    (
+        "github actions",
+        "more-issuers",
+        {"aud": "https://github.com/octo-org"},
+        "the audience is another: aud is 'https://github.com/octo-org'",
+    ),
+    (
+        "cloudflare",
+        "identity-proxies",
+        {"type": "org"},
+        "the issuer marks its access tokens otherwise",
+    ),
+]
+
+
 @pytest.fixture(params=CASES)
 def case(request):
     return CASES[request.param]
@@ -463,6 +498,20 @@ async def test_what_else_it_signs_is_refused(case, platform):
     for changes in ({"exp": NOW - 61}, {"exp": None}, {"nbf": NOW + 3600}):
         with pytest.raises(InvalidTokenError):
             await issuer.admit(write(case, platform, **changes))
+
+
+@pytest.mark.parametrize(("name", "page", "changes", "symptom"), SYMPTOMS)
+async def test_a_page_says_what_a_mistake_looks_like(name, page, changes, symptom):
+    case = CASES[name]
+    platform = Elsewhere(case.issuer)
+    platform.jwks["keys"].clear()
+    platform.rotate(case.algorithm)
+    issuer = case.make(transport=Transport(platform.fetch))
+    with pytest.raises(InvalidTokenError) as caught:
+        await issuer.admit(write(case, platform, **changes))
+
+    assert symptom in str(caught.value)
+    assert symptom in (HOW_TO / f"{page}.md").read_text("utf-8")
 
 
 async def test_a_text_as_auth_time_is_none_and_max_age_fails_closed():

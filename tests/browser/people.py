@@ -26,10 +26,10 @@ async def home(request):
     )
 
 
-def site_of(**options):
+def site_of(brand="Acme", **options):
     """Return a world, and the application with its pages."""
     cookies = Cookies(samesite="lax", path="/", insecure_for_localhost=True)
-    world = PagesWorld(cookies=cookies, pages={"brand": "Acme"}, **options)
+    world = PagesWorld(cookies=cookies, pages={"brand": brand}, **options)
 
     @requires(max_age=60, clock=world.clock)
     async def money(request):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import stat
 
 import pytest
 
@@ -73,3 +74,100 @@ def test_what_makes_no_good_key_is_a_sentence_and_status_2(capsys, arguments):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("asgi-auth: ")
+
+
+def test_an_env_file_is_made_for_its_owner_alone_and_no_secret_is_shown(
+    capsys, tmp_path
+):
+    path = tmp_path / ".env"
+    assert main(["keygen", "--env-file", str(path)]) == 0
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    (line,) = path.read_text().splitlines()
+    name, _, secret = line.partition("=")
+    keys = KeySet.from_env(environ={name: secret})
+    out, err = capsys.readouterr()
+    assert out == f"Made {path}: ASGI_AUTH_SECRET_KEY.\n"
+    assert keys.signing_key.kid in err
+    assert "write .env into .gitignore" in err
+    assert "chmod" not in err
+    assert secret not in out + err
+
+
+@pytest.mark.parametrize("before", ["DATABASE_URL=sqlite://\n", "A=1\n\nB='2'", ""])
+def test_a_line_is_added_below_what_an_env_file_has(capsys, tmp_path, before):
+    path = tmp_path / "local.env"
+    path.write_text(before)
+    path.chmod(0o644)
+    assert main(["keygen", "--env-file", str(path)]) == 0
+
+    text = path.read_text()
+    assert text.startswith(before)
+    assert text.count("ASGI_AUTH_SECRET_KEY=") == 1
+    assert text.splitlines()[-1].startswith("ASGI_AUTH_SECRET_KEY=")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    out, err = capsys.readouterr()
+    assert out.startswith("Added to ")
+    assert f"chmod 600 {path}" in err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ASGI_AUTH_SECRET_KEY=kept",
+        "  export ASGI_AUTH_SECRET_KEY = 'kept'",
+        "ASGI_AUTH_SECRET_KEY_FILE=/run/secrets/key",
+        "ASGI_AUTH_PRIVATE_KEY_FILE=private.pem",
+        "ASGI_AUTH_JWKS={}",
+    ],
+)
+def test_a_key_that_an_env_file_has_stays_the_only_one(capsys, tmp_path, line):
+    path = tmp_path / ".env"
+    path.write_text(f"A=1\n{line}\n")
+    assert main(["keygen", "--env-file", str(path), "--json"]) == 0
+
+    assert path.read_text() == f"A=1\n{line}\n"
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["variable"] in line
+    assert "nothing was changed" in told["result"]
+    assert "kept" not in out + err
+
+
+@pytest.mark.parametrize(
+    "line", ["# ASGI_AUTH_SECRET_KEY=old", "MY_ASGI_AUTH_SECRET_KEY=x", "A=ASGI_AUTH_"]
+)
+def test_what_only_looks_like_a_key_is_none(tmp_path, line):
+    path = tmp_path / ".env"
+    path.write_text(line)
+    assert main(["keygen", "--env-file", str(path)]) == 0
+    assert path.read_text().startswith(f"{line}\nASGI_AUTH_SECRET_KEY=")
+
+
+@pytest.mark.parametrize("value", ["", "''", '""', "  "])
+def test_an_empty_value_is_not_doubled(capsys, tmp_path, value):
+    path = tmp_path / ".env"
+    path.write_text(f"ASGI_AUTH_SECRET_KEY={value}\n")
+    assert main(["keygen", "--env-file", str(path)]) == 2
+    assert path.read_text() == f"ASGI_AUTH_SECRET_KEY={value}\n"
+    assert "without a value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--algorithm", "ES256"], ["--algorithm", "HS512"], ["--format", "jwk"]],
+)
+def test_what_is_no_single_line_goes_into_no_env_file(capsys, tmp_path, arguments):
+    path = tmp_path / ".env"
+    assert main(["keygen", "--env-file", str(path), *arguments]) == 2
+    assert not path.exists()
+    assert "ASGI_AUTH_PRIVATE_KEY_FILE" in capsys.readouterr().err
+
+
+def test_an_env_file_that_cannot_be_is_a_sentence(capsys, tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for path in (tmp_path, tmp_path / "binary", tmp_path / "nowhere" / ".env"):
+        assert main(["keygen", "--env-file", str(path)]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"asgi-auth: {path} cannot be ")

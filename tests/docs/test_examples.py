@@ -20,6 +20,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.docs.pasting import looks_like
+
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
     ROOT / "README.md",
@@ -33,6 +35,8 @@ BLOCK = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,})python[ ]*\n(?P<source>.*?)^(?P=indent)(?P=fence)",
     re.DOTALL | re.MULTILINE,
 )
+VALUE = re.compile(r"  # → (.+)$")
+CHECK = "_check_value"
 IMPORT = re.compile(r"^ *from (asgi_auth[\w.]*) import (\([^)]*\)|.+)", re.MULTILINE)
 PINNED = ROOT / "tests" / "public_names.txt"
 # Ways to write Python that the pattern above would pass over.
@@ -63,10 +67,11 @@ def blocks_of(text: str) -> list[Block]:
 
 def run_page(name: str, text: str, module: ModuleType) -> None:
     """Run all blocks of a page, with tracebacks that point into it."""
+    vars(module)[CHECK] = check_value
     with asyncio.Runner() as runner:
         for block in blocks_of(text):
             code = compile(
-                "\n" * block.line + block.source,
+                with_checks("\n" * block.line + block.source),
                 name,
                 "exec",
                 flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
@@ -75,6 +80,29 @@ def run_page(name: str, text: str, module: ModuleType) -> None:
             result = eval(code, vars(module))
             if code.co_flags & inspect.CO_COROUTINE:
                 runner.run(result)
+
+
+def with_checks(source: str) -> ast.Module:
+    """Have each expression compared with what stands behind its arrow."""
+    lines, tree = source.splitlines(), ast.parse(source)
+    for number, line in enumerate(lines, 1):
+        value = VALUE.search(line)
+        if value is None:
+            continue
+
+        statement = next(each for each in tree.body if each.end_lineno == number)
+        assert isinstance(statement, ast.Expr), f"line {number} gives no value: {line}"
+        check = ast.parse(f"{CHECK}(None, {value[1]!r})", mode="eval").body
+        check.args[0] = statement.value
+        statement.value = check
+        ast.copy_location(check, check.args[0])
+
+    return ast.fix_missing_locations(tree)
+
+
+def check_value(value: object, shown: str) -> None:
+    """Compare what an example gives with what the page says that it does."""
+    assert looks_like([repr(value)], [shown]), f"{value!r} is not {shown}"
 
 
 def page_name(page: Path) -> str:
@@ -133,6 +161,14 @@ def test_examples_may_await_and_share_names(module):
     )
     run_page("page.md", page, module)
     assert module.seen == [1]
+
+
+def test_a_value_behind_an_arrow_is_compared(module):
+    run_page("page.md", "```python\n[1, 2]  # → [1, …]\n```\n", module)
+    with pytest.raises(AssertionError, match=r"\[1, 2\] is not \[2"):
+        run_page("page.md", "```python\n[1, 2]  # → [2, …]\n```\n", module)
+    with pytest.raises(AssertionError, match="gives no value"):
+        run_page("page.md", "```python\nx = 1  # → 1\n```\n", module)
 
 
 def test_a_traceback_names_the_line_of_the_page(module):

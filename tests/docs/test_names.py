@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 FACES = Path(__file__).parents[2] / "docs" / "faces.py"
 
 WITHOUT = {
@@ -43,11 +45,20 @@ WITHOUT = {
 }
 
 
-def without_example():
-    """Name what the reference leads to no page, and all that it describes."""
+def load_faces():
+    """Import the extension as Sphinx does, with its neighbours on the path."""
     spec = importlib.util.spec_from_file_location("documented_faces", FACES)
     faces = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(faces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FACES.parent))
+        spec.loader.exec_module(faces)
+
+    return faces
+
+
+def without_example():
+    """Name what the reference leads to no page, and all that it describes."""
+    faces = load_faces()
     described = {
         (module, name)
         for module, names in faces.pages().items()
@@ -73,3 +84,15 @@ def test_most_names_lead_to_one():
     bare, described = without_example()
     assert len(bare) <= 80
     assert len(bare) < len(described) / 4
+
+
+def test_what_a_name_gives_back_stands_with_its_description():
+    faces = load_faces()
+    page = FACES.parent / "reference" / "values.md"
+    headings = page.read_text("utf-8").count("\n## asgi_auth.")
+    examples = faces.values()
+    assert len(examples) == headings > 25
+    for module, name in examples:
+        described = faces.described_by(module, name)
+        assert ".. code-block:: python" in described, (module, name)
+        assert "# → " in described

@@ -32,6 +32,21 @@ FURTHER = {
     "redis sessions": "how-to/redis",
     "admin role": "how-to/guards",
     "rotate secret keys": "how-to/keys",
+    "okta": "how-to/more-issuers",
+    "firebase": "how-to/more-issuers",
+    "supabase": "how-to/more-issuers",
+    "clerk": "how-to/more-issuers",
+    "zitadel": "how-to/more-issuers",
+    "adfs": "how-to/more-issuers",
+    "github actions": "how-to/more-issuers",
+    "auth0": "how-to/auth0",
+    "azure ad": "how-to/entra",
+    "cognito": "how-to/cognito",
+    "redirect_uri_mismatch": "how-to/provider-settings",
+    "sign in with apple": "how-to/provider-settings",
+    "gitlab": "how-to/provider-settings",
+    "cloudflare access": "how-to/identity-proxies",
+    "docker": "how-to/deploy",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from asgi_auth._event_kinds import EVENT_KINDS
 from asgi_auth.cli._stores import _VARIABLE
-from asgi_auth.keys._env import _KINDS
+from asgi_auth.keys._env import KINDS
 from benchmarks.drawings import DRAWINGS, THEMES, files
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -65,7 +65,7 @@ def test_every_setting_is_explained(tables):
 
 def test_every_variable_of_the_environment_is_explained(tables):
     text = tables.environment()
-    named = [f"ASGI_AUTH_{kind}" for kind in _KINDS] + [_VARIABLE]
+    named = [f"ASGI_AUTH_{kind}" for kind in KINDS] + [_VARIABLE]
     assert all(f"| `{name}` |" in text for name in named)
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import httpx2
 import pytest
 
-from tests.docs.pasting import LONGEST, blocks_of, environ, files_of, run, serving
+from tests.docs.pasting import (
+    LONGEST,
+    blocks_of,
+    environ,
+    files_of,
+    looks_like,
+    run,
+    serving,
+)
 from tests.stores.valkey import valkey_server
 
 TOKEN = re.compile(r"Token \(verify\): (\S+)")
@@ -36,7 +43,16 @@ def test_the_protected_app_runs_as_it_is_pasted(pasted):
     with serving("main:app", folder=folder) as (_, address):
         refused = httpx2.get(f"{address}/orders", trust_env=False, timeout=LONGEST)
         assert refused.status_code == 401
-        assert refused.headers["www-authenticate"] == "Bearer"
+        (shown,) = blocks_of("protect-an-app.md", "text")
+        first, *fields = shown.partition("\n\n")[0].splitlines()
+        assert first == "HTTP/1.1 401 Unauthorized"
+        answered = [f"{name}: {value}" for name, value in refused.headers.items()]
+        assert looks_like(answered, fields)
+        assert shown.endswith(f"\n\n{refused.text}\n")
+
+        bearer = {"Authorization": "Bearer nonsense"}
+        refused = httpx2.get(address, headers=bearer, trust_env=False, timeout=LONGEST)
+        assert blocks_of("protect-an-app.md", "json") == [f"{refused.text}\n"]
 
 
 def test_the_api_with_log_in_runs_as_it_is_pasted(pasted):
@@ -47,20 +63,26 @@ def test_the_api_with_log_in_runs_as_it_is_pasted(pasted):
         httpx2.Client(base_url=address, trust_env=False, timeout=LONGEST) as client,
     ):
         assert client.get("/notes").status_code == 401
-        assert client.post("/auth/register", json=ANN).status_code == 202
-        confirmation = {"token": server.says(TOKEN), "password": ANN["password"]}
-        assert client.post("/auth/verify", json=confirmation).is_success
-        pair = client.post("/auth/login", json=ANN).json()
-        bearer = {"Authorization": f"Bearer {pair['access_token']}"}
-        assert client.get("/notes", headers=bearer).status_code == 200
+        answers = [client.post("/auth/register", json=ANN)]
+        token = server.says(TOKEN)
+        confirmation = {"token": token, "password": ANN["password"]}
+        answers += [client.post("/auth/verify", json=confirmation)]
+        answers += [client.post("/auth/login", json=ANN)]
+        bearer = {"Authorization": f"Bearer {answers[-1].json()['access_token']}"}
+        answers += [client.get("/notes", headers=bearer)]
+        assert [answer.status_code for answer in answers] == [202, 200, 200, 200]
+        shown = "".join(blocks_of("api-with-login.md", "json")).splitlines()
+        assert looks_like([answer.text for answer in answers], shown)
+
+        message, listed = blocks_of("api-with-login.md", "text")
+        assert message.replace("eyJ…", token) in server.lines
 
         # "On the command line, beside the running application."
         command = ["users", "roles", ANN["email"], "--add", "admin"]
         printed = run(
-            *("-m", "asgi_auth", *command, "--app", "main:service", "--json"),
-            folder=folder,
+            *("-m", "asgi_auth", *command, "--app", "main:service"), folder=folder
         )
-        assert json.loads(printed)["roles"] == ["admin"]
+        assert looks_like(printed.splitlines(), listed.splitlines())
 
 
 def test_the_chat_runs_as_it_is_pasted_in_one_process_and_in_two(pasted):

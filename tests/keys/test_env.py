@@ -99,7 +99,7 @@ def test_nothing_set_is_refused_with_what_to_set():
     for variables in ({}, {"SECRET_KEY": ""}, {"ALGORITHM": "HS256"}):
         text = refusal(**variables)
         assert "exactly one of ASGI_AUTH_SECRET_KEY, ASGI_AUTH_PRIVATE_KEY" in text
-        assert text.endswith("found: none.")
+        assert text.endswith('found: none. "asgi-auth keygen" makes a secret.')
 
 
 def test_several_settings_are_refused_by_name():
