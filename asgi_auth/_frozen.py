@@ -11,16 +11,14 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["FrozenDict", "freeze", "parse_flat", "parse_json", "parse_object"]
-
-# A parser makes each name anew. Of these, thousands of remembered tokens share one:
-# they are as much memory as all that the tokens differ in.
-_NAMES = """
-    iss sub aud exp nbf iat jti type sid scope scp roles client_id azp auth_time acr amr
-    nonce name given_name family_name preferred_username email email_verified groups
-    permissions tid oid ver cnf act realm_access resource_access session_state token_use
-"""
-_known_name = {name: name for name in _NAMES.split()}.get
+__all__ = [
+    "FrozenDict",
+    "freeze",
+    "parse_flat",
+    "parse_json",
+    "parse_members",
+    "parse_object",
+]
 
 
 class FrozenDict(dict[str, Any]):
@@ -75,6 +73,17 @@ def parse_object(data: bytes) -> FrozenDict:
         ValueError: It is not UTF-8, not JSON, not an object, has a member twice, a
             number that is not finite, a lone surrogate, or is nested too deeply.
     """
+    return FrozenDict(parse_members(data))
+
+
+def parse_members(data: bytes) -> dict[str, Any]:
+    """Parse one JSON object as :func:`parse_object` does, for whoever freezes it.
+
+    All that is in it is read-only already.
+
+    Raises:
+        ValueError: As there.
+    """
     text = data.decode("utf-8")
     try:
         return _parse_plain(text) or _parse_strictly(text)
@@ -107,18 +116,22 @@ def parse_flat(data: bytes) -> dict[str, Any]:
     return members if is_strict else parse_object(data)
 
 
-def _parse_plain(text: str) -> FrozenDict | None:
+def _parse_plain(text: str) -> dict[str, Any] | None:
     """Parse the common case fast; ``None`` sends all else the long way.
 
     Without escapes each two quotes in the text are one string: the name of a member
     or a value. If the parsed object has as many, then no member was there twice.
     """
-    if "\\" in text or text[:1] != "{" or text.find("{", 1) > 0:
+    if "\\" in text or text.find("{", 1) > 0:
         return None
 
+    value: Any
     try:
         value, end = _scan(text, 0)
     except StopIteration:
+        return None
+
+    if type(value) is not dict:
         return None
 
     strings = len(value)
@@ -134,10 +147,8 @@ def _parse_plain(text: str) -> FrozenDict | None:
             strings += len(member)
             value[name] = tuple(member)
 
-    if end != len(text) or 2 * strings != text.count('"'):
-        return None
-
-    return FrozenDict(zip(map(_known_name, value, value), value.values(), strict=True))
+    is_strict = end == len(text) and 2 * strings == text.count('"')
+    return value if is_strict else None
 
 
 def _parse_strictly(text: str) -> FrozenDict:
