@@ -79,14 +79,14 @@ def parse_object(data: bytes) -> FrozenDict:
 def parse_members(data: bytes) -> dict[str, Any]:
     """Parse one JSON object as :func:`parse_object` does, for whoever freezes it.
 
-    All that is in it is read-only already.
+    Only the object itself is not read-only yet.
 
     Raises:
         ValueError: As there.
     """
     text = data.decode("utf-8")
     try:
-        return _parse_plain(text) or _parse_strictly(text)
+        return _parse_plain(text) or dict(_parse_strictly(text))
     except RecursionError:
         msg = "nested too deeply"
         raise ValueError(msg) from None

@@ -86,12 +86,9 @@ def share(claims: dict[str, Any]) -> tuple[FrozenDict, Group | None]:
     if group is None:
         return FrozenDict(claims), None
 
-    # Not the methods of the class, which refuse changes. A copy of the names that is
-    # then filled in takes a third of the time of one made member by member.
-    dict.update(claims, group.common)
-    frozen = FrozenDict(group.blank)
-    dict.update(frozen, claims)
-    return frozen, group
+    claims |= group.common
+    # A dictionary keeps the names that it has: those of the group.
+    return FrozenDict(group.blank | claims), group
 
 
 def _learn_shape(members: Mapping[str, Any]) -> _Shape:
