@@ -36,7 +36,7 @@ _LAST: tuple[frozenset[int], ...] = (
 
 def b64url_encode(data: bytes) -> bytes:
     """Encode without padding (RFC 7515, section 2)."""
-    return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL)
+    return b2a_base64(data).rstrip(b"=\n").translate(_TO_URL)
 
 
 def b64url_decode(segment: bytes) -> bytes:
