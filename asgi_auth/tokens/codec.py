@@ -1,7 +1,7 @@
 """Turn claims into a compact JWS and back (RFC 7515, sections 3.1 and 5).
 
 The hot module. It knows signatures and form, not meaning: claims are judged by
-:mod:`asgi_auth.tokens.claims`. PyJWT owns the algorithms; the parser is our own, and
+:mod:`asgi_auth.tokens.claims`. The keys know the algorithms; the parser is our own, and
 stricter: it accepts nothing that PyJWT would refuse (RFC 8725).
 """
 
