@@ -22,7 +22,8 @@ ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 """The 64 characters of RFC 4648, section 5."""
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_", b"+/")
+# The characters of the other alphabet become one that is in none.
+_FROM_URL = bytes.maketrans(b"-_+/", b"+/!!")
 
 # The last character of a segment carries unused bits, which must be zero: else
 # many texts would stand for one value (RFC 4648, section 3.5).
@@ -36,7 +37,7 @@ _LAST: tuple[frozenset[int], ...] = (
 
 def b64url_encode(data: bytes) -> bytes:
     """Encode without padding (RFC 7515, section 2)."""
-    return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL)
+    return b2a_base64(data).rstrip(b"=\n").translate(_TO_URL)
 
 
 def b64url_decode(segment: bytes) -> bytes:
@@ -52,15 +53,14 @@ def b64url_decode(segment: bytes) -> bytes:
         msg = "not canonical base64url"
         raise ValueError(msg)
 
-    # "+", "/", "-" and "_": integers are found many times faster than bytes.
-    foreign = 43 in segment or 47 in segment  # noqa: PLR2004
-    if 45 in segment or 95 in segment:  # noqa: PLR2004
+    # "-", "_", "+" and "/": integers are found many times faster than bytes.
+    if 45 in segment or 95 in segment or 43 in segment or 47 in segment:  # noqa: PLR2004
         segment = segment.translate(_FROM_URL)
 
     data = a2b_base64(segment + b"==")
     # What is outside of the alphabet is skipped, and then bytes are missing. This is
     # many times faster than a look at each character.
-    if foreign or len(data) != len(segment) * 3 // 4:
+    if len(data) != len(segment) * 3 // 4:
         msg = "a character outside the base64url alphabet"
         raise ValueError(msg)
 

@@ -8,19 +8,17 @@ tuples, so ``json.dumps`` needs no help.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-__all__ = ["FrozenDict", "freeze", "parse_flat", "parse_json", "parse_object"]
-
-# A parser makes each name anew. Of these, thousands of remembered tokens share one:
-# they are as much memory as all that the tokens differ in.
-_NAMES = """
-    iss sub aud exp nbf iat jti type sid scope scp roles client_id azp auth_time acr amr
-    nonce name given_name family_name preferred_username email email_verified groups
-    permissions tid oid ver cnf act realm_access resource_access session_state token_use
-"""
-_known_name = {name: name for name in _NAMES.split()}.get
+__all__ = [
+    "FrozenDict",
+    "freeze",
+    "parse_flat",
+    "parse_json",
+    "parse_members",
+    "parse_object",
+]
 
 
 class FrozenDict(dict[str, Any]):
@@ -75,9 +73,20 @@ def parse_object(data: bytes) -> FrozenDict:
         ValueError: It is not UTF-8, not JSON, not an object, has a member twice, a
             number that is not finite, a lone surrogate, or is nested too deeply.
     """
+    return FrozenDict(parse_members(data))
+
+
+def parse_members(data: bytes) -> dict[str, Any]:
+    """Parse one JSON object as :func:`parse_object` does, for whoever freezes it.
+
+    Only the object itself is not read-only yet.
+
+    Raises:
+        ValueError: As there.
+    """
     text = data.decode("utf-8")
     try:
-        return _parse_plain(text) or _parse_strictly(text)
+        return _parse_plain(text) or dict(_parse_strictly(text))
     except RecursionError:
         msg = "nested too deeply"
         raise ValueError(msg) from None
@@ -101,43 +110,59 @@ def parse_flat(data: bytes) -> dict[str, Any]:
     except StopIteration:
         return parse_object(data)
 
-    # As below: without escapes, each two quotes are one string.
-    strings = len(members) + [*map(type, members.values())].count(str)
-    is_strict = end == len(text) and 2 * strings == text.count('"')
-    return members if is_strict else parse_object(data)
+    # As below, where there are lists as well.
+    is_strict = len(members) - 1 == text.count(",") or _has_each_once(members, text)
+    return members if is_strict and end == len(text) else parse_object(data)
 
 
-def _parse_plain(text: str) -> FrozenDict | None:
+def _parse_plain(text: str) -> dict[str, Any] | None:
     """Parse the common case fast; ``None`` sends all else the long way.
 
-    Without escapes each two quotes in the text are one string: the name of a member
-    or a value. If the parsed object has as many, then no member was there twice.
+    An object without escapes and inner objects has a comma fewer than members, and so
+    has each list. What else there is, in a text or with a member that is there twice,
+    makes more of them. Mostly there is nothing, and no member need be looked at.
     """
-    if "\\" in text or text[:1] != "{" or text.find("{", 1) > 0:
+    if "\\" in text or text.find("{", 1) > 0:
         return None
 
+    value: Any
     try:
         value, end = _scan(text, 0)
     except StopIteration:
         return None
 
-    strings = len(value)
-    for name, member in value.items():
-        if type(member) is str:
-            strings += 1
-        elif type(member) is list:
-            try:
-                "".join(member)  # The fastest way to see that they are all texts.
-            except TypeError:
-                return None
-
-            strings += len(member)
-            value[name] = tuple(member)
-
-    if end != len(text) or 2 * strings != text.count('"'):
+    if type(value) is not dict or end != len(text):
         return None
 
-    return FrozenDict(zip(map(_known_name, value, value), value.values(), strict=True))
+    commas = len(value) - 1
+    if "[" in text:
+        for name, member in value.items():
+            if type(member) is list:
+                try:
+                    "".join(member)  # The fastest way to see that they are all texts.
+                except TypeError:
+                    return None
+
+                commas += len(member) - 1 if member else 0
+                value[name] = tuple(member)
+
+    is_strict = commas == text.count(",") or _has_each_once(value, text)
+    return value if is_strict else None
+
+
+def _has_each_once(members: Mapping[str, Any], text: str) -> bool:
+    """Report whether no member of an object as above is there twice.
+
+    Each two quotes are one string: the name of a member, a value or one in a list.
+    """
+    strings = len(members)
+    for member in members.values():
+        if type(member) is tuple:
+            strings += len(member)
+        elif type(member) is str:
+            strings += 1
+
+    return 2 * strings == text.count('"')
 
 
 def _parse_strictly(text: str) -> FrozenDict:

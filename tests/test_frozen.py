@@ -188,6 +188,36 @@ def test_json_that_is_not_strict_is_refused(text):
             parse(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":"x,y","b":1}',
+        b'{"a":["x,y",","],"b":"[","":[]}',
+        b'{",":"," , "[":[ ],"c":["a" , "b"]}',
+        b'{"a":"x:y","b":":"}',
+    ],
+)
+def test_commas_within_texts_are_no_members(text):
+    for parse in (parse_object, parse_flat):
+        assert parse(text) == freeze(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":"x,y","a":1}',
+        b'{"a":[","],"a":"b"}',
+        b'{"a":["b","c"],"a":["b"]}',
+        b'{"a":[],"b":["x"],"a":[]}',
+        b'{",":1,",":2}',
+    ],
+)
+def test_commas_within_texts_hide_no_second_member(text):
+    for parse in (parse_object, parse_flat):
+        with pytest.raises(ValueError, match="twice"):
+            parse(text)
+
+
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
 def test_nesting_too_deep_is_refused_and_not_a_crash(opening):
     closing = {b"[": b"]", b'{"a":': b"}", b'[{"a":': b"}]"}[opening]
@@ -232,9 +262,7 @@ def strict(text: bytes) -> dict:
 
 
 FRAGMENTS = st.lists(
-    st.sampled_from(
-        ['"a"', '"b"', ":", ":", ",", "{", "}", "[", "]", "1", "null", '"', "\\", " "]
-    ),
+    st.sampled_from(['"a"', '"b"', '","', *":,:,{}[]1", "null", '"', "\\", " "]),
     max_size=14,
 ).map(lambda parts: ("{" + "".join(parts) + "}").encode())
 
@@ -251,7 +279,7 @@ def test_texts_near_json_are_judged_as_the_standard_library_judges_them(text):
         assert parse_object(text) == parse_flat(text) == freeze(expected)
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.text('ab"\\ü', max_size=3)
+SCALARS = st.none() | st.booleans() | st.integers() | st.text('ab"\\ü,[{', max_size=3)
 
 
 class Members(list):
@@ -270,7 +298,7 @@ def written(value) -> str:
 
 
 def members_of(inner):
-    names = st.sampled_from(["a", "b", "c", "d", '"', "ü"])
+    names = st.sampled_from(["a", "b", "c", "d", '"', "ü", ",", "["])
     return st.lists(st.tuples(names, inner), max_size=4).map(Members)
 
 

@@ -21,7 +21,7 @@ from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
-from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth._frozen import FrozenDict, parse_members
 from asgi_auth.backends._answers import Answer
 from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.backends._flights import Flights
@@ -37,6 +37,7 @@ from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules, audience_names
 from asgi_auth.tokens.codec import peek
 from asgi_auth.tokens.foreign import as_text, is_empty, without_marks
+from asgi_auth.tokens.shared import share
 from asgi_auth.tokens.verification import FOREIGN, Verification
 from asgi_auth.tokens.verified import (
     VerifiedToken,
@@ -284,7 +285,7 @@ class IntrospectionBackend:
             raise self._puzzled(fault)
 
         try:
-            response = parse_object(answer.body)
+            response, _ = share(parse_members(answer.body))
         except ValueError:
             raise self._puzzled(_NO_JSON) from None
 

@@ -28,7 +28,8 @@ class Algorithm:
         names: What ``alg`` may say in the header of a token that we verify.
         kty: The type of key that it takes.
         engine: PyJWT's implementation.
-        digest: The hash of an HMAC, as :mod:`hashlib` calls it; else empty.
+        digest: The hash of an HMAC, or of an RSA signature with the padding of PKCS #1
+            v1.5, as :mod:`hashlib` calls it; else empty.
         curve: The ``crv`` of its keys; empty for RSA and HMAC.
         size: Length of a signature in bytes; 0 for RSA, where the key decides.
     """
@@ -57,7 +58,10 @@ def _table() -> dict[str, Algorithm]:
         )
 
     for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"):
-        table[name] = Algorithm(name, frozenset({name}), "RSA", engines[name])
+        digest = f"sha{name[2:]}" if name.startswith("RS") else ""
+        table[name] = Algorithm(
+            name, frozenset({name}), "RSA", engines[name], digest=digest
+        )
 
     for name, curve, size in (
         ("ES256", "P-256", 64),

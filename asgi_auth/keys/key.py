@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import Algorithm as Engine
 
 from asgi_auth.errors import ConfigurationError
@@ -17,11 +18,11 @@ from asgi_auth.keys._jwk import can_sign, load_jwk, load_object
 from asgi_auth.keys._mac import PreparedMAC
 from asgi_auth.keys._material import (
     Material,
-    PublicKey,
     pair_material,
     secret_material,
 )
 from asgi_auth.keys._pem import load_pem
+from asgi_auth.keys._pkcs1 import PreparedPKCS1
 from asgi_auth.keys.generate import generate_material
 
 __all__ = ["Key"]
@@ -51,10 +52,10 @@ class Key:
 
     __slots__ = (
         "__weakref__",
+        "_check",
         "_engine",
         "_mac",
         "_material",
-        "_public",
         "_size",
         "_thumbprint",
         "algorithm",
@@ -72,10 +73,10 @@ class Key:
     is_private: bool
     is_symmetric: bool
 
+    _check: Callable[[bytes, bytes], bool]
     _engine: Engine
     _mac: Callable[[bytes], bytes] | None
     _material: Material
-    _public: PublicKey | None
     _size: int
     _thumbprint: str
 
@@ -96,11 +97,11 @@ class Key:
         secret, digest = material.secret, material.algorithm.digest
         has_half = material.private is not None or material.secret is not None
         values = {
+            "_check": _checker(material),
             "_engine": material.algorithm.engine,
             # The method itself: to call an object takes a detour.
             "_mac": None if secret is None else PreparedMAC(secret, digest).__call__,
             "_material": material,
-            "_public": material.public,
             "_size": material.signature_size,
             "_thumbprint": thumbprint,
             "algorithm": material.algorithm.name,
@@ -228,9 +229,7 @@ class Key:
         if self._mac is not None:
             return _compare(self._mac(message), signature)
 
-        return len(signature) == self._size and self._engine.verify(
-            message, self._public, signature
-        )
+        return len(signature) == self._size and self._check(message, signature)
 
     def public(self) -> Key:
         """Return the same key without its private half.
@@ -321,6 +320,17 @@ class Key:
     def __reduce__(self) -> NoReturn:
         msg = "A key is not pickled, so that its secret stays here: use to_jwk()."
         raise TypeError(msg)
+
+
+def _checker(material: Material) -> Callable[[bytes, bytes], bool]:
+    """Return what checks a signature of the right length."""
+    algorithm, public = material.algorithm, material.public
+    if isinstance(public, RSAPublicKey) and algorithm.digest:
+        return PreparedPKCS1(public, algorithm.digest)
+
+    return lambda message, signature: algorithm.engine.verify(
+        message, public, signature
+    )
 
 
 def _checked_kid(kid: object) -> str:

@@ -65,12 +65,8 @@ async def answer(
         return
 
     status, headers, body = _worded(error, scope, state)
-    start = {
-        "type": prefix + ".start",
-        "status": status,
-        "headers": [*headers, *kept],
-    }
-    await send(start)
+    headers = [*headers, *kept]
+    await send({"type": prefix + ".start", "status": status, "headers": headers})
     content = b"" if scope.get("method") == "HEAD" else body
     await send({"type": prefix + ".body", "body": content, "more_body": False})
 
@@ -99,11 +95,11 @@ def _worded(
     """Return status, headers and body, as the application words them for people."""
     wording = state.watch.wording
     if wording is None or scope["type"] != "http":
-        return error.status, *problem_of(error, state.challenges)
+        return problem_of(error, state.challenges)
 
     response = wording(error, scope)
     if response is None:
-        return error.status, *problem_of(error, state.challenges)
+        return problem_of(error, state.challenges)
 
     body = response.content
     own = [(n.lower().encode(), v.encode("latin-1")) for n, v in response.headers]

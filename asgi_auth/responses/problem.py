@@ -24,13 +24,13 @@ __all__ = ["headers_of", "problem_of"]
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus}
 
-_Response = tuple[tuple[tuple[bytes, bytes], ...], bytes]
+_Response = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
 _FLOODS = 256
 _made: dict[tuple[object, ...], _Response] = {}
 
 
 def problem_of(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
-    """Return headers and body; refusals come in floods, and floods share one."""
+    """Return status, headers and body; a flood of refusals shares one such answer."""
     if error.__dict__:
         return _compose(error, challenges)  # It says more than its class does.
 
@@ -59,7 +59,7 @@ def _compose(error: AuthError, challenges: tuple[Challenge, ...]) -> _Response:
         (b"cache-control", b"no-store"),
         *headers_of(error, challenges),
     )
-    return headers, body
+    return error.status, headers, body
 
 
 @lru_cache(maxsize=_FLOODS)

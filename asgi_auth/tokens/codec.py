@@ -1,7 +1,7 @@
 """Turn claims into a compact JWS and back (RFC 7515, sections 3.1 and 5).
 
 The hot module. It knows signatures and form, not meaning: claims are judged by
-:mod:`asgi_auth.tokens.claims`. PyJWT owns the algorithms; the parser is our own, and
+:mod:`asgi_auth.tokens.claims`. The keys know the algorithms; the parser is our own, and
 stricter: it accepts nothing that PyJWT would refuse (RFC 8725).
 """
 
@@ -17,7 +17,7 @@ from asgi_auth._encoding import (
     b64url_encode,
     compact_json,
 )
-from asgi_auth._frozen import FrozenDict, parse_object
+from asgi_auth._frozen import FrozenDict, parse_members, parse_object
 from asgi_auth.credentials.credential import LARGEST_TOKEN, MAX_TOKEN
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
 from asgi_auth.keys import Key, KeySet
@@ -35,10 +35,6 @@ _MISMATCH = "the signature does not match, with our %s key %r"
 # Extensions change what the signature covers (RFC 7797), what the payload is
 # (RFC 7516, section 4.1.3), or must be understood (RFC 7515, section 4.1.11).
 _EXTENSIONS = frozenset({"crit", "b64", "zip", "enc"})
-
-
-_new = tuple.__new__
-"""Makes a named tuple without a call into Python."""
 
 
 class UnknownKeyError(InvalidTokenError):
@@ -122,6 +118,16 @@ class Codec:
             UnknownKeyError: The set lacks the key.
             InvalidTokenError: The form or the signature is bad.
         """
+        typ, claims, generation = self.open(token)
+        return Decoded(typ, FrozenDict(claims), generation)
+
+    def open(self, token: bytes) -> tuple[str, dict[str, Any], int]:
+        """Do what :meth:`decode` does, for whoever freezes the claims in a way.
+
+        Raises:
+            UnknownKeyError: As there.
+            InvalidTokenError: As there.
+        """
         if len(token) > self._longest:
             msg = "too long"
             raise InvalidTokenError(msg)
@@ -155,12 +161,12 @@ class Codec:
             headers[head] = key, typ, is_named
 
         try:
-            claims = parse_object(b64url_decode(payload))
+            claims = parse_members(b64url_decode(payload))
         except ValueError:
             msg = "the payload is not strict JSON"
             raise InvalidTokenError(msg) from None
 
-        return _new(Decoded, (typ, claims, generation))
+        return typ, claims, generation
 
     def _resolve(self, head: bytes) -> tuple[Key, str, bool]:
         """Find the key that a header names; keys inside of it are never read.

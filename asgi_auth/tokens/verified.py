@@ -17,7 +17,7 @@ from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.revocation import RevocationList, Validity
 from asgi_auth.revocation.validity import validity_of
 from asgi_auth.tokens.cache import Entry
-from asgi_auth.tokens.claims import Window, names_of
+from asgi_auth.tokens.claims import names_of
 
 __all__ = [
     "BoundToken",
@@ -80,8 +80,8 @@ class VerifiedToken(Entry):
 
     def __init__(  # noqa: PLR0917  (keywords take longer)
         self,
-        claims: FrozenDict,
-        window: Window,
+        claims: Mapping[str, Any],
+        window: tuple[float, float, int],
         payload: FrozenDict | None = None,
         generation: int = 0,
         validity: Validity | None = None,
@@ -221,8 +221,8 @@ class BoundToken(VerifiedToken):
 
     def __init__(  # noqa: PLR0917  (as above)
         self,
-        claims: FrozenDict,
-        window: Window,
+        claims: Mapping[str, Any],
+        window: tuple[float, float, int],
         payload: FrozenDict | None = None,
         generation: int = 0,
         validity: Validity | None = None,

@@ -243,18 +243,29 @@ class TokenVerifier:
             ExpiredTokenError: It was good once.
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
-        typ, payload, generation = self._codec.decode(token)
+        typ, claims, generation = self._codec.open(token)
         if typ not in self._types:
             msg = f"the token is of another type: typ is {typ[:99]!r}"
             msg = f"{msg}, expected {' or '.join(sorted(self._types)) or 'none'}"
             raise InvalidTokenError(msg)
 
-        claims = payload if self._translate is None else self._translate(payload)
-        window = self._rules.check(claims, self._clock())
-        if self._cache is not None:
-            share(payload)
+        kind = VerifiedToken
+        if "cnf" in claims:
+            kind = kind_of(claims, ignore_confirmation=self._ignore_confirmation)
 
-        kind = kind_of(payload, ignore_confirmation=self._ignore_confirmation)
+        payload, group = share(claims)
+        if self._translate is not None:
+            claims, group = self._translate(payload), None
+
+        now, rules = self._clock(), self._rules
+        if group is not None and group.rules is rules:
+            # What it has in common with others was good already.
+            window = rules.check_own(claims, group.texts, now)
+        else:
+            window = rules.check(claims, now)
+            if group is not None:
+                group.rules = rules
+
         verified = kind(
             claims, window, payload, generation, self._validity, source, backend
         )

@@ -616,7 +616,7 @@ class Balancer:
 
     async def fetch(self, url, headers, body):
         self.urls.append(url)
-        pem = self.key._public.public_bytes(
+        pem = self.key._material.public.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         return 200, {}, pem

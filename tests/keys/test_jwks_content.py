@@ -219,7 +219,7 @@ def test_an_object_of_anything_else_is_no_set(members):
 
 
 def public_pem(key):
-    return key._public.public_bytes(
+    return key._material.public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     ).decode()
 

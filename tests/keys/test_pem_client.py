@@ -37,7 +37,7 @@ class Balancer:
         if key is None:
             return 404, {}, b"not found"
 
-        pem = key._public.public_bytes(
+        pem = key._material.public.public_bytes(
             serialization.Encoding.PEM,
             serialization.PublicFormat.SubjectPublicKeyInfo,
         )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError, InvalidTokenError, Key, KeySet
-from asgi_auth._frozen import parse_object
+from asgi_auth._frozen import parse_members
 from asgi_auth.tokens.codec import Codec, UnknownKeyError, as_bytes, peek
 from tests import forge
 
@@ -516,8 +516,8 @@ def test_any_json_that_is_signed_comes_back(value, ascii_only):
 
 def test_a_payload_is_not_parsed_before_its_signature_is_good(monkeypatch):
     seen = []
-    parse = "asgi_auth.tokens.codec.parse_object"
-    monkeypatch.setattr(parse, lambda data: seen.append(data) or parse_object(data))
+    parse = "asgi_auth.tokens.codec.parse_members"
+    monkeypatch.setattr(parse, lambda data: seen.append(data) or parse_members(data))
     judge = codec()
     with pytest.raises(InvalidTokenError):
         judge.decode(signed(payload=b"a bomb", key=forge.family("HS256").stranger))
