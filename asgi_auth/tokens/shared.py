@@ -36,8 +36,8 @@ class _Shape:
     __slots__ = ("blank", "common", "values")
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self.blank = dict.fromkeys(names)
-        self.common = [name for name in names if name in _COMMON]
+        self.blank: dict[str, Any] = dict.fromkeys(names)
+        self.common: list[str] = [name for name in names if name in _COMMON]
         self.values: Callable[[Mapping[str, Any]], Any] = (
             itemgetter(*self.common) if self.common else _no_values
         )
@@ -56,9 +56,11 @@ class Group:
     __slots__ = ("blank", "common", "rules", "texts")
 
     def __init__(self, shape: _Shape, common: dict[str, Any]) -> None:
-        self.blank = shape.blank
-        self.common = common
-        self.texts = [n for n in TEXTS if n in shape.blank and n not in common]
+        self.blank: dict[str, Any] = shape.blank
+        self.common: dict[str, Any] = common
+        self.texts: list[str] = [
+            n for n in TEXTS if n in shape.blank and n not in common
+        ]
         self.rules: ClaimsRules | None = None
 
 
