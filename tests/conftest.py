@@ -11,6 +11,7 @@ from functools import cache
 
 import pytest
 
+from tests.authorities import trust_nobody
 from tests.examples import ON_CI, some_of
 from tests.turns import Turns, is_alone, put_alone_first
 
@@ -22,9 +23,11 @@ PROCESSES = 4
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no example of Hypothesis fail for a machine that is busy, and make fewer."""
+    """Spare what no test is about: authorities, and examples for who waits."""
+    trust_nobody()
     from hypothesis import settings
 
+    # No example fails for a machine that is busy.
     if config.getoption("hypothesis_profile", None) is None:
         examples = some_of(settings().max_examples)
         settings.register_profile(
