@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
-import tempfile
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from functools import cache
 
 import pytest
 
+from tests.authorities import trust_nobody
+from tests.examples import ON_CI, some_of
 from tests.ports import free_port
+from tests.turns import Turns, is_alone, put_alone_first
 
-ON_CI = os.environ.get("CI", "").lower() == "true"
 PLATFORM = "platform:"
 
 
@@ -21,12 +22,18 @@ PLATFORM = "platform:"
 PROCESSES = 4
 
 
-def pytest_configure() -> None:
-    """Let no example of Hypothesis fail for a machine that is busy."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Spare what no test is about: authorities, and examples for who waits."""
+    trust_nobody()
     from hypothesis import settings
 
-    settings.register_profile("patient", settings(), deadline=None)
-    settings.load_profile("patient")
+    # No example fails for a machine that is busy.
+    if config.getoption("hypothesis_profile", None) is None:
+        examples = some_of(settings().max_examples)
+        settings.register_profile(
+            "patient", settings(), deadline=None, max_examples=examples
+        )
+        settings.load_profile("patient")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -61,6 +68,10 @@ def pytest_collection() -> Iterator[object]:
     A million objects of modules and tests are made here, and none of them goes: to look
     through them takes half a second, each time that a test collects garbage.
     """
+    if sys.version_info < (3, 12):
+        from tests.greenlets import keep_greenlets
+
+        keep_greenlets()
     gc.disable()
     try:
         return (yield)
@@ -69,30 +80,32 @@ def pytest_collection() -> Iterator[object]:
         gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that are marked ``alone`` follow one another."""
+    put_alone_first(items)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Iterator[object]:
     """Let what is marked ``alone`` have the machine for itself."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
         return (yield)
 
-    with _turn(run, alone=item.get_closest_marker("alone") is not None):
+    turns = _turns(run)
+    turns.take(alone=is_alone(item))
+    try:
         return (yield)
+    finally:
+        # All others have to stop for it: once for several in a row.
+        if not (is_alone(item) and is_alone(nextitem)):
+            turns.leave()
 
 
-@contextmanager
-def _turn(run: str, *, alone: bool) -> Iterator[None]:
-    """Wait until nobody is alone; or until nobody else runs, and keep others out."""
-    import fcntl
-
-    shared = Path(tempfile.gettempdir()) / f"asgi-auth-tests-{run}"
-    gate, floor = shared.with_suffix(".gate"), shared.with_suffix(".floor")
-    with gate.open("w") as queue, floor.open("w") as place:
-        # Who wants to be alone keeps the gate shut meanwhile: nobody slips in.
-        fcntl.flock(queue, fcntl.LOCK_EX)
-        fcntl.flock(place, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(queue, fcntl.LOCK_UN)
-        yield
+_turns = cache(Turns)
 
 
 @pytest.fixture

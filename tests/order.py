@@ -17,10 +17,11 @@ LONGEST: Final = (
     "tests/browser 2",
     "tests/sessions/test_processes.py",
     "tests/docs/test_questions.py",
+    "tests/cli/test_demo_serve.py",
+    "tests/docs/test_tutorials.py",
     "tests/routes/test_openapi.py",
     "tests/advisories/test_root_path.py",
     "tests/stores/test_redis_faults.py",
-    "tests/cli/test_demo_serve.py",
     "tests/revocation/test_table.py",
     "tests/stores/test_sql_outages.py",
     "tests/websocket/test_fanout.py",
@@ -43,7 +44,7 @@ LONGEST: Final = (
     "tests/test_turns.py",
     "tests/testing/test_plugin.py",
     "tests/docs/test_first_app.py",
-    "tests/docs/test_tutorials.py",
+    "tests/websocket/test_socket_bytes.py",
     "tests/docs/test_examples.py",
 )
 

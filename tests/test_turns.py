@@ -4,47 +4,87 @@ from __future__ import annotations
 
 import secrets
 import threading
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import _turn
 from tests.order import LONGEST, SHARED
+from tests.turns import Turns, put_alone_first
 
 ROOT = Path(__file__).parent.parent
 
 
-def test_who_is_alone_waits_for_all_and_keeps_all_out():
+@dataclass
+class Item:
+    path: Path
+    name: str
+    is_alone: bool
+
+    def get_closest_marker(self, name):
+        assert name == "alone"
+        return self.is_alone or None
+
+
+@pytest.fixture
+def several():
+    """Make turns of processes: ``several(run)``."""
+    with ExitStack() as stack:
+        yield lambda run: stack.enter_context(closing(Turns(run)))
+
+
+def test_who_is_alone_waits_for_all_and_keeps_all_out(several):
     run, order = secrets.token_hex(8), []
-    is_inside, may_leave = threading.Event(), threading.Event()
+    first, second, other = several(run), several(run), several(secrets.token_hex(8))
 
-    def first():
-        with _turn(run, alone=False):
-            is_inside.set()
-            may_leave.wait(5)
-            order.append("together")
+    def wait():
+        second.take(alone=True)
+        order.append("alone")
 
-    def second():
-        with _turn(run, alone=True):
-            order.append("alone")
-
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
-    threads[0].start()
-    assert is_inside.wait(5)
-    threads[1].start()
-    with _turn(secrets.token_hex(8), alone=True):
-        assert order == []  # Another run has a machine of its own.
-    may_leave.set()
-    for thread in threads:
-        thread.join(5)
+    first.take(alone=False)
+    thread = threading.Thread(target=wait)
+    thread.start()
+    other.take(alone=True)
+    assert order == []  # Another run has a machine of its own.
+    order.append("together")
+    first.leave()
+    thread.join(5)
 
     assert order == ["together", "alone"]
 
 
-def test_several_may_run_together():
+def test_several_may_run_together(several):
     run = secrets.token_hex(8)
-    with _turn(run, alone=False), _turn(run, alone=False):
-        pass
+    for turns in (several(run), several(run)):
+        turns.take(alone=False)
+
+
+def test_who_stays_alone_keeps_its_turn(several):
+    run, order = secrets.token_hex(8), []
+    first, second = several(run), several(run)
+
+    def wait():
+        second.take(alone=False)
+        order.append("together")
+
+    first.take(alone=True)
+    thread = threading.Thread(target=wait)
+    thread.start()
+    first.take(alone=True)
+    order.append("alone again")
+    first.leave()
+    thread.join(5)
+
+    assert order == ["alone again", "together"]
+
+
+def test_those_of_a_file_that_are_alone_follow_one_another():
+    names = ["b1", "b2", "a1", "a2", "b3"]
+    items = [Item(Path(name[0]), name, is_alone=name in {"b2", "a2"}) for name in names]
+    put_alone_first(items)
+
+    assert [item.name for item in items] == ["b2", "b1", "b3", "a2", "a1"]
 
 
 @pytest.mark.parametrize("folder", SHARED)

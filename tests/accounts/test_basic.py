@@ -53,7 +53,7 @@ def anyio_backend():
 
 @pytest.fixture(scope="module")
 async def manager():
-    hasher = PasswordHasher()
+    hasher = PasswordHasher(memory_kib=19 * 1024, passes=2, lanes=1)
     return Users(hasher, await hasher.hash(PASSWORD))
 
 

@@ -21,7 +21,11 @@ from websockets.exceptions import InvalidState
 from tests.browser.site import Site
 
 SWAGGER_UI = "static/drf_spectacular_sidecar/swagger-ui-dist"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The shell has no window around its pages: it takes half of the processor time.
+BROWSERS = (
+    *("chromium-headless-shell", "chromium", "chromium-browser"),
+    *("google-chrome", "google-chrome-stable"),
+)
 # What a person who looks at the window needs costs more than the pages themselves: two
 # renderers for the suggestions below the address bar, and one in reserve. The others
 # are what Playwright leaves out and a test could notice; the last list counts.

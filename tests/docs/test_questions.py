@@ -1,7 +1,7 @@
 """Newcomers find the answers to their questions, by clicks and by the search.
 
-The search is that of the built pages: its index is built here, without the reference,
-and its own script is asked, as a browser would.
+The search is that of the built pages: its index is built here, and its own script is
+asked, as a browser would.
 """
 
 from __future__ import annotations
@@ -85,13 +85,9 @@ def results(tmp_path_factory):
     if node is None:
         pytest.skip("node is missing, which runs the search of the pages")
 
-    folder = tmp_path_factory.mktemp("html")
+    folder = tmp_path_factory.mktemp("search")
     build = subprocess.run(
-        [
-            *(sys.executable, "-m", "sphinx", "-Q", "-b", "html"),
-            *("-D", "exclude_patterns=_build,reference/*", "-D", "html_theme=basic"),
-            *("-d", str(folder / "doctrees"), str(DOCS), str(folder / "html")),
-        ],
+        [sys.executable, "-m", "tests.docs.indexing", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -101,7 +97,7 @@ def results(tmp_path_factory):
     assert build.returncode == 0, build.stdout + build.stderr
     searches = [*(question.search for question in QUESTIONS), *FURTHER]
     asked = subprocess.run(
-        [node, str(SEARCH), str(folder / "html"), *searches],
+        [node, str(SEARCH), str(folder), *searches],
         capture_output=True,
         text=True,
         timeout=60,

@@ -69,8 +69,6 @@ class TestRedisContract(Contract):
         return plain
 
 
-# Fifty handshakes at once are work, and a verb has two seconds.
-@pytest.mark.alone
 class TestTLSAndPasswordContract(Contract):
     @pytest.fixture
     def url(self, guarded):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from asgi_auth import ConfigurationError
 from asgi_auth.tokens.cache import CacheStats, Entry, VerifiedCache
+from tests.examples import some_of
 
 
 class Named(Entry):
@@ -86,7 +87,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=some_of(300))
 @given(st.integers(1, 6), OPERATIONS)
 def test_it_does_what_the_paper_says(size, operations):
     cache, model = VerifiedCache(size), Sieve(size)

@@ -11,6 +11,7 @@ from asgi_auth import ConfigurationError, KeySet, MemoryStore, TokenService
 from asgi_auth.stores.records import Session
 from asgi_auth.testing import FakeClock
 from asgi_auth.tokens.issuer import KINDS, TokenIssuer
+from tests.examples import some_of
 from tests.forge import NOW, OTHER_SECRET, SECRET, b64, unb64
 
 KEYS = KeySet.from_secret(SECRET)
@@ -164,7 +165,7 @@ SMALL_JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=some_of(300), deadline=None)
 @given(
     st.text(max_size=260),
     st.lists(st.text(max_size=8), max_size=3),
