@@ -21,7 +21,7 @@ from asgi_auth.revocation.uptime import uptime
 from asgi_auth.revocation.validity import Renew
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
 from asgi_auth.tokens.claims import ClaimsRules, audience_names
-from asgi_auth.tokens.codec import Codec
+from asgi_auth.tokens.codec import Codec, as_bytes
 from asgi_auth.tokens.fast_path import Recall, make_recall
 from asgi_auth.tokens.form import COMPACT, TokenForm
 from asgi_auth.tokens.shared import share
@@ -149,7 +149,7 @@ class TokenVerifier:
         return self._keys
 
     async def admit(
-        self, token: bytes, source: str | None = None, backend: str | None = None
+        self, token: bytes | str, source: str | None = None, backend: str | None = None
     ) -> VerifiedToken:
         """Verify one compact JWS, and see that it is not revoked.
 
@@ -226,7 +226,7 @@ class TokenVerifier:
 
     def verify(
         self,
-        token: bytes,
+        token: bytes | str,
         digest: bytes | None = None,
         source: str | None = None,
         backend: str | None = None,
@@ -243,6 +243,9 @@ class TokenVerifier:
             ExpiredTokenError: It was good once.
             InvalidTokenError: It is forged, malformed, of another kind or party.
         """
+        if isinstance(token, str):
+            token = as_bytes(token)
+
         typ, claims, generation = self._codec.open(token)
         if typ not in self._types:
             msg = f"the token is of another type: typ is {typ[:99]!r}"

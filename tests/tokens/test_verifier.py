@@ -69,6 +69,23 @@ def test_a_good_token_tells_who_is_calling():
     assert principal.error is None
 
 
+def test_a_token_may_be_text_as_clients_have_it():
+    verifier, token = forge.verifier(), forge.token()
+    principal = verifier.verify(token.decode()).principal("header", "jwt")
+    assert principal.subject == "ada"
+    assert forge.recall(verifier, token) is not None, "it is the same one"
+
+
+@pytest.mark.anyio
+async def test_text_that_is_no_token_is_refused_as_bytes_are():
+    for text in ("", "a.b.c", "\xe4.b.c", "\ud800"):
+        with pytest.raises(InvalidTokenError):
+            forge.verifier().verify(text)
+
+        with pytest.raises(InvalidTokenError):
+            await forge.verifier().admit(text)
+
+
 def test_a_token_that_a_service_looked_at_is_as_quick_for_its_caller():
     verified = forge.verifier().verify(forge.token())
     looked_at = verified.first
