@@ -112,7 +112,7 @@ CHECKS = [
 @pytest.mark.timeout(120)
 # The second document differs in what it answers only: it asks for fewer examples.
 @pytest.mark.parametrize(
-    ("delivery", "examples"), [("body", some_of(8)), ("cookie", some_of(4))]
+    ("delivery", "examples"), [("body", some_of(8)), ("cookie", max(2, some_of(4)))]
 )
 def test_whatever_fits_or_breaks_the_document_is_answered_as_it_says(
     delivery, examples
