@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
+import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -13,19 +16,21 @@ _USUAL: Final = 32768
 _FIRST: Final = 10240
 _FEWEST: Final = 1000
 
-# A seed, as Hypothesis sets one, would lead all processes to the same ports.
+# Each test is given the same seed, in all processes: it would lead to the same ports.
 _chance = random.SystemRandom()
+_mine: set[int] = set()
 
 
 def free_port() -> int:
-    """Find a TCP port of the loopback interface that nobody listens on.
+    """Find a port of the loopback interface that nobody listens on, by TCP or UDP.
 
     It stays with this process until that ends: no other call, here or in a process that
     runs other tests, gets it again; and no connection does that is made meanwhile.
     """
     while True:
         port = _chance.choice(_range())
-        if _is_free(port) and _is_reserved(port):
+        if port not in _mine and _is_free(port) and _is_reserved(port):
+            _mine.add(port)
             return port
 
 
@@ -41,23 +46,30 @@ def _range() -> range:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
 
     return True
 
 
 def _is_reserved(port: int) -> bool:
-    """Take the UDP port of that number, which no server here needs, as a sign."""
-    sign = socket.socket(type=socket.SOCK_DGRAM)
+    """Lock the byte of that number in a file that all processes have."""
+    import fcntl
+
     try:
-        sign.bind(("127.0.0.1", port))
+        fcntl.lockf(_ledger(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
     except OSError:
-        sign.close()
         return False
 
-    sign.detach()  # Left open, as long as this process is.
     return True
+
+
+@cache
+def _ledger() -> int:
+    """Return a file that stays open: to close it would give all locks back."""
+    path = Path(tempfile.gettempdir(), f"asgi-auth-tests-{os.getuid()}.ports")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

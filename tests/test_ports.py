@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import ports
 from tests.ports import free_port
 
@@ -27,11 +29,11 @@ def test_two_processes_are_never_given_the_same_port():
         )
         for _ in range(3)
     ]
-    ports = [port for each in processes for port in each.stdout.readline().split()]
+    given = [port for each in processes for port in each.stdout.readline().split()]
     for process in processes:
         process.communicate("\n", timeout=20)
 
-    assert len(set(ports)) == len(ports) == 900
+    assert len(set(given)) == len(given) == 900
 
 
 def test_no_connection_is_made_from_such_a_port():
@@ -40,12 +42,18 @@ def test_no_connection_is_made_from_such_a_port():
         assert free_port() < connecting.getsockname()[1]
 
 
-def test_what_is_listened_on_is_not_given(monkeypatch):
-    with socket.socket() as listening:
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_what_is_listened_on_is_not_given(monkeypatch, kind):
+    with socket.socket(type=kind) as listening:
         listening.bind(("127.0.0.1", 0))
-        listening.listen()
         taken, free = listening.getsockname()[1], free_port()
         others = range(free + 1, free + 4)
         monkeypatch.setattr(ports, "_range", lambda: [taken] * 50 + [*others])
 
         assert free_port() in others
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_what_is_given_can_be_listened_on(kind):
+    with socket.socket(type=kind) as listening:
+        listening.bind(("127.0.0.1", free_port()))
