@@ -73,7 +73,6 @@ class Lifetime(OfThisProcess):
 
     # No slots: what most sockets never change stays with the class.
     changed: tuple[Principal, Any] | None = None
-    listeners: tuple[Callable[[Principal], Awaitable[None]], ...] = ()
     scope: Scope | None = None
     _lookup: asyncio.Task[None] | None = None
     _outage_since: float | None = None
@@ -90,6 +89,8 @@ class Lifetime(OfThisProcess):
         self.socket: ClosableSocket = socket
         self._terms = terms
         self._deadlines = deadlines
+        # A list: who comes while the others are told is told as well.
+        self.listeners: list[Callable[[Principal], Awaitable[None]]] = []
         self._state = state
 
     def start(self) -> None:

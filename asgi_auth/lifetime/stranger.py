@@ -47,7 +47,6 @@ class Stranger(OfThisProcess):
     """
 
     lifetime: Lifetime | None = None
-    listeners: tuple[Callable[[Principal], Awaitable[None]], ...] = ()
     when_known: Callable[[], object] | None = None
     of_nobody: bool = True
     _tries = 0
@@ -57,6 +56,7 @@ class Stranger(OfThisProcess):
     ) -> None:
         self.socket: ClosableSocket = socket
         self.scope: Scope | None = None
+        self.listeners: list[Callable[[Principal], Awaitable[None]]] = []
         self._policies = policies
         self._state = state
 

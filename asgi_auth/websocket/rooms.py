@@ -98,7 +98,7 @@ class Rooms:
         scope = connection.scope
         known = None if self._may_join is None else lifetime_of(scope)
         if (changing := stranger_of(scope) or known) is not None:
-            changing.listeners += (partial(self._meet, connection),)
+            changing.listeners.append(partial(self._meet, connection))
 
         await self._cluster.settle()
 

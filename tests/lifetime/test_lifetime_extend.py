@@ -9,10 +9,11 @@ from asgi_auth import (
     ExpiredTokenError,
     InvalidTokenError,
     KeySet,
+    Principal,
     TokenService,
 )
 from asgi_auth.lifetime import extend
-from asgi_auth.lifetime.lifetime import lifetime_of
+from asgi_auth.lifetime.lifetime import Lifetime, lifetime_of
 from asgi_auth.testing import FakeClock
 from tests.asgi import websocket_scope
 from tests.lifetime.lifetime_world import EXPIRED, REVOKED, Recorder
@@ -129,3 +130,23 @@ async def test_extending_asks_the_loader_of_users_again():
 async def test_extending_without_the_middleware_says_what_is_missing():
     with pytest.raises(ConfigurationError, match="AuthenticationMiddleware"):
         await extend(websocket_scope(), "a.b.c")
+
+
+async def test_who_comes_while_others_hear_of_the_change_hears_of_it_too():
+    heard = []
+
+    class Guarded:
+        guards = ()
+
+    lifetime = Lifetime(Principal("ada"), None, None, None, Guarded())
+    changed = Principal("ada", roles=frozenset({"guest"}))
+
+    async def late(principal):
+        heard.append(principal)
+
+    async def first(_):
+        lifetime.listeners.append(late)
+
+    lifetime.listeners.append(first)
+    await lifetime._change({}, changed, changed)
+    assert heard == [changed]
