@@ -17,7 +17,7 @@ PROBED_AFTER: Final = 1.0
 _USED_AT: Final = "asgi_auth.used_at"
 
 
-def probe_idle(engine: Any, sa: Any) -> Any:
+def probe_idle(engine: Any, sa: Any) -> None:
     """Have *engine* ask connections that were idle, and replace those that are gone.
 
     Args:
@@ -27,7 +27,6 @@ def probe_idle(engine: Any, sa: Any) -> Any:
     probe = _Probe(engine.dialect, sa.exc.InvalidatePoolError)
     sa.event.listen(engine.sync_engine, "checkin", _note)
     sa.event.listen(engine.sync_engine, "checkout", probe)
-    return engine
 
 
 def _note(_: object, record: Any) -> None:

@@ -117,9 +117,7 @@ class _Way:
         headers = (
             await self._cors_headers(start["status"]) if b"origin" in names else []
         )
-        is_preflight = self._scope["method"] == "OPTIONS" and is_cors_preflight(
-            self._scope
-        )
+        is_preflight = is_cors_preflight(self._scope)
         if is_preflight and _ALLOWED in {name.lower() for name, _ in headers}:
             self._is_over = True
             status = HTTPStatus.NO_CONTENT.value

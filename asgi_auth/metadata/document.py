@@ -73,7 +73,7 @@ class Document:
         if scope["type"] != "http":
             return
 
-        if scope["method"] == "OPTIONS" and is_cors_preflight(scope):
+        if is_cors_preflight(scope):
             await _answer(send, 204, [*_PREFLIGHT], b"")
             return
 
