@@ -122,7 +122,7 @@ class CredentialReader:
         prefix = f"{only}=".encode("ascii")
         takes_header, takes_cookies = bool(self._schemes), bool(self._cookies)
         takes_ambient = bool(self._ambient)
-        plain = _PLAIN if b"bearer" in self._schemes and not further else ()
+        plain = _PLAIN if b"bearer" in self._schemes and not self._fields else ()
         limit = self._longest.get(("header", "bearer"), MAX_TOKEN)
         longest = len(b"Bearer ") + limit
 
@@ -149,6 +149,10 @@ class CredentialReader:
                     authorization.startswith(plain)
                     and len(authorization) <= longest
                     and not is_repeated
+                    and not (
+                        further
+                        and (scope.get("query_string") or scope.get("subprotocols"))
+                    )
                 ):
                     return authorization[7:]
 
