@@ -1,8 +1,8 @@
 """A Sphinx extension that shows a file of a tutorial in one piece.
 
 A tutorial says "Save this as `x.py`" and goes on from block to block. A comment,
-``<!-- whole: x.py -->``, becomes what the file holds in the end: folded, and to be
-copied at once.
+``<!-- whole: x.py -->``, becomes what the file holds by then: folded, and to be copied
+at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PIECE = re.compile(
 
 
 def file_of(text: str, name: str) -> str:
-    """Return the blocks of a file, one below the other."""
+    """Return the blocks of a file in a page, or its beginning, one below the other."""
     blocks, current = [], None
     for match in PIECE.finditer(text):
         current = match["file"] or current
@@ -36,13 +36,15 @@ def write_wholes(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put each file in the place of its comment."""
     del app, docname
     text = source[0]
-    source[0] = WHOLE.sub(lambda match: folded(match["file"], text), text)
+    source[0] = WHOLE.sub(
+        lambda match: folded(match["file"], text[: match.start()]), text
+    )
 
 
 def folded(name: str, text: str) -> str:
-    """Write a file that is shown on a click."""
+    """Write a file that is shown on a click, as it is where *text* ends."""
     code = file_of(text, name)
-    return f"::::{{dropdown}} `{name}` in one piece\n```python\n{code}```\n::::"
+    return f"::::{{dropdown}} `{name}` so far\n```python\n{code}```\n::::"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

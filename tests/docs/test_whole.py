@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 from pathlib import Path
 
@@ -21,16 +22,27 @@ def whole():
 
 
 @pytest.mark.parametrize("page", ["api-with-login", "protect-an-app", "chat"])
-def test_the_whole_file_is_what_was_pasted(whole, page):
+def test_the_last_whole_file_is_what_was_pasted(whole, page):
     text = (TUTORIAL / f"{page}.md").read_text("utf-8")
-    names = [match["file"] for match in whole.WHOLE.finditer(text)]
+    ends = {match["file"]: match.start() for match in whole.WHOLE.finditer(text)}
     files = files_of(f"{page}.md")
-    assert names
-    for name in names:
-        assert whole.file_of(text, name).split() == files[name].split()
+    assert ends
+    for name, end in ends.items():
+        assert whole.file_of(text[:end], name).split() == files[name].split()
 
+
+@pytest.mark.parametrize("page", ["api-with-login", "protect-an-app", "chat"])
+def test_a_file_is_shown_as_it_is_by_then(whole, page):
+    text = (TUTORIAL / f"{page}.md").read_text("utf-8")
     source = [text]
     whole.write_wholes(None, page, source)
-    for name in names:
-        assert f":::{{dropdown}} `{name}` in one piece\n```python\n" in source[0]
-        assert whole.file_of(text, name) in source[0]
+    shown = [
+        f"::::{{dropdown}} `{match['file']}` so far\n"
+        f"```python\n{whole.file_of(text[: match.start()], match['file'])}```\n"
+        for match in whole.WHOLE.finditer(text)
+    ]
+    assert len({*shown}) == len(shown), "two of them are the same"
+    positions = [source[0].index(each) for each in shown]
+    assert positions == sorted(positions)
+    for each in shown:
+        ast.parse(each.split("```python\n")[1].removesuffix("```\n"))
