@@ -8,6 +8,8 @@ import signal
 import tempfile
 import warnings
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 
 def start_postgres():
@@ -30,6 +32,13 @@ def stop_postgres(server) -> None:
     server.stop()
     server.cleanup()
     shutil.rmtree(server.pgdata, ignore_errors=True)
+
+
+def socket_of(url) -> Path:
+    """Return the socket that the server of a URL listens on."""
+    folder = Path(parse_qs(urlsplit(url).query)["host"][0])
+    (path,) = folder.glob(".s.PGSQL.*[0-9]")
+    return path
 
 
 @contextmanager

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
 
 from tests.faults import FaultProxy, fault_proxy
-from tests.postgres import start_postgres, stop_postgres
+from tests.postgres import socket_of, start_postgres, stop_postgres
 from tests.stores.redis_server import redis_server
 from tests.stores.valkey import valkey_cluster
 
@@ -47,7 +46,7 @@ async def proxied(kind, url, server):
         return
 
     is_redis = kind == "redis"
-    proxy = FaultProxy(server.port if is_redis else socket_of(server))
+    proxy = FaultProxy(server.port if is_redis else str(socket_of(server.get_uri())))
     await proxy.pass_on()
     try:
         database = "redis://" if is_redis else "postgresql://postgres@"
@@ -88,10 +87,3 @@ class _Proxies:
     async def pass_on(self):
         for proxy in self._proxies:
             await proxy.pass_on()
-
-
-def socket_of(postgres):
-    """Return the path of the socket of a PostgreSQL server."""
-    folder = postgres.get_uri().partition("host=")[2]
-    (path,) = Path(folder).glob(".s.PGSQL.*[0-9]")
-    return str(path)

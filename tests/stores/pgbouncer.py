@@ -12,11 +12,11 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.ports import free_port
+from tests.postgres import socket_of
 
 CONFIG = """\
 [databases]
@@ -49,14 +49,15 @@ def find_pgbouncer() -> str:
 def pgbouncer(postgres_url):
     """Run one in front of a server that listens on a Unix socket; yield its port."""
     program = find_pgbouncer()
-    host = parse_qs(urlsplit(postgres_url).query)["host"][0]
-    listening = next(Path(host).glob(".s.PGSQL.*[0-9]"))
+    listening = socket_of(postgres_url)
     port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer"))
     folder.chmod(0o755)
     settings = folder / "pgbouncer.ini"
     server_port = listening.name.rpartition(".")[2]
-    settings.write_text(CONFIG.format(host=host, server_port=server_port, port=port))
+    settings.write_text(
+        CONFIG.format(host=listening.parent, server_port=server_port, port=port)
+    )
     # As who runs the server, who may open its socket. It refuses to run as root.
     owner = pwd.getpwuid(listening.stat().st_uid)
     options = {"user": owner.pw_uid, "extra_groups": []} if os.getuid() == 0 else {}

@@ -8,8 +8,6 @@ import signal
 import socket
 import sqlite3
 import time
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -21,6 +19,7 @@ from asgi_auth.errors import UnavailableError
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
 from tests.faults import fault_proxy
+from tests.postgres import socket_of
 from tests.stores.sql_world import IDLE, ISSUER, direct_engine, open_session
 
 # ------------------------------------------------------------------------------ outages
@@ -173,7 +172,7 @@ async def test_idle_connections_that_were_cut_are_not_noticed(own_postgres):
 async def test_idle_connections_of_which_no_end_was_heard_are_asked(
     postgres_url, table_prefix, monkeypatch
 ):
-    async with fault_proxy(socket_of(postgres_url)) as proxy:
+    async with fault_proxy(str(socket_of(postgres_url))) as proxy:
         url = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
         store = SQLStore(url, table_prefix=table_prefix)
         await store.create_schema()
@@ -199,11 +198,6 @@ async def test_idle_connections_of_which_no_end_was_heard_are_asked(
         assert (await store.rotate("one", 0, **IDLE)).outcome == "rotated"
         monkeypatch.undo()
         await store.aclose()
-
-
-def socket_of(url):
-    folder = parse_qs(urlsplit(url).query)["host"][0]
-    return str(next(Path(folder).glob(".s.PGSQL.*[0-9]")))
 
 
 @pytest.mark.anyio
