@@ -472,8 +472,8 @@ async def test_a_log_out_token_that_is_played_to_another_worker_ends_nothing_new
     ("more", "ended"),
     [
         ({"sid": 5, "sub": "ada"}, ("sid", "5")),
-        ({"sid": None, "sub": 7}, ("subject", "7")),
-        ({"sid": "", "sub": "ada"}, ("subject", "ada")),
+        ({"sid": None, "sub": 7}, ("whole_subject", "7")),
+        ({"sid": "", "sub": "ada"}, ("whole_subject", "ada")),
         ({"jti": 12}, ("sid", "s1")),
         ({"nonce": ""}, ("sid", "s1")),
     ],

@@ -110,7 +110,6 @@ class TrustedIssuer:
             algorithms=algorithms,
             verification=verification,
             revocations=revocations,
-            whole_subjects=True,
             translate=self.read,
             form=form,
             clock=clock,

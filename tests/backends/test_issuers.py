@@ -418,7 +418,7 @@ async def test_a_revoked_session_or_subject_is_refused_at_once(realm):
     gone = Revocation(kind="sid", issuer=realm.issuer, value="s1")
     await store.publish([gone], ttl=60)
     assert [(await ask(backend, t)).status for t in (one, two, bare)] == [401, 200, 200]
-    gone = Revocation(kind="subject", issuer=realm.issuer, value="ada")
+    gone = Revocation(kind="whole_subject", issuer=realm.issuer, value="ada")
     await store.publish([gone], ttl=60)
     assert [(await ask(backend, t)).status for t in (one, two, bare)] == [401] * 3
 
@@ -431,7 +431,7 @@ async def test_a_changed_signature_is_refused(realm):
         await issuer.admit(b".".join([head, b64(claims), signature]))
 
 
-@pytest.mark.parametrize(("kind", "value"), [("sid", "s1"), ("subject", "ada")])
+@pytest.mark.parametrize(("kind", "value"), [("sid", "s1"), ("whole_subject", "ada")])
 async def test_a_socket_ends_with_a_log_out_at_the_provider(realm, kind, value):
     store = MemoryStore()
     backend = IssuersBackend(trust(realm, revocations=RevocationList(store)))

@@ -19,7 +19,7 @@ NAMES = st.one_of(
     st.from_regex(r"[0-9a-fA-F ]{16}\.[!-~]{0,30}", fullmatch=True),
     st.sampled_from(["", "\ud800", "0123456789abcdef.", "0123456789ABCDEF.x", "s"]),
 )
-KINDS = st.sampled_from(["jti", "sid", "subject"])
+KINDS = st.sampled_from(["jti", "sid", "subject", "whole_subject"])
 
 
 def entry(kind, value, at=0.0):
