@@ -219,8 +219,6 @@ LARGE = {
     "OIDCProvider": 13,
     # Each part that the routes stand on is handed in whole.
     "AuthRoutes": 13,
-    # Made by the services beside it; few applications make one.
-    "TokenVerifier": 12,
     # One claim, key set or part of RFC 9068 each.
     "TokenService": 11,
     "TrustedIssuer": 11,
