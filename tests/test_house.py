@@ -220,7 +220,6 @@ LARGE = {
     # Each part that the routes stand on is handed in whole.
     "AuthRoutes": 13,
     # One claim, key set or part of RFC 9068 each.
-    "TokenService": 11,
     "TrustedIssuer": 11,
     "BearerAuth": 11,
 }
