@@ -219,8 +219,6 @@ LARGE = {
     "OIDCProvider": 13,
     # Each part that the routes stand on is handed in whole.
     "AuthRoutes": 13,
-    # One claim, key set or part of RFC 9068 each.
-    "TrustedIssuer": 11,
     "BearerAuth": 11,
 }
 # A row of a table, or all that is known of a caller, has as many as it has.

@@ -103,7 +103,7 @@ def trusted(*statuses):
 
     uri = f"{ISSUER}/keys"
     return IssuersBackend(
-        TrustedIssuer(ISSUER, audience="api", jwks_uri=uri, transport=Transport(fetch))
+        TrustedIssuer(ISSUER, audience="api", keys=uri, transport=Transport(fetch))
     )
 
 

@@ -228,8 +228,8 @@ async def unreachable(url, headers, body):
 @pytest.mark.parametrize(
     ("fetch", "options", "words"),
     [
-        (answering(404), {"jwks_uri": f"{ISSUER}/keys"}, ["answered 404", "/keys"]),
-        (unreachable, {"jwks_uri": f"{ISSUER}/keys"}, ["nothing listens there"]),
+        (answering(404), {"keys": f"{ISSUER}/keys"}, ["answered 404", "/keys"]),
+        (unreachable, {"keys": f"{ISSUER}/keys"}, ["nothing listens there"]),
         (answering(404), {}, [ISSUER, "/openid-configuration answered 404"]),
         (answering(200), {}, ["the issuer's metadata is not strict JSON"]),
         (answering(200, {"issuer": ISSUER + "/"}), {}, ["differ by a slash"]),

@@ -147,7 +147,7 @@ async def check_issuer(issuer):
     """Take tokens that oidc-provider has bound, as JWT and by introspection."""
     api = "https://api.example"
     dpop = DPoP(api, required=True)
-    trusted = TrustedIssuer(issuer, audience="urn:api", jwks_uri=f"{issuer}/jwks")
+    trusted = TrustedIssuer(issuer, audience="urn:api", keys=f"{issuer}/jwks")
     opaque = IntrospectionBackend(
         f"{issuer}/token/introspection",
         issuer=issuer,
@@ -194,7 +194,7 @@ async def check_refresh(issuer):
             origins=[api],
             dpop=signer,
         )
-        trusted = TrustedIssuer(issuer, audience="urn:api", jwks_uri=f"{issuer}/jwks")
+        trusted = TrustedIssuer(issuer, audience="urn:api", keys=f"{issuer}/jwks")
         await check_api(api, IssuersBackend(trusted, confirmations=[DPoP(api)]), auth)
         assert auth.tokens.refresh_token not in {None, answer.text}
 
