@@ -211,9 +211,6 @@ MOST_SETTINGS = 12
 LARGE = {
     # The one object of every application: a word for each rule of a request's way.
     "AuthenticationMiddleware": 18,
-    # RFC 7662 and 7519, beside what every backend has: name, sources, challenge,
-    # confirmations, clock.
-    "IntrospectionBackend": 13,
     # What a provider is registered with; presets fill it, and callers write three.
     "OAuthProvider": 13,
     "OIDCProvider": 13,

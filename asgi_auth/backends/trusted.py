@@ -47,8 +47,8 @@ Translate = Callable[[FrozenDict], FrozenDict]
 class TrustedIssuer:
     """Verifies the access tokens of another issuer.
 
-    Without *keys*, the issuer's metadata say where they are
-    (:func:`~asgi_auth.backends.discovery.discover`), at the first token.
+    Without *keys*, the issuer's metadata say where they are (OpenID Connect Discovery,
+    RFC 8414), at the first token.
 
     Args:
         issuer: The exact ``iss``; ``None``: its tokens must have none, and the subject

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import time
+from dataclasses import fields
 
 import pytest
 
@@ -18,6 +19,7 @@ from asgi_auth import (
     Verification,
 )
 from asgi_auth.backends import Client
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -37,14 +39,15 @@ def client(**options):
     return Client(**{"id": "orders", "secret": "s3:cr t", **options})
 
 
+ASKING = {field.name for field in fields(IntrospectionEndpoint)}
+
+
 def make(realm, **options):
-    chosen = {
-        "issuer": realm.issuer,
-        "audience": "api",
-        "client": client(),
-        **options,
-    }
-    return IntrospectionBackend(realm.introspect_uri, **chosen)
+    asking = {"client": client()}
+    asking |= {name: options.pop(name) for name in ASKING & options.keys()}
+    endpoint = IntrospectionEndpoint(realm.introspect_uri, **asking)
+    chosen = {"issuer": realm.issuer, "audience": "api", **options}
+    return IntrospectionBackend(endpoint, **chosen)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import uvicorn
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, KeySet
 from asgi_auth.backends import Client
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -149,12 +150,14 @@ async def check_issuer(issuer):
     dpop = DPoP(api, required=True)
     trusted = TrustedIssuer(issuer, audience="urn:api", keys=f"{issuer}/jwks")
     opaque = IntrospectionBackend(
-        f"{issuer}/token/introspection",
+        IntrospectionEndpoint(
+            f"{issuer}/token/introspection",
+            client=Client(
+                id="orders", secret="a-secret-of-the-client-orders", method="post"
+            ),
+        ),
         issuer=issuer,
         audience="urn:api/opaque",
-        client=Client(
-            id="orders", secret="a-secret-of-the-client-orders", method="post"
-        ),
         claim_mapping=ClaimMapping(subject="client_id"),
         confirmations=[dpop],
     )

@@ -19,6 +19,7 @@ from asgi_auth import (
     extend,
 )
 from asgi_auth.backends import Client
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -124,11 +125,13 @@ async def test_long_tokens_pass_beside_other_backends_in_a_chain():
         return 500, {}, b""
 
     opaque = IntrospectionBackend(
-        "https://idp.example/introspect",
+        IntrospectionEndpoint(
+            "https://idp.example/introspect",
+            client=Client(id="a", secret="b"),
+            transport=Transport(fetch),
+        ),
         issuer="https://idp.example",
         audience=None,
-        client=Client(id="a", secret="b"),
-        transport=Transport(fetch),
     )
     chain = BackendChain(
         JWTBackend(own), opaque, IssuersBackend(trust(form=LONG), name="partner")
