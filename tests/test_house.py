@@ -216,7 +216,6 @@ LARGE = {
     "OIDCProvider": 13,
     # Each part that the routes stand on is handed in whole.
     "AuthRoutes": 13,
-    "BearerAuth": 11,
 }
 # A row of a table, or all that is known of a caller, has as many as it has.
 RECORDS = {"APIKey", "Account", "Passkey", "Principal", "Session"}
