@@ -53,7 +53,7 @@ CONFIGURED = {
     ),
     "asgi_auth.passwords": ("PasswordHasher",),
     "asgi_auth.ratelimit": ("RateLimiter", "Limits"),
-    "asgi_auth.routes": ("AuthRoutes", "LogInMethods", "RouteModels", "Cookies"),
+    "asgi_auth.routes": ("AuthRoutes", "LogInMethods", "RouteShape", "Cookies"),
     "asgi_auth.backends": (
         "IssuersBackend",
         "TrustedIssuer",

@@ -214,8 +214,6 @@ LARGE = {
     # What a provider is registered with; presets fill it, and callers write three.
     "OAuthProvider": 13,
     "OIDCProvider": 13,
-    # Each part that the routes stand on is handed in whole.
-    "AuthRoutes": 13,
 }
 # A row of a table, or all that is known of a caller, has as many as it has.
 RECORDS = {"APIKey", "Account", "Passkey", "Principal", "Session"}
