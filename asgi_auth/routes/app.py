@@ -251,7 +251,7 @@ class AuthRoutes(FromHandlers):
             FactorRoutes(context, completion),
             SessionRoutes(context),
             TicketRoutes(context),
-            TokenRoutes(context, context.shape.introspection_backend),
+            TokenRoutes(context),
             DocumentRoutes(self._document),
             BrowserRoutes(),
             AccountRoutes(context, accounts, log_in),
