@@ -58,9 +58,11 @@ CONFIGURED = {
         "IssuersBackend",
         "TrustedIssuer",
         "IntrospectionBackend",
+        "IntrospectionEndpoint",
         "APIKeyBackend",
         "APIKeys",
     ),
+    "asgi_auth.tokens": ("TokenForm", "ClaimMapping"),
     "asgi_auth.dpop": ("DPoP",),
     "asgi_auth.websocket": ("Rooms", "RedisFanout"),
 }
