@@ -359,6 +359,16 @@ def test_parts_must_fit_together(realm, options):
         make(realm, **options)
 
 
+@pytest.mark.parametrize("url", ["", "idp.example", "http://idp.example/introspect"])
+def test_an_issuer_is_asked_by_https(url):
+    with pytest.raises(ConfigurationError, match="url must be an https URL"):
+        IntrospectionEndpoint(url, client=client())
+
+
+def test_a_secret_does_not_show_where_an_issuer_is_asked():
+    assert "s3" not in repr(IntrospectionEndpoint("https://a/i", client=client()))
+
+
 async def test_a_secret_may_be_made_anew_for_each_question(realm):
     secrets = iter(["first", "second"])
     backend = make(realm, client=client(secret=lambda: next(secrets), method="post"))
