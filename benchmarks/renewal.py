@@ -61,7 +61,7 @@ async def measure() -> dict[str, int]:
     )
     service = AccountService(MemoryAccounts(), tokens, require_verified=False)
     cookies = Cookies(path="/", samesite="lax")
-    routes = AuthRoutes(tokens, service, delivery="cookie", cookies=cookies)
+    routes = AuthRoutes(tokens, service, delivery=cookies)
     account = await service.register(LOG_IN["email"], LOG_IN["password"])
     scope = {
         "type": "http",

@@ -53,14 +53,16 @@ CONFIGURED = {
     ),
     "asgi_auth.passwords": ("PasswordHasher",),
     "asgi_auth.ratelimit": ("RateLimiter", "Limits"),
-    "asgi_auth.routes": ("AuthRoutes", "LogInMethods", "RouteModels", "Cookies"),
+    "asgi_auth.routes": ("AuthRoutes", "LogInMethods", "RouteShape", "Cookies"),
     "asgi_auth.backends": (
         "IssuersBackend",
         "TrustedIssuer",
         "IntrospectionBackend",
+        "IntrospectionEndpoint",
         "APIKeyBackend",
         "APIKeys",
     ),
+    "asgi_auth.tokens": ("TokenForm", "ClaimMapping"),
     "asgi_auth.dpop": ("DPoP",),
     "asgi_auth.websocket": ("Rooms", "RedisFanout"),
 }

@@ -15,7 +15,12 @@ from asgi_auth import (
     TokenVerifier,
     Verification,
 )
-from asgi_auth.backends import Client, IntrospectionBackend, TrustedIssuer
+from asgi_auth.backends import (
+    Client,
+    IntrospectionBackend,
+    IntrospectionEndpoint,
+    TrustedIssuer,
+)
 from asgi_auth.keys import JWKSClient, Transport
 from asgi_auth.passwords import PasswordHasher
 from asgi_auth.ratelimit import RateLimiter
@@ -31,11 +36,13 @@ async def fetch(*args, **kwargs):
 
 def introspection(**options):
     return IntrospectionBackend(
-        "https://idp.example/introspect",
+        IntrospectionEndpoint(
+            "https://idp.example/introspect",
+            client=Client(id="api", secret="hunter2"),
+            transport=Transport(fetch),
+        ),
         issuer="https://idp.example",
         audience="api",
-        client=Client(id="api", secret="hunter2"),
-        transport=Transport(fetch),
         **options,
     )
 

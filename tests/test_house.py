@@ -211,20 +211,9 @@ MOST_SETTINGS = 12
 LARGE = {
     # The one object of every application: a word for each rule of a request's way.
     "AuthenticationMiddleware": 18,
-    # RFC 7662 and 7519, beside what every backend has: name, sources, challenge,
-    # confirmations, clock.
-    "IntrospectionBackend": 13,
     # What a provider is registered with; presets fill it, and callers write three.
     "OAuthProvider": 13,
     "OIDCProvider": 13,
-    # Each part that the routes stand on is handed in whole.
-    "AuthRoutes": 13,
-    # Made by the services beside it; few applications make one.
-    "TokenVerifier": 12,
-    # One claim, key set or part of RFC 9068 each.
-    "TokenService": 11,
-    "TrustedIssuer": 11,
-    "BearerAuth": 11,
 }
 # A row of a table, or all that is known of a caller, has as many as it has.
 RECORDS = {"APIKey", "Account", "Passkey", "Principal", "Session"}

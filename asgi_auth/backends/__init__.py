@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         google_iap,
     )
     from asgi_auth.backends.chain import BackendChain
-    from asgi_auth.backends.discovery import discover
+    from asgi_auth.backends.endpoint import IntrospectionEndpoint
     from asgi_auth.backends.introspection import IntrospectionBackend
     from asgi_auth.backends.issuers import IssuersBackend
     from asgi_auth.backends.jwt import JWTBackend
@@ -67,7 +67,7 @@ else:
                 "alb cloudflare_access google_iap"
             ),
             "chain": "BackendChain",
-            "discovery": "discover",
+            "endpoint": "IntrospectionEndpoint",
             "introspection": "IntrospectionBackend",
             "issuers": "IssuersBackend",
             "jwt": "JWTBackend",
@@ -90,6 +90,7 @@ __all__ = [
     "BackendChain",
     "Client",
     "IntrospectionBackend",
+    "IntrospectionEndpoint",
     "IssuersBackend",
     "JWTBackend",
     "MemoryAPIKeys",
@@ -102,7 +103,6 @@ __all__ = [
     "clerk",
     "cloudflare_access",
     "cognito",
-    "discover",
     "entra",
     "entra_b2c",
     "firebase",

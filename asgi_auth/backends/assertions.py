@@ -65,7 +65,7 @@ def cloudflare_access(
     )
     issuer = f"https://{team}.cloudflareaccess.com"
     defaults = {
-        "jwks_uri": f"{issuer}/cdn-cgi/access/certs",
+        "keys": f"{issuer}/cdn-cgi/access/certs",
         "algorithms": ("RS256",),
         "claim_mapping": mapping,
     }
@@ -81,7 +81,7 @@ def google_iap(*, audience: str | Iterable[str], **options: Any) -> TrustedIssue
     """
     mapping = ClaimMapping(scopes=(), roles=(), needs=("email",))
     defaults = {
-        "jwks_uri": "https://www.gstatic.com/iap/verify/public_key-jwk",
+        "keys": "https://www.gstatic.com/iap/verify/public_key-jwk",
         "algorithms": ("ES256",),
         "claim_mapping": mapping,
     }

@@ -16,16 +16,15 @@ from urllib.parse import urlencode
 from asgi_auth._asgi import Scope
 from asgi_auth._clock import Clock, system_clock
 from asgi_auth._drivers.http import Remote
-from asgi_auth._drivers.oauth_client import Client
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
-from asgi_auth._drivers.transport import Transport
 from asgi_auth._drivers.urls import place_in
 from asgi_auth._frozen import FrozenDict, parse_members
 from asgi_auth.backends._answers import Answer
 from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.backends._flights import Flights
 from asgi_auth.backends._notes import RefusalNotes
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.credentials.reader import MAX_TOKEN, Credential
 from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
@@ -48,7 +47,6 @@ from asgi_auth.typing import Confirmation
 
 __all__ = ["IntrospectionBackend"]
 
-_LONGEST_CACHE = 30
 _UNSAID = 3600
 """Seconds after which a socket has to come back whose token names no end."""
 
@@ -70,18 +68,13 @@ class IntrospectionBackend:
     A compact JWS is left to others: it can be verified without asking.
 
     Args:
-        endpoint: Of the issuer: https, or http to the loopback interface.
+        endpoint: Where the issuer is asked, as whom, and how often.
         issuer: Whose subjects these are; an ``iss`` in the answer must equal it.
         audience: This service; ``aud`` of the answer must name one of these.
             ``None``: the answer must not have one.
-        client: This service, as the issuer knows it; it needs a secret.
         claim_mapping: Which members of the answer say what; a ``subject`` of its own
             counts instead of ``sub``.
-        cache_ttl: Seconds that an answer is believed, 0 to 30, and never beyond the
-            token's ``exp``: for so long a revoked token still passes. That a token is
-            not active is believed for 10 seconds at most.
         verification: How far times may be off, and how many answers are remembered.
-        transport: How it is asked.
         sources: Where tokens may come from.
         name: What ``principal.backend`` and ``requires(backend=...)`` call it.
         challenge: What a refusal asks the client to send.
@@ -96,32 +89,38 @@ class IntrospectionBackend:
 
     def __init__(
         self,
-        endpoint: str,
+        endpoint: IntrospectionEndpoint,
         *,
         issuer: str,
         audience: str | Iterable[str] | None,
-        client: Client,
         claim_mapping: ClaimMapping = OAUTH,
-        cache_ttl: float = _LONGEST_CACHE,
         verification: Verification = FOREIGN,
-        transport: Transport = Transport(),
         sources: Sequence[Source] = (BearerHeader(),),
         name: str = "introspection",
         challenge: Challenge = BEARER,
         confirmations: Sequence[Confirmation] = (),
         clock: Clock = system_clock,
     ) -> None:
-        _check(issuer, client, sources, cache_ttl)
-        self._endpoint = transport.check_url(endpoint, "endpoint")
-        place = f"the introspection endpoint {place_in(endpoint)}"
+        if not issuer or not sources:
+            msg = (
+                "IntrospectionBackend needs an issuer, and a source like "
+                "BearerHeader()."
+            )
+            raise ConfigurationError(msg)
+
+        self._url = endpoint.url
+        place = f"the introspection endpoint {place_in(endpoint.url)}"
         self._outage = Outage("introspection", place)
         self._has_answered = False
         self._remote = Remote(
-            "IntrospectionBackend", transport, max_bytes=_MAX_BYTES, pooled=True
+            "IntrospectionBackend",
+            endpoint.transport,
+            max_bytes=_MAX_BYTES,
+            pooled=True,
         )
-        self._client = client
+        self._client = endpoint.client
         self._claim_mapping = claim_mapping
-        self._ttl = cache_ttl
+        self._ttl = endpoint.cache_ttl
         self._ignore_confirmation = verification.insecure_ignore_confirmation
         warn_of_unconfirmed(ignore_confirmation=self._ignore_confirmation)
         self._rules = ClaimsRules(
@@ -273,7 +272,7 @@ class IntrospectionBackend:
         form = {"token": token.decode("ascii"), "token_type_hint": "access_token"}
         body = urlencode({**form, **members}).encode("ascii")
         try:
-            answer = await self._remote.send(self._endpoint, headers, body)
+            answer = await self._remote.send(self._url, headers, body)
         except UnavailableError as error:
             self._outage.down(str(error))
             raise
@@ -310,19 +309,3 @@ class IntrospectionBackend:
         self._outage.down(f"its answer cannot be understood: {why}")
         msg = f"{self._outage.place} cannot be understood: {why}"
         return UnavailableError(msg)
-
-
-def _check(
-    issuer: str, client: Client, sources: Sequence[Source], cache_ttl: float
-) -> None:
-    if client.secret is None:
-        msg = "IntrospectionBackend needs a client with a secret (RFC 7662, 2.1)."
-        raise ConfigurationError(msg)
-
-    if not issuer or not sources:
-        msg = "IntrospectionBackend needs an issuer, and a source like BearerHeader()."
-        raise ConfigurationError(msg)
-
-    if not 0 <= cache_ttl <= _LONGEST_CACHE:
-        msg = f"cache_ttl must be 0 to {_LONGEST_CACHE} seconds."
-        raise ConfigurationError(msg)

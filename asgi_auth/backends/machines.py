@@ -48,7 +48,7 @@ def github_actions(
 
     mapping = ClaimMapping(scopes=(), roles=(), says=claims)
     defaults = {
-        "jwks_uri": f"{_GITHUB}/.well-known/jwks",
+        "keys": f"{_GITHUB}/.well-known/jwks",
         "algorithms": _RS256,
         "claim_mapping": mapping,
     }
@@ -82,10 +82,10 @@ def kubernetes(
         subject_prefix=prefix if namespace is None else f"{prefix}{namespace}:",
         needs=("kubernetes.io",),
     )
-    defaults: dict[str, Any] = {"claim_mapping": mapping}
-    if not {"keys", "jwks_uri"} & options.keys():
-        defaults["jwks_uri"] = f"{issuer}/openid/v1/jwks"
-
+    defaults: dict[str, Any] = {
+        "keys": f"{issuer}/openid/v1/jwks",
+        "claim_mapping": mapping,
+    }
     return TrustedIssuer(issuer, audience=audience, **{**defaults, **options})
 
 
@@ -104,7 +104,7 @@ def google_service_accounts(
     """
     mapping = ClaimMapping(scopes=(), roles=(), needs=("azp", "email"))
     defaults = {
-        "jwks_uri": _GOOGLE_KEYS,
+        "keys": _GOOGLE_KEYS,
         "algorithms": _RS256,
         "claim_mapping": mapping,
     }
@@ -124,7 +124,7 @@ def spiffe(
         trust_domain: For instance ``shop.example``.
         audience: The SPIFFE ID of this service, or what callers ask for.
         options: As for :class:`~asgi_auth.backends.trusted.TrustedIssuer`, and
-            *issuer*; the bundle is at *jwks_uri*, or in *keys*.
+            *issuer*; *keys* say where the bundle is, or are those in it.
     """
     mapping = ClaimMapping(
         scopes=(), roles=(), subject_prefix=f"spiffe://{trust_domain}/"

@@ -153,7 +153,7 @@ def cognito(
 
     issuer = f"https://cognito-idp.{match[1]}.amazonaws.com/{pool}"
     defaults = {
-        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "keys": f"{issuer}/.well-known/jwks.json",
         "algorithms": _RS256,
         "claim_mapping": COGNITO,
     }

@@ -47,8 +47,8 @@ Translate = Callable[[FrozenDict], FrozenDict]
 class TrustedIssuer:
     """Verifies the access tokens of another issuer.
 
-    With neither *jwks_uri* nor *keys*, the issuer's metadata say where its keys are
-    (:func:`~asgi_auth.backends.discovery.discover`), at the first token.
+    Without *keys*, the issuer's metadata say where they are (OpenID Connect Discovery,
+    RFC 8414), at the first token.
 
     Args:
         issuer: The exact ``iss``; ``None``: its tokens must have none, and the subject
@@ -57,8 +57,8 @@ class TrustedIssuer:
             An origin (``https://api.example``) has two forms, with a slash or without.
             ``None``: its tokens must have none, and their header says for whom they
             are (*form* has ``header_says``).
-        jwks_uri: Where its keys are.
-        keys: Its keys, or a client for them with limits of your own.
+        keys: Where its keys are, as a URL (``jwks_uri``); or they themselves, or a
+            client for them with limits of your own.
         algorithms: The accepted ones; by default all with public keys.
         claim_mapping: Which claims it says things in.
         form: How its tokens look: longer than usual, padded, with marks in the header,
@@ -78,8 +78,7 @@ class TrustedIssuer:
         issuer: str | None,
         *,
         audience: str | Iterable[str] | None,
-        jwks_uri: str | None = None,
-        keys: KeySet | RemoteKeys | None = None,
+        keys: str | KeySet | RemoteKeys | None = None,
         algorithms: Sequence[str] | None = None,
         claim_mapping: ClaimMapping = OAUTH,
         form: TokenForm = COMPACT,
@@ -98,7 +97,7 @@ class TrustedIssuer:
         self.notes: RefusalNotes = RefusalNotes(issuer or claim_mapping.subject_prefix)
         self._transport = transport
         self._algorithms = algorithms
-        self.client: RemoteKeys | None = self._client_of(jwks_uri, keys)
+        self.client: RemoteKeys | None = self._client_of(keys)
         self._codec: Codec | None = None
         given_keys = keys if isinstance(keys, KeySet) else None
         # What keys there are may be known later; what must hold for tokens is now.
@@ -110,7 +109,6 @@ class TrustedIssuer:
             algorithms=algorithms,
             verification=verification,
             revocations=revocations,
-            whole_subjects=True,
             translate=self.read,
             form=form,
             clock=clock,
@@ -227,21 +225,17 @@ class TrustedIssuer:
         metadata = await discover(self.issuer or "", transport=self._transport)
         return metadata.jwks_uri
 
-    def _client_of(
-        self, jwks_uri: str | None, keys: KeySet | RemoteKeys | None
-    ) -> RemoteKeys | None:
-        if keys is not None:
-            if jwks_uri is not None:
-                msg = "Give TrustedIssuer either jwks_uri or keys, not both."
-                raise ConfigurationError(msg)
-
+    def _client_of(self, keys: str | KeySet | RemoteKeys | None) -> RemoteKeys | None:
+        if not isinstance(keys, str | None):
             return None if isinstance(keys, KeySet) else keys
 
-        if jwks_uri is None:
+        if keys is None:
             self._transport.check_url(self.issuer or "", "issuer")
+        else:
+            self._transport.check_url(keys, "keys")
 
         return JWKSClient(
-            jwks_uri or self._find_keys,
+            self._find_keys if keys is None else keys,
             algorithms=self._algorithms or ASYMMETRIC,
             issuers=() if self.issuer is None else (self.issuer,),
             transport=self._transport,

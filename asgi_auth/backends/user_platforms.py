@@ -93,7 +93,7 @@ def entra_b2c(
     # ID tokens are for the same audience, and never name the client.
     mapping = ClaimMapping(scopes=("scp",), says={"tfp": policy}, needs=("azp",))
     defaults = {
-        "jwks_uri": f"{host}/{tenant}.onmicrosoft.com/{policy}/discovery/v2.0/keys",
+        "keys": f"{host}/{tenant}.onmicrosoft.com/{policy}/discovery/v2.0/keys",
         "algorithms": _RS256,
         "claim_mapping": mapping,
     }
@@ -121,7 +121,7 @@ def adfs(host: str, *, audience: str | Iterable[str], **options: Any) -> Trusted
         needs=("appid",),
     )
     defaults = {
-        "jwks_uri": f"https://{host}/adfs/discovery/keys",
+        "keys": f"https://{host}/adfs/discovery/keys",
         "algorithms": _RS256,
         "claim_mapping": mapping,
     }
@@ -143,7 +143,7 @@ def firebase(project: str, **options: Any) -> TrustedIssuer:
         scopes=(), roles=("roles", "role"), needs=("firebase", "auth_time")
     )
     defaults = {
-        "jwks_uri": _FIREBASE_KEYS,
+        "keys": _FIREBASE_KEYS,
         "algorithms": _RS256,
         "claim_mapping": mapping,
     }
@@ -169,7 +169,7 @@ def supabase(
     )
     issuer = f"https://{project}.supabase.co/auth/v1"
     defaults = {
-        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "keys": f"{issuer}/.well-known/jwks.json",
         "algorithms": ("ES256", "RS256"),
         "claim_mapping": mapping,
     }
@@ -201,7 +201,7 @@ def clerk(
     )
     issuer = f"https://{domain}"
     defaults = {
-        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "keys": f"{issuer}/.well-known/jwks.json",
         "algorithms": _RS256,
         "claim_mapping": mapping,
     }

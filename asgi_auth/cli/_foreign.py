@@ -142,7 +142,7 @@ def read_issuer(options: argparse.Namespace) -> TrustedIssuer:
 
 def _keys(place: str) -> dict[str, Any]:
     if "://" in place:
-        return {"jwks_uri": place}
+        return {"keys": place}
 
     try:
         body = Path(place).read_bytes()

@@ -36,14 +36,14 @@ class BearerAuthFlows:
 
     Args:
         refresh_url: Where tokens are refreshed: https, or http to this machine.
-        tokens: What a log-in gave; ``None`` before it.
+        tokens: What a log-in gave; ``None`` before it. Where no user logs in, what is
+            asked for instead of refreshing: :class:`ClientCredentials` or a
+            :class:`TokenExchange`.
         origins: URLs of other servers that may see the access token; the origin of
             ``refresh_url`` may. Requests to any other are sent without.
         form: Refresh by the form of RFC 6749, section 6, with these other fields, for
             instance ``{"client_id": "cli"}``; ``None``: by JSON, as ``AuthRoutes``
             reads it too.
-        grant: Ask for this instead of refreshing: :class:`ClientCredentials` or a
-            :class:`TokenExchange`. Then *tokens* need not be there.
         save: Called with new tokens before they are used, and with ``None`` when the
             log-in has ended. A plain function is called in the thread of the refresh,
             a coroutine function in the event loop of the request that needed it
@@ -67,11 +67,10 @@ class BearerAuthFlows:
     def __init__(
         self,
         refresh_url: str,
-        tokens: Tokens | None = None,
+        tokens: Tokens | Grant | None = None,
         *,
         origins: Iterable[str] = (),
         form: Mapping[str, str] | None = None,
-        grant: Grant | None = None,
         save: Save | None = None,
         skew: float = 30.0,
         timeout: float = 10.0,
@@ -87,17 +86,19 @@ class BearerAuthFlows:
             msg = 'origins is a list of URLs: origins=["https://api.example"].'
             raise ConfigurationError(msg)
 
-        if grant is not None and form is not None:
-            msg = "Give BearerAuth a grant or a form, not both."
-            raise ConfigurationError(msg)
-
         self._clock = clock or steady_clock()
         signer = ProofSigner() if dpop is True else dpop or None
         self._proofs = None if signer is None else Proofs(signer, self._clock)
-        endpoint = RefreshEndpoint(refresh_url, form=form, proofs=self._proofs)
-        if grant is not None:
-            endpoint = GrantEndpoint(refresh_url, grant, proofs=self._proofs)
-            tokens = tokens or Tokens()
+        if isinstance(tokens, Tokens | None):
+            endpoint = RefreshEndpoint(refresh_url, form=form, proofs=self._proofs)
+        elif form is None:
+            endpoint = GrantEndpoint(refresh_url, tokens, proofs=self._proofs)
+            tokens = Tokens()
+        else:
+            msg = (
+                "form is for a refresh: ClientCredentials and the like have their own."
+            )
+            raise ConfigurationError(msg)
 
         self._origins = origins_of(origins) | {endpoint.origin}
         self._skew = skew

@@ -110,7 +110,8 @@ class BackChannelLogout:
         if "sid" in claims:
             entry = Revocation(kind="sid", issuer=issuer, value=claims["sid"])
         else:
-            entry = Revocation(kind="subject", issuer=issuer, value=claims["sub"])
+            # Its sessions will not be named one by one.
+            entry = Revocation(kind="whole_subject", issuer=issuer, value=claims["sub"])
 
         # As of its own date: played to another worker, it ends nothing newer.
         now = self._clock()

@@ -72,7 +72,7 @@ class Visit:
         return f"{place}?{urlencode(query)}" if query else place
 
     def offers(self, part: str) -> bool:
-        """Report whether the routes have a part, see ``AuthRoutes(include=...)``."""
+        """Report whether the routes have a part, see ``RouteShape(include=...)``."""
         return part in self._routes.parts
 
     # -------------------------------------------------------------------- asking

@@ -22,7 +22,7 @@ _logger = package_logger(__name__)
 
 _NEVER = float("-inf")
 
-_KINDS = frozenset({"jti", "sid", "subject", "all"})
+_KINDS = frozenset({"jti", "sid", "subject", "whole_subject", "all"})
 _BY_NAME = frozenset({"jti", "sid"})
 
 # Seconds.

@@ -28,7 +28,7 @@ _SLICE = 250
 # What ends sooner is not worth a write.
 _SHORTEST_LIFE = 30.0
 
-_TIMED = frozenset({"subject", "all"})
+_TIMED = frozenset({"subject", "whole_subject", "all"})
 
 _Entry = tuple[Revocation, float]
 _Close = Callable[[Sequence[str]], Awaitable[None]]

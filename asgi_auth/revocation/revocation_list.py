@@ -169,7 +169,6 @@ class RevocationList:
         token_id: str | None,
         subject: str,
         issued_at: float,
-        whole_subject: bool = False,
         act: Any = None,
     ) -> None:
         """Check that no entry of the list hits a token.
@@ -180,7 +179,6 @@ class RevocationList:
             token_id: Its ``jti``.
             subject: Its ``sub``.
             issued_at: Its ``iat``, in Unix seconds.
-            whole_subject: A revoked subject takes its sessions along.
             act: Its ``act``: who acts for the subject, and in which session.
 
         Raises:
@@ -188,7 +186,7 @@ class RevocationList:
         """
         table = self._tables.get(issuer or "")
         if table is not None:
-            table.check(session_id, token_id, subject, issued_at, whole_subject, act)
+            table.check(session_id, token_id, subject, issued_at, act)
 
     def all_before(self, issuer: str | None) -> float:
         """Return the time up to which all of *issuer* is revoked, or minus infinity."""

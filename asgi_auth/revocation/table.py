@@ -30,8 +30,8 @@ _SHIFT = 40
 # The sids of this package begin with a tag in hexadecimal digits, and a dot.
 _TAG = 16
 
-_PREFIXES = {"jti": b"j", "sid": b"s", "subject": b"u"}
-_KINDS = {b"j": "jti", b"s": "sid", b"S": "sid", b"u": "subject"}
+_PREFIXES = {"jti": b"j", "sid": b"s", "subject": b"u", "whole_subject": b"w"}
+_KINDS = {prefix: kind for kind, prefix in _PREFIXES.items()} | {b"S": "sid"}
 
 
 class RevokedTable:
@@ -51,6 +51,7 @@ class RevokedTable:
         "_ends",
         "_full_until",
         "_times",
+        "_whole_times",
         "all_at",
         "full_at",
         "size",
@@ -62,16 +63,17 @@ class RevokedTable:
         self.size: int = 0
         self._all_until = self._full_until = 0
         self._ends: list[dict[bytes, int]] = [{} for _ in range(_SHARDS)]
-        # When a subject was revoked: the one kind where that counts.
+        # When a subject was revoked, for only there that counts: but for its sessions,
+        # and with them. An issuer that names the sessions which end has none of these.
         self._times: dict[bytes, float] = {}
+        self._whole_times: dict[bytes, float] = {}
 
-    def check(  # noqa: PLR0917  (keywords take longer)
+    def check(
         self,
         session_id: str | None,
         token_id: str | None,
         subject: str,
         issued_at: float,
-        whole_subject: bool,  # noqa: FBT001  (keywords take longer)
         act: Any,
     ) -> None:
         """Check that no entry hits a token of the issuer.
@@ -88,8 +90,10 @@ class RevokedTable:
             or (token_id is not None and self.has_token(token_id))
             or (act is not None and self._is_over(act, issued_at))
         )
-        if not hit and (session_id is None or whole_subject):
+        if not hit and session_id is None:
             hit = issued_at <= self.subject_at(subject)
+        elif not hit and self._whole_times:
+            hit = issued_at <= self.whole_subject_at(subject)
 
         if hit:
             msg = _WHY_REVOKED.format(session_id, token_id, subject)
@@ -105,10 +109,18 @@ class RevokedTable:
 
     def subject_at(self, subject: str) -> float:
         """Return up to when a subject is revoked, or minus infinity."""
+        whole = self.whole_subject_at(subject)
         if not self._times:
+            return whole
+
+        return max(whole, self._times.get(_pack("subject", subject), _NEVER))
+
+    def whole_subject_at(self, subject: str) -> float:
+        """Return up to when it is revoked with its sessions, or minus infinity."""
+        if not self._whole_times:
             return _NEVER
 
-        return self._times.get(_pack("subject", subject), _NEVER)
+        return self._whole_times.get(_pack("whole_subject", subject), _NEVER)
 
     def end_of(self, entry: Revocation) -> int | None:
         """Return the tick up to which the name of *entry* is held, if it is."""
@@ -136,12 +148,13 @@ class RevokedTable:
             # Of two, neither the later time nor the longer life may be lost.
             shard[name] = end
 
-        if entry.kind != "subject":
+        times = self._times_of(name)
+        if times is None:
             return old_end is None
 
-        is_news = entry.at > self._times.get(name, _NEVER)
+        is_news = entry.at > times.get(name, _NEVER)
         if is_news:
-            self._times[name] = entry.at
+            times[name] = entry.at
 
         return is_news
 
@@ -166,9 +179,9 @@ class RevokedTable:
         looked_at = len(shard)
         names = [name for name, end in shard.items() if end <= tick]
         self.size -= len(names)
-        if self._times:
+        for times in filter(None, (self._times, self._whole_times)):
             for name in names:
-                self._times.pop(name, None)
+                times.pop(name, None)
 
         if len(names) * 2 > looked_at:
             # A dict keeps its size when names leave it.
@@ -200,7 +213,7 @@ class RevokedTable:
         for shard in self._ends:
             for name, end in [*shard.items()]:
                 if end > tick:
-                    at = self._times.get(name, 0.0)
+                    at = (self._times_of(name) or {}).get(name, 0.0)
                     yield _unpack(name, issuer, at), end - tick
 
     def _is_over(self, act: Any, issued_at: float) -> bool:
@@ -217,6 +230,13 @@ class RevokedTable:
             return False
 
         return issued_at <= self.subject_at(actor)
+
+    def _times_of(self, name: bytes) -> dict[bytes, float] | None:
+        prefix = name[:1]
+        if prefix == b"u":
+            return self._times
+
+        return self._whole_times if prefix == b"w" else None
 
     def _end_of(self, name: bytes) -> int | None:
         return self._ends[(hash(name) >> _SHIFT) % _SHARDS].get(name)

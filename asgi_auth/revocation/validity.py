@@ -29,7 +29,6 @@ class Validity:
     Attributes:
         clock: That of whoever verified its credential.
         revocations: What is revoked, or ``None``: nothing can be.
-        whole_subjects: A revoked subject takes its sessions along.
         renew: Asks whether its session or its key goes on, or ``None``.
         interval: Seconds after which to ask in any case; ``None``: when the credential
             has ended.
@@ -37,7 +36,6 @@ class Validity:
 
     clock: Clock = system_clock
     revocations: RevocationList | None = None
-    whole_subjects: bool = False
     renew: Renew | None = None
     interval: float | None = None
 
@@ -57,7 +55,6 @@ class Validity:
             token_id=principal.token_id,
             subject=principal.subject,
             issued_at=issued_at,
-            whole_subject=self.whole_subjects,
             act=principal.claims.get("act"),
         )
 

@@ -31,7 +31,7 @@ from asgi_auth.routes.models import (
     TokenResponse,
     UserResponse,
 )
-from asgi_auth.routes.own import RouteModels
+from asgi_auth.routes.shape import RouteShape
 
 __all__ = [
     "AuthRoutes",
@@ -39,7 +39,7 @@ __all__ = [
     "Factor",
     "LogInMethods",
     "LoginRequest",
-    "RouteModels",
+    "RouteShape",
     "SecondFactorRequiredError",
     "TokenPayload",
     "TokenResponse",

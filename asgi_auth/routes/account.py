@@ -34,7 +34,7 @@ from asgi_auth.routes.models import (
     UserResponse,
 )
 from asgi_auth.routes.operations import Operations
-from asgi_auth.routes.own import data_of
+from asgi_auth.routes.shape import data_of
 
 __all__ = ["AccountRoutes"]
 
@@ -72,7 +72,7 @@ class AccountRoutes:
         """Make an account; roles and scopes are never the caller's to choose."""
         context = self._context
         await context.count("register", context.network(request))
-        model = context.models.register or RegisterRequest
+        model = context.shape.register or RegisterRequest
         body: Any = await context.read(request, model)
         email, name = (getattr(body, key, None) for key in ("email", "username"))
         # Where accounts work at once, a taken address is refused, and gets no message.

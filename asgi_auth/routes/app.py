@@ -7,7 +7,7 @@ callers itself, whatever middleware stands above it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -31,7 +31,7 @@ from asgi_auth.routes.browser import BrowserRoutes, client_script
 from asgi_auth.routes.completion import LogInCompletion
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.cookies import Cookies
-from asgi_auth.routes.delivery import Delivery
+from asgi_auth.routes.delivery import Delivery, cookies_of
 from asgi_auth.routes.enrolment import FactorRoutes
 from asgi_auth.routes.errors import routing_error
 from asgi_auth.routes.factor_login import FactorLogInRoutes
@@ -40,17 +40,17 @@ from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.methods import LogInMethods
 from asgi_auth.routes.oauth import in_oauth_form
 from asgi_auth.routes.openapi import DocumentRoutes, describe
-from asgi_auth.routes.operations import Handlers, Operation, Part
-from asgi_auth.routes.own import RouteModels
-from asgi_auth.routes.own_accounts import models_of, renew_rights
+from asgi_auth.routes.operations import Handlers, Operation
+from asgi_auth.routes.own_accounts import renew_rights, shape_of
 from asgi_auth.routes.parts import choose
 from asgi_auth.routes.place import placed
 from asgi_auth.routes.session import SessionRoutes
+from asgi_auth.routes.shape import RouteShape
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
 from asgi_auth.routes.ways import public_paths_of, routes_beside
 from asgi_auth.sessions import TokenService
-from asgi_auth.typing import Backend, Confirmation
+from asgi_auth.typing import Confirmation
 
 __all__ = ["AuthRoutes"]
 
@@ -66,22 +66,18 @@ class AuthRoutes(FromHandlers):
         tokens: Issues, verifies and revokes.
         accounts: Knows who may log in. :class:`ManagedAccounts` are those of your own.
         delivery: Where tokens travel: in JSON bodies, in cookies that scripts cannot
-            read, or in both.
-        include: The parts to have; by default all that can work: without mail
-            nothing that needs it, without key pairs no ``jwks``, and ``introspect``
-            only with *introspection_backend*.
+            read, or in ``both``; :class:`Cookies` have names and attributes of your
+            own.
         prefix: Where the routes are, for frameworks that do not say so with
             ``root_path``: plain ASGI, for one.
         limiter: Counts tries; by default in the memory of this process.
         methods: How users may log in beside a password, and what is asked for after it.
-        introspection_backend: Knows the services that may ask about tokens.
         claims: Gives further claims of access tokens; the same as for
             :func:`~asgi_auth.accounts.grants.grants_of`.
-        models: What bodies look like, with models of your own.
+        shape: Which of the routes there are, and what bodies look like.
         dpop: Binds tokens to the key of whoever asks for them with a proof (RFC 9449).
         site: The own origin, other origins whose pages may use the cookies, and the
             proxies that say for whom they ask.
-        cookies: Their names and attributes.
 
     Raises:
         MissingExtraError: Starlette, Pydantic or limits is not installed.
@@ -93,22 +89,16 @@ class AuthRoutes(FromHandlers):
         tokens: TokenService,
         accounts: AccountService,
         *,
-        delivery: Delivery = "body",
-        include: Collection[Part] | None = None,
+        delivery: Delivery | Cookies = "body",
         prefix: str = "",
         limiter: RateLimiter | None = None,
         methods: LogInMethods = LogInMethods(),
-        introspection_backend: Backend | None = None,
         claims: Callable[[Account], Mapping[str, Any]] | None = None,
-        models: RouteModels | None = None,
+        shape: RouteShape = RouteShape(),
         dpop: DPoP | None = None,
         site: Site = Site(),
-        cookies: Cookies = Cookies(),
     ) -> None:
-        if delivery not in {"body", "cookie", "both"}:
-            msg = "delivery must be body, cookie or both."
-            raise ConfigurationError(msg)
-
+        cookies = cookies_of(delivery)
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             msg = "prefix must look like /auth."
             raise ConfigurationError(msg)
@@ -117,36 +107,35 @@ class AuthRoutes(FromHandlers):
         _warn(
             keep_rights
             and "insecure_keep_rights: who loses a right keeps it to the next log-in",
-            delivery != "body"
+            cookies is not None
             and cookies.insecure_for_localhost
             and "insecure_for_localhost: cookies without Secure, for this machine only",
         )
         context = RouteContext(
             tokens=tokens,
             users=accounts,
-            cookies=None if delivery == "body" else cookies,
-            in_body=delivery != "cookie",
+            cookies=cookies,
             site=site,
             limiter=_counting(limiter or RateLimiter()),
             methods=methods,
             claims=claims,
-            models=models_of(accounts, models),
+            shape=shape_of(accounts, shape),
             dpop=dpop,
         )
         methods.end_with(accounts)
         if not keep_rights:
             renew_rights(tokens, accounts, claims)
 
-        self._operations = choose(include, context, introspection_backend)
+        self._operations = choose(context)
         self._context = context
         self._prefix = prefix
         self._document = describe(
             self._operations,
-            access_cookie=None if context.cookies is None else context.cookies.access,
-            camel_case=context.models.camel_case,
+            access_cookie=None if cookies is None else cookies.access,
+            camel_case=context.shape.camel_case,
             limited=context.limiter is not None,
         )
-        self._router = self._route(accounts, introspection_backend)
+        self._router = self._route(accounts)
 
     @classmethod
     def from_config(
@@ -171,15 +160,16 @@ class AuthRoutes(FromHandlers):
             msg = "cookie_httponly=False shows tokens to scripts: use delivery='body'."
             raise ConfigurationError(msg)
 
-        choices: dict[str, Any] = {
-            "delivery": "cookie",
-            "cookies": Cookies(
+        delivery = options.pop("delivery", "cookie")
+        if isinstance(delivery, str) and delivery != "body":
+            delivery = Cookies(
                 samesite=config.cookie_samesite,
                 refresh_name=config.cookie_name,
                 insecure_for_localhost=not config.cookie_secure,
-            ),
-        }
-        return cls(tokens, accounts, **{**choices, **options})
+                in_body=delivery == "both",
+            )
+
+        return cls(tokens, accounts, delivery=delivery, **options)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -198,7 +188,7 @@ class AuthRoutes(FromHandlers):
 
     @property
     def parts(self) -> frozenset[str]:
-        """The parts that there are; see ``include``."""
+        """The parts that there are; see :class:`RouteShape`."""
         return frozenset(operation.part for operation in self._operations)
 
     @property
@@ -251,7 +241,7 @@ class AuthRoutes(FromHandlers):
         except ClientDisconnect:
             return  # No one is left to answer.
 
-    def _route(self, accounts: AccountService, introspection: Backend | None) -> Router:
+    def _route(self, accounts: AccountService) -> Router:
         context = self._context
         completion = LogInCompletion(context)
         log_in = LogInRoutes(context, completion)
@@ -261,7 +251,7 @@ class AuthRoutes(FromHandlers):
             FactorRoutes(context, completion),
             SessionRoutes(context),
             TicketRoutes(context),
-            TokenRoutes(context, introspection),
+            TokenRoutes(context),
             DocumentRoutes(self._document),
             BrowserRoutes(),
             AccountRoutes(context, accounts, log_in),

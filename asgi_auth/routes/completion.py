@@ -210,7 +210,7 @@ class LogInCompletion:
         else:
             members["pending_token"] = token
 
-        if context.models.camel_case:
+        if context.shape.camel_case:
             members = {to_camel(name): value for name, value in members.items()}
 
         error.members = members

@@ -38,7 +38,7 @@ from asgi_auth.routes.cookies import Cookies
 from asgi_auth.routes.delivery import Medium
 from asgi_auth.routes.methods import LogInMethods
 from asgi_auth.routes.models import TokenResponse
-from asgi_auth.routes.own import RouteModels
+from asgi_auth.routes.shape import RouteShape
 from asgi_auth.routes.users import Users
 from asgi_auth.sessions import TokenService
 from asgi_auth.stores.records import Device
@@ -59,12 +59,11 @@ class RouteContext:
         tokens: Issues and verifies.
         users: Knows who may log in.
         cookies: The cookies, or ``None`` where tokens travel in bodies only.
-        in_body: Tokens travel in bodies.
         site: The own origin, whom to trust, and the proxies in front.
         limiter: Counts tries, or ``None``.
         methods: How users may log in beside a password.
         claims: Gives further claims for an account, or ``None``.
-        models: What bodies look like.
+        shape: Which routes there are, and what bodies look like.
         dpop: Binds tokens to the key of whoever proves to have one, or ``None``.
         sources: Where callers put their tokens.
         origins: Distinguishes own pages from foreign ones.
@@ -74,12 +73,11 @@ class RouteContext:
     tokens: TokenService
     users: Users
     cookies: Cookies | None
-    in_body: bool
     site: Site
     limiter: RateLimiter | None
     methods: LogInMethods
     claims: Callable[[Account], Mapping[str, Any]] | None
-    models: RouteModels
+    shape: RouteShape
     dpop: DPoP | None
     sources: Sequence[Source] = field(init=False)
     origins: CrossOriginCheck = field(init=False)
@@ -93,7 +91,7 @@ class RouteContext:
         object.__setattr__(self, "origins", self.site.cross_origin_check())
         addresses = ClientAddresses(self.site.trusted_proxies)
         object.__setattr__(self, "addresses", addresses)
-        object.__setattr__(self, "_bodies", BodyReader(self.models.max_body))
+        object.__setattr__(self, "_bodies", BodyReader(self.shape.max_body))
         sources: list[Source] = [BearerHeader()]
         if self.cookies is not None:
             sources.append(Cookie(self.cookies.access))
@@ -250,7 +248,7 @@ class RouteContext:
 
     def answer(self, model: BaseModel, status: int = 200) -> Response:
         """Write a model; what is not there is left out."""
-        text = model.model_dump_json(by_alias=self.models.camel_case, exclude_none=True)
+        text = model.model_dump_json(by_alias=self.shape.camel_case, exclude_none=True)
         response = Response(text, status, media_type="application/json")
         response.headers["cache-control"] = "no-store"
         return response
@@ -261,7 +259,7 @@ class RouteContext:
 
     def user(self, account: Account, status: int = 200) -> Response:
         """Show an account to its owner."""
-        return self.answer(self.models.show(account), status)
+        return self.answer(self.shape.show(account), status)
 
     def medium(self, choice: Medium) -> Medium:
         """Return how tokens go out: as *choice*, where both ways are there.
@@ -271,7 +269,7 @@ class RouteContext:
         if self.cookies is None:
             return "body"
 
-        return choice if self.in_body else "cookie"
+        return choice if self.cookies.in_body else "cookie"
 
     def deliver(
         self,

@@ -57,6 +57,8 @@ class Cookies:
             replace them.
         partitioned: A browser keeps them apart for each site that embeds ours.
 
+        in_body: A log-in that does not ask for cookies gets tokens in the body.
+
     Raises:
         ConfigurationError: The attributes contradict each other.
     """
@@ -67,6 +69,7 @@ class Cookies:
     refresh_name: str | None = None
     domain: str | None = None
     partitioned: bool = False
+    in_body: bool = False
     access: str = field(init=False)
     refresh: str = field(init=False)
     device: str = field(init=False)

@@ -17,8 +17,7 @@ from asgi_auth.errors import ConfigurationError, UnknownSubjectError
 from asgi_auth.factors import FactorRecord, Factors
 from asgi_auth.factors.records import FactorKind
 from asgi_auth.principal import Principal
-from asgi_auth.routes.completion import MFA, LogInCompletion
-from asgi_auth.routes.context import RouteContext
+from asgi_auth.routes.completion import MFA
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.factor_login import send_code
 from asgi_auth.routes.factor_models import (
@@ -31,27 +30,19 @@ from asgi_auth.routes.factor_models import (
 )
 from asgi_auth.routes.freshness import require_fresh
 from asgi_auth.routes.models import StatusResponse
+from asgi_auth.routes.on_context import OnCompletion
 from asgi_auth.routes.operations import Operations
 from asgi_auth.routes.pending import Proof
 
 __all__ = ["FactorRoutes"]
 
 
-class FactorRoutes:
-    """The handlers about the second factors of the caller.
-
-    Args:
-        context: The settings.
-        completion: Knows all the factors that a user has.
-    """
+class FactorRoutes(OnCompletion):
+    """The handlers about the second factors of the caller."""
 
     operations: ClassVar[Operations] = Operations()
 
-    __slots__ = ("_completion", "_context")
-
-    def __init__(self, context: RouteContext, completion: LogInCompletion) -> None:
-        self._context = context
-        self._completion = completion
+    __slots__ = ()
 
     @operations.add(
         part="factors",

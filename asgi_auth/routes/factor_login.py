@@ -14,34 +14,25 @@ from starlette.responses import Response
 from asgi_auth.errors import InvalidCredentialsError
 from asgi_auth.factors import Factors
 from asgi_auth.factors.errors import InvalidCodeError
-from asgi_auth.routes.completion import LogInCompletion
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.factor_models import (
     FactorLoginRequest,
     PendingRequest,
 )
 from asgi_auth.routes.models import StatusResponse, TokenResponse
+from asgi_auth.routes.on_context import OnCompletion
 from asgi_auth.routes.operations import Operations
 from asgi_auth.routes.pending import Proof
 
 __all__ = ["FactorLogInRoutes", "send_code"]
 
 
-class FactorLogInRoutes:
-    """The handlers that take second factors.
-
-    Args:
-        context: The settings.
-        completion: Knows the log-ins that wait for one.
-    """
+class FactorLogInRoutes(OnCompletion):
+    """The handlers that take second factors."""
 
     operations: ClassVar[Operations] = Operations()
 
-    __slots__ = ("_completion", "_context")
-
-    def __init__(self, context: RouteContext, completion: LogInCompletion) -> None:
-        self._context = context
-        self._completion = completion
+    __slots__ = ()
 
     @operations.add(
         part="login_factor",

@@ -26,6 +26,7 @@ from asgi_auth.routes.devices import (
     account_key,
 )
 from asgi_auth.routes.models import LoginRequest, ReauthenticateRequest, TokenResponse
+from asgi_auth.routes.on_context import OnCompletion
 from asgi_auth.routes.operations import Operations
 from asgi_auth.routes.pending import Proof
 from asgi_auth.stores.records import Device
@@ -36,7 +37,7 @@ LOGIN_FORM = Form(grant_type="password")
 """The password form of OAuth (RFC 6749, section 4.3.2), as many tools send it."""
 
 
-class LogInRoutes:
+class LogInRoutes(OnCompletion):
     """The handlers that ask for a password.
 
     Args:
@@ -46,11 +47,10 @@ class LogInRoutes:
 
     operations: ClassVar[Operations] = Operations()
 
-    __slots__ = ("_completion", "_context", "_devices")
+    __slots__ = ("_devices",)
 
     def __init__(self, context: RouteContext, completion: LogInCompletion) -> None:
-        self._context = context
-        self._completion = completion
+        super().__init__(context, completion)
         self._devices = KnownDevices(context.tokens)
 
     @operations.add(

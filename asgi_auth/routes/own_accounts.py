@@ -12,10 +12,10 @@ from typing import Any
 from asgi_auth.accounts import Account, AccountService, ManagedAccounts, grants_of
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.routes.models import NamedRegisterRequest
-from asgi_auth.routes.own import RouteModels
+from asgi_auth.routes.shape import RouteShape
 from asgi_auth.sessions import TokenService
 
-__all__ = ["models_of", "renew_rights"]
+__all__ = ["renew_rights", "shape_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,21 @@ def renew_rights(
     tokens.renew_from(loader, lender=accounts)
 
 
-def models_of(accounts: AccountService, models: RouteModels | None) -> RouteModels:
+def shape_of(accounts: AccountService, shape: RouteShape) -> RouteShape:
     """Return the models to use: who logs in by name also registers with one.
 
     Raises:
         ConfigurationError: Accounts that have addresses cannot be made without one.
     """
-    choice = RouteModels() if models is None else models
     has_names = isinstance(accounts, ManagedAccounts) and accounts.has_names
-    if choice.register is None:
-        return replace(choice, register=NamedRegisterRequest) if has_names else choice
+    if shape.register is None:
+        return replace(shape, register=NamedRegisterRequest) if has_names else shape
 
-    if not has_names and "email" not in choice.register.model_fields:
+    if not has_names and "email" not in shape.register.model_fields:
         msg = (
             "The model for /register needs email: only a manager that writes "
             "get_user_by_login() has users without."
         )
         raise ConfigurationError(msg)
 
-    return choice
+    return shape

@@ -5,7 +5,6 @@ What cannot work is never there: not without mail, not without keys to publish.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
 from asgi_auth.errors import ConfigurationError
@@ -17,14 +16,13 @@ from asgi_auth.routes.factor_login import FactorLogInRoutes
 from asgi_auth.routes.identities import IdentityRoutes
 from asgi_auth.routes.login import LogInRoutes
 from asgi_auth.routes.openapi import DocumentRoutes
-from asgi_auth.routes.operations import Operation, Part
+from asgi_auth.routes.operations import Operation
 from asgi_auth.routes.passkey_logins import PasskeyLogInRoutes
 from asgi_auth.routes.passkeys import PasskeyRoutes
 from asgi_auth.routes.providers import ProviderRoutes
 from asgi_auth.routes.session import SessionRoutes
 from asgi_auth.routes.tickets import TicketRoutes
 from asgi_auth.routes.tokens import TokenRoutes
-from asgi_auth.typing import Backend
 
 __all__ = ["OPERATIONS", "choose"]
 
@@ -63,22 +61,17 @@ _LACKING: Final = {
 }
 
 
-def choose(
-    include: Collection[Part] | None,
-    context: RouteContext,
-    introspection: Backend | None,
-) -> tuple[Operation, ...]:
+def choose(context: RouteContext) -> tuple[Operation, ...]:
     """Return the operations that there are.
 
     Args:
-        include: The parts that are wanted; all that can work if ``None``.
         context: The settings.
-        introspection: Knows the clients that may ask about tokens, or ``None``.
 
     Raises:
         ConfigurationError: A part is unknown, or cannot work; it says why.
     """
-    impossible = _impossible(context, introspection)
+    impossible = _impossible(context)
+    include = context.shape.include
     parts: set[str] = {operation.part for operation in OPERATIONS}
     if include is None:
         choice = parts - impossible.keys()
@@ -93,10 +86,10 @@ def choose(
             msg = f"The part {lacking[0]!r} needs {impossible[lacking[0]]}."
             raise ConfigurationError(msg)
 
-    return context.models.apply([op for op in OPERATIONS if op.part in choice])
+    return context.shape.apply([op for op in OPERATIONS if op.part in choice])
 
 
-def _impossible(context: RouteContext, introspection: Backend | None) -> dict[str, str]:
+def _impossible(context: RouteContext) -> dict[str, str]:
     """Say which parts cannot work, and what they lack."""
     impossible: dict[str, str] = {}
     can = context.users.can
@@ -121,7 +114,7 @@ def _impossible(context: RouteContext, introspection: Backend | None) -> dict[st
     if context.methods.factors is None or not context.methods.factors.sends_mail:
         impossible["factor_email"] = "factors=Factors(send_message=...)"
 
-    if introspection is None:
+    if context.shape.introspection_backend is None:
         impossible["introspect"] = "an introspection_backend that knows the clients"
 
     if context.tokens.keys.is_symmetric:

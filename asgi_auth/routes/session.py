@@ -20,7 +20,6 @@ from asgi_auth.errors import (
 )
 from asgi_auth.routes.binding import key_of
 from asgi_auth.routes.body import Form
-from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.delivery import Medium
 from asgi_auth.routes.errors import InvalidQueryError, UnknownPathError
 from asgi_auth.routes.models import (
@@ -33,6 +32,7 @@ from asgi_auth.routes.models import (
     TokenResponse,
     UserResponse,
 )
+from asgi_auth.routes.on_context import OnContext
 from asgi_auth.routes.operations import Operations
 from asgi_auth.routes.query import read_query
 from asgi_auth.stores.records import Place, Session
@@ -48,19 +48,12 @@ _Kind = Literal["access", "refresh"]
 _COARSE: Final = 300.0
 
 
-class SessionRoutes:
-    """The handlers about sessions that are there already.
-
-    Args:
-        context: The settings.
-    """
+class SessionRoutes(OnContext):
+    """The handlers about sessions that are there already."""
 
     operations: ClassVar[Operations] = Operations()
 
-    __slots__ = ("_context",)
-
-    def __init__(self, context: RouteContext) -> None:
-        self._context = context
+    __slots__ = ()
 
     @operations.add(
         part="refresh",

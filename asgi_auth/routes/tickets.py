@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asgi_auth.errors import InvalidRequestError
-from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.models import TicketRequest, TicketResponse
+from asgi_auth.routes.on_context import OnContext
 from asgi_auth.routes.operations import Operations
 from asgi_auth.sessions.tickets import TICKET_TTL
 
@@ -20,19 +20,12 @@ _LONGEST = 1024
 _LONGEST_ORIGIN = 512
 
 
-class TicketRoutes:
-    """The handler about tickets.
-
-    Args:
-        context: The settings.
-    """
+class TicketRoutes(OnContext):
+    """The handler about tickets."""
 
     operations: ClassVar[Operations] = Operations()
 
-    __slots__ = ("_context",)
-
-    def __init__(self, context: RouteContext) -> None:
-        self._context = context
+    __slots__ = ()
 
     @operations.add(
         part="ticket",

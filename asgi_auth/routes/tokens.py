@@ -18,8 +18,8 @@ from asgi_auth.errors import AuthenticationError, InvalidTokenError
 from asgi_auth.routes.body import Form
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.models import IntrospectionResponse, TokenRequest
+from asgi_auth.routes.on_context import OnContext
 from asgi_auth.routes.operations import Operations
-from asgi_auth.typing import Backend
 
 __all__ = ["TOKEN_FORM", "TokenRoutes"]
 
@@ -29,22 +29,21 @@ TOKEN_FORM = Form()
 _JWKS_MAX_AGE: Final = 300
 
 
-class TokenRoutes:
+class TokenRoutes(OnContext):
     """The handlers about tokens as such.
 
     Args:
-        context: The settings.
-        introspection: Knows the clients that may ask what a token says, or ``None``.
+        context: The settings; its shape knows the clients that may ask about tokens.
     """
 
     operations: ClassVar[Operations] = Operations()
 
-    __slots__ = ("_clients", "_context", "_reader")
+    __slots__ = ("_clients", "_reader")
 
-    def __init__(self, context: RouteContext, introspection: Backend | None) -> None:
-        self._context = context
-        self._clients = introspection
-        sources = () if introspection is None else introspection.sources
+    def __init__(self, context: RouteContext) -> None:
+        super().__init__(context)
+        self._clients = clients = context.shape.introspection_backend
+        sources = () if clients is None else clients.sources
         self._reader = CredentialReader(sources)
 
     @operations.add(

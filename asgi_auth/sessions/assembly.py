@@ -33,7 +33,6 @@ class Assembly:
 
     Args:
         keys: Sign and verify access tokens.
-        refresh_keys: Sign and verify all others.
         store: Keeps sessions and revocations.
         session_policy: How long sessions live, and how many there are.
         audience: Who is to accept the access tokens.
@@ -41,6 +40,7 @@ class Assembly:
     All else is described at :class:`~asgi_auth.sessions.service.TokenService`.
 
     Attributes:
+        refresh_keys: Sign and verify all tokens but the access tokens.
         events: Gets what is reported.
         revocations: This process's copy of what is revoked.
         revoker: Ends sessions and tokens.
@@ -51,7 +51,6 @@ class Assembly:
     """
 
     keys: KeySet
-    refresh_keys: KeySet
     store: Store
     session_policy: SessionPolicy
     issuer: str | None
@@ -62,6 +61,7 @@ class Assembly:
     on_event: Listener | Events | None
     clock: Clock | None
 
+    refresh_keys: KeySet = field(init=False)
     events: Events = field(init=False)
     revocations: RevocationList = field(init=False)
     revoker: Revoker = field(init=False)
@@ -85,6 +85,8 @@ class Assembly:
         if not isinstance(self.audience, str | None):
             self.audience = tuple(self.audience)
 
+        other_keys = self.session_policy.refresh_keys
+        self.refresh_keys = self.keys if other_keys is None else other_keys
         self.events = Events.of(self.on_event)
         self.revocations = self._revocations()
         self.revoker = self._revoker()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from asgi_auth.errors import ConfigurationError
+from asgi_auth.keys import KeySet
 from asgi_auth.tokens.claims import DAY
 
 __all__ = [
@@ -63,6 +64,8 @@ class SessionPolicy:
             then it is caught up, within 1 second, before the next verdict.
         insecure_accept_stale: Give verdicts from an old copy while the store is down,
             instead of answering 503.
+        refresh_keys: Sign and verify all tokens but the access tokens; never publish
+            these. By default those of the access tokens.
         insecure_keep_rights: Let a session keep the rights of its log-in to its end. By
             default they are those of the account at each refresh, unless there is a
             ``claims_loader`` of your own, and a disabled account has no refresh.
@@ -78,6 +81,7 @@ class SessionPolicy:
     retry_from: RetryFrom = "user_agent"
     max_sessions: int | None = MAX_SESSIONS
     max_staleness: float = 5.0
+    refresh_keys: KeySet | None = field(default=None, repr=False)
     insecure_accept_stale: bool = False
     insecure_keep_rights: bool = False
 
@@ -97,6 +101,11 @@ class SessionPolicy:
 
         if not 0 < self.access_ttl <= DAY:
             msg = "access_ttl must be more than 0 seconds and at most a day."
+            raise ConfigurationError(msg)
+
+        refresh_keys: object = self.refresh_keys
+        if not isinstance(refresh_keys, KeySet | None):
+            msg = "refresh_keys is a KeySet: KeySet([key]) for a single key."
             raise ConfigurationError(msg)
 
         for ttl in (self.refresh_ttl, self.session_ttl):

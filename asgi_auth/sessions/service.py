@@ -45,8 +45,8 @@ class TokenService(SingleTokens, SubjectSessions):
         audience: The ``aud`` of access tokens: who is to accept them.
         client_id: The ``client_id`` of access tokens; the audience by default.
         session_policy: How long access tokens and sessions live, how many sessions
-            there are, who may repeat a refresh, and how soon an end is known.
-        refresh_keys: Sign all other tokens; never publish these. By default *keys*.
+            there are, who may repeat a refresh, how soon an end is known, and what
+            signs all other tokens.
         claims_loader: Renews scopes, roles and claims at each refresh.
         verification: How far the times of a token may be off, and how many verified
             tokens are remembered.
@@ -66,7 +66,6 @@ class TokenService(SingleTokens, SubjectSessions):
         audience: str | Iterable[str] | None = None,
         client_id: str | None = None,
         session_policy: SessionPolicy = SessionPolicy(),
-        refresh_keys: KeySet | None = None,
         claims_loader: ClaimsLoader | None = None,
         verification: Verification = Verification(),
         on_event: Listener | Events | None = None,
@@ -79,7 +78,6 @@ class TokenService(SingleTokens, SubjectSessions):
         self.store: Store = MemoryStore() if store is None else store
         parts = Assembly(
             keys=keys,
-            refresh_keys=refresh_keys or keys,
             store=self.store,
             session_policy=session_policy,
             issuer=issuer,

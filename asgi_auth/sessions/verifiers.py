@@ -9,6 +9,7 @@ from typing import Any
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.keys import KeySet
 from asgi_auth.tokens.codec import as_bytes
+from asgi_auth.tokens.form import TokenForm
 from asgi_auth.tokens.issuer import KINDS
 from asgi_auth.tokens.verification import Verification
 from asgi_auth.tokens.verified import VerifiedToken
@@ -46,7 +47,7 @@ class Verifiers:
                 keys if kind.name == "access" else refresh_keys,
                 audience=kind.audience or audience,
                 types=(kind.typ,),
-                kind=kind.name,
+                form=TokenForm(kind=kind.name),
                 verification=verification if kind.name == "access" else once,
                 **options,
             )

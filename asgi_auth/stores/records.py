@@ -213,6 +213,8 @@ class Revocation:
         kind:
             ``jti``: one token. ``sid``: the tokens of one session. ``subject``:
             tokens without a ``sid`` of one subject, issued at or before *at*.
+            ``whole_subject``: those with one as well, where the end of the sessions
+            is not reported one by one.
             ``all``: everything of the issuer issued at or before *at*.
         issuer: Whose tokens; empty where tokens have no ``iss``.
         value: The jti, sid or subject; empty for ``all``.
@@ -220,7 +222,7 @@ class Revocation:
         expires_at: When the last token that it could hit has expired.
     """
 
-    kind: Literal["jti", "sid", "subject", "all"]
+    kind: Literal["jti", "sid", "subject", "whole_subject", "all"]
     issuer: str
     value: str = ""
     at: float = 0.0

@@ -23,8 +23,8 @@ __all__ = ["FakeIssuer"]
 class FakeIssuer:
     """Another issuer: keys, metadata, tokens, rotations and outages.
 
-    Give ``Transport(issuer.fetch)`` to ``TrustedIssuer``, ``JWKSClient`` or
-    ``discover`` and no socket is needed; or serve it, for it is an ASGI app.
+    Give ``Transport(issuer.fetch)`` to ``TrustedIssuer`` or ``JWKSClient`` and no
+    socket is needed; or serve it, for it is an ASGI app.
 
     Attributes:
         issuer: Its ``iss``.

@@ -37,7 +37,7 @@ class RevocationContract:
     async def test_feed_without_a_cursor_gives_the_whole_window(
         self, store: Store, peer: Store
     ) -> None:
-        entries = [entry(kind) for kind in ("jti", "sid", "subject")]
+        entries = [entry(kind) for kind in ("jti", "sid", "subject", "whole_subject")]
         entries.append(Revocation(kind="all", issuer=unique("issuer")))
         await store.publish(entries, ttl=900, now=T)
         feed = await read_feed(peer, None, now=T + 1)

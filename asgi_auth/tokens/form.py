@@ -13,6 +13,7 @@ from asgi_auth._frozen import FrozenDict
 from asgi_auth.credentials.credential import MAX_TOKEN
 from asgi_auth.credentials.sources import check_longest
 from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.tokens.claims import is_plain_text
 
 __all__ = ["COMPACT", "TokenForm", "unpadded"]
 
@@ -27,21 +28,28 @@ class TokenForm:
         header_says: Members of the header that must be there with this very value.
         profile: ``rfc9068`` takes nothing but tokens of that form: with ``typ`` and
             all claims that it demands.
+        kind: ``access``, or the exact value of their ``type`` claim.
 
     Raises:
-        ConfigurationError: ``max_token`` is out of bounds, or *profile* another word.
+        ConfigurationError: ``max_token`` is out of bounds, *profile* another word, or
+            *kind* no text.
     """
 
     max_token: int = MAX_TOKEN
     padded: bool = False
     header_says: Mapping[str, str] = field(default_factory=dict)
     profile: Literal["rfc9068"] | None = None
+    kind: str = "access"
 
     def __post_init__(self) -> None:
         """Refuse a limit that no server would let be reached, and unknown profiles."""
         check_longest(self.max_token)
         if self.profile not in {None, "rfc9068"}:
             msg = f"profile must be rfc9068 or None, not {self.profile!r}."
+            raise ConfigurationError(msg)
+
+        if not is_plain_text(self.kind):
+            msg = "kind must be access, or what the tokens say in type."
             raise ConfigurationError(msg)
 
     def check(self, header: FrozenDict) -> None:

@@ -15,7 +15,6 @@ from asgi_auth._logs import package_logger
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.revocation import RevocationList, Validity
-from asgi_auth.revocation.validity import validity_of
 from asgi_auth.tokens.cache import Entry
 from asgi_auth.tokens.claims import names_of
 
@@ -205,7 +204,6 @@ class VerifiedToken(Entry):
             token_id=owner.token_id,
             subject=owner.subject,
             issued_at=self.issued_at,
-            whole_subject=validity_of(owner).whole_subjects,
             act=owner.claims.get("act"),
         )
 

@@ -43,15 +43,13 @@ class TokenVerifier:
         audience: This service; ``aud`` must name one of these. ``None``: tokens must
             not have one.
         types: Accepted ``typ`` headers, lower-case, without ``application/``.
-        kind: ``access``, or the exact value of the ``type`` claim.
         algorithms: The only ones accepted, or ``None`` for all that the keys have.
         verification: How far times may be off, and how many good tokens are remembered.
         revocations: What is revoked, or ``None``: these tokens cannot be revoked.
-        whole_subjects: A revoked subject's tokens are revoked even if they have a
-            ``sid``, as for issuers that do not report their sessions.
         translate: Puts the issuer's own claims under the names that are read here;
             the principal's ``claims`` stay as they were.
-        form: How the tokens look, where that is not the usual way.
+        form: How the tokens look, where that is not the usual way, and of which kind
+            they are, where they are no access tokens.
         clock: Returns Unix seconds.
 
     Raises:
@@ -80,18 +78,16 @@ class TokenVerifier:
         issuer: str | None = None,
         audience: str | Iterable[str] | None = None,
         types: Collection[str] = ACCESS_TYPES,
-        kind: str = "access",
         algorithms: Collection[str] | None = None,
         verification: Verification = Verification(),
         revocations: RevocationList | None = None,
-        whole_subjects: bool = False,
         translate: Callable[[FrozenDict], FrozenDict] | None = None,
         form: TokenForm = COMPACT,
         clock: Clock = system_clock,
     ) -> None:
         self._ignore_confirmation = verification.insecure_ignore_confirmation
         warn_of_unconfirmed(ignore_confirmation=self._ignore_confirmation)
-        self._validity = Validity(clock, revocations, whole_subjects)
+        self._validity = Validity(clock, revocations)
         self._translate = translate
         self._clock = clock
         self._revocations = revocations
@@ -101,7 +97,7 @@ class TokenVerifier:
         self._rules = ClaimsRules(
             issuer=issuer,
             audience=audience_names(audience),
-            kind=kind,
+            kind=form.kind,
             tolerance=verification,
             is_addressed=bool(form.header_says),
         )

@@ -16,7 +16,7 @@ from asgi_auth.accounts import DuplicateAccountError, ManagedAccounts, SQLAlchem
 from asgi_auth.accounts.errors import InvalidFieldError
 from asgi_auth.accounts.row_faults import row_fault
 from asgi_auth.ratelimit import RateLimiter
-from asgi_auth.routes import AuthRoutes, RouteModels
+from asgi_auth.routes import AuthRoutes, RouteShape
 from tests.routes.world import assert_problem, cheap_hasher
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +98,7 @@ async def client(engine):
     routes = AuthRoutes(
         tokens,
         accounts,
-        models=RouteModels(register=Registration),
+        shape=RouteShape(register=Registration),
         limiter=RateLimiter(insecure_unlimited=True),
     )
     transport = httpx2.ASGITransport(app=routes)

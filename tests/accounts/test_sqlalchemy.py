@@ -29,7 +29,7 @@ from asgi_auth.accounts import (
 from asgi_auth.errors import InvalidCredentialsError, UnavailableError
 from asgi_auth.integrations.fastapi import current_principal, install, requires
 from asgi_auth.ratelimit import RateLimiter
-from asgi_auth.routes import AuthRoutes, RouteModels
+from asgi_auth.routes import AuthRoutes, RouteShape
 from tests.accounts.conftest import Mailbox
 from tests.routes.world import cheap_hasher
 
@@ -99,7 +99,7 @@ class Shop:
         self.routes = AuthRoutes(
             self.tokens,
             self.accounts,
-            models=RouteModels(user=PersonOut, register=PersonIn),
+            shape=RouteShape(user=PersonOut, register=PersonIn),
             limiter=RateLimiter(insecure_unlimited=True),
         )
         self.app = self._app()

@@ -48,9 +48,9 @@ from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.events import Events
 from asgi_auth.integrations.starlette import install
 from asgi_auth.ratelimit import RateLimiter
-from asgi_auth.routes import AuthRoutes, RouteModels
+from asgi_auth.routes import AuthRoutes, RouteShape
 from asgi_auth.routes.errors import MalformedBodyError
-from asgi_auth.routes.own import data_of
+from asgi_auth.routes.shape import data_of
 from asgi_auth.stores import SQLAuditLog
 from tests.accounts.conftest import Mailbox
 from tests.asgi import Echo, converse, run
@@ -275,11 +275,11 @@ async def test_a_model_that_lets_others_in_sets_no_column(shop):
         username: str
         password: str
 
-    models = RouteModels(register=Open)
+    models = RouteShape(register=Open)
     routes = AuthRoutes(
         shop.tokens,
         shop.accounts(),
-        models=models,
+        shape=models,
         limiter=RateLimiter(insecure_unlimited=True),
     )
     transport = httpx2.ASGITransport(app=routes)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from asgi_auth.backends import Client, _flights, introspection
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.credentials.credential import Credential
 from asgi_auth.errors import ExpiredTokenError, InvalidTokenError, UnavailableError
@@ -43,14 +44,13 @@ class Issuer:
 
 
 def backend(issuer, **options):
-    return IntrospectionBackend(
+    endpoint = IntrospectionEndpoint(
         "https://idp.example/introspect",
-        issuer="https://idp.example",
-        audience=None,
         client=Client(id="orders", secret="secret"),
         transport=Transport(issuer),
         **options,
     )
+    return IntrospectionBackend(endpoint, issuer="https://idp.example", audience=None)
 
 
 async def ask(backend, token):

@@ -555,7 +555,7 @@ async def test_a_role_with_a_space_is_one_role():
 
 
 @pytest.mark.parametrize("session", [None, "s1"])
-@pytest.mark.parametrize("kind", ["jti", "subject"])
+@pytest.mark.parametrize("kind", ["jti", "whole_subject"])
 async def test_a_socket_ends_with_a_revocation_of_a_foreign_issuers_token(
     session, kind
 ):
@@ -590,7 +590,7 @@ async def test_a_socket_ends_with_a_revocation_of_a_foreign_issuers_token(
     scope = websocket_scope(headers=[bearer(token)])
     socket = asyncio.create_task(guarded(scope, receive, send))
     await asyncio.wait_for(opened.wait(), 10)
-    value = "u" if kind == "subject" else "t1"
+    value = "u" if kind == "whole_subject" else "t1"
     entry = Revocation(kind=kind, issuer="https://i.example", value=value)
     await store.publish([entry], ttl=600)
     await asyncio.wait({socket}, timeout=0.5)

@@ -24,6 +24,7 @@ from asgi_auth import (
 from asgi_auth._drivers.http import HTTPAnswer
 from asgi_auth.backends import Client
 from asgi_auth.backends.assertions import IAP_HEADER
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -53,11 +54,13 @@ def introspection(**options):
         return HTTPAnswer(200, {}, json.dumps(said).encode())
 
     return IntrospectionBackend(
-        "https://issuer.example/introspect",
+        IntrospectionEndpoint(
+            "https://issuer.example/introspect",
+            client=Client(id="api", secret="secret"),
+            transport=Transport(fetch),
+        ),
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
-        client=Client(id="api", secret="secret"),
-        transport=Transport(fetch),
         **options,
     )
 

@@ -9,6 +9,7 @@ from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.backends import Client
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys, SQLAPIKeys
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -103,7 +104,7 @@ def trusted(*statuses):
 
     uri = f"{ISSUER}/keys"
     return IssuersBackend(
-        TrustedIssuer(ISSUER, audience="api", jwks_uri=uri, transport=Transport(fetch))
+        TrustedIssuer(ISSUER, audience="api", keys=uri, transport=Transport(fetch))
     )
 
 
@@ -134,11 +135,13 @@ def introspection(*statuses):
         return next(answers), {}, b'{"active": false}'
 
     backend = IntrospectionBackend(
-        f"{ISSUER}/introspect",
+        IntrospectionEndpoint(
+            f"{ISSUER}/introspect",
+            client=Client(id="api", secret="secret"),
+            transport=Transport(fetch),
+        ),
         issuer=ISSUER,
         audience="api",
-        client=Client(id="api", secret="secret"),
-        transport=Transport(fetch),
     )
     return backend, asked
 

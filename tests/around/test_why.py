@@ -28,6 +28,7 @@ from asgi_auth import (
 from asgi_auth.backends import Client
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -228,8 +229,8 @@ async def unreachable(url, headers, body):
 @pytest.mark.parametrize(
     ("fetch", "options", "words"),
     [
-        (answering(404), {"jwks_uri": f"{ISSUER}/keys"}, ["answered 404", "/keys"]),
-        (unreachable, {"jwks_uri": f"{ISSUER}/keys"}, ["nothing listens there"]),
+        (answering(404), {"keys": f"{ISSUER}/keys"}, ["answered 404", "/keys"]),
+        (unreachable, {"keys": f"{ISSUER}/keys"}, ["nothing listens there"]),
         (answering(404), {}, [ISSUER, "/openid-configuration answered 404"]),
         (answering(200), {}, ["the issuer's metadata is not strict JSON"]),
         (answering(200, {"issuer": ISSUER + "/"}), {}, ["differ by a slash"]),
@@ -251,11 +252,13 @@ async def test_keys_of_an_issuer_that_cannot_be_had(fetch, options, words, log, 
 
 async def test_a_client_secret_that_the_issuer_refuses(log, caplog):
     backend = IntrospectionBackend(
-        f"{ISSUER}/introspect",
+        IntrospectionEndpoint(
+            f"{ISSUER}/introspect",
+            client=Client(id="orders", secret=PASSWORD),
+            transport=Transport(answering(401, {})),
+        ),
         issuer=ISSUER,
         audience="orders",
-        client=Client(id="orders", secret=PASSWORD),
-        transport=Transport(answering(401, {})),
     )
     app = AuthenticationMiddleware(unreached, backend)
     assert (await run(app, headers=[bearer("opaque-t0ken")])).status == 503

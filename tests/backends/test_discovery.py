@@ -164,7 +164,7 @@ async def test_the_issuer_of_the_browser_has_keys_at_an_inner_address(realm):
         asked.append(url)
         return 200, {}, json.dumps(realm.jwks).encode()
 
-    options = {"audience": "api", "jwks_uri": inner, "transport": Transport(fetch)}
+    options = {"audience": "api", "keys": inner, "transport": Transport(fetch)}
     with pytest.raises(ConfigurationError):
         TrustedIssuer(outer, **options)
     options["transport"] = Transport(fetch, insecure_http=True)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import time
+from dataclasses import fields
 
 import pytest
 
@@ -18,6 +19,7 @@ from asgi_auth import (
     Verification,
 )
 from asgi_auth.backends import Client
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -37,14 +39,15 @@ def client(**options):
     return Client(**{"id": "orders", "secret": "s3:cr t", **options})
 
 
+ASKING = {field.name for field in fields(IntrospectionEndpoint)}
+
+
 def make(realm, **options):
-    chosen = {
-        "issuer": realm.issuer,
-        "audience": "api",
-        "client": client(),
-        **options,
-    }
-    return IntrospectionBackend(realm.introspect_uri, **chosen)
+    asking = {"client": client()}
+    asking |= {name: options.pop(name) for name in ASKING & options.keys()}
+    endpoint = IntrospectionEndpoint(realm.introspect_uri, **asking)
+    chosen = {"issuer": realm.issuer, "audience": "api", **options}
+    return IntrospectionBackend(endpoint, **chosen)
 
 
 @pytest.fixture
@@ -354,6 +357,16 @@ async def test_in_a_chain_each_gets_its_own_shape(backend, realm):
 def test_parts_must_fit_together(realm, options):
     with pytest.raises(ConfigurationError):
         make(realm, **options)
+
+
+@pytest.mark.parametrize("url", ["", "idp.example", "http://idp.example/introspect"])
+def test_an_issuer_is_asked_by_https(url):
+    with pytest.raises(ConfigurationError, match="url must be an https URL"):
+        IntrospectionEndpoint(url, client=client())
+
+
+def test_a_secret_does_not_show_where_an_issuer_is_asked():
+    assert "s3" not in repr(IntrospectionEndpoint("https://a/i", client=client()))
 
 
 async def test_a_secret_may_be_made_anew_for_each_question(realm):

@@ -357,7 +357,7 @@ CASES = {
         lambda **o: spiffe(
             "shop.example",
             audience="spiffe://shop.example/orders",
-            jwks_uri="https://bundle.shop.example/keys",
+            keys="https://bundle.shop.example/keys",
             **o,
         ),
         None,
@@ -588,7 +588,7 @@ async def test_the_keys_of_a_cluster_may_be_given():
     case = CASES["kubernetes"]
     platform = Elsewhere(case.issuer)
     jwks = {
-        "jwks_uri": "https://10.0.0.1/openid/v1/jwks",
+        "keys": "https://10.0.0.1/openid/v1/jwks",
         "transport": Transport(platform.fetch),
     }
     issuer = kubernetes(audience="orders", **jwks)

@@ -43,7 +43,7 @@ def begin(kit):
     def begin(grant):
         bench = Bench(kit)
         bench.auth = kit.BearerAuth(
-            TOKEN, grant=grant, clock=bench.clock, client=bench.sender
+            TOKEN, grant, clock=bench.clock, client=bench.sender
         )
         return bench, TokenEndpoint(bench)
 
@@ -159,5 +159,5 @@ def test_secrets_do_not_show(begin):
 def test_what_cannot_work_is_a_mistake(kit):
     with pytest.raises(ConfigurationError, match="secret"):
         ClientCredentials(client=Client(id="shop"))
-    with pytest.raises(ConfigurationError, match="not both"):
-        kit.BearerAuth(TOKEN, grant=CREDENTIALS, form={})
+    with pytest.raises(ConfigurationError, match="form is for a refresh"):
+        kit.BearerAuth(TOKEN, CREDENTIALS, form={})

@@ -21,6 +21,7 @@ from asgi_auth import (
 )
 from asgi_auth._drivers.http import HTTPAnswer
 from asgi_auth.backends import Client
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -68,11 +69,13 @@ def introspection(confirmations):
         return HTTPAnswer(200, {}, json.dumps(said).encode())
 
     backend = IntrospectionBackend(
-        "https://issuer.example/introspect",
+        IntrospectionEndpoint(
+            "https://issuer.example/introspect",
+            client=Client(id="api", secret="secret"),
+            transport=Transport(fetch),
+        ),
         issuer=forge.ISSUER,
         audience=forge.AUDIENCE,
-        client=Client(id="api", secret="secret"),
-        transport=Transport(fetch),
         confirmations=confirmations,
         clock=lambda: forge.NOW,
     )

@@ -17,6 +17,7 @@ import uvicorn
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, KeySet
 from asgi_auth.backends import Client
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -147,14 +148,16 @@ async def check_issuer(issuer):
     """Take tokens that oidc-provider has bound, as JWT and by introspection."""
     api = "https://api.example"
     dpop = DPoP(api, required=True)
-    trusted = TrustedIssuer(issuer, audience="urn:api", jwks_uri=f"{issuer}/jwks")
+    trusted = TrustedIssuer(issuer, audience="urn:api", keys=f"{issuer}/jwks")
     opaque = IntrospectionBackend(
-        f"{issuer}/token/introspection",
+        IntrospectionEndpoint(
+            f"{issuer}/token/introspection",
+            client=Client(
+                id="orders", secret="a-secret-of-the-client-orders", method="post"
+            ),
+        ),
         issuer=issuer,
         audience="urn:api/opaque",
-        client=Client(
-            id="orders", secret="a-secret-of-the-client-orders", method="post"
-        ),
         claim_mapping=ClaimMapping(subject="client_id"),
         confirmations=[dpop],
     )
@@ -194,7 +197,7 @@ async def check_refresh(issuer):
             origins=[api],
             dpop=signer,
         )
-        trusted = TrustedIssuer(issuer, audience="urn:api", jwks_uri=f"{issuer}/jwks")
+        trusted = TrustedIssuer(issuer, audience="urn:api", keys=f"{issuer}/jwks")
         await check_api(api, IssuersBackend(trusted, confirmations=[DPoP(api)]), auth)
         assert auth.tokens.refresh_token not in {None, answer.text}
 

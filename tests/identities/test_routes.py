@@ -28,6 +28,7 @@ from asgi_auth.routes import (
     Cookies,
     Factor,
     LogInMethods,
+    RouteShape,
     SecondFactorRequiredError,
 )
 from tests.asgi import Echo
@@ -664,7 +665,9 @@ def test_settings_that_do_not_fit_are_refused():
         )
     world = World()
     with pytest.raises(ConfigurationError, match="identities"):
-        AuthRoutes(world.tokens, world.accounts, include=["providers"])
+        AuthRoutes(
+            world.tokens, world.accounts, shape=RouteShape(include=["providers"])
+        )
     for options in ({"landing": "//evil.example"}, {"error_page": "https://a"}):
         with pytest.raises(Exception, match="path of this site"):
             World(**options)

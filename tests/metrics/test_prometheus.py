@@ -127,9 +127,7 @@ async def test_the_age_of_keys_is_shown_once_there_are_any(registry):
         return 200, {}, json.dumps(keys).encode()
 
     uri = f"{ISSUER}/keys"
-    issuer = TrustedIssuer(
-        ISSUER, audience="api", jwks_uri=uri, transport=Transport(fetch)
-    )
+    issuer = TrustedIssuer(ISSUER, audience="api", keys=uri, transport=Transport(fetch))
     fixed = TrustedIssuer("https://b.example", audience="api", keys=KeySet.generate())
     PrometheusMetrics("shop", registry=registry).watch(issuers=[issuer, fixed])
     before = await scrape(registry)

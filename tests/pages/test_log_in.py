@@ -6,7 +6,7 @@ import pytest
 
 from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
-from asgi_auth.routes import RouteModels
+from asgi_auth.routes import RouteShape
 from asgi_auth.routes.models import NamedRegisterRequest as _Named
 from tests.pages.site import EMAIL, PASSWORD, PagesWorld, faults, set_cookies, title
 from tests.routes.world import LOOSE
@@ -204,7 +204,7 @@ async def test_no_trick_leads_elsewhere_after_the_log_in(path):
 
 
 async def test_users_with_names_register_with_one():
-    world = PagesWorld(models=RouteModels(register=Named))
+    world = PagesWorld(shape=RouteShape(register=Named))
     async with world.browser() as browser:
         page = await browser.get("/sign-up")
         assert (

@@ -9,7 +9,7 @@ from asgi_auth.errors import UnavailableError
 from asgi_auth.pages import AuthPages, Page
 from asgi_auth.pages.registry import PAGES
 from asgi_auth.pages.words import WORDS
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, RouteShape
 from asgi_auth.routes.parts import OPERATIONS
 from tests.pages.site import EMAIL, FORM, PASSWORD, PagesWorld, title
 
@@ -255,7 +255,10 @@ def test_routes_without_cookies_have_no_pages():
         AuthPages(AuthRoutes(world.tokens, world.accounts))
 
     routes = AuthRoutes(
-        world.tokens, world.accounts, delivery="cookie", include=["login", "me"]
+        world.tokens,
+        world.accounts,
+        delivery="cookie",
+        shape=RouteShape(include=["login", "me"]),
     )
     with pytest.raises(ConfigurationError, match="'logout'"):
         AuthPages(routes)

@@ -16,7 +16,7 @@ from asgi_auth.accounts.errors import LastWayInError
 from asgi_auth.accounts.ways import count_ways_in, remove_way_in
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.passkeys import MemoryPasskeys, Passkey, Passkeys, UnknownPasskeyError
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, RouteShape
 from tests.passkeys.authenticator import (
     ATTESTED,
     ORIGIN,
@@ -546,4 +546,4 @@ async def test_the_routes_are_there_where_passkeys_are(world):
     without = AuthRoutes(world.tokens, world.accounts)
     assert not [path for path in without.openapi()["paths"] if "passkey" in path]
     with pytest.raises(ConfigurationError, match=r"passkeys=Passkeys"):
-        AuthRoutes(world.tokens, world.accounts, include=["passkeys"])
+        AuthRoutes(world.tokens, world.accounts, shape=RouteShape(include=["passkeys"]))

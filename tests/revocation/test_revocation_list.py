@@ -97,6 +97,8 @@ async def test_the_first_verdict_waits_for_the_whole_window(store, revocations):
         (entry("sid", "s"), {}, {"session_id": "other"}),
         (entry("subject", "42"), {"session_id": None}, {"session_id": "s"}),
         (entry("subject", "42"), {"session_id": None}, {"subject": "43"}),
+        (entry("whole_subject", "42"), {"session_id": None}, {"subject": "43"}),
+        (entry("whole_subject", "42"), {"session_id": "s"}, {"subject": "43"}),
         (entry("all"), {}, {"issuer": "https://other.example"}),
         (entry("sid", "s", issuer=""), {"issuer": None}, {"issuer": ISSUER}),
     ],
@@ -110,12 +112,12 @@ async def test_each_kind_hits_what_it_names(store, revocations, revoked, hit, sp
     check(revocations, **{**hit, **spared})
 
 
-@pytest.mark.parametrize("kind", ["subject", "all"])
+@pytest.mark.parametrize("kind", ["subject", "whole_subject", "all"])
 async def test_what_is_issued_later_is_spared(kind):
     clock = FakeClock(1000.0)
     store = RemoteStore(clock)
     revocations = RevocationList(store)
-    await store.publish(entry(kind, "42" if kind == "subject" else ""))
+    await store.publish(entry(kind, "" if kind == "all" else "42"))
     await revocations.ensure_fresh()
 
     for issued_at in (0, 999, 1000):

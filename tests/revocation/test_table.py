@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asgi_auth import RevokedTokenError
 from asgi_auth.revocation.table import RevokedTable
 from asgi_auth.stores.records import Revocation, subject_tag
 
@@ -19,7 +20,7 @@ NAMES = st.one_of(
     st.from_regex(r"[0-9a-fA-F ]{16}\.[!-~]{0,30}", fullmatch=True),
     st.sampled_from(["", "\ud800", "0123456789abcdef.", "0123456789ABCDEF.x", "s"]),
 )
-KINDS = st.sampled_from(["jti", "sid", "subject"])
+KINDS = st.sampled_from(["jti", "sid", "subject", "whole_subject"])
 
 
 def entry(kind, value, at=0.0):
@@ -48,14 +49,34 @@ def test_of_two_the_longer_life_and_the_later_time_count():
     assert (table.subject_at("42"), table.end_of(entry("subject", "42"))) == (6.0, 20)
 
 
+def test_a_subject_and_the_whole_of_it_are_two_entries():
+    table = RevokedTable()
+    assert table.add(entry("subject", "42", at=6.0), 10)
+    assert table.whole_subject_at("42") == float("-inf")
+    assert table.add(entry("whole_subject", "42", at=5.0), 10)
+    assert (table.subject_at("42"), table.whole_subject_at("42")) == (6.0, 5.0)
+    table.check("s", None, "42", 6.0, None)
+    for session, issued_at in ((None, 6.0), ("s", 5.0)):
+        with pytest.raises(RevokedTokenError):
+            table.check(session, None, "42", issued_at, None)
+    with pytest.raises(RevokedTokenError):
+        table.check("s", None, "7", 5.0, {"sub": "42"})
+    assert {one for one, _ in table.entries(ISSUER, tick=0)} == {
+        entry("subject", "42", at=6.0),
+        entry("whole_subject", "42", at=5.0),
+    }
+
+
 @pytest.mark.parametrize("share", [0.1, 0.9])
-def test_a_sweep_takes_what_has_ended_and_gives_back_its_room(share):
+@pytest.mark.parametrize("kind", ["subject", "whole_subject"])
+def test_a_sweep_takes_what_has_ended_and_gives_back_its_room(kind, share):
     table = RevokedTable()
     for number in range(2000):
         end = 5 if number < 2000 * share else 50
-        table.add(entry("subject", str(number), at=1.0), end)
+        table.add(entry(kind, str(number), at=1.0), end)
     assert sum(table.sweep(part, 5) for part in table.parts) == 2000
-    assert table.size == len(table._times) == 2000 - 2000 * share
+    times = {**table._times, **table._whole_times}
+    assert table.size == len(times) == 2000 - 2000 * share
     assert table.subject_at("0") == float("-inf")
     assert table.subject_at("1999") == 1.0
     for part in table.parts:

@@ -63,12 +63,12 @@ service = AccountService(
     send_message=send,
     outbox=Outbox(delay=0),
 )
+DELIVERY = {"body": "body", "cookie": Cookies(insecure_for_localhost=True)}
 routes = AuthRoutes(
     tokens,
     service,
-    delivery=settings["delivery"],
+    delivery=DELIVERY[settings["delivery"]],
     limiter=RateLimiter(redis_url or "memory://", limits=Limits(**LOOSE)),
-    cookies=Cookies(insecure_for_localhost=True),
 )
 
 

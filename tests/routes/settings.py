@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from asgi_auth.routes import AuthRoutes, LogInMethods, RouteModels
+from dataclasses import fields, replace
 
-METHODS = ("factors", "second_factor", "passkeys", "identities")
-MODELS = ("user_data", "camel_case", "max_body")
+from asgi_auth.routes import AuthRoutes, LogInMethods, RouteShape
+
+METHODS = {field.name for field in fields(LogInMethods)}
+SHAPE = {field.name for field in fields(RouteShape)}
 
 
-def make_routes(tokens, accounts, **options) -> AuthRoutes:
+def make_routes(tokens, accounts, *, cookies=None, **options) -> AuthRoutes:
     """Sort the options into the settings that take them."""
-    methods = {name: options.pop(name) for name in METHODS if name in options}
-    models = {name: options.pop(name) for name in MODELS if name in options}
+    methods = {name: options.pop(name) for name in METHODS & options.keys()}
+    shape = {name: options.pop(name) for name in SHAPE & options.keys()}
     if methods:
         options["methods"] = LogInMethods(**methods)
-    if models:
-        options["models"] = RouteModels(**models)
+    if shape:
+        options["shape"] = RouteShape(**shape)
+    if cookies is not None and options.get("delivery", "body") != "body":
+        options["delivery"] = replace(cookies, in_body=options["delivery"] == "both")
     return AuthRoutes(tokens, accounts, **options)

@@ -9,7 +9,7 @@ import pytest
 
 from asgi_auth import Site
 from asgi_auth.responses.body import MOST_BYTES
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, RouteShape
 from asgi_auth.routes.parts import OPERATIONS
 from tests.asgi import http_scope
 from tests.routes.world import World, assert_problem
@@ -229,14 +229,17 @@ def test_settings_that_do_not_fit_are_refused_with_a_sentence():
         ({"delivery": "pigeon"}, "delivery"),
         ({"prefix": "auth"}, "prefix"),
         ({"prefix": "/auth/"}, "prefix"),
-        ({"include": ["everything"]}, "everything"),
-        ({"include": ["introspect"]}, "introspection_backend"),
-        ({"include": ["jwks"]}, "key pairs"),
+        ({"delivery": ["cookie"]}, "delivery"),
+        ({"shape": RouteShape(include=["everything"])}, "everything"),
+        ({"shape": RouteShape(include=["introspect"])}, "introspection_backend"),
+        ({"shape": RouteShape(include=["jwks"])}, "key pairs"),
         ({"site": Site(trusted_proxies=["my proxy"])}, "trusted_proxies"),
     ):
         with pytest.raises(ConfigurationError, match=word):
             AuthRoutes(world.tokens, world.accounts, **options)
     with pytest.raises(ConfigurationError, match="send_message"):
         AuthRoutes(
-            without_mail.tokens, without_mail.accounts, include=["password_forgot"]
+            without_mail.tokens,
+            without_mail.accounts,
+            shape=RouteShape(include=["password_forgot"]),
         )

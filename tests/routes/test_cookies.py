@@ -35,7 +35,7 @@ def mounted(world):
 
 
 async def test_cookies_have_the_attributes_that_keep_them_safe():
-    world = World(delivery="cookie", cookies=Cookies(samesite="lax"))
+    world = World(delivery=Cookies(samesite="lax"))
     await world.add()
     async with world.client(app=mounted(world)) as client:
         answer = await client.post("/auth/login", json=RIGHT, headers=SAME)
@@ -258,7 +258,7 @@ async def test_cookies_that_came_with_too_much_are_refused():
 
 
 async def test_insecure_cookies_stay_on_localhost():
-    world = World(delivery="cookie", cookies=Cookies(insecure_for_localhost=True))
+    world = World(delivery=Cookies(insecure_for_localhost=True))
     await world.add()
     local = ("localhost:8000", "127.0.0.1", "[::1]:8000", "app.localhost:5173")
     for base in (f"http://{host}" for host in local):
@@ -297,6 +297,20 @@ async def test_the_settings_of_the_configuration_are_kept():
         cookies = set_cookies(await client.post("/login", json=RIGHT))
     assert cookies.keys() == {"access", "refresh_token", "device"}
     assert not any("secure" in cookie for cookie in cookies.values())
+
+    for delivery, expected in (
+        ("both", Cookies(refresh_name="refresh_token", in_body=True)),
+        (Cookies(path="/"), Cookies(path="/")),
+        ("body", None),
+    ):
+        routes = AuthRoutes.from_config(
+            AuthConfig(secret_key=SECRET),
+            world.tokens,
+            world.accounts,
+            delivery=delivery,
+        )
+        kept = routes._context.cookies
+        assert repr(kept) == repr(expected)
 
     shown = AuthConfig(secret_key=SECRET, cookie_httponly=False)
     with pytest.raises(ConfigurationError, match="scripts"):
@@ -345,7 +359,7 @@ async def test_an_outage_is_no_log_out():
 
 
 async def test_cookies_may_go_to_all_hosts_below_a_domain():
-    world = World(delivery="cookie", cookies=Cookies(domain="example.com"))
+    world = World(delivery=Cookies(domain="example.com"))
     await world.add()
     async with world.client(app=mounted(world), headers=SAME) as client:
         answer = await client.post("/auth/login", json=RIGHT)
@@ -365,7 +379,7 @@ async def test_cookies_may_go_to_all_hosts_below_a_domain():
 
 
 async def test_cookies_may_be_kept_apart_for_each_embedding_site():
-    world = World(delivery="cookie", cookies=Cookies(partitioned=True, samesite="none"))
+    world = World(delivery=Cookies(partitioned=True, samesite="none"))
     await world.add()
     async with world.client(headers=SAME) as client:
         answer = await client.post("/login", json=RIGHT)

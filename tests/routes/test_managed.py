@@ -7,7 +7,7 @@ import pytest
 
 from asgi_auth import ConfigurationError, KeySet, TokenService
 from asgi_auth.accounts import Account, AuthManager, ManagedAccounts
-from asgi_auth.routes import AuthRoutes
+from asgi_auth.routes import AuthRoutes, RouteShape
 from tests.routes.world import (
     EMAIL,
     PASSWORD,
@@ -116,4 +116,4 @@ async def test_nothing_else_is_offered():
         "/client.js",
     }
     with pytest.raises(ConfigurationError, match="add_user"):
-        AuthRoutes(tokens, accounts, include=["register"])
+        AuthRoutes(tokens, accounts, shape=RouteShape(include=["register"]))

@@ -29,7 +29,7 @@ from asgi_auth.accounts import (
 )
 from asgi_auth.errors import UnavailableError
 from asgi_auth.passwords import PasswordHasher
-from asgi_auth.routes import AuthRoutes, RouteModels
+from asgi_auth.routes import AuthRoutes, RouteShape
 from asgi_auth.testing import FakeClock
 from tests.routes.settings import make_routes
 from tests.routes.world import (
@@ -286,8 +286,8 @@ async def test_a_loader_that_raises_is_an_outage_and_changes_nothing(caplog):
 
 
 async def test_people_register_with_a_model_of_ones_own():
-    models = RouteModels(user=PersonOut, register=PersonIn)
-    world = World(models=models)
+    models = RouteShape(user=PersonOut, register=PersonIn)
+    world = World(shape=models)
     async with world.client() as client:
         asked = {"username": "eve", "password": PASSWORD, "city": "Bern", "roles": "x"}
         answer = await client.post("/register", json=asked)
@@ -311,7 +311,7 @@ async def test_people_register_with_a_model_of_ones_own():
 
 async def test_models_that_do_not_fit_say_so():
     with pytest.raises(ConfigurationError, match="needs password"):
-        RouteModels(register=PersonOut)
+        RouteShape(register=PersonOut)
 
     accounts = AccountService(MemoryAccounts(), World().tokens, require_verified=False)
 
@@ -320,16 +320,16 @@ async def test_models_that_do_not_fit_say_so():
         password: str
 
     with pytest.raises(ConfigurationError, match="needs email"):
-        AuthRoutes(World().tokens, accounts, models=RouteModels(register=Nameless))
+        AuthRoutes(World().tokens, accounts, shape=RouteShape(register=Nameless))
 
     class Tall(BaseModel):
         height: int
 
-    world = World(models=RouteModels(user=Tall))
+    world = World(shape=RouteShape(user=Tall))
     person = await world.users.seed()
     account = await world.accounts.find(person.id)
     with pytest.raises(ConfigurationError, match="Tall does not fit a user: height"):
-        world.routes._context.models.show(account)
+        world.routes._context.shape.show(account)
 
 
 async def test_the_whole_life_of_a_managed_user():

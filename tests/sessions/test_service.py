@@ -129,7 +129,7 @@ async def test_garbage_is_an_invalid_token(service, token):
 
 
 async def test_refresh_keys_are_not_the_published_ones(make):
-    service = make(refresh_keys=OTHER_KEYS)
+    service = make(session_policy=SessionPolicy(refresh_keys=OTHER_KEYS))
     pair = await service.issue("42")
 
     kid = jwt.get_unverified_header(pair.refresh_token)["kid"]
@@ -137,6 +137,12 @@ async def test_refresh_keys_are_not_the_published_ones(make):
     assert await service.refresh(pair.refresh_token)
     with pytest.raises(InvalidTokenError):
         await make().refresh(pair.refresh_token)
+
+
+def test_refresh_keys_are_a_set_and_never_shown():
+    assert repr(SessionPolicy(refresh_keys=OTHER_KEYS)) == repr(SessionPolicy())
+    with pytest.raises(ConfigurationError, match="refresh_keys is a KeySet"):
+        SessionPolicy(refresh_keys=OTHER_KEYS.signing_key)
 
 
 async def test_several_audiences_are_listed_in_the_token(make):

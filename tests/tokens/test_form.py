@@ -19,6 +19,7 @@ from asgi_auth import (
     extend,
 )
 from asgi_auth.backends import Client
+from asgi_auth.backends.endpoint import IntrospectionEndpoint
 from asgi_auth.backends.introspection import IntrospectionBackend
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -28,6 +29,7 @@ from asgi_auth.keys import Transport
 from asgi_auth.tokens.claim_mapping import ClaimMapping
 from asgi_auth.tokens.codec import Codec, UnknownKeyError, peek
 from asgi_auth.tokens.form import TokenForm, unpadded
+from tests import forge
 from tests.asgi import Echo, bearer, converse, cookie, http_scope, run
 from tests.forge import (
     AUDIENCE,
@@ -123,11 +125,13 @@ async def test_long_tokens_pass_beside_other_backends_in_a_chain():
         return 500, {}, b""
 
     opaque = IntrospectionBackend(
-        "https://idp.example/introspect",
+        IntrospectionEndpoint(
+            "https://idp.example/introspect",
+            client=Client(id="a", secret="b"),
+            transport=Transport(fetch),
+        ),
         issuer="https://idp.example",
         audience=None,
-        client=Client(id="a", secret="b"),
-        transport=Transport(fetch),
     )
     chain = BackendChain(
         JWTBackend(own), opaque, IssuersBackend(trust(form=LONG), name="partner")
@@ -155,6 +159,20 @@ def test_a_source_that_is_no_header_stays_as_it_is():
 def test_a_limit_is_neither_below_ours_nor_above_what_servers_take(make, size):
     with pytest.raises(ConfigurationError, match="max_token"):
         make(size)
+
+
+@pytest.mark.parametrize("kind", ["", None, 5, "a\n"])
+def test_a_kind_of_token_has_a_name(kind):
+    with pytest.raises(ConfigurationError, match="kind"):
+        TokenForm(kind=kind)
+
+
+@pytest.mark.parametrize(("kind", "other"), [("refresh", "access"), ("a b", None)])
+def test_tokens_of_the_kind_that_is_named_are_taken_and_no_others(kind, other):
+    verifier = forge.verifier(form=TokenForm(kind=kind))
+    assert verifier.verify(forge.token(type=kind)).subject == "ada"
+    with pytest.raises(InvalidTokenError, match="another kind"):
+        verifier.verify(forge.token(type=other) if other else forge.token())
 
 
 @pytest.mark.parametrize("name", [b"authorization", b"x-assertion"])

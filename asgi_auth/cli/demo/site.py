@@ -35,7 +35,7 @@ from asgi_auth.principal import get_principal
 from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.responses.deny import deny
-from asgi_auth.routes import AuthRoutes, LogInMethods
+from asgi_auth.routes import AuthRoutes, LogInMethods, RouteShape
 from asgi_auth.routes.errors import UnknownPathError
 from asgi_auth.routes.operations import Part
 from asgi_auth.sessions import TokenService
@@ -90,7 +90,7 @@ async def open_site(
     routes = AuthRoutes(
         tokens,
         people,
-        include=_PARTS,
+        shape=RouteShape(include=_PARTS),
         prefix="/auth",
         claims=name_of,
         # Of names only: the page is at the other one, too.

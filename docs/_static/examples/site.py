@@ -16,7 +16,7 @@ store, users = SQLStore("sqlite:///site.db"), SQLAccounts("sqlite:///site.db")
 tokens = TokenService(KeySet.from_env(), store=store)
 accounts = AccountService(users, tokens, require_verified=False)
 cookies = Cookies(path="/", samesite="lax")
-routes = AuthRoutes(tokens, accounts, delivery="cookie", cookies=cookies)
+routes = AuthRoutes(tokens, accounts, delivery=cookies)
 templates, notes = Jinja2Templates("templates"), {}
 
 

@@ -31,8 +31,7 @@ tokens = TokenService(
 routes = AuthRoutes(
     tokens,
     AccountService(MemoryAccounts(), tokens, require_verified=False),
-    delivery="cookie",
-    cookies=Cookies(insecure_for_localhost=True),
+    delivery=Cookies(insecure_for_localhost=True),
     limiter=RateLimiter(insecure_unlimited=True),
 )
 sources = (BearerHeader(), Cookie("access"), QueryParam("token", http=True))

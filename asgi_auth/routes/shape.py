@@ -1,11 +1,11 @@
-"""Let an application say what bodies look like: of users, and of who may register.
+"""Let an application say which routes there are, and what their bodies look like.
 
-What the routes do stays the same.
+What a route does stays the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,22 +15,29 @@ from asgi_auth.accounts import Account
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.routes.errors import MalformedBodyError
 from asgi_auth.routes.models import RegisterRequest, UserResponse
-from asgi_auth.routes.operations import Operation
+from asgi_auth.routes.operations import Operation, Part
+from asgi_auth.typing import Backend
 
-__all__ = ["RouteModels", "data_of"]
+__all__ = ["RouteShape", "data_of"]
 
 _KNOWN = frozenset({"email", "username", "password"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteModels:
-    """What bodies look like, with Pydantic models of an application's own.
+class RouteShape:
+    """Which routes there are, and what their bodies look like.
 
     Args:
-        user: What ``/me`` and others answer: made of the application's own user with
-            :class:`~asgi_auth.accounts.ManagedAccounts`, otherwise of the ``Account``.
-        register: What ``/register`` reads: ``password``, ``email`` or ``username``,
-            and what else is to go into ``account.data``. Name no rights here.
+        include: The parts to have; by default all that can work: without mail
+            nothing that needs it, without key pairs no ``jwks``, and ``introspect``
+            only with *introspection_backend*.
+        introspection_backend: Knows the services that may ask about tokens.
+        user: The model of what ``/me`` and others answer: made of the application's
+            own user with :class:`~asgi_auth.accounts.ManagedAccounts`, otherwise of
+            the ``Account``.
+        register: That of what ``/register`` reads: ``password``, ``email`` or
+            ``username``, and what else is to go into ``account.data``. Name no rights
+            here.
         user_data: Gives what a user may see of ``account.data``; by default nothing.
         camel_case: Write ``accessToken`` and the like; both spellings are read.
         max_body: Bytes that a body may have.
@@ -39,6 +46,8 @@ class RouteModels:
         ConfigurationError: *register* lacks a field.
     """
 
+    include: Collection[Part] | None = None
+    introspection_backend: Backend | None = None
     user: type[BaseModel] | None = None
     register: type[BaseModel] | None = None
     user_data: Callable[[Account], Mapping[str, Any]] | None = None
