@@ -6,11 +6,13 @@ No server puts objects of an application's making into a scope, so no client get
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Final
 
 from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth.errors import ConfigurationError
 
-__all__ = ["STAND_IN", "StandIn"]
+__all__ = ["STAND_IN", "StandIn", "unmet"]
 
 STAND_IN: Final = "asgi_auth.stand_in"
 """The scope's key under which one may stand."""
@@ -33,3 +35,23 @@ class StandIn(ABC):
             receive: The server's.
             send: The server's.
         """
+
+    @abstractmethod
+    def unmet(self, scope: Mapping[str, Any]) -> ConfigurationError:
+        """Return the error for who asks who is calling where no middleware ran.
+
+        Args:
+            scope: Of the connection, as who asks has it.
+        """
+
+
+def unmet(scope: Mapping[str, Any]) -> ConfigurationError:
+    """Return the error for who asks who is calling where no middleware ran."""
+    stand_in = scope.get(STAND_IN)
+    if isinstance(stand_in, StandIn):
+        return stand_in.unmet(scope)
+
+    return ConfigurationError(
+        "The scope has no principal: call the install(app, backend) of your "
+        "framework, or wrap the app in AuthenticationMiddleware(app, backend)."
+    )

@@ -11,7 +11,8 @@ from typing import Any
 
 from asgi_auth._asgi import Scope
 from asgi_auth._frozen import FrozenDict
-from asgi_auth.errors import AuthError, ConfigurationError
+from asgi_auth._stand_in import unmet
+from asgi_auth.errors import AuthError
 
 __all__ = [
     "ANONYMOUS",
@@ -146,11 +147,7 @@ def get_principal(scope: Mapping[str, Any]) -> Principal:
         changed = _changed(scope, principal)
         return principal if changed is None else changed[0]
 
-    msg = (
-        "The scope has no principal: call the install(app, backend) of your "
-        "framework, or wrap the app in AuthenticationMiddleware(app, backend)."
-    )
-    raise ConfigurationError(msg)
+    raise unmet(scope)
 
 
 def get_user(scope: Mapping[str, Any]) -> Any:
@@ -180,9 +177,8 @@ def _changed(
     if changed is None:
         return None
 
-    was_nobody = not principal.is_authenticated and getattr(
-        lifetime, "of_nobody", False
-    )
+    of_nobody = getattr(lifetime, "of_nobody", False)
+    was_nobody = of_nobody and not principal.is_authenticated
     is_same = party_of(changed[0]) == party_of(principal)
     return changed if is_same or was_nobody else None
 

@@ -11,21 +11,23 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any
 
-from asgi_auth._asgi import Receive, Scope, Send
+from asgi_auth._asgi import Message, Receive, Scope, Send
 from asgi_auth._contract import asks_always, know_nobody
+from asgi_auth._logs import package_logger
 from asgi_auth._stand_in import STAND_IN, StandIn
 from asgi_auth._users import Users
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import Principal
-from asgi_auth.testing._reach import is_guarded
 from asgi_auth.testing._wire import send as send_stand_in
 from asgi_auth.testing.caller import Caller
 
 __all__ = ["ImpersonatedApp", "as_user"]
 
 _CONNECTIONS = frozenset({"http", "websocket"})
+_SERVER_ERROR = 500
+_logger = package_logger(__name__)
 
 
 def as_user(
@@ -90,13 +92,13 @@ class ImpersonatedApp:
     def __init__(self, app: Any, caller: Caller) -> None:
         self._app = app
         self._caller = caller
-        self._is_guarded: bool | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection.
 
         Raises:
-            ConfigurationError: There is no middleware in the application.
+            ConfigurationError: What asked who is calling has no middleware above it,
+                or that cannot know such a caller; whatever answer is made of it.
         """
         if scope["type"] not in _CONNECTIONS:
             await self._app(scope, receive, send)
@@ -107,15 +109,14 @@ class ImpersonatedApp:
             outer.used = True
 
         mine = _Pass(self._caller)
+        answer = _Answer(scope, send)
         try:
-            await self._app({**scope, STAND_IN: mine}, receive, send)
-        except ConfigurationError:
-            self._check(mine)
-            raise
+            await self._app({**scope, STAND_IN: mine}, receive, answer.send)
         finally:
             mine.is_over = True
+            mine.report(scope)
 
-        self._check(mine)
+        mine.check(answer)
 
     def __getattr__(self, name: str) -> Any:
         """Lend what the application has."""
@@ -128,35 +129,67 @@ class ImpersonatedApp:
         """Return Quart's own test client, for an application of Quart."""
         return self._app.test_client_class(self, **options)
 
-    def _check(self, mine: _Pass) -> None:
-        """Say what is wrong, whatever answer a framework has made of it."""
-        if mine.fault is not None:
-            raise mine.fault
 
-        if mine.used:
-            return
+class _Answer:
+    """Notes whether a connection may have ended with a failure of the application.
 
-        if self._is_guarded is None:
-            self._is_guarded = is_guarded(self._app)
+    Attributes:
+        failed: It may. Of sockets one cannot tell: Quart closes them as ever.
+    """
 
-        if not self._is_guarded:
-            msg = (
-                "as_user() found no AuthenticationMiddleware in the application: give "
-                "it what the server runs, with the middleware in it or around it."
-            )
-            raise ConfigurationError(msg)
+    __slots__ = ("_send", "failed")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        self.failed: bool = scope["type"] == "websocket"
+
+    async def send(self, message: Message) -> None:
+        """Hand *message* on to the client."""
+        if message["type"] == "http.response.start":
+            self.failed = message["status"] >= _SERVER_ERROR
+
+        await self._send(message)
 
 
 class _Pass(StandIn):
     """What one connection carries in its scope, and is good for nothing afterwards."""
 
-    __slots__ = ("caller", "fault", "is_over", "used")
+    __slots__ = ("caller", "fault", "is_over", "unmet_error", "used")
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.used = False
         self.is_over = False
         self.fault: ConfigurationError | None = None
+        self.unmet_error: ConfigurationError | None = None
+
+    def unmet(self, scope: Mapping[str, Any]) -> ConfigurationError:
+        """Return the error for who asks who is calling above any middleware."""
+        msg = (
+            "as_user() found no AuthenticationMiddleware above what asks who is "
+            f"calling ({_line_of(scope)}): give it what the server runs, with the "
+            "middleware in it or around it."
+        )
+        self.unmet_error = ConfigurationError(msg)
+        return self.unmet_error
+
+    def check(self, answer: _Answer) -> None:
+        """Raise what is wrong, whatever answer a framework has made of it."""
+        if self.fault is not None:
+            raise self.fault
+
+        # An application may do without a caller; that is no failure then.
+        if self.unmet_error is not None and answer.failed and not self.used:
+            raise self.unmet_error
+
+    def report(self, scope: Scope) -> None:
+        """Log that nothing has met the stand-in; test runners show it of what fails."""
+        if not self.used and self.unmet_error is None:
+            _logger.warning(
+                "as_user() found no AuthenticationMiddleware on the way of %s: it was "
+                "answered without regard to who is calling",
+                _line_of(scope),
+            )
 
     async def serve(
         self,
@@ -221,3 +254,7 @@ def _copy_for(
         stand_in._users = user  # noqa: SLF001
 
     return stand_in
+
+
+def _line_of(scope: Mapping[str, Any]) -> str:
+    return f"{scope.get('method', 'WEBSOCKET')} {scope['path']}"

@@ -19,6 +19,7 @@ from asgi_auth import (
     KeySet,
     QueryParam,
     TokenService,
+    requires,
 )
 from asgi_auth.accounts import MemoryAccounts
 from asgi_auth.accounts.sql import SQLAccounts
@@ -164,7 +165,9 @@ def test_an_app_without_the_middleware_is_a_fault(here):
     status, out, _ = here("bad_app:bare", "--json")
 
     assert status == 1
-    assert json.loads(out)["faults"][0]["code"] == "no-middleware"
+    codes = [fault["code"] for fault in json.loads(out)["faults"]]
+    # The guarded page next to it in the module is no route of this application.
+    assert codes == ["no-middleware"]
 
 
 @pytest.mark.parametrize(
@@ -311,6 +314,31 @@ def test_what_stands_around_it_in_nexios_is_seen():
     app.add_middleware(log)
     assert examined(app) == {"not-outermost"}
     assert examined(nexios.NexiosApp()) == {"no-middleware"}
+
+
+def test_a_guard_on_what_is_no_route_is_not_skipped():
+    @requires()
+    async def charge(request):
+        """A service, which routes call by its name."""
+
+    patient = Patient(make_app(), 1, {}, {"shop.charge": charge})
+    assert examine(patient) == []
+
+
+def test_no_layer_is_called_to_find_the_middleware():
+    """One may count in Redis, or need what its lifespan would have opened."""
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    class Counting:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            raise AssertionError
+
+    app = Counting(Starlette(routes=[Mount("/api", Counting(make_app()))]))
+    assert examined(app, workers=2) == {"memory-store"}
 
 
 def test_cors_settings_of_other_frameworks_are_understood():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import functools
 import subprocess
 import sys
@@ -386,7 +387,105 @@ class TestBackends:
 class TestMistakes:
     async def test_an_application_without_the_middleware(self):
         with pytest.raises(ConfigurationError, match="no AuthenticationMiddleware"):
-            await run(as_user(plain_http, "ada"))
+            await run(as_user(asks, "ada"))
+
+    async def test_the_error_names_the_request_and_comes_where_it_is_asked(self):
+        with pytest.raises(ConfigurationError, match=r"\(GET /orders\)") as raised:
+            await run(as_user(asks, "ada"), "/orders")
+        with pytest.raises(ConfigurationError, match=r"\(WEBSOCKET /chat\)"):
+            await converse(as_user(asks, "ada"), "/chat")
+        assert "asks" in [frame.name for frame in raised.traceback]
+
+    @pytest.mark.parametrize("status", [500, 503])
+    async def test_even_if_a_framework_makes_a_failure_of_it(self, status):
+        app = as_user(asking(status), "ada")
+        with pytest.raises(ConfigurationError, match=r"as_user\(\) found no"):
+            await run(app)
+
+    async def test_of_a_socket_whatever_it_is_closed_with(self):
+        """As Quart does: its client sees a socket that ended as ever."""
+
+        async def app(scope, receive, send):
+            await send({"type": "websocket.accept"})
+            with contextlib.suppress(ConfigurationError):
+                get_principal(scope)
+            await send({"type": "websocket.close", "code": 1000})
+
+        with pytest.raises(ConfigurationError, match=r"as_user\(\) found no"):
+            await converse(as_user(app, "ada"))
+
+    @pytest.mark.parametrize("status", [200, 401, 403, 404])
+    async def test_an_application_may_do_without_a_caller(self, status):
+        assert (await run(as_user(asking(status), "ada"))).status == status
+
+    async def test_a_layer_around_the_middleware_may_ask_in_vain(self):
+        async def failing(scope, receive, send):
+            await answer(send, 500)
+
+        async def logged(scope, receive, send):
+            with contextlib.suppress(ConfigurationError):
+                get_principal(scope)
+            await protect(failing, load_user=None)(scope, receive, send)
+
+        assert (await run(as_user(logged, "ada"))).status == 500
+
+    @pytest.mark.parametrize("status", [200, 403, 404, 500])
+    async def test_what_asks_nobody_is_no_mistake_but_a_line_in_the_log(
+        self, status, caplog
+    ):
+        async def app(scope, receive, send):
+            await answer(send, status)
+
+        assert (await run(as_user(app, "ada"), "/health")).status == status
+        (record,) = caplog.records
+        assert (record.name, record.levelname) == ("asgi_auth.testing", "WARNING")
+        assert "no AuthenticationMiddleware on the way of GET /health" in caplog.text
+
+    async def test_an_error_on_such_a_way_is_not_hidden(self, caplog):
+        async def crash(scope, receive, send):
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await converse(as_user(crash, "ada"), "/chat\n")
+        assert r"on the way of WEBSOCKET /chat\n:" in caplog.text
+
+    async def test_whoever_is_met_is_no_line_in_the_log(self, caplog):
+        app, _, _ = house()
+        await run(as_user(app, "ada"))
+        await run(as_user(as_user(app, "ada"), "bob"))
+        assert caplog.records == []
+
+    async def test_of_a_mount_only_what_asks_is_a_mistake(self):
+        from starlette.applications import Starlette
+        from starlette.responses import JSONResponse, PlainTextResponse
+        from starlette.routing import Mount, Route
+
+        async def health(request):
+            return PlainTextResponse("well")
+
+        async def forgotten(request):
+            return JSONResponse(get_principal(request.scope).subject)
+
+        async def orders(request):
+            return JSONResponse(get_principal(request.scope).subject)
+
+        inner = protect(Starlette(routes=[Route("/orders", orders)]), load_user=None)
+        routes = [
+            Route("/health", health),
+            Route("/forgotten", forgotten),
+            Mount("/api", inner),
+        ]
+        app = as_user(Starlette(routes=routes), "ada")
+
+        assert (await run(app, "/health")).body == b"well"
+        assert (await run(app, "/nowhere")).status == 404
+        assert (await run(app, "/api/orders")).json() == "ada"
+        with pytest.raises(ConfigurationError, match=r"\(GET /forgotten\)"):
+            await run(app, "/forgotten")
+
+    async def test_without_as_user_the_sentence_is_that_of_production(self):
+        with pytest.raises(ConfigurationError, match=r"call the install\(app, backend"):
+            await run(asks)
 
     async def test_a_guard_without_the_middleware_gets_the_better_sentence(self):
         guarded = requires()(plain_http)
@@ -431,6 +530,26 @@ class TestMistakes:
         told = as_user(protect(Echo()), "ada")
         with pytest.raises(AttributeError):
             told._read  # noqa: B018
+
+
+async def answer(send, status):
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def asks(scope, receive, send):
+    await send({"type": "text", "text": get_principal(scope).subject})
+
+
+def asking(status):
+    """Return an application that asks in vain, and answers with *status*."""
+
+    async def app(scope, receive, send):
+        with contextlib.suppress(ConfigurationError):
+            get_principal(scope)
+        await answer(send, status)
+
+    return app
 
 
 GUARDED = protect(Echo(), load_user=None)

@@ -295,8 +295,8 @@ def _behind(guarded: Any) -> Iterator[Any]:
     ids = {id(guarded)}
     while type(guarded) is FunctionType:
         guarded = vars(guarded).get("__wrapped__")
-        if id(guarded) in ids:
-            return  # The application has made a circle.
+        if guarded is None or id(guarded) in ids:
+            return  # Nothing is behind it; or the application has made a circle.
 
         ids.add(id(guarded))
         yield guarded

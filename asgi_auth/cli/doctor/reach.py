@@ -2,7 +2,9 @@
 
 Frameworks keep their layers in attributes, lists and closures of their own; the
 garbage collector knows them all. Nothing is called but what builds the layers: whose
-class an object has is not even asked of itself, as proxies would wake up.
+class an object has is not even asked of itself, as proxies would wake up. No request
+is sent through the application instead: it would find less, and run the user's code
+(docs/explanation/house.md has what was measured).
 """
 
 from __future__ import annotations
