@@ -34,7 +34,7 @@ class Policies:
         identify: Verifies a token that is to extend one.
         load_user: Gives the application's own user, where it has any.
         by_session: They go on for as long as their sessions.
-        option: What says so, for the log.
+        option: Of :class:`ConnectionPolicy`, which says so; for the log.
     """
 
     __slots__ = (
@@ -87,8 +87,9 @@ class Policies:
         if self._by_session and validity.renew is None and not self._has_warned:
             self._has_warned = True
             _logger.warning(
-                '%s="session" is for own tokens, as of JWTBackend(TokenService(...)): '
-                "the connections of other callers end with their tokens",
+                'ConnectionPolicy(%s="session") is for own tokens, as of '
+                "JWTBackend(TokenService(...)): the connections of other callers end "
+                "with their tokens",
                 self._option,
             )
 
