@@ -13,8 +13,7 @@ from asgi_auth._logs import package_logger
 from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.lifetime.terms import Identify, LoadUser, Terms
 from asgi_auth.principal import Principal
-from asgi_auth.revocation import Validity
-from asgi_auth.revocation.validity import validity_of
+from asgi_auth.revocation.validity import Validity, validity_of
 
 __all__ = ["Policies"]
 

@@ -29,8 +29,7 @@ from asgi_auth.backends.apikeys.memory import MemoryAPIKeys
 from asgi_auth.backends.apikeys.service import APIKeys
 from asgi_auth.lifetime import extend
 from asgi_auth.lifetime.lifetime import lifetime_of
-from asgi_auth.revocation import Validity
-from asgi_auth.revocation.validity import validity_of
+from asgi_auth.revocation.validity import Validity, validity_of
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketEndpoint
 from tests.advisories import demoted_app
