@@ -209,8 +209,6 @@ MOST_PARAMETERS = 10
 MOST_SETTINGS = 12
 # Each with the reason why it has more, and how many it has.
 LARGE = {
-    # The one object of every application: a word for each rule of a request's way.
-    "AuthenticationMiddleware": 18,
     # RFC 7662 and 7519, beside what every backend has: name, sources, challenge,
     # confirmations, clock.
     "IntrospectionBackend": 13,
