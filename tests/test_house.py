@@ -212,9 +212,6 @@ LARGE = {
     # RFC 7662 and 7519, beside what every backend has: name, sources, challenge,
     # confirmations, clock.
     "IntrospectionBackend": 13,
-    # What a provider is registered with; presets fill it, and callers write three.
-    "OAuthProvider": 13,
-    "OIDCProvider": 13,
     # Each part that the routes stand on is handed in whole.
     "AuthRoutes": 13,
     # Made by the services beside it; few applications make one.
