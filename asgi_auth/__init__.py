@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asgi_auth._users import issuer_aware
 from asgi_auth.backends.chain import BackendChain
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.config import AuthConfig
@@ -38,7 +39,7 @@ from asgi_auth.errors import (
 from asgi_auth.events import Event
 from asgi_auth.guards import RoleHierarchy, holds, policy, requires
 from asgi_auth.keys import Key, KeySet
-from asgi_auth.lifetime import extend, identify
+from asgi_auth.lifetime import ConnectionPolicy, extend, identify
 from asgi_auth.middleware import AuthenticationMiddleware
 from asgi_auth.principal import (
     ANONYMOUS,
@@ -48,8 +49,10 @@ from asgi_auth.principal import (
 )
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import deny
+from asgi_auth.responses.refusal_policy import RefusalPolicy
 from asgi_auth.responses.refusals import RefusalMiddleware
 from asgi_auth.revocation import RevocationList
+from asgi_auth.scope_policy import ScopePolicy
 from asgi_auth.sessions import SessionPolicy, TokenService
 from asgi_auth.stores.memory import MemoryStore
 from asgi_auth.stores.records import Device, Session
@@ -71,6 +74,7 @@ __all__ = [
     "BearerHeader",
     "Challenge",
     "ConfigurationError",
+    "ConnectionPolicy",
     "Cookie",
     "Credential",
     "CrossOriginError",
@@ -92,10 +96,12 @@ __all__ = [
     "QueryParam",
     "RateLimitedError",
     "RefusalMiddleware",
+    "RefusalPolicy",
     "ReusedTokenError",
     "RevocationList",
     "RevokedTokenError",
     "RoleHierarchy",
+    "ScopePolicy",
     "Session",
     "SessionPolicy",
     "Site",
@@ -115,6 +121,7 @@ __all__ = [
     "get_user",
     "holds",
     "identify",
+    "issuer_aware",
     "policy",
     "requires",
 ]

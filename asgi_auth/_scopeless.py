@@ -48,7 +48,8 @@ class Scopeless:
         for place in self._places:
             _logger.warning(
                 "%s is guarded, and gets no request: add the request to its "
-                "parameters, or give AuthenticationMiddleware track_current=True",
+                "parameters, or give AuthenticationMiddleware "
+                "scope_policy=ScopePolicy(track_current=True)",
                 place,
             )
 

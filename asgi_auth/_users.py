@@ -6,6 +6,8 @@ subjects alone never sees those of a second one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
@@ -13,7 +15,34 @@ from asgi_auth.errors import ConfigurationError, UnknownSubjectError
 from asgi_auth.principal import Principal, is_user
 from asgi_auth.typing import UserLoader
 
-__all__ = ["Users"]
+__all__ = ["Users", "issuer_aware"]
+
+
+@dataclass(frozen=True, slots=True)
+class issuer_aware:  # noqa: N801  (a decorator reads as a word)
+    """Say of a loader of users that it looks at ``principal.issuer`` as well.
+
+    Subjects of two issuers may be equal, and are not each other's. It decorates a
+    function or a method, and wraps what else can be called. What wraps the loader again
+    says so again: a cache by subjects alone would give one issuer's users to another.
+
+    Attributes:
+        load_user: The loader, which is called as it is.
+    """
+
+    load_user: Callable[..., Any]
+
+    def __call__(self, *args: Any) -> Any:
+        """Load a user, as *load_user* does."""
+        return self.load_user(*args)
+
+    def __get__(self, instance: object, owner: type | None = None) -> issuer_aware:
+        """Bind a method to its object."""
+        bind = getattr(type(self.load_user), "__get__", None)
+        if bind is None:
+            return self
+
+        return issuer_aware(bind(self.load_user, instance, owner))
 
 
 class Users:
@@ -22,23 +51,21 @@ class Users:
     Args:
         load_user: Gives the user of a principal, or ``None``; sync or async.
         issuers: Whose tokens the backend takes, as far as it says.
-        issuer_aware: *load_user* looks at ``principal.issuer`` as well.
 
     Raises:
-        ConfigurationError: There are several issuers, and it does not.
+        ConfigurationError: There are several issuers, and the loader is not
+            :class:`issuer_aware`.
     """
 
     __slots__ = ("_load_user", "_one_issuer")
 
-    def __init__(
-        self,
-        load_user: UserLoader,
-        issuers: frozenset[str | None],
-        *,
-        issuer_aware: bool,
-    ) -> None:
-        self._load_user = load_user
-        self._one_issuer = None if issuer_aware else _OneIssuer(issuers)
+    def __init__(self, load_user: UserLoader, issuers: frozenset[str | None]) -> None:
+        self._load_user: Callable[..., Any] = load_user
+        self._one_issuer: _OneIssuer | None = None
+        if isinstance(load_user, issuer_aware):
+            self._load_user = load_user.load_user
+        else:
+            self._one_issuer = _OneIssuer(issuers)
 
     async def load(self, principal: Principal) -> Any:
         """Return the user of *principal*.
@@ -50,8 +77,7 @@ class Users:
         if self._one_issuer is not None:
             self._one_issuer.check(principal)
 
-        loaded: Any = self._load_user
-        user = loaded(principal)
+        user = self._load_user(principal)
         if isawaitable(user):
             user = await user
 
@@ -97,5 +123,5 @@ class _OneIssuer:
 
 _SEVERAL = (
     "Several issuers share this loader, and their subjects may be equal: "
-    "look at principal.issuer too, and say so with issuer_aware=True."
+    "look at principal.issuer too, and say so: load_user=issuer_aware(...)."
 )

@@ -7,7 +7,7 @@ It guards nothing unless ``required=True``; no framework or event loop is import
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from asgi_auth._contract import (
     Recognise,
@@ -32,23 +32,24 @@ from asgi_auth.errors import (
     ConfigurationError,
     CrossOriginError,
     UnavailableError,
-    check_choice,
 )
 from asgi_auth.events import Events, Listener
+from asgi_auth.lifetime.connection_policy import ConnectionPolicy
 from asgi_auth.lifetime.guard import SocketGuard
-from asgi_auth.lifetime.streams import EVENTS, StreamGuard
+from asgi_auth.lifetime.streams import StreamGuard
 from asgi_auth.principal import ANONYMOUS, Principal, without_caller
 from asgi_auth.responses.body import RequestBody, may_have_body
-from asgi_auth.responses.people import LogInURL, OnRefusal, wording_of
 from asgi_auth.responses.preflight import (
     EmptyBody,
     RefusedPreflights,
     SilentReply,
     is_cors_preflight,
 )
+from asgi_auth.responses.refusal_policy import RefusalPolicy
 from asgi_auth.responses.sender import replies_for
 from asgi_auth.responses.state import KEY
 from asgi_auth.responses.watch import Watch
+from asgi_auth.scope_policy import ScopePolicy
 from asgi_auth.tracking import tracking
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send, UserLoader
 
@@ -62,25 +63,16 @@ class AuthenticationMiddleware:
         app: The application to wrap.
         backend: Decides who is calling.
         load_user: Gives the application's own user for a principal; ``None`` from it
-            means that there is no such user. Sync or async.
-        issuer_aware: *load_user* looks at ``principal.issuer`` as well; demanded
-            where there are several issuers, whose subjects are not each other's.
+            means that there is no such user. Sync or async. Where there are several
+            issuers, it looks at ``principal.issuer`` as well, and
+            :class:`~asgi_auth.issuer_aware` says so.
         required: Refuse anonymous callers everywhere but on *public_paths*.
         public_paths: ``/exact`` or ``/prefix/*``: never refused here.
-        invalid: What to do about a bad credential that the client chose to send.
-            ``refuse_claimed`` passes what no backend claims by its shape, as nobody's.
-        preflight: ``pass`` lets CORS preflights through where none is *required*.
         site: The own origin, and those whose pages may send cookies along.
-        share_scope: Write into the scope we are given instead of into a copy.
-        track_current: Make :func:`~asgi_auth.tracking.current_principal` work.
-        strip_credentials: Take what callers are identified by out of the headers that
-            the app gets.
-        websocket_lifetime: What an open WebSocket ends with. ``session`` is for own
-            tokens, whose sessions go on when a token has ended.
-        stream_lifetime: What a response that streams ends with; ``None``: by itself.
-        stream_types: The media types of such responses.
-        login_url: Where people are sent who are not known; or what says so.
-        on_refusal: Words refusals, given error and scope; ``None`` from it: as usual.
+        connection_policy: What open WebSockets and streams end with.
+        refusal_policy: What to do about bad credentials and CORS preflights, and where
+            people are sent who are refused.
+        scope_policy: What the app sees of a request, and what stands around it.
         on_event: Gets an :class:`~asgi_auth.events.Event` for each refusal.
 
     Raises:
@@ -115,38 +107,27 @@ class AuthenticationMiddleware:
         backend: Backend,
         *,
         load_user: UserLoader | None = None,
-        issuer_aware: bool = False,
         required: bool = False,
         public_paths: Iterable[str] = (),
-        invalid: Literal["refuse", "refuse_claimed", "anonymous"] = "refuse",
-        preflight: Literal["pass", "refuse"] = "pass",
         site: Site = Site(),
-        share_scope: bool = False,
-        track_current: bool = False,
-        strip_credentials: bool = False,
-        websocket_lifetime: Literal["token", "session"] = "token",
-        stream_lifetime: Literal["token", "session"] | None = "token",
-        stream_types: Iterable[str] = (EVENTS,),
-        login_url: LogInURL | None = None,
-        on_refusal: OnRefusal | None = None,
+        connection_policy: ConnectionPolicy = ConnectionPolicy(),
+        refusal_policy: RefusalPolicy = RefusalPolicy(),
+        scope_policy: ScopePolicy = ScopePolicy(),
         on_event: Listener | Events | None = None,
     ) -> None:
-        check_choice("invalid", invalid, {"refuse", "refuse_claimed", "anonymous"})
-        check_choice("preflight", preflight, {"pass", "refuse"})
-        check_choice("websocket_lifetime", websocket_lifetime, {"token", "session"})
         issuers = issuers_of(backend)
         self._users: Users | None = None
         if load_user is not None:
-            self._users = Users(load_user, issuers, issuer_aware=issuer_aware)
+            self._users = Users(load_user, issuers)
 
-        app = stripping(app, backend) if strip_credentials else app
-        self._app = tracking(app) if track_current else app
-        scopeless.serve(tracks=track_current)
+        app = stripping(app, backend) if scope_policy.strip_credentials else app
+        self._app = tracking(app) if scope_policy.track_current else app
+        scopeless.serve(tracks=scope_policy.track_current)
         load = None if self._users is None else self._users.load
-        self._guard = SocketGuard(self._app, self._identify, load, websocket_lifetime)
-        words = wording_of(login_url, on_refusal)
+        terms = self._identify, load, connection_policy
+        self._guard, streams = SocketGuard(self._app, *terms), StreamGuard(*terms)
+        words = refusal_policy.wording
         watch = Watch(Events.of(on_event), claimant_of(backend), words)
-        streams = StreamGuard(self._identify, load, stream_lifetime, stream_types)
         replies = replies_for(backend.sources, backend.challenges, watch, issuers)
         reply, self._make_socket_reply = replies
         self._make_reply = streams.bind(reply)
@@ -158,11 +139,11 @@ class AuthenticationMiddleware:
         self._recognise: Recognise = lane_of(backend) or know_nobody
         self._required = required
         self._public = PublicPaths(public_paths)
-        self._invalid = invalid
-        self._pass_preflight = preflight == "pass"
+        self._invalid = refusal_policy.invalid
+        self._pass_preflight = refusal_policy.preflight == "pass"
         self._preflights = RefusedPreflights()
         self._check_origin = site.cross_origin_check().check
-        self._share = share_scope
+        self._share = bool(scope_policy.share)
         self._stands_in = False
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)

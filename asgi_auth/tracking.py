@@ -41,14 +41,15 @@ def tracked_scope() -> Scope:
     ``path_params``, is not in it.
 
     Raises:
-        ConfigurationError: The middleware was not made with ``track_current=True``;
-            or this code serves no request.
+        ConfigurationError: The middleware was made without
+            ``ScopePolicy(track_current=True)``, or this code serves no request.
     """
     serving = _current.get()
     if serving is None:
         msg = (
             "No principal is tracked here: give AuthenticationMiddleware "
-            "track_current=True, and ask only while it serves a request."
+            "scope_policy=ScopePolicy(track_current=True), and ask only while it "
+            "serves a request."
         )
         raise ConfigurationError(msg)
 
@@ -69,8 +70,9 @@ def current_principal() -> Principal:
     served. What works for many callers, as a queue does, must get each with the work.
 
     Raises:
-        ConfigurationError: The middleware was not made with ``track_current=True``;
-            or no request is being served, as in a task that lifespan started.
+        ConfigurationError: The middleware was made without
+            ``ScopePolicy(track_current=True)``, or no request is being served, as in a
+            task that lifespan started.
     """
     return get_principal(tracked_scope())
 

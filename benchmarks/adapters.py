@@ -10,7 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
-from asgi_auth import AuthenticationMiddleware, JWTBackend, TokenService, requires
+from asgi_auth import (
+    AuthenticationMiddleware,
+    JWTBackend,
+    ScopePolicy,
+    TokenService,
+    requires,
+)
 from asgi_auth._asgi import ASGIApp, Message, Scope
 from benchmarks.asgi import requests
 from benchmarks.material import AUDIENCE, ISSUER, Material
@@ -130,7 +136,9 @@ def _starlette(backend: JWTBackend) -> Pair:
         return PlainTextResponse(request.user.subject)
 
     by_hand = Starlette(routes=[Route("/", requires()(answer))])
-    by_hand.add_middleware(AuthenticationMiddleware, backend=backend, share_scope=True)
+    by_hand.add_middleware(
+        AuthenticationMiddleware, backend=backend, scope_policy=ScopePolicy(share=True)
+    )
     installed = Starlette(routes=[Route("/", adapter.requires()(answer))])
     adapter.install(installed, backend)
     return by_hand, installed
@@ -161,7 +169,9 @@ def _fastapi(backend: JWTBackend) -> Pair:
         app.get("/")(answer)
 
     by_hand, installed = FastAPI(), FastAPI()
-    by_hand.add_middleware(AuthenticationMiddleware, backend=backend, share_scope=True)
+    by_hand.add_middleware(
+        AuthenticationMiddleware, backend=backend, scope_policy=ScopePolicy(share=True)
+    )
     add_route(by_hand, current_user)
     adapter.install(installed, backend)
     add_route(installed, adapter.current_user)

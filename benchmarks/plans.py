@@ -22,7 +22,8 @@ from asgi_auth.events import Event
 from asgi_auth.factors.records import FactorRecord
 from asgi_auth.identities import Identity
 from asgi_auth.passkeys.records import Passkey
-from asgi_auth.stores import NewSession, Place, Revocation
+from asgi_auth.stores import NewSession, Revocation
+from asgi_auth.stores.records import Place
 from benchmarks.backing import STORES
 from benchmarks.report import table
 

@@ -10,6 +10,7 @@ from asgi_auth import (
     JWTBackend,
     Principal,
     QueryParam,
+    RefusalPolicy,
     Subprotocol,
 )
 from tests import forge
@@ -30,6 +31,9 @@ EXPIRED = forge.token(exp=forge.NOW - 1)
 FORGED = forge.token(key=forge.family("HS256").stranger)
 OUR_PAGE = (b"host", b"api.example"), (b"origin", b"http://api.example")
 FOREIGN_PAGE = (b"host", b"api.example"), (b"origin", b"https://evil.example")
+
+
+LENIENT = {"refusal_policy": RefusalPolicy(invalid="anonymous")}
 
 
 def around(app, *, sources=EVERYWHERE, verifier=None, **options):

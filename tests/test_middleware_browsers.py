@@ -7,6 +7,7 @@ import pytest
 from asgi_auth import (
     ANONYMOUS,
     ConfigurationError,
+    RefusalPolicy,
     Site,
 )
 from tests.asgi import (
@@ -126,7 +127,9 @@ async def test_another_options_request_is_none(headers):
 
 
 async def test_preflights_can_be_refused():
-    app = around(Echo(), required=True, preflight="refuse")
+    app = around(
+        Echo(), required=True, refusal_policy=RefusalPolicy(preflight="refuse")
+    )
     assert (await run(app, method="OPTIONS", headers=PREFLIGHT)).status == 401
 
 

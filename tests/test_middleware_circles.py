@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from asgi_auth import AuthenticationMiddleware, JWTBackend, requires
+from asgi_auth import (
+    AuthenticationMiddleware,
+    JWTBackend,
+    RefusalPolicy,
+    requires,
+)
 from asgi_auth.responses.deny import deny
 from tests.asgi import run
 from tests.circles import no_circle
@@ -39,6 +44,11 @@ def handling(app):
     return handle
 
 
+OPTIONS = [
+    {},
+    {"required": True},
+    {"refusal_policy": RefusalPolicy(invalid="anonymous")},
+]
 APPS = {
     "open": hello,
     "guarded": requires("notes")(hello),
@@ -46,7 +56,7 @@ APPS = {
 }
 
 
-@pytest.mark.parametrize("options", [{}, {"invalid": "anonymous"}, {"required": True}])
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("app", APPS)
 @pytest.mark.parametrize("credential", CREDENTIALS)
 async def test_a_request_leaves_no_circle(credential, app, options):

@@ -14,6 +14,7 @@ from asgi_auth import (
     JWTBackend,
     KeySet,
     Principal,
+    ScopePolicy,
     TokenService,
     requires,
 )
@@ -56,13 +57,13 @@ async def test_the_scope_that_was_given_is_not_touched():
 
 async def test_a_shared_scope_is_written_into():
     scope = http_scope(headers=[bearer(GOOD)])
-    await give(around(echo := Echo(), share_scope=True), scope)
+    await give(around(echo := Echo(), scope_policy=ScopePolicy(share=True)), scope)
     assert echo.scopes[0] is scope
     assert scope["auth"].subject == "ada"
 
 
 async def test_a_refusal_in_a_shared_scope_is_answered():
-    app = around(requires("a")(Echo()), share_scope=True)
+    app = around(requires("a")(Echo()), scope_policy=ScopePolicy(share=True))
     assert (await run(app, headers=[bearer(GOOD)])).status == 403
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+from functools import lru_cache, partial, wraps
+
 import pytest
 
 from asgi_auth import (
@@ -13,6 +16,7 @@ from asgi_auth import (
     Principal,
     UnavailableError,
     UnknownSubjectError,
+    issuer_aware,
 )
 from tests import forge
 from tests.asgi import (
@@ -173,7 +177,95 @@ async def test_a_loader_of_subjects_stops_at_a_second_issuer(second):
 async def test_a_loader_that_looks_at_the_issuer_meets_as_many_as_there_are():
     backend = Partners((A, "own"), (B, "own"), (None, "own"))
     app = AuthenticationMiddleware(
-        Echo(), backend, load_user=lambda p: "ann", issuer_aware=True
+        Echo(), backend, load_user=issuer_aware(lambda p: "ann")
     )
     for _ in range(3):
         assert (await run(app, headers=[bearer(GOOD)])).status == 200
+
+
+class Directory:
+    """Loaders of users in all the forms that something callable has."""
+
+    def __init__(self):
+        self.issuers = []
+
+    @issuer_aware
+    async def method(self, principal):
+        return self.load(principal)
+
+    @classmethod
+    def of_class(cls, principal):
+        assert cls is Directory
+        return principal.issuer
+
+    @staticmethod
+    @issuer_aware
+    def static(principal):
+        return principal.issuer
+
+    def load(self, principal):
+        self.issuers.append(principal.issuer)
+        return principal.subject
+
+    def __call__(self, principal):
+        return self.load(principal)
+
+
+@issuer_aware
+def user_of(principal):
+    """Load a user by both."""
+    return (principal.issuer, principal.subject)
+
+
+def load_from(directory, principal):
+    return directory.load(principal)
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        user_of,
+        Directory().method,
+        Directory.static,
+        issuer_aware(Directory.of_class),
+        issuer_aware(Directory()),
+        issuer_aware(Directory().load),
+        issuer_aware(partial(load_from, Directory())),
+    ],
+)
+async def test_a_loader_of_any_form_says_that_it_looks_at_the_issuer(loader):
+    backend = Partners((A, "own"), (B, "own"))
+    backend.issuers = {A, B}
+    app = AuthenticationMiddleware(echo := Echo(), backend, load_user=loader)
+    for _ in range(2):
+        assert (await run(app, headers=[bearer(GOOD)])).status == 200
+        assert echo.scopes[-1]["user"] is not None
+
+
+class Holder:
+    loader = issuer_aware(Directory())
+    bound = issuer_aware(classmethod(lambda cls, principal: cls))
+
+
+def test_what_a_class_holds_is_bound_as_it_would_be_otherwise():
+    nobody = Principal("7", A)
+    assert Holder().loader(nobody) == "7"
+    assert Holder().bound(nobody) is Holder
+    assert user_of(nobody) == (A, "7")
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [lru_cache(user_of), partial(user_of), wraps(user_of)(load_from)],
+)
+def test_what_wraps_a_loader_does_not_speak_for_it(loader):
+    # A cache by subjects would give the users of one issuer to the other.
+    backend = Partners()
+    backend.issuers = {A, B}
+    with pytest.raises(ConfigurationError, match=r"load_user=issuer_aware\(\.\.\.\)"):
+        AuthenticationMiddleware(Echo(), backend, load_user=loader)
+
+
+def test_what_a_loader_says_cannot_be_taken_back():
+    with pytest.raises(FrozenInstanceError):
+        user_of.load_user = None

@@ -7,7 +7,12 @@ import logging
 
 import pytest
 
-from asgi_auth import AuthenticationMiddleware, JWTBackend, requires
+from asgi_auth import (
+    AuthenticationMiddleware,
+    JWTBackend,
+    ScopePolicy,
+    requires,
+)
 from asgi_auth._scopeless import Scopeless
 from asgi_auth.guards import wrapping
 from asgi_auth.guards._calls import gets_no_connection, place_of
@@ -62,10 +67,10 @@ def test_it_is_told_when_the_guard_is_written_afterwards(process, caplog):
 @pytest.mark.parametrize("first", [True, False])
 def test_where_requests_are_tracked_there_is_nothing_to_tell(process, caplog, first):
     if first:
-        protect(track_current=True)
+        protect(scope_policy=ScopePolicy(track_current=True))
 
     write()
-    protect(track_current=True)
+    protect(scope_policy=ScopePolicy(track_current=True))
     write()
     protect()
     assert said(caplog) == []

@@ -11,6 +11,8 @@ from asgi_auth import (
     Header,
     JWTBackend,
     QueryParam,
+    RefusalPolicy,
+    ScopePolicy,
     Subprotocol,
     extend,
 )
@@ -33,9 +35,14 @@ HOST = (b"host", b"api.example")
 ORIGIN = (b"origin", b"http://api.example")
 
 
-def around(app, **options):
+def around(app, *, share=None, **refusals):
     backend = JWTBackend(forge.verifier(), sources=SOURCES)
-    return AuthenticationMiddleware(app, backend, strip_credentials=True, **options)
+    return AuthenticationMiddleware(
+        app,
+        backend,
+        scope_policy=ScopePolicy(strip_credentials=True, share=share),
+        refusal_policy=RefusalPolicy(**refusals),
+    )
 
 
 async def headers_of(*headers, **options):
@@ -139,7 +146,9 @@ async def test_the_subprotocols_that_a_socket_offers_are_without_the_token():
 
 async def test_a_source_that_is_not_named_is_not_looked_at():
     backend = JWTBackend(forge.verifier(), sources=[Cookie("access")])
-    app = AuthenticationMiddleware(echo := Echo(), backend, strip_credentials=True)
+    app = AuthenticationMiddleware(
+        echo := Echo(), backend, scope_policy=ScopePolicy(strip_credentials=True)
+    )
     sent = [bearer(GOOD), (b"x-api-key", b"1"), (b"sec-websocket-protocol", b"bearer")]
     await run(app, headers=sent)
     assert echo.scopes[0]["headers"] == sent
@@ -155,7 +164,7 @@ async def test_the_headers_of_the_server_stay_what_they_were(share):
     headers = [HOST, bearer(GOOD)]
     scope = http_scope(headers=headers)
     given = scope["headers"]
-    await around(echo := Echo(), share_scope=share)(scope, None, send)
+    await around(echo := Echo(), share=share)(scope, None, send)
     assert given == headers
     assert echo.scopes[0]["headers"] == [HOST]
 

@@ -16,6 +16,7 @@ from asgi_auth import (
     AuthenticationMiddleware,
     ConfigurationError,
     JWTBackend,
+    ScopePolicy,
     current_principal,
 )
 from asgi_auth.tracking import track, tracked_scope
@@ -28,7 +29,9 @@ BOB = [bearer(forge.token(sub="bob"))]
 
 def tracked(app, **options):
     backend = JWTBackend(forge.verifier())
-    return AuthenticationMiddleware(app, backend, track_current=True, **options)
+    return AuthenticationMiddleware(
+        app, backend, scope_policy=ScopePolicy(track_current=True), **options
+    )
 
 
 class Asking(Echo):

@@ -26,7 +26,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.principal import AUTHENTICATED, Principal, is_user
 from asgi_auth.responses.challenge import Challenge
-from asgi_auth.revocation import Validity
+from asgi_auth.revocation.validity import Validity
 from asgi_auth.tokens.claims import check_issuer
 
 __all__ = ["BasicBackend"]

@@ -20,7 +20,7 @@ from asgi_auth.credentials.sources import BearerHeader, Header, Source
 from asgi_auth.errors import ConfigurationError, RevokedTokenError, UnavailableError
 from asgi_auth.principal import AUTHENTICATED, Principal
 from asgi_auth.responses.challenge import Challenge
-from asgi_auth.revocation import Validity
+from asgi_auth.revocation.validity import Validity
 from asgi_auth.tokens.claims import check_issuer
 
 __all__ = ["APIKeyBackend"]

@@ -30,7 +30,7 @@ from asgi_auth.credentials.sources import BearerHeader, Source
 from asgi_auth.errors import ConfigurationError, InvalidTokenError, UnavailableError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
-from asgi_auth.revocation import Validity
+from asgi_auth.revocation.validity import Validity
 from asgi_auth.tokens.cache import VerifiedCache
 from asgi_auth.tokens.claim_mapping import OAUTH, ClaimMapping
 from asgi_auth.tokens.claims import ClaimsRules, audience_names

@@ -15,7 +15,7 @@ from asgi_auth.credentials.sources import BearerHeader, Source, Ticket
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
-from asgi_auth.revocation import Validity
+from asgi_auth.revocation.validity import Validity
 from asgi_auth.sessions import TokenService
 from asgi_auth.sessions.tickets import Tickets
 from asgi_auth.tokens.codec import peek

@@ -162,7 +162,7 @@ class Requirement:
 
         Args:
             connection: An ASGI scope, or anything with a ``scope``; left out, it is
-                what is being served, with ``track_current=True``.
+                what is being served, with ``ScopePolicy(track_current=True)``.
 
         Raises:
             AuthenticationError: The caller is unknown; the error that the credential
@@ -184,7 +184,7 @@ class Requirement:
 
         Args:
             connection: An ASGI scope, or anything with a ``scope``; left out, it is
-                what is being served, with ``track_current=True``.
+                what is being served, with ``ScopePolicy(track_current=True)``.
 
         Raises:
             AuthError: As :meth:`check` does.

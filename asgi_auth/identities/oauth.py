@@ -25,6 +25,7 @@ from asgi_auth.identities.provider import (
 )
 from asgi_auth.identities.records import Profile
 from asgi_auth.identities.redeeming import exchange, tokens_in
+from asgi_auth.identities.server import AuthorizationServer
 from asgi_auth.tokens.claims import is_plain_text
 
 __all__ = ["OAuthProvider"]
@@ -40,19 +41,13 @@ class OAuthProvider:
 
     Args:
         name: In addresses and events, for instance ``github``.
-        authorize_url: Where browsers are sent.
-        token_url: Where codes are redeemed.
+        server: Where it is, and whether it is trusted with addresses.
         client: This application, as the provider knows it; shown in the form, unless
             it says otherwise.
         profile: Finds out who the user is. It is called with ``get(url)``, which asks
             the provider's API with the user's access token and returns the JSON.
-        issuer: Names the provider where identities are kept, and is what an ``iss`` of
-            an answer must be; by default the origin of *authorize_url*. Tenants of one
-            host each need one of their own.
         label: On buttons; the name by default.
         scopes: What to ask for.
-        trust_addresses: Whether an address that *profile* calls verified counts as
-            verified here: then accounts are linked and made by it.
         keep_tokens: Keep its tokens, sealed, for calls to its APIs.
         extra: Further parameters of the authorization request.
         transport: How it is asked.
@@ -69,15 +64,12 @@ class OAuthProvider:
     def __init__(
         self,
         name: str,
-        authorize_url: str,
-        token_url: str,
+        server: AuthorizationServer,
         client: Client,
         *,
         profile: Callable[[Get], Awaitable[Profile]],
-        issuer: str | None = None,
         label: str | None = None,
         scopes: Sequence[str] = (),
-        trust_addresses: bool = False,
         keep_tokens: bool = False,
         extra: Mapping[str, str] | None = None,
         transport: Transport = Transport(),
@@ -85,18 +77,17 @@ class OAuthProvider:
     ) -> None:
         extra = dict(extra or {})
         check_names(name, client.id, tuple(scopes), extra)
-        for what, url in (("authorize_url", authorize_url), ("token_url", token_url)):
-            transport.check_url(url, what)
+        transport.check_url(server.authorize_url, "authorize_url")
+        transport.check_url(server.token_url, "token_url")
 
         self.name = name
         self.label: str = label or name
-        self.issuer: str = issuer or "/".join(authorize_url.split("/")[:3])
+        self.issuer: str = server.issuer
         self.keeps_tokens = keep_tokens
-        self._authorize_url, self._token_url = authorize_url, token_url
+        self._server = server
         self._client = client
         self._read = profile
         self._scopes = tuple(scopes)
-        self._trust = trust_addresses
         self._extra = extra
         self._transport = transport
         self._clock = clock
@@ -114,6 +105,7 @@ class OAuthProvider:
         *,
         url: str = "https://github.com",
         api: str = "https://api.github.com",
+        trust_addresses: bool | None = None,
         **options: Any,
     ) -> Self:
         """Make the provider for GitHub; its primary address counts if it is verified.
@@ -123,6 +115,8 @@ class OAuthProvider:
             client_secret: Of the OAuth app.
             url: Of an enterprise server.
             api: Where its API is, ``https://HOST/api/v3`` on an enterprise server.
+            trust_addresses: Whether its verified addresses count; by default those of
+                github.com do.
             options: As of the class.
         """
 
@@ -130,19 +124,23 @@ class OAuthProvider:
             user, emails = await get(f"{api}/user"), await get(f"{api}/user/emails")
             return _github_profile(user, emails)
 
+        if trust_addresses is None:
+            trust_addresses = url == "https://github.com"
+
         settings: dict[str, Any] = {
             "name": "github",
             "label": "GitHub",
             "scopes": ("read:user", "user:email"),
-            "trust_addresses": url == "https://github.com",
-            "issuer": url,
-            "client": Client(id=client_id, secret=client_secret),
             **options,
         }
         return cls(
-            settings.pop("name"),
-            f"{url}/login/oauth/authorize",
-            f"{url}/login/oauth/access_token",
+            server=AuthorizationServer(
+                authorize_url=f"{url}/login/oauth/authorize",
+                token_url=f"{url}/login/oauth/access_token",
+                issuer=url,
+                trust_addresses=trust_addresses,
+            ),
+            client=Client(id=client_id, secret=client_secret),
             profile=profile,
             **settings,
         )
@@ -169,7 +167,7 @@ class OAuthProvider:
             "prompt": prompt.prompt or self._extra.get("prompt"),
             "login_hint": prompt.login_hint or self._extra.get("login_hint"),
         }
-        return authorization_request(self._authorize_url, parameters)
+        return authorization_request(self._server.authorize_url, parameters)
 
     async def check_issuer(self, issuer: str | None) -> None:
         """Check the ``iss`` of an answer, where there is one (RFC 9207).
@@ -190,7 +188,8 @@ class OAuthProvider:
             ConfigurationError: *profile* returns something else.
         """
         client = self._client.shown("post")
-        answer = await exchange(self._endpoint, self._token_url, attempt, code, client)
+        url = self._server.token_url
+        answer = await exchange(self._endpoint, url, attempt, code, client)
         tokens = tokens_in(answer.members, self._clock())
         token = tokens.get("access_token")
         if token is None:
@@ -211,7 +210,10 @@ class OAuthProvider:
     async def profile(self, grant: Grant) -> Profile:
         """Return what the callable has found out."""
         profile = grant.profile or Profile(subject=grant.subject)
-        return profile if self._trust else replace(profile, email_verified=False)
+        if self._server.trust_addresses:
+            return profile
+
+        return replace(profile, email_verified=False)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""

@@ -20,8 +20,9 @@ from asgi_auth.identities.attempt import Attempt
 from asgi_auth.identities.endpoint import Endpoint, JSONAnswer
 from asgi_auth.identities.errors import InvalidCallbackError
 from asgi_auth.identities.id_token import IDTokenVerifier
+from asgi_auth.identities.id_token_policy import IDTokenPolicy
 from asgi_auth.identities.metadata import Discovery, ProviderMetadata
-from asgi_auth.identities.presets import Presets, Vouches
+from asgi_auth.identities.presets import Presets
 from asgi_auth.identities.provider import (
     Grant,
     Prompt,
@@ -30,7 +31,7 @@ from asgi_auth.identities.provider import (
 )
 from asgi_auth.identities.records import Profile
 from asgi_auth.identities.redeeming import exchange, tokens_in
-from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
+from asgi_auth.keys.jwks import JWKSClient
 from asgi_auth.tokens.claims import is_plain_text
 from asgi_auth.tokens.form import TokenForm
 
@@ -54,15 +55,10 @@ class OIDCProvider(Presets):
         client: This application, as the provider knows it.
         label: On buttons; the name by default.
         scopes: What to ask for; ``openid`` is always among them.
-        trust_addresses: Whether an address that it calls verified counts as verified
-            here: then accounts are linked and made by it. Only for a provider whose
-            users cannot claim addresses of others. Also a callable for its claims.
+        id_token_policy: Which ID tokens are believed, and what of them: whether its
+            addresses count as verified, above all.
         keep_tokens: Keep its tokens, sealed, for calls to its APIs.
-        says: Claims that ID tokens must have with this very value, for instance
-            ``{"hd": "shop.example"}``.
-        subject: The claim that names the user.
         extra: Further parameters of the authorization request.
-        algorithms: Of ID tokens.
         transport: How it is asked.
         clock: Returns Unix seconds.
         options: For presets: ``at``, ``aliases``, ``posts``.
@@ -82,12 +78,9 @@ class OIDCProvider(Presets):
         *,
         label: str | None = None,
         scopes: Sequence[str] = ("openid", "email", "profile"),
-        trust_addresses: bool | Vouches = False,
+        id_token_policy: IDTokenPolicy = IDTokenPolicy(),
         keep_tokens: bool = False,
-        says: Mapping[str, str] | None = None,
-        subject: str = "sub",
         extra: Mapping[str, str] | None = None,
-        algorithms: Sequence[str] = ASYMMETRIC,
         transport: Transport = Transport(),
         clock: Clock = system_clock,
         **options: Any,
@@ -102,8 +95,7 @@ class OIDCProvider(Presets):
         self.posts: bool = options.pop("posts", False)
         self._client = client
         self._scopes = tuple(dict.fromkeys(("openid", *scopes)))
-        self._vouches = _vouching(trust_addresses)
-        self._subject = subject
+        self._policy = id_token_policy
         self._extra = extra
         self._clock = clock
         self._endpoint = Endpoint(name, transport)
@@ -121,7 +113,7 @@ class OIDCProvider(Presets):
 
         self._keys = JWKSClient(
             self._discovery.jwks_uri,
-            algorithms=tuple(algorithms),
+            algorithms=tuple(id_token_policy.algorithms),
             issuers=(issuer, *aliases),
             transport=transport,
         )
@@ -130,12 +122,12 @@ class OIDCProvider(Presets):
                 issuer,
                 audience=client.id,
                 keys=self._keys,
-                algorithms=tuple(algorithms),
+                algorithms=tuple(id_token_policy.algorithms),
                 form=_FORM,
             ),
             issuer=issuer,
             client_id=client.id,
-            says=dict(says or {}),
+            says=id_token_policy.says,
             clock=clock,
         )
 
@@ -212,9 +204,9 @@ class OIDCProvider(Presets):
             msg = f"the ID token of {self.name} is refused: {error}"
             raise InvalidCallbackError(msg) from None
 
-        subject: Any = claims.get(self._subject)
+        subject: Any = claims.get(self._policy.subject)
         if not is_plain_text(subject):
-            msg = f"the ID token of {self.name} has no {self._subject}"
+            msg = f"the ID token of {self.name} has no {self._policy.subject}"
             raise InvalidCallbackError(msg)
 
         auth_time: Any = claims.get("auth_time")
@@ -246,7 +238,7 @@ class OIDCProvider(Presets):
         return Profile(
             subject=grant.subject,
             email=email if isinstance(email, str) and email else None,
-            email_verified=self._vouches(claims),
+            email_verified=self._policy.vouches(claims),
             name=name if isinstance(name, str) and name else None,
             claims=claims,
         )
@@ -283,11 +275,3 @@ class OIDCProvider(Presets):
         """Close the connections of the running loop."""
         await self._keys.aclose()
         await self._endpoint.aclose()
-
-
-def _vouching(trust: Vouches | bool) -> Vouches:  # noqa: FBT001 - a setting
-    """Return what says of claims whether they vouch for their address."""
-    if callable(trust):
-        return trust
-
-    return lambda claims: trust and claims.get("email_verified") is True

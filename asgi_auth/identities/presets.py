@@ -1,23 +1,22 @@
 """What five identity providers have in common with the standard, and what not.
 
-Each preset gives an :class:`~asgi_auth.identities.OIDCProvider`; whatever differs in
-your installation can be said there in full.
+Each preset gives an :class:`~asgi_auth.identities.OIDCProvider`. It has a policy for ID
+tokens, and takes the words of :class:`~asgi_auth.identities.IDTokenPolicy` one by one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Final, Self
 
 from asgi_auth._drivers.oauth_client import Client
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.identities.apple import apple_secret
+from asgi_auth.identities.id_token_policy import IDTokenPolicy
 
-__all__ = ["Presets", "Vouches"]
-
-Vouches = Callable[[Mapping[str, Any]], bool]
-"""Says of claims whether they vouch for the address in them."""
+__all__ = ["Presets"]
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -35,8 +34,8 @@ class Presets:
         Args:
             client_id: Of the OAuth client.
             client_secret: Of the OAuth client.
-            options: As of the class; ``says={"hd": "shop.example"}`` admits one
-                Workspace domain only.
+            options: As of the class and its policy; ``says={"hd": "shop.example"}``
+                admits one Workspace domain only.
         """
         settings = {
             "name": "google",
@@ -68,7 +67,8 @@ class Presets:
             client_secret: Of the registered application.
             tenant: The directory's id, a GUID; for several, make one for each.
             authority: Of another cloud.
-            options: As of the class; ``subject="oid"`` names users as Graph does.
+            options: As of the class and its policy; ``subject="oid"`` names users as
+                Graph does.
 
         Raises:
             ConfigurationError: The tenant is no GUID.
@@ -110,7 +110,7 @@ class Presets:
             team_id: Of the developer account.
             key_id: Of the key for "Sign in with Apple".
             private_key: That key, as the ``.p8`` file has it.
-            options: As of the class.
+            options: As of the class and its policy.
 
         Raises:
             ConfigurationError: The key is none.
@@ -146,7 +146,7 @@ class Presets:
             client_id: Of the application.
             client_secret: Of the application.
             url: Of an instance of your own.
-            options: As of the class.
+            options: As of the class and its policy.
         """
         url = url.rstrip("/")
         settings = {
@@ -171,7 +171,7 @@ class Presets:
             client_secret: Of the client.
             url: Of the server, with the path where it has one.
             realm: Its name.
-            options: As of the class.
+            options: As of the class and its policy.
         """
         settings = {
             "name": "keycloak",
@@ -185,8 +185,16 @@ class Presets:
     def _make(
         cls, client: Client, settings: Mapping[str, Any], options: Mapping[str, Any]
     ) -> Self:
+        if "id_token_policy" in options:
+            msg = "A preset has a policy: say what differs alone, as in says={...}."
+            raise ConfigurationError(msg)
+
         chosen: dict[str, Any] = {"client": client, **settings, **options}
-        return cls(**chosen)
+        # What the preset demands of a token stays demanded.
+        chosen["says"] = {**settings.get("says", {}), **options.get("says", {})}
+        words = [each.name for each in fields(IDTokenPolicy) if each.name in chosen]
+        policy = IDTokenPolicy(**{word: chosen.pop(word) for word in words})
+        return cls(**{**chosen, "id_token_policy": policy})
 
 
 def _google_vouches(claims: Mapping[str, Any]) -> bool:

@@ -272,7 +272,7 @@ def _check(
         shared = max(issuers, key=issuers.count)
         msg = (
             f"Two providers have the issuer {shared}: a user of one could be taken for "
-            "one of the other. Give each OAuthProvider an issuer=... of its own."
+            "one of the other. Give each AuthorizationServer an issuer=... of its own."
         )
         raise ConfigurationError(msg)
 

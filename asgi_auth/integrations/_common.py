@@ -6,7 +6,7 @@ It installs nothing, and knows no framework.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from asgi_auth._asgi import Headers
 from asgi_auth._clock import Clock
@@ -22,7 +22,10 @@ from asgi_auth.credentials.sources import (
 )
 from asgi_auth.events import Events, Listener
 from asgi_auth.guards import Policy, RoleHierarchy
-from asgi_auth.responses.people import LogInURL, OnRefusal
+from asgi_auth.lifetime.connection_policy import ConnectionPolicy
+from asgi_auth.responses.people import OnRefusal
+from asgi_auth.responses.refusal_policy import RefusalPolicy
+from asgi_auth.scope_policy import ScopePolicy
 from asgi_auth.typing import ASGIApp, Confirmation, Receive, Scope, Send, UserLoader
 
 __all__ = [
@@ -53,21 +56,13 @@ class MiddlewareOptions(TypedDict, total=False):
     """The options of :class:`~asgi_auth.middleware.AuthenticationMiddleware`."""
 
     load_user: UserLoader | None
-    issuer_aware: bool
     required: bool
     public_paths: Iterable[str]
-    invalid: Literal["refuse", "refuse_claimed", "anonymous"]
-    preflight: Literal["pass", "refuse"]
     site: Site
-    share_scope: bool
-    track_current: bool
-    strip_credentials: bool
-    websocket_lifetime: Literal["token", "session"]
-    login_url: LogInURL | None
-    on_refusal: OnRefusal | None
+    connection_policy: ConnectionPolicy
+    refusal_policy: RefusalPolicy
+    scope_policy: ScopePolicy
     on_event: Listener | Events | None
-    stream_lifetime: Literal["token", "session"] | None
-    stream_types: Iterable[str]
 
 
 class MountableRoutes(Protocol):

@@ -6,14 +6,16 @@ It is for the adapters: what is said to the routes need not be said a second tim
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from asgi_auth.backends.jwt import JWTBackend
 from asgi_auth.credentials.sources import BearerHeader
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.integrations._common import InstallOptions, MountableRoutes
+from asgi_auth.responses.refusal_policy import RefusalPolicy
 from asgi_auth.responses.state import MOUNT, MountPoint
+from asgi_auth.scope_policy import ScopePolicy
 from asgi_auth.sessions import TokenService
 from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 
@@ -111,6 +113,14 @@ class Settled:
     at: str = ""
     renew: bool = False
 
+    def sharing(self) -> dict[str, Any]:
+        """Return the options, with the scope shared where they do not say otherwise."""
+        policy = self.options.get("scope_policy", ScopePolicy())
+        if policy.share is None:
+            policy = replace(policy, share=True)
+
+        return {**self.options, "scope_policy": policy}
+
     def around(self, app: ASGIApp) -> ASGIApp:
         """Return *app*, with its access cookies renewed if that is wanted."""
         if self.routes is None or not self.renew:
@@ -119,7 +129,7 @@ class Settled:
         renewing = self.routes.renewing(
             app,
             public_paths=self.options["public_paths"],
-            on_refusal=self.options.get("on_refusal"),
+            on_refusal=self.options["refusal_policy"].on_refusal,
         )
         return Renewing(renewing)
 
@@ -193,8 +203,11 @@ def settle(
         choices["public_paths"] = [*paths, *routes.public_paths(at)]
 
     choices.setdefault("site", routes.site)
-    if not choices.keys() & {"login_url", "on_refusal"}:
-        choices["on_refusal"] = routes.refusals(at)
+    policy = choices.get("refusal_policy", RefusalPolicy())
+    if policy.wording is None:
+        policy = replace(policy, on_refusal=routes.refusals(at))
+
+    choices["refusal_policy"] = policy
 
     settled = Settled(decides, choices, routes, at, renew)
     settled.around(_nothing)  # Where it cannot be, that is said here.

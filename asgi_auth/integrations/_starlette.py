@@ -62,7 +62,7 @@ def install(
     # Starlette makes the middleware at the first request. That is late for news.
     setup = settle(backend, options)
     backend = setup.backend
-    choices: dict[str, Any] = {"share_scope": True, **setup.options}
+    choices = setup.sharing()
     choices["public_paths"] = tuple(choices.get("public_paths", ()))
     _Installed(app, backend=backend, **choices)
 

@@ -72,7 +72,7 @@ def install(
     """
     # Litestar's hooks look for what handlers leave in the one scope that they know.
     setup = settle(backend, options)
-    choices: dict[str, Any] = {"share_scope": True, **setup.options}
+    choices = setup.sharing()
     public = choices.get("public_paths", ())
     if not isinstance(public, str):
         choices["public_paths"] = [_litestar.bare(path) for path in public]

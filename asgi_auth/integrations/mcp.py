@@ -13,6 +13,7 @@ from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
+from asgi_auth._users import issuer_aware
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.integrations._common import MiddlewareOptions
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -51,14 +52,11 @@ def install(
         msg = "The user of an MCP server is an access token: leave load_user out."
         raise ConfigurationError(msg)
 
-    choices: MiddlewareOptions = {
-        **options,
-        "load_user": load_user,
-        "issuer_aware": True,
-    }
+    choices: MiddlewareOptions = {**options, "load_user": load_user}
     return AuthenticationMiddleware(AuthContextMiddleware(app), backend, **choices)
 
 
+@issuer_aware
 def load_user(principal: Principal) -> AuthenticatedUser:
     """Return the caller as the official SDK and FastMCP know one.
 

@@ -63,7 +63,7 @@ def install(
     """
     # Middleware further out looks for what handlers leave in the one scope it knows.
     setup = settle(backend, options)
-    choices: dict[str, Any] = {"share_scope": True, **setup.options}
+    choices = setup.sharing()
 
     def make(inner: ASGIApp) -> ASGIApp:
         app = setup.mount(inner)

@@ -7,13 +7,13 @@ each still ends at its expiry, while it is received from or sent to.
 from __future__ import annotations
 
 from asgi_auth.lifetime.closable import SocketClosedError
+from asgi_auth.lifetime.connection_policy import ConnectionPolicy
 from asgi_auth.lifetime.lifetime import extend
 from asgi_auth.lifetime.stranger import identify
 from asgi_auth.lifetime.stream import StreamClosedError
-from asgi_auth.lifetime.streams import EVENTS
 
 __all__ = [
-    "EVENTS",
+    "ConnectionPolicy",
     "SocketClosedError",
     "StreamClosedError",
     "extend",

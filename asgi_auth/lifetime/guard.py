@@ -7,12 +7,13 @@ a caller later.
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from typing import Any, Literal
+from typing import Any
 
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.lifetime.closable import ClosableSocket, SocketClosedError
+from asgi_auth.lifetime.connection_policy import ConnectionPolicy
 from asgi_auth.lifetime.lifetime import Lifetime, SocketState
 from asgi_auth.lifetime.policies import Policies
 from asgi_auth.lifetime.polled import PolledLifetime
@@ -34,7 +35,7 @@ class SocketGuard:
         app: Called with each socket.
         identify: Verifies a token that is to extend a socket.
         load_user: Gives the application's own user, where it has any.
-        lifetime: What a socket ends with.
+        policy: What a socket ends with.
     """
 
     __slots__ = ("_app", "_by_session", "_policies")
@@ -44,15 +45,15 @@ class SocketGuard:
         app: ASGIApp,
         identify: Identify,
         load_user: LoadUser | None = None,
-        lifetime: Literal["token", "session"] = "token",
+        policy: ConnectionPolicy = ConnectionPolicy(),
     ) -> None:
         self._app = app
-        self._by_session = lifetime == "session"
+        self._by_session = policy.websockets == "session"
         self._policies = Policies(
             identify,
             load_user,
             by_session=self._by_session,
-            option="websocket_lifetime",
+            option="websockets",
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
@@ -107,7 +108,7 @@ class SocketGuard:
     ) -> Any:
         terms = self._policies.terms(validity_of(scope["auth"]))
         if self._by_session:
-            msg = 'websocket_lifetime="session" needs asyncio.'
+            msg = 'ConnectionPolicy(websockets="session") needs asyncio.'
             raise ConfigurationError(msg)
 
         socket = PolledLifetime(scope, terms, receive=receive, send=send, state=state)

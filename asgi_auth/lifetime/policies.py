@@ -13,8 +13,7 @@ from asgi_auth._logs import package_logger
 from asgi_auth.lifetime.deadlines import Deadlines
 from asgi_auth.lifetime.terms import Identify, LoadUser, Terms
 from asgi_auth.principal import Principal
-from asgi_auth.revocation import Validity
-from asgi_auth.revocation.validity import validity_of
+from asgi_auth.revocation.validity import Validity, validity_of
 
 __all__ = ["Policies"]
 
@@ -34,7 +33,7 @@ class Policies:
         identify: Verifies a token that is to extend one.
         load_user: Gives the application's own user, where it has any.
         by_session: They go on for as long as their sessions.
-        option: What says so, for the log.
+        option: Of :class:`ConnectionPolicy`, which says so; for the log.
     """
 
     __slots__ = (
@@ -87,8 +86,9 @@ class Policies:
         if self._by_session and validity.renew is None and not self._has_warned:
             self._has_warned = True
             _logger.warning(
-                '%s="session" is for own tokens, as of JWTBackend(TokenService(...)): '
-                "the connections of other callers end with their tokens",
+                'ConnectionPolicy(%s="session") is for own tokens, as of '
+                "JWTBackend(TokenService(...)): the connections of other callers end "
+                "with their tokens",
                 self._option,
             )
 

@@ -49,7 +49,7 @@ class PolledStream(PolledLifetime):
             ConfigurationError: It would have to be asked how its session is.
         """
         if self._terms.by_session:
-            msg = 'stream_lifetime="session" needs asyncio.'
+            msg = 'ConnectionPolicy(streams="session") needs asyncio.'
             raise ConfigurationError(msg)
 
         self._reply.guards = guards_of(self._reply)

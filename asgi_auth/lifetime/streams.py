@@ -7,11 +7,10 @@ these; all others pass as they are.
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from collections.abc import Iterable
-from typing import Final, Literal
 
 from asgi_auth._asgi import Message, Receive, Send
-from asgi_auth.errors import AuthError, ConfigurationError
+from asgi_auth.errors import AuthError
+from asgi_auth.lifetime.connection_policy import ConnectionPolicy
 from asgi_auth.lifetime.lifetime import Lifetime
 from asgi_auth.lifetime.policies import Policies
 from asgi_auth.lifetime.polled_stream import PolledStream
@@ -20,12 +19,7 @@ from asgi_auth.lifetime.terms import Identify, LoadUser, guards_of, receive_of, 
 from asgi_auth.responses.sender import Reply
 from asgi_auth.responses.streams import Stream
 
-__all__ = ["EVENTS", "OpenStream", "StreamGuard"]
-
-EVENTS: Final = "text/event-stream"
-"""The media type of server-sent events."""
-
-_CHOICES: Final = ("token", "session", None)
+__all__ = ["OpenStream", "StreamGuard"]
 
 
 class StreamLifetime(Lifetime):
@@ -96,11 +90,7 @@ class StreamGuard:
     Args:
         identify: Verifies a token that is to extend a stream.
         load_user: Gives the application's own user, where it has any.
-        lifetime: What a stream ends with; ``None``: by itself.
-        types: The media types of responses that are streams; ``*``: all.
-
-    Raises:
-        ConfigurationError: One of these is none.
+        policy: What a stream ends with, and which responses are streams.
     """
 
     __slots__ = ("_policies", "_types")
@@ -109,19 +99,15 @@ class StreamGuard:
         self,
         identify: Identify,
         load_user: LoadUser | None,
-        lifetime: Literal["token", "session"] | None,
-        types: Iterable[str],
+        policy: ConnectionPolicy,
     ) -> None:
-        if lifetime not in _CHOICES:
-            msg = 'stream_lifetime must be "token", "session" or None.'
-            raise ConfigurationError(msg)
-
-        self._types = () if lifetime is None else _media_types(types)
+        types = () if policy.streams is None else policy.stream_types
+        self._types = tuple(b"" if name == "*" else name.encode() for name in types)
         self._policies = Policies(
             identify,
             load_user,
-            by_session=lifetime == "session",
-            option="stream_lifetime",
+            by_session=policy.streams == "session",
+            option="streams",
         )
 
     def bind(self, reply: type[Reply]) -> type[Reply]:
@@ -145,13 +131,3 @@ class StreamGuard:
     def has_ended(error: BaseException) -> bool:
         """Say whether an app has failed because its stream was ended."""
         return is_closed_stream(error)
-
-
-def _media_types(types: Iterable[str]) -> tuple[bytes, ...]:
-    names = [types] if isinstance(types, str) else [*types]
-    for name in names:
-        if name != "*" and (name.count("/") != 1 or not name.isascii()):
-            msg = f"stream_types has media types as text/event-stream, or *: {name!r}"
-            raise ConfigurationError(msg)
-
-    return tuple(b"" if name == "*" else name.lower().encode() for name in names)

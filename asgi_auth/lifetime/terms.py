@@ -17,8 +17,7 @@ from asgi_auth.principal import LIFETIME, NO_LIFETIME, Principal
 from asgi_auth.responses.asked import AskedGuard
 from asgi_auth.responses.sender import Reply
 from asgi_auth.responses.state import KEY, Guard, RequestState
-from asgi_auth.revocation import Validity
-from asgi_auth.revocation.validity import Renew
+from asgi_auth.revocation.validity import Renew, Validity
 
 __all__ = [
     "Identify",

@@ -23,7 +23,6 @@ __all__ = [
     "Wording",
     "is_navigation",
     "redirect_to",
-    "wording_of",
 ]
 
 _logger = package_logger(__name__)
@@ -129,16 +128,6 @@ class Wording:
 
         url = login_url if isinstance(login_url, str) else login_url(error, scope)
         return None if url is None else redirect_to(url, scope)
-
-
-def wording_of(
-    login_url: LogInURL | None, on_refusal: OnRefusal | None
-) -> Wording | None:
-    """Return the wording that the options of the middleware ask for, if they do."""
-    if login_url is None and on_refusal is None:
-        return None
-
-    return Wording(login_url, on_refusal)
 
 
 def redirect_to(url: str, scope: Mapping[str, Any]) -> RefusalResponse | None:

@@ -3,6 +3,5 @@
 from __future__ import annotations
 
 from asgi_auth.revocation.revocation_list import RevocationList
-from asgi_auth.revocation.validity import Validity
 
-__all__ = ["RevocationList", "Validity"]
+__all__ = ["RevocationList"]

@@ -23,7 +23,8 @@ from asgi_auth.errors import (
 from asgi_auth.events import Events
 from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.deny import answer
-from asgi_auth.responses.people import OnRefusal, wording_of
+from asgi_auth.responses.people import OnRefusal
+from asgi_auth.responses.refusal_policy import RefusalPolicy
 from asgi_auth.responses.state import RequestState
 from asgi_auth.responses.watch import Watch
 from asgi_auth.routes.context import RouteContext
@@ -95,7 +96,7 @@ class RenewalMiddleware:
         self._names = (cookies.access.encode(), cookies.refresh.encode())
         # When tokens end, as they say themselves: of those that were seen.
         self._ends: dict[bytes, float] = {}
-        wording = wording_of(None, on_refusal)
+        wording = RefusalPolicy(on_refusal=on_refusal).wording
         watch = Watch(Events.of(None), lambda _: None, wording)
         self._make_state = RequestState.seen_by(watch)
 

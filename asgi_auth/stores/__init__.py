@@ -11,14 +11,12 @@ from asgi_auth._lazy import lazily
 
 if TYPE_CHECKING:
     from asgi_auth.stores.audit import SQLAuditLog
-    from asgi_auth.stores.base import OnceStore, RevocationStore, SessionStore, Store
+    from asgi_auth.stores.base import Store
     from asgi_auth.stores.memory import MemoryStore
     from asgi_auth.stores.records import (
-        FEED_PAGE,
         Device,
         Feed,
         NewSession,
-        Place,
         Revocation,
         Rotation,
         Session,
@@ -31,11 +29,9 @@ else:
         __name__,
         {
             "audit": "SQLAuditLog",
-            "base": "OnceStore RevocationStore SessionStore Store",
+            "base": "Store",
             "memory": "MemoryStore",
-            "records": (
-                "FEED_PAGE Device Feed NewSession Place Revocation Rotation Session"
-            ),
+            "records": "Device Feed NewSession Revocation Rotation Session",
             "redis": "RedisStore",
             "rotation": "judge",
             "sql": "SQLStore",
@@ -43,21 +39,16 @@ else:
     )
 
 __all__ = [
-    "FEED_PAGE",
     "Device",
     "Feed",
     "MemoryStore",
     "NewSession",
-    "OnceStore",
-    "Place",
     "RedisStore",
     "Revocation",
-    "RevocationStore",
     "Rotation",
     "SQLAuditLog",
     "SQLStore",
     "Session",
-    "SessionStore",
     "Store",
     "judge",
 ]

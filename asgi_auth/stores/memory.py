@@ -85,7 +85,7 @@ class MemoryStore:
         """Do nothing: it always serves."""
 
     async def create(self, new: NewSession, *, now: float | None = None) -> Session:
-        """Open a session with counter 0. See ``SessionStore.create``.
+        """Open a session with counter 0. See ``Store.create``.
 
         Raises:
             ValueError: The sid is taken, or a string cannot be stored.
@@ -124,7 +124,7 @@ class MemoryStore:
         client: str | None = None,
         now: float | None = None,
     ) -> Rotation:
-        """Advance the counter from *seq*, or report why not. See ``SessionStore``."""
+        """Advance the counter from *seq*, or report why not. See ``Store.rotate``."""
         with self._lock:
             now = self._time(now)
             row = self._rows.get(sid)
@@ -139,7 +139,7 @@ class MemoryStore:
             return Rotation(outcome, row.copy())
 
     async def find(self, sid: str, *, now: float | None = None) -> Session | None:
-        """Return a live session, or ``None``. See ``SessionStore.find``."""
+        """Return a live session, or ``None``. See ``Store.find``."""
         with self._lock:
             row = self._rows.get(sid)
             is_live = row is not None and self._time(now) < row.ends_at
@@ -154,7 +154,7 @@ class MemoryStore:
         limit: int = SESSIONS_PAGE,
         now: float | None = None,
     ) -> Sequence[Session]:
-        """Return a page of the live sessions. See ``SessionStore.sessions``."""
+        """Return a page of the live sessions. See ``Store.sessions``."""
         with self._lock:
             now = self._time(now)
             places = self._subjects.get((issuer, subject), [])
@@ -172,7 +172,7 @@ class MemoryStore:
         limit: int = SESSIONS_PAGE,
         now: float | None = None,
     ) -> Sequence[str]:
-        """Name the live sessions that are too many. See ``SessionStore.surplus``."""
+        """Name the live sessions that are too many. See ``Store.surplus``."""
         with self._lock:
             now = self._time(now)
             places = self._subjects.get((issuer, subject), [])
@@ -202,7 +202,7 @@ class MemoryStore:
         ttl: float,
         now: float | None = None,
     ) -> None:
-        """Add entries, all or none, and wake who waits. See ``RevocationStore``.
+        """Add entries, all or none, and wake who waits. See ``Store.publish``.
 
         Raises:
             ValueError: A string cannot be stored.
@@ -225,7 +225,7 @@ class MemoryStore:
     async def feed(
         self, cursor: str | None, *, wait: float, now: float | None = None
     ) -> Feed:
-        """Read what was published since *cursor*. See ``RevocationStore.feed``.
+        """Read what was published since *cursor*. See ``Store.feed``.
 
         The whole window is answered at once, even if it is empty.
         """
@@ -237,7 +237,7 @@ class MemoryStore:
     async def once(
         self, space: str, key: str, *, ttl: float, now: float | None = None
     ) -> bool:
-        """Use up a key; return whether it was there. See ``OnceStore.once``.
+        """Use up a key; return whether it was there. See ``Store.once``.
 
         Raises:
             UnavailableError: It holds 200 000 keys that still count.

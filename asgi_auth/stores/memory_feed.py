@@ -89,7 +89,7 @@ class MemoryFeed:
         return [listener for listener in listeners if listener is not None]
 
     def read(self, cursor: str | None, *, now: float) -> Feed:
-        """Return a page of what came after *cursor*; see ``RevocationStore.feed``."""
+        """Return a page of what came after *cursor*; see ``Store.feed``."""
         with self._lock:
             since = self._position(cursor)
             start = bisect_right(self._numbers, since or 0)

@@ -39,7 +39,7 @@ class MemoryOnce:
         return len(self._ends)
 
     def use(self, space: str, key: str, *, ttl: float, now: float) -> bool:
-        """Use up a key, and return whether it was there. See ``OnceStore.once``.
+        """Use up a key, and return whether it was there. See ``Store.once``.
 
         Raises:
             UnavailableError: There is no space for it.

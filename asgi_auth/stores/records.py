@@ -188,7 +188,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What :meth:`~asgi_auth.stores.base.SessionStore.rotate` found, and did.
+    """What :meth:`~asgi_auth.stores.Store.rotate` found, and did.
 
     Attributes:
         outcome:
@@ -231,10 +231,10 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One page of what :meth:`~asgi_auth.stores.base.RevocationStore.feed` reads.
+    """One page of what :meth:`~asgi_auth.stores.Store.feed` reads.
 
     Attributes:
-        entries: At most :data:`FEED_PAGE`, in no particular order; an entry may come
+        entries: At most 2 000, in no particular order; an entry may come
             more than once.
         cursor: Where to go on from.
         now: The store's time when it was read.

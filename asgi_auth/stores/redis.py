@@ -111,7 +111,7 @@ class RedisStore:
         return f"RedisStore(prefix={self._prefix!r}, cluster={self._link.cluster})"
 
     async def create(self, new: NewSession, *, now: float | None = None) -> Session:
-        """Open a session; see :meth:`SessionStore.create`.
+        """Open a session; see :meth:`Store.create`.
 
         Raises:
             ValueError: The sid is taken or has no tag, or a string cannot be stored.
@@ -146,7 +146,7 @@ class RedisStore:
         client: str | None = None,
         now: float | None = None,
     ) -> Rotation:
-        """Advance the counter or say why not; see :meth:`SessionStore.rotate`.
+        """Advance the counter or say why not; see :meth:`Store.rotate`.
 
         One round trip. If the answer is lost it asks again, and gets ``retried`` with
         the same successor; with a grace too short for that it does not ask again.
@@ -164,7 +164,7 @@ class RedisStore:
         return Rotation(text(outcome), session)  # type: ignore[arg-type]
 
     async def find(self, sid: str, *, now: float | None = None) -> Session | None:
-        """Return a live session, or ``None``; see :meth:`SessionStore.find`."""
+        """Return a live session, or ``None``; see :meth:`Store.find`."""
         if _tag(sid) is None:
             return None
 
@@ -181,7 +181,7 @@ class RedisStore:
         limit: int = SESSIONS_PAGE,
         now: float | None = None,
     ) -> Sequence[Session]:
-        """Return a page of live sessions; see :meth:`SessionStore.sessions`."""
+        """Return a page of live sessions; see :meth:`Store.sessions`."""
         if after is not None and not is_storable(after.sid):
             return []
 
@@ -202,7 +202,7 @@ class RedisStore:
         limit: int = SESSIONS_PAGE,
         now: float | None = None,
     ) -> Sequence[str]:
-        """Name live sessions that are too many; see :meth:`SessionStore.surplus`."""
+        """Name live sessions that are too many; see :meth:`Store.surplus`."""
         tag = subject_tag(issuer, subject)
         args = (self._rows(tag), pack_owner(issuer, subject), moment(now), keep, limit)
         keys = self._indexes(tag)
@@ -215,7 +215,7 @@ class RedisStore:
         *,
         now: float | None = None,
     ) -> None:
-        """End sessions for good; see :meth:`SessionStore.close`."""
+        """End sessions for good; see :meth:`Store.close`."""
         by_tag: dict[str, list[str]] = {}
         for sid in sids:
             tag = _tag(sid)
@@ -235,7 +235,7 @@ class RedisStore:
         ttl: float,
         now: float | None = None,
     ) -> None:
-        """Add revocations, all or none; see :meth:`RevocationStore.publish`.
+        """Add revocations, all or none; see :meth:`Store.publish`.
 
         Raises:
             ValueError: A string cannot be stored.
@@ -255,7 +255,7 @@ class RedisStore:
     async def feed(
         self, cursor: str | None, *, wait: float, now: float | None = None
     ) -> Feed:
-        """Read a page after *cursor*; see :meth:`RevocationStore.feed`.
+        """Read a page after *cursor*; see :meth:`Store.feed`.
 
         With ``None`` it does not wait. An outage shows within 3 seconds, however long
         it was to wait.
@@ -275,7 +275,7 @@ class RedisStore:
     async def once(
         self, space: str, key: str, *, ttl: float, now: float | None = None
     ) -> bool:
-        """Use up a key; return whether it was there. See :meth:`OnceStore.once`.
+        """Use up a key; return whether it was there. See :meth:`Store.once`.
 
         One round trip. If the answer is lost it asks again, and gets the same one.
         """

@@ -113,7 +113,7 @@ class SQLStore:
         await self._database.aclose()
 
     async def create(self, new: NewSession, *, now: float | None = None) -> Session:
-        """Open a session with counter 0. See ``SessionStore.create``.
+        """Open a session with counter 0. See ``Store.create``.
 
         Raises:
             ValueError: The sid is taken, or a string cannot be stored.
@@ -152,7 +152,7 @@ class SQLStore:
         client: str | None = None,
         now: float | None = None,
     ) -> Rotation:
-        """Advance the counter from *seq*, or report why not. See ``SessionStore``.
+        """Advance the counter from *seq*, or report why not. See ``Store.rotate``.
 
         Raises:
             UnavailableError: The database is down, locked or slow.
@@ -174,7 +174,7 @@ class SQLStore:
             raise UnavailableError(msg) from error
 
     async def find(self, sid: str, *, now: float | None = None) -> Session | None:
-        """Return a live session, or ``None``. See ``SessionStore.find``.
+        """Return a live session, or ``None``. See ``Store.find``.
 
         Raises:
             UnavailableError: The database is down, locked or slow.
@@ -195,7 +195,7 @@ class SQLStore:
         limit: int = SESSIONS_PAGE,
         now: float | None = None,
     ) -> Sequence[Session]:
-        """Return a page of the live sessions. See ``SessionStore.sessions``.
+        """Return a page of the live sessions. See ``Store.sessions``.
 
         Raises:
             UnavailableError: The database is down, locked or slow.
@@ -218,7 +218,7 @@ class SQLStore:
         limit: int = SESSIONS_PAGE,
         now: float | None = None,
     ) -> Sequence[str]:
-        """Name the live sessions that are too many. See ``SessionStore.surplus``.
+        """Name the live sessions that are too many. See ``Store.surplus``.
 
         Raises:
             UnavailableError: The database is down, locked or slow.
@@ -249,7 +249,7 @@ class SQLStore:
         ttl: float,
         now: float | None = None,
     ) -> None:
-        """Add entries, all or none. See ``RevocationStore.publish``.
+        """Add entries, all or none. See ``Store.publish``.
 
         Raises:
             ValueError: A string cannot be stored.
@@ -260,7 +260,7 @@ class SQLStore:
     async def feed(
         self, cursor: str | None, *, wait: float, now: float | None = None
     ) -> Feed:
-        """Read what was published since *cursor*. See ``RevocationStore.feed``.
+        """Read what was published since *cursor*. See ``Store.feed``.
 
         The whole window is answered at once, even if it is empty. About once an hour
         a call also sweeps, a bounded piece at a time.
@@ -274,7 +274,7 @@ class SQLStore:
     async def once(
         self, space: str, key: str, *, ttl: float, now: float | None = None
     ) -> bool:
-        """Use up a key; return whether it was there. See ``OnceStore.once``."""
+        """Use up a key; return whether it was there. See ``Store.once``."""
         await self._sweeper.sometimes(now)
         values = {"name": once_name(space, key), "ttl": ttl, "now": now}
         return bool(await self._database.fetch(self._once, values, write=True))

@@ -14,7 +14,7 @@ from asgi_auth._contract import issuers_of, members_of, validity_in
 from asgi_auth._frozen import freeze
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import AUTHENTICATED, Principal
-from asgi_auth.revocation import Validity
+from asgi_auth.revocation.validity import Validity
 from asgi_auth.tokens.claims import subject_of
 from asgi_auth.tokens.grant import Grant
 from asgi_auth.typing import Backend

@@ -15,7 +15,7 @@ from asgi_auth._asgi import Message, Receive, Scope, Send
 from asgi_auth._contract import asks_always, know_nobody
 from asgi_auth._logs import package_logger
 from asgi_auth._stand_in import STAND_IN, StandIn
-from asgi_auth._users import Users
+from asgi_auth._users import Users, issuer_aware
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.middleware import AuthenticationMiddleware
@@ -250,7 +250,7 @@ def _copy_for(
             )
             raise ConfigurationError(msg)
 
-        user = Users(lambda _: caller.user, frozenset(), issuer_aware=True)
+        user = Users(issuer_aware(lambda _: caller.user), frozenset())
         stand_in._users = user  # noqa: SLF001
 
     return stand_in

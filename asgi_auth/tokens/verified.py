@@ -14,7 +14,8 @@ from asgi_auth._frozen import FrozenDict
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.principal import AUTHENTICATED, Principal
-from asgi_auth.revocation import RevocationList, Validity
+from asgi_auth.revocation import RevocationList
+from asgi_auth.revocation.validity import Validity
 from asgi_auth.tokens.cache import Entry
 from asgi_auth.tokens.claims import names_of
 

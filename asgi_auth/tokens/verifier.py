@@ -16,9 +16,9 @@ from asgi_auth._clock import Clock, system_clock
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.errors import InvalidTokenError
 from asgi_auth.keys import KeySet
-from asgi_auth.revocation import RevocationList, Validity
+from asgi_auth.revocation import RevocationList
 from asgi_auth.revocation.uptime import uptime
-from asgi_auth.revocation.validity import Renew
+from asgi_auth.revocation.validity import Renew, Validity
 from asgi_auth.tokens.cache import CacheStats, VerifiedCache
 from asgi_auth.tokens.claims import ClaimsRules, audience_names
 from asgi_auth.tokens.codec import Codec, as_bytes

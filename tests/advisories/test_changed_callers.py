@@ -11,6 +11,7 @@ import pytest
 
 from asgi_auth import (
     AuthenticationMiddleware,
+    ConnectionPolicy,
     Grant,
     JWTBackend,
     KeySet,
@@ -43,7 +44,8 @@ class World:
         self.scope = None
         self.app = app
         backend = JWTBackend(self.tokens, sources=SOURCES)
-        options.setdefault("websocket_lifetime", "session")
+        policy = ConnectionPolicy(websockets="session")
+        options.setdefault("connection_policy", policy)
         self.served = AuthenticationMiddleware(self.keep, backend, **options)
 
     def granted(self, subject):

@@ -13,6 +13,7 @@ from asgi_auth import (
     AuthError,
     BackendChain,
     BearerHeader,
+    ConnectionPolicy,
     Cookie,
     Grant,
     Header,
@@ -28,8 +29,7 @@ from asgi_auth.backends.apikeys.memory import MemoryAPIKeys
 from asgi_auth.backends.apikeys.service import APIKeys
 from asgi_auth.lifetime import extend
 from asgi_auth.lifetime.lifetime import lifetime_of
-from asgi_auth.revocation import Validity
-from asgi_auth.revocation.validity import validity_of
+from asgi_auth.revocation.validity import Validity, validity_of
 from asgi_auth.testing import FakeClock
 from asgi_auth.websocket import Rooms, WebSocketEndpoint
 from tests.advisories import demoted_app
@@ -132,7 +132,7 @@ async def test_a_session_that_is_renewed_with_less_closes_its_socket():
     pair = await tokens.issue("ann", roles=["editor"])
     recorder = Recorder()
     app = requires(roles="editor")(recorder)
-    app = guarded(app, tokens, websocket_lifetime="session")
+    app = guarded(app, tokens, connection_policy=ConnectionPolicy(websockets="session"))
     async with Peer(app, pair.access_token) as peer:
         lifetime = lifetime_of(recorder.scope)
 
@@ -171,7 +171,9 @@ async def test_a_user_who_is_gone_loses_the_socket_at_the_renewal():
     tokens = token_service(clock=clock, claims_loader=grants.get)
     pair = await tokens.issue("ann")
     recorder = Recorder()
-    app = guarded(recorder, tokens, websocket_lifetime="session")
+    app = guarded(
+        recorder, tokens, connection_policy=ConnectionPolicy(websockets="session")
+    )
     async with Peer(app, pair.access_token) as peer:
         del grants["ann"]
         clock.advance(1000)
@@ -310,14 +312,18 @@ async def test_a_socket_behind_a_wrapped_backend_ends_with_its_session(wrap):
     backend = wrap(JWTBackend(tokens, sources=SOURCES))
     for lifetime in ("token", "session"):
         recorder = Recorder()
-        app = AuthenticationMiddleware(recorder, backend, websocket_lifetime=lifetime)
+        app = AuthenticationMiddleware(
+            recorder, backend, connection_policy=ConnectionPolicy(websockets=lifetime)
+        )
         pair = await tokens.issue("ann")
         async with Peer(app, pair.access_token) as peer:
             await tokens.revoke(pair.refresh_token)
             assert await peer.closed() == REVOKED
 
     pair = await tokens.issue("ann")
-    app = AuthenticationMiddleware(recorder, backend, websocket_lifetime="session")
+    app = AuthenticationMiddleware(
+        recorder, backend, connection_policy=ConnectionPolicy(websockets="session")
+    )
     async with Peer(app, pair.access_token) as peer:
         clock.advance(1000)
         lifetime_of(recorder.scope).wait()

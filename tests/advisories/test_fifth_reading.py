@@ -12,6 +12,7 @@ from asgi_auth import (
     AuthenticationMiddleware,
     ConfigurationError,
     JWTBackend,
+    RefusalPolicy,
     get_principal,
 )
 from asgi_auth.ratelimit import Limits
@@ -172,7 +173,9 @@ def echoing(error, scope):
 async def test_what_a_caller_sends_breaks_no_redirect(path, htmx):
     world = World()
     backend = JWTBackend(world.tokens)
-    app = AuthenticationMiddleware(None, backend, required=True, login_url=echoing)
+    app = AuthenticationMiddleware(
+        None, backend, required=True, refusal_policy=RefusalPolicy(login_url=echoing)
+    )
     headers = {**PERSON, "hx-request": "true"} if htmx else PERSON
     async with world.client(app=app, headers=headers) as client:
         response = await client.get(path)
@@ -191,7 +194,9 @@ async def test_what_a_caller_sends_splits_no_refusal(value, caplog):
         return RefusalResponse(error.status, [("x-asked-for", value)], "no")
 
     backend = JWTBackend(world.tokens)
-    app = AuthenticationMiddleware(None, backend, required=True, on_refusal=word)
+    app = AuthenticationMiddleware(
+        None, backend, required=True, refusal_policy=RefusalPolicy(on_refusal=word)
+    )
     async with world.client(app=app, headers=PERSON) as client:
         response = await client.get("/x")
     assert response.status_code == 401

@@ -8,7 +8,13 @@ import pytest
 
 from asgi_auth import AuthError, ConfigurationError, InvalidCredentialsError
 from asgi_auth.factors import FactorRecord, SQLFactors
-from asgi_auth.identities import Client, Identities, MemoryIdentities, OAuthProvider
+from asgi_auth.identities import (
+    AuthorizationServer,
+    Client,
+    Identities,
+    MemoryIdentities,
+    OAuthProvider,
+)
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.identities.errors import InvalidCallbackError, LinkRequiredError
 from asgi_auth.passkeys import Passkey, Passkeys, SQLPasskeys
@@ -263,18 +269,18 @@ async def test_a_user_of_an_application_without_password_keeps_the_last_passkey(
 # --------------------------------------------------------- log-ins at providers
 
 
-def forge(name, tenant, **options):
+def forge(name, tenant, issuer=""):
     async def profile(get):
         raise AssertionError
 
     url = f"https://forge.example/{tenant}"
     return OAuthProvider(
         name,
-        f"{url}/authorize",
-        f"{url}/token",
+        AuthorizationServer(
+            authorize_url=f"{url}/authorize", token_url=f"{url}/token", issuer=issuer
+        ),
         Client(id="c", secret="s"),
         profile=profile,
-        **options,
     )
 
 

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from asgi_auth import (
+    ConnectionPolicy,
     ExpiredTokenError,
     Grant,
     JWTBackend,
@@ -182,7 +183,9 @@ async def test_what_streams_without_a_type_or_behind_a_space_ends(types, headers
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    wrapped = guarded(app, tokens, stream_types=types)
+    wrapped = guarded(
+        app, tokens, connection_policy=ConnectionPolicy(stream_types=types)
+    )
     async with Listener(wrapped, tokens.mint("ann")) as peer:
         await tokens.revoke_subject("ann")
         assert await peer.closed() == []
@@ -228,8 +231,8 @@ async def test_a_token_that_is_read_when_the_socket_is_gone_keeps_nothing(
         tasks.append(asyncio.create_task(identify(scope, token)))
         await asyncio.sleep(0.01)
 
-    options = {"load_user": load, "websocket_lifetime": lifetime}
-    wrapped = guarded(app, tokens, **options)
+    policy = ConnectionPolicy(websockets=lifetime)
+    wrapped = guarded(app, tokens, load_user=load, connection_policy=policy)
     before = open_sockets()
     async with Peer(wrapped, None if of_nobody else token) as peer:
         await peer.ended()

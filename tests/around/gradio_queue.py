@@ -12,7 +12,12 @@ import sys
 import gradio
 from fastapi import FastAPI
 
-from asgi_auth import AuthenticationMiddleware, JWTBackend, current_principal
+from asgi_auth import (
+    AuthenticationMiddleware,
+    JWTBackend,
+    ScopePolicy,
+    current_principal,
+)
 from asgi_auth.integrations.user_header import UserHeader
 from tests import forge
 from tests.asgi import bearer
@@ -52,8 +57,7 @@ async def main():
         UserHeader(page, "X-Forwarded-User"),
         JWTBackend(forge.verifier()),
         required=True,
-        track_current=True,
-        strip_credentials=True,
+        scope_policy=ScopePolicy(track_current=True, strip_credentials=True),
     )
     async with page.router.lifespan_context(page), client_of(app) as client:
         status = (await client.get("/ui/")).status_code

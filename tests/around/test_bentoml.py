@@ -10,6 +10,7 @@ import pytest
 from asgi_auth import (
     AuthenticationMiddleware,
     JWTBackend,
+    ScopePolicy,
     current_principal,
     requires,
 )
@@ -37,7 +38,9 @@ def service(monkeypatch):
     made = bentoml.service(Echo)
     backend = JWTBackend(forge.verifier())
     made.add_asgi_middleware(
-        AuthenticationMiddleware, backend=backend, track_current=True
+        AuthenticationMiddleware,
+        backend=backend,
+        scope_policy=ScopePolicy(track_current=True),
     )
     return made.to_asgi()
 

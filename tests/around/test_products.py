@@ -6,7 +6,14 @@ import pytest
 from datasette.app import Datasette
 from fasthtml.common import FastHTML
 
-from asgi_auth import AuthenticationMiddleware, Cookie, JWTBackend, requires
+from asgi_auth import (
+    AuthenticationMiddleware,
+    Cookie,
+    JWTBackend,
+    RefusalPolicy,
+    ScopePolicy,
+    requires,
+)
 from tests import forge
 from tests.asgi import bearer, cookie, run
 
@@ -39,7 +46,9 @@ async def test_a_product_goes_on_taking_its_own_keys_and_no_forged_ones_of_ours(
 ):
     inner = datasette.app()
     backend = JWTBackend(forge.verifier())
-    app = AuthenticationMiddleware(inner, backend, invalid="refuse_claimed")
+    app = AuthenticationMiddleware(
+        inner, backend, refusal_policy=RefusalPolicy(invalid="refuse_claimed")
+    )
     key = bearer(KEY.encode())
     assert await actor(inner, key) == (200, {"id": "robot"})
 
@@ -61,7 +70,9 @@ async def test_a_product_keeps_its_cookies_and_sees_none_of_ours(datasette):
         await inner(scope, receive, send)
 
     backend = JWTBackend(forge.verifier(), sources=[Cookie("access")])
-    app = AuthenticationMiddleware(spying, backend, strip_credentials=True)
+    app = AuthenticationMiddleware(
+        spying, backend, scope_policy=ScopePolicy(strip_credentials=True)
+    )
     theirs = datasette.sign({"a": {"id": "root"}}, "actor").encode()
     name, ours = cookie(forge.token())
     told = await actor(app, (name, ours + b"; ds_actor=" + theirs))
@@ -107,7 +118,9 @@ async def test_a_handler_of_fasthtml_without_its_request_needs_tracking():
         return auth.subject
 
     backend = JWTBackend(forge.verifier())
-    app = AuthenticationMiddleware(site, backend, track_current=True)
+    app = AuthenticationMiddleware(
+        site, backend, scope_policy=ScopePolicy(track_current=True)
+    )
     assert (await run(app, headers=[GOOD])).body == b"ada"
     assert (await run(app, headers=[bearer(forge.token(scope="b"))])).status == 403
     assert (await run(app)).status == 401

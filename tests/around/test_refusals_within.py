@@ -30,6 +30,7 @@ from asgi_auth import (
     ExpiredTokenError,
     JWTBackend,
     RefusalMiddleware,
+    ScopePolicy,
     extend,
     get_principal,
     requires,
@@ -119,7 +120,8 @@ APPS = [with_starlette, with_fastapi, with_litestar, with_quart]
 async def test_prometheus_counts_refusals_and_no_crashes(make):
     name = f"within_{make.__name__}"
     app = around(
-        make([Middleware(PrometheusMiddleware, app_name=name)]), track_current=True
+        make([Middleware(PrometheusMiddleware, app_name=name)]),
+        scope_policy=ScopePolicy(track_current=True),
     )
     assert (await run(app)).status == 401
     refused = await run(app, headers=OTHER)
@@ -140,7 +142,7 @@ async def test_opentelemetry_sees_refusals_and_no_crashes(make):
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     app = make([Middleware(OpenTelemetryMiddleware, tracer_provider=provider)])
-    app = around(app, track_current=True)
+    app = around(app, scope_policy=ScopePolicy(track_current=True))
     await run(app)
     await run(app, headers=OTHER)
 

@@ -14,6 +14,7 @@ from asgi_auth import (
     AuthError,
     ConfigurationError,
     JWTBackend,
+    ScopePolicy,
     current_principal,
     policy,
     requires,
@@ -35,9 +36,10 @@ async def later(principal):
     return "a" in principal.scopes
 
 
-def tracked(app, **options):
+def tracked(app, *, track_current=True):
     backend = JWTBackend(forge.verifier())
-    return AuthenticationMiddleware(app, backend, **{"track_current": True, **options})
+    policy = ScopePolicy(track_current=track_current)
+    return AuthenticationMiddleware(app, backend, scope_policy=policy)
 
 
 # ---------------------------------------------------------------------------- products

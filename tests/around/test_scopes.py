@@ -22,6 +22,7 @@ from asgi_auth import (
     Header,
     JWTBackend,
     QueryParam,
+    ScopePolicy,
     get_principal,
     requires,
 )
@@ -173,8 +174,8 @@ def wrappings():
 
     return {
         "alone": around(app),
-        "tracked": around(app, track_current=True),
-        "stripped": around(app, strip_credentials=True),
+        "tracked": around(app, scope_policy=ScopePolicy(track_current=True)),
+        "stripped": around(app, scope_policy=ScopePolicy(strip_credentials=True)),
         "guarded": around(guard(app)),
         "guarded object": around(guard(UserHeader(app))),
     }
@@ -198,4 +199,5 @@ async def test_lifespan_returns_what_the_app_does():
         return 7
 
     for options in ({}, {"track_current": True}, {"strip_credentials": True}):
-        assert await around(app, **options)({"type": "lifespan"}, None, None) == 7
+        served = around(app, scope_policy=ScopePolicy(**options))
+        assert await served({"type": "lifespan"}, None, None) == 7

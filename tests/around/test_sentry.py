@@ -27,6 +27,7 @@ from asgi_auth import (
     JWTBackend,
     QueryParam,
     RefusalMiddleware,
+    ScopePolicy,
 )
 from asgi_auth.integrations.sentry import Scrubber
 from asgi_auth.integrations.starlette import install, requires
@@ -158,7 +159,9 @@ async def test_the_scrubber_leaves_no_token_anywhere(events, way, where):
 async def test_stripped_credentials_are_in_no_frame_of_the_app(events):
     sent = events()
     app = AuthenticationMiddleware(
-        Starlette(routes=[Route("/", crash)]), backend(), strip_credentials=True
+        Starlette(routes=[Route("/", crash)]),
+        backend(),
+        scope_policy=ScopePolicy(strip_credentials=True),
     )
     with pytest.raises(ValueError):
         await run(app, headers=[bearer(TOKEN)])

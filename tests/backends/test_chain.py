@@ -14,6 +14,7 @@ from asgi_auth import (
     Principal,
     QueryParam,
     UnavailableError,
+    issuer_aware,
 )
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import WholeScope
@@ -261,5 +262,5 @@ def test_a_loader_for_several_issuers_must_look_at_the_issuer():
     chain = BackendChain(jwt_of(A), jwt_of(B))
     with pytest.raises(ConfigurationError, match="issuer_aware"):
         AuthenticationMiddleware(Echo(), chain, load_user=lambda principal: principal)
-    AuthenticationMiddleware(Echo(), chain, load_user=lambda p: p, issuer_aware=True)
+    AuthenticationMiddleware(Echo(), chain, load_user=issuer_aware(lambda p: p))
     AuthenticationMiddleware(Echo(), jwt_of(A), load_user=lambda p: p)

@@ -25,7 +25,7 @@ WITHOUT = {
     """,
     "what is returned, or handed to a function of yours": """
         backends.APIKey credentials.Credential factors.FactorRecord
-        identities.Identity passkeys.Passkey revocation.Validity
+        identities.Identity passkeys.Passkey
         routes.LoginRequest routes.TokenPayload routes.TokenResponse
         routes.UserResponse stores.NewSession stores.Revocation websocket.Member
         websocket.WebSocketConnection
@@ -33,9 +33,6 @@ WITHOUT = {
     "a protocol, which what you write satisfies without importing it": """
         credentials.Source identities.IdentityStore passkeys.PasskeyStore
         typing.Claims typing.Confirmation typing.Recognises websocket.Fanout
-    """,
-    "what adapters and clients for other frameworks are built of": """
-        lifetime.EVENTS
     """,
     "what a page describes by its name in a text, or by another's": """
         AuthConfig integrations.channels.log_out

@@ -11,6 +11,8 @@ from asgi_auth import (
     AuthenticationError,
     AuthenticationMiddleware,
     InsufficientScopeError,
+    RefusalPolicy,
+    ScopePolicy,
     requires,
 )
 from asgi_auth.tracking import current_principal
@@ -155,7 +157,7 @@ async def test_the_given_scope_is_left_alone():
 
 async def test_a_shared_scope_is_written_into():
     given = socket_scope("/ws", bearer())
-    await talk(wrap(router, share_scope=True), given)
+    await talk(wrap(router, scope_policy=ScopePolicy(share=True)), given)
 
     assert given["auth"].subject == "ann"
     assert given["user"].name == "ann"
@@ -168,7 +170,7 @@ async def test_the_current_principal_is_that_of_the_request_and_no_longer():
         seen.append(current_principal().subject)
         await respond(send, b"")
 
-    tracked = wrap(app, track_current=True)
+    tracked = wrap(app, scope_policy=ScopePolicy(track_current=True))
     await fetch(tracked, "/", headers=bearer())
     await fetch(tracked, "/", headers=bearer(subject="bob"))
     await fetch(tracked, "/")
@@ -243,7 +245,7 @@ async def test_an_answer_that_the_app_gives_to_a_refusal_is_respected():
 
 async def test_a_middleware_inside_of_another_decides_anew():
     inner = AuthenticationMiddleware(ROUTES["/guarded"], make_backend(), required=True)
-    outer = wrap(inner, invalid="anonymous")
+    outer = wrap(inner, refusal_policy=RefusalPolicy(invalid="anonymous"))
 
     refused = await fetch(outer, "/", headers={"Authorization": "Bearer a.b.c"})
     passed = await fetch(outer, "/", headers=bearer())

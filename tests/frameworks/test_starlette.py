@@ -19,7 +19,13 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from asgi_auth import AuthenticationError, AuthenticationMiddleware, AuthError, requires
+from asgi_auth import (
+    AuthenticationError,
+    AuthenticationMiddleware,
+    AuthError,
+    ScopePolicy,
+    requires,
+)
 from tests.frameworks.acceptance import ANN, Acceptance
 from tests.frameworks.driving import (
     ORDERS,
@@ -304,7 +310,9 @@ async def test_a_shared_scope_shows_the_caller_to_the_handler_of_500():
     def answer(request, error):
         return JSONResponse({"of": request.auth.subject}, status_code=500)
 
-    ours = Middleware(AuthenticationMiddleware, **options(share_scope=True))
+    ours = Middleware(
+        AuthenticationMiddleware, **options(scope_policy=ScopePolicy(share=True))
+    )
     app = Starlette(routes=ROUTES, middleware=[ours], exception_handlers={500: answer})
     crashed = await fetch(app, "/crash", headers=bearer(), let_out=False)
 

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import httpx2
 import pytest
 
-from asgi_auth.identities import Client, OIDCProvider
+from asgi_auth.identities import Client, IDTokenPolicy, OIDCProvider
 from asgi_auth.keys import SealKeys, Transport
 from tests.identities.test_routes import ORIGIN, Provided, target
 from tests.routes.world import assert_problem
@@ -33,7 +33,7 @@ def site_with(issuer, **options) -> Provided:
         "peer",
         issuer,
         Client(id="shop", secret=SECRET),
-        trust_addresses=True,
+        id_token_policy=IDTokenPolicy(trust_addresses=True),
         transport=Transport(timeout=20),
         **options,
     )

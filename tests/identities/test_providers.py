@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import FrozenInstanceError
 from urllib.parse import parse_qsl, urlsplit
 
 import jwt
@@ -12,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.identities import (
+    AuthorizationServer,
     Client,
     Identities,
+    IDTokenPolicy,
     MemoryIdentities,
     OAuthProvider,
     OIDCProvider,
@@ -105,6 +108,37 @@ async def test_gitlab_and_keycloak_vouch_where_that_was_said():
     assert not await vouches(trusted, email_verified=False)
 
 
+async def test_a_word_of_the_policy_leaves_the_rest_of_a_preset_as_it_is():
+    microsoft = OIDCProvider.microsoft(
+        "id", "secret", tenant=TENANT, subject="oid", says={"acct": "0"}
+    )
+    policy = microsoft._policy
+    assert (policy.subject, policy.algorithms) == ("oid", ("RS256",))
+    assert policy.says == {"tid": TENANT, "acct": "0"}
+    assert await vouches(microsoft, xms_edov=True)
+    google = OIDCProvider.google("id", "secret", trust_addresses=False)
+    assert not await vouches(google, email="a@gmail.com", email_verified=True)
+    # A whole policy would drop what the preset demands.
+    whole = {"id_token_policy": IDTokenPolicy(subject="oid")}
+    with pytest.raises(ConfigurationError, match="say what differs alone"):
+        OIDCProvider.microsoft("id", "secret", tenant=TENANT, **whole)
+
+
+def test_a_policy_for_id_tokens_checks_itself_and_stays_as_it_is():
+    with pytest.raises(ConfigurationError, match="subject"):
+        IDTokenPolicy(subject="")
+    with pytest.raises(ConfigurationError, match="not one text"):
+        IDTokenPolicy(algorithms="RS256")
+    says, algorithms = {"hd": "shop.example"}, ["RS256"]
+    policy = IDTokenPolicy(says=says, algorithms=algorithms)
+    says["hd"] = "evil.example"
+    algorithms.append("ES256")
+    assert policy.says == {"hd": "shop.example"}
+    assert policy.algorithms == ("RS256",)
+    with pytest.raises(FrozenInstanceError):
+        policy.subject = "email"
+
+
 async def test_apple_is_asked_by_a_secret_that_is_signed_for_each_call():
     apple = OIDCProvider.apple("app", team_id="TEAM", key_id="KEY", private_key=PEM)
     for verified in (True, "true"):
@@ -151,7 +185,7 @@ async def test_further_parameters_are_added_and_replace_none_of_ours():
         {"issuer": "http://op.example"},
         {"issuer": "op.example"},
         {"scopes": ["openid", ""]},
-        {"algorithms": ["HS256"]},
+        {"id_token_policy": IDTokenPolicy(algorithms=["HS256"])},
         {"nonsense": True},
     ],
     ids=str,
@@ -306,14 +340,17 @@ async def test_a_fresh_log_in_cannot_be_asked_of_plain_oauth(world):
 
 
 def own(profile, hub, **options):
+    server = {
+        "authorize_url": "https://own.example/authorize",
+        "token_url": "https://github.com/login/oauth/access_token",
+        **options,
+    }
     return OAuthProvider(
         "own",
-        "https://own.example/authorize",
-        "https://github.com/login/oauth/access_token",
+        AuthorizationServer(**server),
         Client(id="id", secret="secret"),
         profile=profile,
         transport=Transport(hub.fetch),
-        **options,
     )
 
 
@@ -350,6 +387,30 @@ async def test_what_a_callable_calls_verified_counts_where_it_is_trusted(hub):
         start = await world.identities.begin("own", redirect_uri=CALLBACK)
         grant = await provider.redeem(start.attempt, "c")
         assert (await provider.profile(grant)).email_verified is trust
+
+
+def test_a_server_is_at_two_addresses_that_are_safe(hub):
+    for name in ("authorize_url", "token_url"):
+        with pytest.raises(ConfigurationError, match="authorize_url and token_url"):
+            own(None, hub, **{name: ""})
+        with pytest.raises(ConfigurationError, match=name):
+            own(None, hub, **{name: "http://own.example/x"})
+    tenant = own(None, hub, issuer="https://own.example/one")
+    assert tenant.issuer == "https://own.example/one"
+
+
+async def test_addresses_of_github_count_and_those_of_an_enterprise_if_it_was_said():
+    profile = Profile(subject="1", email="ann@shop.example", email_verified=True)
+    grant, url = Grant(subject="1", profile=profile), "https://git.shop.example"
+    for options, counts in (
+        ({}, True),
+        ({"trust_addresses": False}, False),
+        ({"url": url}, False),
+        ({"url": url, "trust_addresses": True}, True),
+    ):
+        hub = OAuthProvider.github("id", "secret", **options)
+        assert (await hub.profile(grant)).email_verified is counts
+        assert hub.issuer == options.get("url", "https://github.com")
 
 
 async def test_connections_are_closed(world):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from asgi_auth import KeySet, TokenService
 from asgi_auth.accounts import AccountService, MemoryAccounts
 from asgi_auth.events import Events
-from asgi_auth.identities import Client, Identities, MemoryIdentities, OIDCProvider
+from asgi_auth.identities import (
+    Client,
+    Identities,
+    IDTokenPolicy,
+    MemoryIdentities,
+    OIDCProvider,
+)
 from asgi_auth.identities.callback import ProviderAnswer
 from asgi_auth.keys import Transport
 from asgi_auth.principal import Principal
@@ -72,15 +78,18 @@ class World:
             require_verified=False,
             clock=self.clock,
         )
+        chosen = {"trust_addresses": True, **(provider or {})}
+        words = [each.name for each in fields(IDTokenPolicy) if each.name in chosen]
+        policy = IDTokenPolicy(**{word: chosen.pop(word) for word in words})
         self.provider = OIDCProvider(
             "op",
             ISSUER,
             Client(id=CLIENT, secret=SECRET),
             **{
-                "trust_addresses": True,
+                "id_token_policy": policy,
                 "transport": Transport(self.op.fetch),
                 "clock": self.clock,
-                **(provider or {}),
+                **chosen,
             },
         )
         self.identities = Identities(

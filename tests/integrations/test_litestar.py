@@ -19,7 +19,12 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components
 from litestar.response import Response, Stream
 
-from asgi_auth import AuthError, ConfigurationError, ExpiredTokenError, Principal
+from asgi_auth import (
+    AuthError,
+    ConfigurationError,
+    ExpiredTokenError,
+    Principal,
+)
 from asgi_auth.integrations.litestar import (
     current_principal,
     current_user,
@@ -368,7 +373,7 @@ def test_installing_twice_is_an_error(services):
 def test_options_that_do_not_fit_are_errors_at_once(services):
     app = Litestar([], logging_config=None)
     with pytest.raises(ConfigurationError):
-        install(app, services.backend, invalid="perhaps")
+        install(app, services.backend, public_paths=["perhaps"])
 
 
 async def test_a_route_that_is_registered_later_is_guarded_too(services):

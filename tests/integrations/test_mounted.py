@@ -14,6 +14,7 @@ from asgi_auth import (
     ConfigurationError,
     JWTBackend,
     KeySet,
+    ScopePolicy,
     TokenService,
 )
 from asgi_auth.accounts import AccountService, MemoryAccounts
@@ -245,3 +246,28 @@ async def test_without_routes_the_service_alone_does():
     assert settled.options == {"required": True}
     document = {"paths": {}}
     assert settled.describe(document) == {"paths": {}}
+
+
+@pytest.mark.parametrize("name", ["starlette", "fastapi", "litestar", "nexios"])
+async def test_what_stands_around_reads_the_caller_unless_it_may_not(name):
+    for policy, is_read in (
+        (ScopePolicy(track_current=True), True),
+        (ScopePolicy(share=True), True),
+        (ScopePolicy(share=False), False),
+    ):
+        shop = Shop()
+        app = installed(name, shop, scope_policy=policy)
+        scopes = []
+
+        async def around(scope, receive, send, app=app, scopes=scopes):
+            scopes.append(scope)
+            await app(scope, receive, send)
+
+        pair = await shop.tokens.issue("7")
+        headers = {"authorization": f"Bearer {pair.access_token}"}
+        async with client_of(around) as client:
+            response = await client.get("/who", headers=headers)
+
+        assert response.text.strip('"') == "7"
+        (scope,) = scopes
+        assert ("auth" in scope) is is_read

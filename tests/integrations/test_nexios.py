@@ -378,7 +378,7 @@ def test_installing_twice_is_an_error(services):
 
 def test_options_that_do_not_fit_are_errors_at_once(services):
     with pytest.raises(ConfigurationError):
-        install(NexiosApp(), services.backend, invalid="perhaps")
+        install(NexiosApp(), services.backend, public_paths=["perhaps"])
 
 
 @pytest.mark.parametrize("first", [False, True])

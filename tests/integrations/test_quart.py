@@ -22,7 +22,12 @@ from quart.testing.connections import WebsocketResponseError
 from quart.views import MethodView
 from quart_cors import cors
 
-from asgi_auth import AuthError, ConfigurationError, ExpiredTokenError
+from asgi_auth import (
+    AuthError,
+    ConfigurationError,
+    ExpiredTokenError,
+    RefusalPolicy,
+)
 from asgi_auth.errors import AuthorizationError
 from asgi_auth.integrations.quart import (
     current_principal,
@@ -381,7 +386,7 @@ def test_installing_twice_is_an_error(services):
 async def test_options_that_do_not_fit_leave_the_app_as_it_is(services):
     app = Quart("quart_app")
     with pytest.raises(ConfigurationError):
-        install(app, services.backend, invalid="perhaps")
+        install(app, services.backend, public_paths=["perhaps"])
 
     install(app, services.backend, required=True)
     app.get("/here")(nothing)
@@ -426,11 +431,12 @@ async def test_a_refusal_has_the_headers_of_cors(services, options):
         assert ALLOWED not in response.headers
 
 
-@pytest.mark.parametrize("options", [{}, {"preflight": "refuse"}])
+@pytest.mark.parametrize("preflight", ["pass", "refuse"])
 async def test_a_preflight_is_answered_by_cors_and_by_nothing_else(
-    services, options, caplog
+    services, preflight, caplog
 ):
-    app = with_cors(services, required=True, **options)
+    policy = RefusalPolicy(preflight=preflight)
+    app = with_cors(services, required=True, refusal_policy=policy)
 
     async def ask(**headers):
         given = {**PREFLIGHT, **headers}
@@ -449,7 +455,7 @@ async def test_a_preflight_is_answered_by_cors_and_by_nothing_else(
 
     app.after_request_funcs.clear()
     assert (await ask()).status_code == 401
-    assert bool(warnings()) is (not options)
+    assert bool(warnings()) is (preflight == "pass")
 
 
 async def test_what_follows_a_request_may_fail_without_one(services):

@@ -11,6 +11,7 @@ import pytest
 from asgi_auth import (
     AuthenticationMiddleware,
     BackendChain,
+    ConnectionPolicy,
     JWTBackend,
     KeySet,
     MemoryStore,
@@ -120,7 +121,9 @@ async def test_a_socket_may_live_as_long_as_its_session():
     tokens = token_service(clock=clock, session_policy=SessionPolicy(refresh_ttl=3600))
     pair = await tokens.issue("ann")
     app = Recorder()
-    middleware = guarded(app, tokens, websocket_lifetime="session")
+    middleware = guarded(
+        app, tokens, connection_policy=ConnectionPolicy(websockets="session")
+    )
     async with Peer(middleware, pair.access_token) as peer:
         lifetime = lifetime_of(app.scope)
         clock.advance(1000)  # The token has ended, the session goes on.
@@ -138,7 +141,9 @@ async def test_a_session_that_is_refreshed_keeps_its_socket():
     tokens = token_service(clock=clock, session_policy=SessionPolicy(refresh_ttl=3600))
     pair = await tokens.issue("ann")
     app = Recorder()
-    middleware = guarded(app, tokens, websocket_lifetime="session")
+    middleware = guarded(
+        app, tokens, connection_policy=ConnectionPolicy(websockets="session")
+    )
     async with Peer(middleware, pair.access_token) as peer:
         lifetime = lifetime_of(app.scope)
         for _ in range(3):
@@ -170,7 +175,9 @@ async def test_an_outage_of_the_store_is_not_the_end_of_a_session():
     tokens = token_service(clock=clock, store=store)
     pair = await tokens.issue("ann")
     app = Recorder()
-    middleware = guarded(app, tokens, websocket_lifetime="session")
+    middleware = guarded(
+        app, tokens, connection_policy=ConnectionPolicy(websockets="session")
+    )
     async with Peer(middleware, pair.access_token) as peer:
         lifetime = lifetime_of(app.scope)
         store.down = True
@@ -197,7 +204,9 @@ async def test_sessions_of_others_are_not_known_and_end_with_their_tokens(caplog
     )
     app = Recorder()
     middleware = AuthenticationMiddleware(
-        app, JWTBackend(verifier, sources=SOURCES), websocket_lifetime="session"
+        app,
+        JWTBackend(verifier, sources=SOURCES),
+        connection_policy=ConnectionPolicy(websockets="session"),
     )
     for _ in range(2):
         pair = await tokens.issue("ann")

@@ -11,6 +11,7 @@ import pytest
 from asgi_auth import (
     AuthenticationMiddleware,
     ConfigurationError,
+    ConnectionPolicy,
     Header,
     UnavailableError,
     requires,
@@ -168,7 +169,9 @@ async def test_an_idle_socket_ends_with_its_key(monkeypatch):
 
 async def test_sessions_cannot_be_asked():
     tokens = token_service()
-    app = guarded(echo, tokens, websocket_lifetime="session")
+    app = guarded(
+        echo, tokens, connection_policy=ConnectionPolicy(websockets="session")
+    )
     scope = websocket_scope(query=b"token=" + tokens.mint("ann").encode())
     with pytest.raises(ConfigurationError, match="asyncio"):
         await app(scope, None, None)

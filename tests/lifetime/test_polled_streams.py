@@ -5,7 +5,10 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from asgi_auth import ConfigurationError
+from asgi_auth import (
+    ConfigurationError,
+    ConnectionPolicy,
+)
 from asgi_auth.testing import FakeClock
 from tests.asgi import http_scope
 from tests.lifetime.listener import bearer, event, opening
@@ -138,4 +141,6 @@ async def test_a_session_cannot_be_asked_for():
         await send(opening())
 
     with pytest.raises(ConfigurationError, match="asyncio"):
-        await wire.run(guarded(app, tokens, stream_lifetime="session"))
+        await wire.run(
+            guarded(app, tokens, connection_policy=ConnectionPolicy(streams="session"))
+        )

@@ -11,6 +11,7 @@ import pytest
 
 from asgi_auth import (
     ConfigurationError,
+    ConnectionPolicy,
     Grant,
     InsufficientScopeError,
     InvalidTokenError,
@@ -312,7 +313,9 @@ async def test_other_streams_end_if_they_are_named(kind):
     named = kind.decode().partition(";")[0]
     for types in (["text/event-stream", named], [named.upper()], ["*"], named):
         tokens = token_service()
-        wrapped = guarded(app, tokens, stream_types=types)
+        wrapped = guarded(
+            app, tokens, connection_policy=ConnectionPolicy(stream_types=types)
+        )
         async with Listener(wrapped, tokens.mint("ann")) as peer:
             await tokens.revoke_subject("ann")
             assert await peer.closed() == []
@@ -321,16 +324,18 @@ async def test_other_streams_end_if_they_are_named(kind):
 @pytest.mark.parametrize("types", [["event-stream"], ["text/ä"], ["a/b/c"], [""]])
 def test_a_media_type_has_a_slash(types):
     with pytest.raises(ConfigurationError, match="stream_types"):
-        guarded(Source(), token_service(), stream_types=types)
+        ConnectionPolicy(stream_types=types)
 
 
 def test_a_stream_ends_with_a_token_a_session_or_nothing():
-    with pytest.raises(ConfigurationError, match="stream_lifetime"):
-        guarded(Source(), token_service(), stream_lifetime="never")
+    with pytest.raises(ConfigurationError, match="streams must be"):
+        ConnectionPolicy(streams="never")
 
 
 async def test_streams_end_by_themselves_if_nothing_else_is_wanted():
-    clock, tokens, app, wrapped = stream(stream_lifetime=None)
+    clock, tokens, app, wrapped = stream(
+        connection_policy=ConnectionPolicy(streams=None)
+    )
     async with Listener(wrapped, tokens.mint("ann", ttl=60)) as peer:
         clock.advance(1000)
         await tokens.revoke_subject("ann")
@@ -459,7 +464,9 @@ async def test_a_session_lets_a_stream_go_on_and_ends_it():
     clock = FakeClock()
     tokens = token_service(clock=clock, session_policy=SessionPolicy(access_ttl=60))
     app = Source()
-    wrapped = guarded(app, tokens, stream_lifetime="session")
+    wrapped = guarded(
+        app, tokens, connection_policy=ConnectionPolicy(streams="session")
+    )
     pair = await tokens.issue("ann")
     async with Listener(wrapped, pair.access_token) as peer:
         clock.advance(61)
@@ -481,7 +488,11 @@ async def test_a_role_that_is_lost_ends_a_stream_of_a_session():
         clock=clock, session_policy=SessionPolicy(access_ttl=60), claims_loader=grant
     )
     app = Source()
-    wrapped = guarded(requires(roles="editor")(app), tokens, stream_lifetime="session")
+    wrapped = guarded(
+        requires(roles="editor")(app),
+        tokens,
+        connection_policy=ConnectionPolicy(streams="session"),
+    )
     pair = await tokens.issue("ann", roles=["editor"])
     async with Listener(wrapped, pair.access_token) as peer:
         rights["roles"] = ["reader"]
@@ -532,7 +543,9 @@ async def test_open_streams_take_little_memory_and_one_timer():
 
     count, sizes = 1000, []
     for lifetime in (None, "token"):
-        wrapped = guarded(app, tokens, stream_lifetime=lifetime)
+        wrapped = guarded(
+            app, tokens, connection_policy=ConnectionPolicy(streams=lifetime)
+        )
         await asyncio.gather(*await warm(open_streams, wrapped, hold))
         hold.clear()
         gc.collect()

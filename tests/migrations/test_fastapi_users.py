@@ -25,6 +25,7 @@ from asgi_auth import (
     Principal,
     TokenService,
     TokenVerifier,
+    issuer_aware,
 )
 from asgi_auth.accounts import ManagedAccounts, SQLAlchemyUsers, UserColumns
 from asgi_auth.accounts.errors import LastWayInError
@@ -125,6 +126,7 @@ async def client(sessions):
         OldTokens(sessions),
     )
 
+    @issuer_aware
     async def load_user(principal):
         user = await users.get_user_by_subject(principal.subject)
         return user if user and user.is_active else None
@@ -132,8 +134,7 @@ async def client(sessions):
     app = FastAPI()
     public = routes.public_paths("/auth")
     install(
-        app, backend, load_user=load_user, issuer_aware=True, public_paths=public,
-        required=True,
+        app, backend, load_user=load_user, public_paths=public, required=True,
     )  # fmt: skip
     app.mount("/auth", routes)
 

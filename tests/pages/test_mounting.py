@@ -15,6 +15,7 @@ from asgi_auth import (
     AuthenticationMiddleware,
     ConfigurationError,
     JWTBackend,
+    RefusalPolicy,
     requires,
 )
 from asgi_auth.routes import Cookies
@@ -33,7 +34,7 @@ def plain(world, **options):
         app,
         JWTBackend(world.tokens, sources=world.pages.sources),
         public_paths=world.pages.public_paths("/auth"),
-        on_refusal=world.pages.refusals("/auth"),
+        refusal_policy=RefusalPolicy(on_refusal=world.pages.refusals("/auth")),
     )
     return world.pages.renewing(inner) if options else inner
 
@@ -230,6 +231,21 @@ async def test_pages_are_there_in_one_line(make):
         assert (await browser.get("/auth/pages.css")).status_code == 200
         assert (await browser.post("/auth/log-out")).status_code == 303
         assert (await browser.get("/notes")).status_code == 303
+
+
+@pytest.mark.parametrize("make", EVERYWHERE[1:])
+async def test_pages_stay_unless_a_policy_words_refusals_itself(make):
+    for policy, place in (
+        (RefusalPolicy(invalid="anonymous"), "/auth/log-in?next=%2Fnotes"),
+        (RefusalPolicy(login_url="/enter"), "/enter?next=%2Fnotes"),
+    ):
+        world = PagesWorld()
+        app = make(world, refusal_policy=policy)
+        async with world.client(app=app, headers=PERSON) as browser:
+            refused = await browser.get("/notes")
+            assert refused.headers["location"] == place
+            bad = {"authorization": "Bearer a.b.c"}
+            assert (await browser.get("/notes", headers=bad)).status_code == 303
 
 
 @pytest.mark.parametrize("make", [starlette, fastapi, litestar, quart, nexios])

@@ -12,6 +12,7 @@ from asgi_auth.credentials.site import Site
 from asgi_auth.identities import (
     Client,
     Identities,
+    IDTokenPolicy,
     MemoryIdentities,
     OAuthProvider,
     OIDCProvider,
@@ -41,7 +42,7 @@ class Elsewhere(PagesWorld):
                 ISSUER,
                 Client(id=CLIENT, secret=SECRET),
                 label="Shop & Co",
-                trust_addresses=True,
+                id_token_policy=IDTokenPolicy(trust_addresses=True),
                 transport=Transport(self.op.fetch),
                 clock=self.clock,
             ),

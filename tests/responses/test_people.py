@@ -5,7 +5,13 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from asgi_auth import AuthenticationMiddleware, ConfigurationError, JWTBackend, requires
+from asgi_auth import (
+    AuthenticationMiddleware,
+    ConfigurationError,
+    JWTBackend,
+    RefusalPolicy,
+    requires,
+)
 from asgi_auth.responses import RefusalResponse, response_to
 from asgi_auth.responses.state import KEY
 from tests.routes.world import World
@@ -24,14 +30,18 @@ class Refusing:
 
     Args:
         app: What is within.
-        options: Of the middleware.
+        required: Nobody gets in who is not known.
+        options: Of the middleware's policy.
     """
 
-    def __init__(self, app=None, **options):
+    def __init__(self, app=None, *, required=False, **options):
         self.world = World()
         app = requires("notes:read")(notes) if app is None else app
         backend = JWTBackend(self.world.tokens)
-        self.app = AuthenticationMiddleware(app, backend, **options)
+        policy = RefusalPolicy(**options)
+        self.app = AuthenticationMiddleware(
+            app, backend, required=required, refusal_policy=policy
+        )
 
     async def token(self, *scopes):
         return (await self.world.tokens.issue("ann", scopes=scopes)).access_token

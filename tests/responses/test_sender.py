@@ -14,6 +14,7 @@ from asgi_auth import (
     InsufficientScopeError,
     JWTBackend,
     QueryParam,
+    RefusalPolicy,
     RevokedTokenError,
     Subprotocol,
     UnavailableError,
@@ -388,7 +389,9 @@ async def test_a_malformed_offer_does_not_show_its_token_to_the_app():
     name = f"base64url.bearer.authorization.{encoded}"
     for offer in ([name], ["bearer", forge.token(exp=0).decode()]):
         seen = []
-        app = around(accepting(None, seen), invalid="anonymous")
+        app = around(
+            accepting(None, seen), refusal_policy=RefusalPolicy(invalid="anonymous")
+        )
         sent = await converse(app, subprotocols=offer)
         assert seen == [[]]
         assert sent[0].get("subprotocol") in {None, "bearer"}

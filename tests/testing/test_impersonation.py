@@ -28,6 +28,7 @@ from asgi_auth import (
     KeySet,
     Principal,
     QueryParam,
+    ScopePolicy,
     Subprotocol,
     TokenVerifier,
     current_principal,
@@ -143,12 +144,14 @@ class TestAsInProduction:
             seen.append(current_principal().subject)
             await plain_http(scope, receive, send)
 
-        tracked = protect(app, load_user=None, track_current=True)
+        tracked = protect(
+            app, load_user=None, scope_policy=ScopePolicy(track_current=True)
+        )
         await run(as_user(tracked, "ada"))
         assert seen == ["ada"]
 
     async def test_the_scope_is_shared_where_that_is_asked_for(self):
-        app, _, _ = house(share_scope=True)
+        app, _, _ = house(scope_policy=ScopePolicy(share=True))
         outer = []
 
         async def tracer(scope, receive, send):

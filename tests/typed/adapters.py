@@ -17,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import asgi_auth
-from asgi_auth import JWTBackend, KeySet, Principal, TokenService
+from asgi_auth import (
+    ConnectionPolicy,
+    JWTBackend,
+    KeySet,
+    Principal,
+    RefusalPolicy,
+    ScopePolicy,
+    TokenService,
+)
 from asgi_auth.integrations import channels, fastapi, litestar, nexios, quart, starlette
 
 tokens = TokenService(KeySet.generate("ES256"), issuer="https://api.example")
@@ -98,10 +106,10 @@ asgi_auth.requires(maxage=300)  # type: ignore[call-arg]
 # ----------------------------------------------------- Litestar, Nexios, Quart, Django
 
 litestar.install(Litestar([]), backend, token_url="/auth/login")
-nexios.install(NexiosApp(), backend, share_scope=True)
-quart.install(Quart("shop"), backend, invalid="anonymous")
-quart.install(Quart("shop"), backend, invalid="never")  # type: ignore[arg-type]
-channels.install(app, backend, websocket_lifetime="session")
+nexios.install(NexiosApp(), backend, scope_policy=ScopePolicy(share=True))
+quart.install(Quart("shop"), backend, refusal_policy=RefusalPolicy(invalid="anonymous"))
+quart.install(Quart("shop"), backend, refusal_policy=RefusalPolicy(invalid="never"))  # type: ignore[arg-type]
+channels.install(app, backend, connection_policy=ConnectionPolicy(websockets="session"))
 
 litestar.requires("orders:read", roles="clerk", max_age=300)
 litestar.requires(role="clerk")  # type: ignore[call-arg]

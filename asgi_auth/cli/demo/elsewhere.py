@@ -14,7 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 from asgi_auth._encoding import compact_json
 from asgi_auth.accounts import AccountService
 from asgi_auth.cli.demo.step import Answer, Step
-from asgi_auth.identities import Client, Identities, MemoryIdentities, OIDCProvider
+from asgi_auth.identities import (
+    Client,
+    Identities,
+    IDTokenPolicy,
+    MemoryIdentities,
+    OIDCProvider,
+)
 from asgi_auth.keys import KeySet, Transport
 from asgi_auth.routes.provider_cookies import AttemptCookies
 from asgi_auth.sessions import TokenService
@@ -86,7 +92,7 @@ async def make_identities(
             "elsewhere",
             _ISSUER,
             Client(id=_CLIENT, secret="secret"),  # noqa: S106  (of a demo)
-            trust_addresses=True,
+            id_token_policy=IDTokenPolicy(trust_addresses=True),
             transport=Transport(provider.fetch),
         ),
         tokens=tokens,
