@@ -49,20 +49,32 @@ def guarded(name):
     return make(backend, required=True, public_paths=PUBLIC)
 
 
-async def routed_path(app, path, root):
-    """Return the path that an anonymous caller gets routed, or ``None``."""
-    inbox, sent = [{"type": "http.request", "body": b"", "more_body": False}], []
+async def answers(app, scope):
+    """Send one request, and leave once it is answered; return the messages."""
+    inbox = [{"type": "http.request", "body": b"", "more_body": False}]
+    is_answered, sent = asyncio.Event(), []
 
     async def receive():
-        if not inbox:  # Django takes the client's leaving for a reason to stop.
-            await asyncio.sleep(3600)
-        return inbox.pop()
+        if inbox:
+            return inbox.pop()
+
+        # Django stops when a client leaves, and Quart waits until it does.
+        await is_answered.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message):
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            is_answered.set()
 
-    scope = http_scope(path, root_path=root, headers=[(b"host", b"testserver")])
     await app(scope, receive, send)
+    return sent
+
+
+async def routed_path(app, path, root):
+    """Return the path that an anonymous caller gets routed, or ``None``."""
+    scope = http_scope(path, root_path=root, headers=[(b"host", b"testserver")])
+    sent = await answers(app, scope)
     if sent[0]["status"] != 200:
         return None
 
@@ -230,20 +242,8 @@ async def test_django_behind_a_router_of_channels_reads_the_whole_path():
 
 
 async def status_of(app, path):
-    asked, sent = asyncio.Event(), []
-
-    async def receive():
-        if not asked.is_set():
-            asked.set()
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        return await asyncio.get_running_loop().create_future()
-
-    async def send(message):
-        sent.append(message)
-
     headers = [(b"host", b"testserver")]
-    await app(http_scope(path, headers=headers), receive, send)
+    sent = await answers(app, http_scope(path, headers=headers))
     return sent[0]["status"]
 
 

@@ -117,7 +117,20 @@ class Certificates:
         local = x509.SubjectAlternativeName(
             [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         )
-        _write(self.authority, _sign("authority", root, root, is_authority=True))
+        # Python checks by RFC 5280 since 3.13: whoever signs must say so.
+        signs = x509.KeyUsage(
+            digital_signature=False,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=True,
+            crl_sign=False,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        authority = _sign("authority", root, root, signs, is_authority=True)
+        _write(self.authority, authority)
         _write(self.certificate, _sign("server", key, root, local))
         self.key.write_bytes(
             key.private_bytes(
@@ -152,7 +165,8 @@ def _sign(name, key, root, *extensions, is_authority=False):
         )
     )
     for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
+        critical = isinstance(extension, x509.KeyUsage)
+        builder = builder.add_extension(extension, critical=critical)
     return builder.sign(root, hashes.SHA256())
 
 
