@@ -5,7 +5,7 @@ It is for the adapters: what is said to the routes need not be said a second tim
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from asgi_auth.typing import ASGIApp, Backend, Receive, Scope, Send
 __all__ = ["Mounted", "Renewing", "Settled", "routes_beside", "settle"]
 
 _HIDDEN = frozenset({"/openapi.json", "/client.js"})
+_PASSWORD = "password"  # noqa: S105  (the name of a scheme)
 _SCHEMAS = "#/components/schemas/"
 
 
@@ -140,12 +141,22 @@ class Settled:
 
         return Mounted(app, routes=self.routes, at=self.at)
 
-    def describe(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Add the routes to an OpenAPI document, once, and return it."""
+    def describe(
+        self, document: dict[str, Any], schemes: Mapping[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Add the routes to an OpenAPI document, once, and return it.
+
+        Args:
+            document: The application's.
+            schemes: Its security schemes, by name.
+        """
         if self.routes is None:
             return document
 
         ours = _renamed(self.routes.openapi(), document)
+        if _PASSWORD in schemes:
+            ours = _with_password(ours, schemes[_PASSWORD])
+
         paths = document.setdefault("paths", {})
         for path, item in ours["paths"].items():
             if path not in _HIDDEN:
@@ -241,6 +252,29 @@ def _renamed(ours: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
         if name in own_schemas and own_schemas[name] != schema
     }
     return _with_names(ours, names) if names else ours
+
+
+def _with_password(ours: dict[str, Any], scheme: dict[str, Any]) -> dict[str, Any]:
+    """Return our document with what a password has brought as another way in."""
+    paths = {
+        path: {method: _opened(operation) for method, operation in item.items()}
+        for path, item in ours["paths"].items()
+    }
+    components = ours["components"]
+    # The application's says more: it knows the scopes.
+    known = {_PASSWORD: scheme, **components["securitySchemes"]}
+    return {
+        **ours,
+        "paths": paths,
+        "components": {**components, "securitySchemes": known},
+    }
+
+
+def _opened(operation: dict[str, Any]) -> dict[str, Any]:
+    if "security" not in operation:
+        return operation
+
+    return {**operation, "security": [{_PASSWORD: []}, *operation["security"]]}
 
 
 def _with_names(value: Any, names: dict[str, str]) -> Any:

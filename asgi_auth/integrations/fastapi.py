@@ -74,7 +74,7 @@ def install(
     schemes = security_schemes(setup.backend.sources, token_url=token_url)
     describe = app.openapi
     app.openapi = lambda: setup.describe(  # type: ignore[method-assign]
-        complete(describe(), schemes)
+        complete(describe(), schemes), schemes
     )
 
 

@@ -89,7 +89,9 @@ def install(
     schemes = security_schemes(setup.backend.sources, token_url=token_url)
     _litestar.describe(app, schemes, _requirements_of)
     if setup.routes is not None:
-        _litestar.extend_document(app, setup.describe)
+        _litestar.extend_document(
+            app, lambda document: setup.describe(document, schemes)
+        )
 
 
 @dataclass(frozen=True, slots=True)

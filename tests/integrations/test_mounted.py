@@ -209,19 +209,37 @@ async def test_the_document_of_the_app_has_the_routes(name):
     assert "/auth/client.js" not in document["paths"]
 
 
+@pytest.mark.parametrize("name", ["fastapi", "litestar"])
+async def test_who_authorizes_with_a_password_may_try_the_routes(name):
+    """The Authorize button of Swagger serves the operations that name its scheme."""
+    shop = Shop()
+    app = installed(name, shop, token_url="auth/login")
+    where = {"fastapi": "/openapi.json", "litestar": "/schema/openapi.json"}[name]
+    async with client_of(app) as client:
+        document = (await client.get(where)).json()
+        assert (await client.get(where)).json() == document
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["password"]["flows"]["password"]["tokenUrl"] == "auth/login"
+    for path in ("/auth/me", "/auth/sessions", "/auth/logout-all"):
+        for operation in document["paths"][path].values():
+            assert {"password": []} in operation["security"]
+            assert {"bearer": []} in operation["security"]
+    assert "security" not in document["paths"]["/auth/login"]["post"]
+
+
 async def test_schemas_of_one_name_stay_apart():
     shop = Shop()
     settled = settle(shop.tokens, {"routes": shop.routes})
     own = {"title": "UserResponse", "type": "object"}
     document = {"paths": {}, "components": {"schemas": {"UserResponse": own}}}
-    settled.describe(document)
+    settled.describe(document, {})
     schemas = document["components"]["schemas"]
     assert schemas["UserResponse"] == own
     assert "id" in schemas["AuthUserResponse"]["properties"]
     me = document["paths"]["/auth/me"]["get"]["responses"]["200"]
     assert "AuthUserResponse" in json.dumps(me)
     before = json.dumps(document)
-    assert json.dumps(settled.describe(document)) == before
+    assert json.dumps(settled.describe(document, {})) == before
 
 
 async def test_a_backend_of_ones_own_must_read_what_the_routes_hand_out():
@@ -245,7 +263,7 @@ async def test_without_routes_the_service_alone_does():
     assert [source.way for source in settled.backend.sources] == [BearerHeader().way]
     assert settled.options == {"required": True}
     document = {"paths": {}}
-    assert settled.describe(document) == {"paths": {}}
+    assert settled.describe(document, {}) == {"paths": {}}
 
 
 @pytest.mark.parametrize("name", ["starlette", "fastapi", "litestar", "nexios"])
