@@ -52,11 +52,10 @@ def install(
         msg = "The user of an MCP server is an access token: leave load_user out."
         raise ConfigurationError(msg)
 
-    choices: MiddlewareOptions = {**options, "load_user": load_user}
+    choices: MiddlewareOptions = {**options, "load_user": issuer_aware(load_user)}
     return AuthenticationMiddleware(AuthContextMiddleware(app), backend, **choices)
 
 
-@issuer_aware
 def load_user(principal: Principal) -> AuthenticatedUser:
     """Return the caller as the official SDK and FastMCP know one.
 

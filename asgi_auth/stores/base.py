@@ -192,4 +192,4 @@ class OnceStore(Protocol):
 
 
 class Store(SessionStore, RevocationStore, OnceStore, Protocol):
-    """All of them; what a token service needs."""
+    """Keeps sessions, what is revoked and what is used up, for a token service."""

@@ -25,6 +25,7 @@ from asgi_auth import (
     RefusalPolicy,
     ScopePolicy,
     TokenService,
+    issuer_aware,
 )
 from asgi_auth.integrations import channels, fastapi, litestar, nexios, quart, starlette
 
@@ -45,6 +46,22 @@ async def app(scope: Any, receive: Any, send: Any) -> None: ...
 shop = FastAPI()
 fastapi.install(shop, backend, required=True, token_url="auth/login")
 fastapi.install(shop, backend, reqired=True)  # type: ignore[call-arg]
+
+
+@issuer_aware
+async def user_of(principal: Principal) -> User | None:
+    return User(principal.subject)
+
+
+class Users:
+    @issuer_aware
+    def load(self, principal: Principal) -> User:
+        return User(principal.subject)
+
+
+fastapi.install(shop, backend, load_user=user_of)
+fastapi.install(shop, backend, load_user=Users().load)
+fastapi.install(shop, backend, load_user=issuer_aware(7))  # type: ignore[arg-type]
 
 
 @shop.get("/me")
