@@ -14,7 +14,7 @@ from asgi_auth.backends._confirmations import Confirmations
 from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import BearerHeader, Header, Source
-from asgi_auth.errors import ConfigurationError, UnavailableError
+from asgi_auth.errors import ConfigurationError
 from asgi_auth.principal import Principal
 from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.tokens.codec import peek
@@ -142,17 +142,8 @@ class IssuersBackend:
         return None if trusted is None else trusted.verifier
 
     async def ready(self) -> bool:
-        """Report whether the keys of all issuers are at hand, or can be had now.
-
-        Keys that were had once count while they may be used, whatever has become of
-        their issuer: a worker that serves is not to be taken out of service.
-        """
-        try:
-            await self.warm_up()
-        except UnavailableError:
-            return False
-
-        return True
+        """Report whether the tokens of all issuers can be judged."""
+        return all([await issuer.ready() for issuer in self._trusted.values()])
 
     async def warm_up(self) -> None:
         """Fetch the keys of all issuers now, for instance when the app starts.

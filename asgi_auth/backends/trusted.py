@@ -14,8 +14,13 @@ from asgi_auth._drivers.transport import Transport
 from asgi_auth._frozen import FrozenDict
 from asgi_auth.backends._notes import RefusalNotes
 from asgi_auth.backends.discovery import discover
-from asgi_auth.errors import ConfigurationError, InvalidTokenError
+from asgi_auth.errors import (
+    ConfigurationError,
+    InvalidTokenError,
+    UnavailableError,
+)
 from asgi_auth.keys import KeySet
+from asgi_auth.keys._unknown import unknown_keys
 from asgi_auth.keys.jwks import ASYMMETRIC, JWKSClient
 from asgi_auth.keys.remote import RemoteKeys
 from asgi_auth.principal import Principal
@@ -102,7 +107,7 @@ class TrustedIssuer:
         given_keys = keys if isinstance(keys, KeySet) else None
         # What keys there are may be known later; what must hold for tokens is now.
         self._rules = TokenVerifier(
-            given_keys or KeySet.generate("EdDSA"),
+            given_keys or unknown_keys(),
             issuer=issuer,
             audience=_fixed(audience),
             types=_ANY_TYPE if form.profile is None else ("at+jwt",),
@@ -202,6 +207,19 @@ class TrustedIssuer:
             UnavailableError: They cannot be had.
         """
         await self._ready()
+
+    async def ready(self) -> bool:
+        """Report whether tokens can be judged: by which keys, and what is revoked.
+
+        Keys that were had once count while they may be used, whatever has become of
+        their issuer: a worker that serves is not to be taken out of service.
+        """
+        try:
+            await self.warm_up()
+        except UnavailableError:
+            return False
+
+        return await self._rules.ready()
 
     async def _ready(self) -> TokenVerifier:
         if self.client is not None:

@@ -18,7 +18,7 @@ from asgi_auth.cli._stores import add_store_option, open_store
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import KeySet
 from asgi_auth.sessions import SessionPolicy, TokenService
-from asgi_auth.stores.records import SESSIONS_PAGE, Place, Session
+from asgi_auth.stores.records import SESSIONS_PAGE, Place, Revocation, Session
 from asgi_auth.tokens.claims import DAY
 
 __all__ = ["add", "show_sessions"]
@@ -127,6 +127,13 @@ async def _revoke_in_store(options: argparse.Namespace) -> None:
             await tokens.revoke_session(options.session)
         elif options.subject is not None:
             await tokens.revoke_subject(options.subject)
+            # Sessions that another issuer keeps are in no store of ours to be named.
+            whole = Revocation(
+                kind="whole_subject",
+                issuer=options.issuer or "",
+                value=options.subject,
+            )
+            await tokens.store.publish([whole], ttl=DAY)
         else:
             await tokens.revoke_all()
 

@@ -20,6 +20,7 @@ from asgi_auth._drivers.urls import place_in
 from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.keys._jwks import ASYMMETRIC, read_pem
+from asgi_auth.keys._unknown import unknown_keys
 from asgi_auth.keys.key import Key
 from asgi_auth.keys.keyset import KeySet
 
@@ -84,9 +85,8 @@ class PEMClient:
         self._clock = clock
         self._bucket = TokenBucket(_BURST, cooldown, clock=clock)
         self._flights = PerLoop[dict[str, asyncio.Task[None]]](dict, _stop_all)
-        # A set is never empty; no process has the private half of this.
-        self._placeholder = Key.generate("EdDSA").public()
-        self._keys = KeySet([self._placeholder])
+        self._keys = unknown_keys()
+        (self._placeholder,) = self._keys
         self._by_kid: dict[str, tuple[Key, float]] = {}
         self._outage = Outage("jwks", f"the keys at {place_in(url)}")
 

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from asgi_auth import BackendChain, JWTBackend, KeySet, MemoryStore, TokenService
+from asgi_auth import (
+    BackendChain,
+    JWTBackend,
+    KeySet,
+    MemoryStore,
+    RevocationList,
+    TokenService,
+)
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.backends import Client
 from asgi_auth.backends.apikey import APIKeyBackend
@@ -113,6 +120,20 @@ async def test_an_issuer_is_ready_with_its_keys():
     backend = trusted(200)
     assert await backend.ready()
     assert await backend.ready()
+
+
+async def test_an_issuer_is_not_ready_while_it_is_unknown_what_is_revoked():
+    keys = KeySet.generate("ES256")
+    for store, is_ready in ((RedisStore(DOWN), False), (MemoryStore(), True)):
+        revocations = RevocationList(store)
+        issuer = TrustedIssuer(
+            ISSUER, audience="api", keys=keys, revocations=revocations
+        )
+        backend = IssuersBackend(issuer)
+        assert await issuer.ready() is is_ready
+        assert await backend.ready() is is_ready
+        assert await BackendChain(backend).ready() is is_ready
+        await revocations.aclose()
 
 
 async def test_api_keys_are_ready_where_they_can_be_looked_up(sqlite):

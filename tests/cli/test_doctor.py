@@ -27,6 +27,7 @@ from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
 from asgi_auth.backends.assertions import ALB_HEADER, alb
 from asgi_auth.backends.issuers import IssuersBackend
+from asgi_auth.backends.trusted import TrustedIssuer
 from asgi_auth.cli.doctor.checks import CHECKS, Patient, examine
 from asgi_auth.cli.doctor.secrets import doubt_of, place_of
 from asgi_auth.cli.doctor.serving import SERVING_CHECKS
@@ -466,6 +467,12 @@ def test_limits_that_let_an_account_be_guessed_are_found(limits, is_loose):
 )
 def test_eddsa_where_ed25519_is_meant_is_found(key, is_found):
     assert ("eddsa-name" in examined([key])) is is_found
+
+
+def test_an_issuer_that_was_not_asked_yet_has_no_key_that_signs():
+    trusted = TrustedIssuer("https://sso.example", audience="api")
+    app = AuthenticationMiddleware(plain_function, IssuersBackend(trusted))
+    assert "eddsa-name" not in examined(app)
 
 
 protected = make_app()

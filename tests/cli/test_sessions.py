@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import json
+import time
 
 import anyio
 import pytest
 
-from asgi_auth import Device, KeySet, RevokedTokenError, TokenService
+from asgi_auth import (
+    Device,
+    KeySet,
+    RevocationList,
+    RevokedTokenError,
+    TokenService,
+)
+from asgi_auth.backends import TrustedIssuer
 from asgi_auth.cli.main import main
 from asgi_auth.stores.redis import RedisStore
 from asgi_auth.stores.sql import SQLStore
+from asgi_auth.tokens.codec import Codec
 from tests.stores.valkey import valkey_server
 
 ISSUER = "https://api.example"
@@ -188,3 +197,28 @@ def test_an_empty_issuer_is_a_wrong_call(tmp_path):
     url = f"sqlite:///{tmp_path}/app.db"
     arguments = ["sessions", "list", "ada", "--store", url, "--issuer", ""]
     assert main(arguments) == 2
+
+
+async def test_the_tokens_of_another_issuers_user_are_revoked_with_their_sessions(
+    store_url, run
+):
+    kind = SQLStore if store_url.startswith("sqlite") else RedisStore
+    store = kind(store_url)
+    revocations = RevocationList(store)
+    keys, now = KeySet.generate(), time.time()
+    trusted = TrustedIssuer(ISSUER, audience="api", keys=keys, revocations=revocations)
+    claims = {"iss": ISSUER, "aud": "api", "iat": now - 1, "exp": now + 60}
+    token, other = (
+        Codec(keys)
+        .encode({**claims, "sub": sub, "sid": f"of {sub}"}, typ="JWT")
+        .encode()
+        for sub in ("ada", "bob")
+    )
+    await trusted.admit(token)
+    assert (await run("revoke", "--subject", "ada"))[0] == 0
+    await revocations.read()
+    with pytest.raises(RevokedTokenError):
+        await trusted.admit(token)
+    await trusted.admit(other)
+    await revocations.aclose()
+    await store.aclose()

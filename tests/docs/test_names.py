@@ -27,7 +27,7 @@ WITHOUT = {
         backends.APIKey credentials.Credential factors.FactorRecord
         identities.Identity passkeys.Passkey
         routes.LoginRequest routes.TokenPayload routes.TokenResponse
-        routes.UserResponse stores.NewSession stores.Revocation websocket.Member
+        routes.UserResponse stores.NewSession websocket.Member
         websocket.WebSocketConnection
     """,
     "a protocol, which what you write satisfies without importing it": """
