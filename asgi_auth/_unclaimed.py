@@ -7,15 +7,71 @@ the same header. Nothing is verified here: a shape is all that is looked at.
 from __future__ import annotations
 
 from asgi_auth._contract import claims_of
+from asgi_auth._logs import escaped, package_logger
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError, InvalidTokenError
+from asgi_auth.tokens.codec import peek
 from asgi_auth.typing import Backend
 
-__all__ = ["UnclaimedTokenError", "is_unclaimed"]
+__all__ = ["StrangeIssuers", "UnclaimedTokenError", "is_unclaimed"]
+
+_logger = package_logger(__name__)
+
+_UNKNOWN_SHAPE = "no backend knows a credential of this shape"
+# Who sends tokens may name as many as they like.
+_MOST_WARNED = 5
+_MOST_SHOWN = 8
+_LONGEST = 200
 
 
 class UnclaimedTokenError(InvalidTokenError):
     """No backend knows a credential of this shape."""
+
+
+class StrangeIssuers:
+    """Says of tokens that are nobody's whose they say they are: mostly it is a setting.
+
+    Another host name of the issuer is the commonest, and shows in nothing else.
+
+    Args:
+        issuers: Whose tokens the backend takes, as far as it says.
+        warns: They are refused, and do not pass as somebody else's.
+    """
+
+    __slots__ = ("_known", "_warned", "_warns")
+
+    def __init__(self, issuers: frozenset[str | None], *, warns: bool) -> None:
+        self._known = issuers
+        self._warns = warns
+        self._warned: set[str] = set()
+
+    def refuse(self, credential: Credential) -> UnclaimedTokenError:
+        """Return why nobody takes a credential; warn of the first few issuers."""
+        parts = peek(credential.token) if self._known else None
+        issuer = None if parts is None else parts[1].get("iss")
+        if not isinstance(issuer, str) or issuer in self._known:
+            return UnclaimedTokenError(_UNKNOWN_SHAPE)
+
+        reason = self._reason(issuer)
+        issuer = issuer[:_LONGEST]
+        if self._warns and issuer not in self._warned:
+            self._warn(issuer, reason)
+
+        return UnclaimedTokenError(reason)
+
+    def _warn(self, issuer: str, reason: str) -> None:
+        if len(self._warned) < _MOST_WARNED:
+            self._warned.add(issuer)
+            _logger.warning("a token is refused: %s", escaped(reason))
+
+    def _reason(self, issuer: str) -> str:
+        names = sorted(filter(None, self._known))[:_MOST_SHOWN]
+        said = f"the issuer is another: iss is {issuer[:_LONGEST]!r}"
+        bare = issuer.removesuffix("/")
+        for near in self._known & {bare, f"{bare}/"}:
+            return f"{said}, expected {near!r}: they differ by a slash at the end"
+
+        return f"{said}, expected {' or '.join(map(repr, names)) or 'none'}"
 
 
 def is_unclaimed(

@@ -21,7 +21,7 @@ from asgi_auth._contract import (
 from asgi_auth._scopeless import scopeless
 from asgi_auth._stand_in import STAND_IN, StandIn
 from asgi_auth._stripping import stripping
-from asgi_auth._unclaimed import UnclaimedTokenError, is_unclaimed
+from asgi_auth._unclaimed import StrangeIssuers, is_unclaimed
 from asgi_auth._users import Users
 from asgi_auth.credentials.public_paths import PublicPaths
 from asgi_auth.credentials.reader import Credential, CredentialReader, unfold
@@ -98,6 +98,7 @@ class AuthenticationMiddleware:
         "_required",
         "_share",
         "_stands_in",
+        "_strangers",
         "_users",
     )
 
@@ -145,6 +146,7 @@ class AuthenticationMiddleware:
         self._check_origin = site.cross_origin_check().check
         self._share = bool(scope_policy.share)
         self._stands_in = False
+        self._strangers = StrangeIssuers(issuers, warns=self._invalid == "refuse")
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)
         self, scope: Scope, receive: Receive, send: Send
@@ -292,8 +294,7 @@ class AuthenticationMiddleware:
         self, credential: Credential | None, scope: Scope
     ) -> tuple[Principal, Any]:
         if credential is not None:
-            msg = "no backend knows a credential of this shape"
-            raise UnclaimedTokenError(msg)
+            raise self._strangers.refuse(credential)
 
         if self._required and not self._is_public(scope):
             raise AuthenticationError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from asgi_auth import (
@@ -160,3 +162,37 @@ async def test_a_wrong_password_is_refused():
     app = around(Echo(), BackendChain(JWTBackend(forge.verifier()), basic))
     headers = [(b"authorization", b"Basic none")]
     assert (await run(app, headers=headers)).status == 401
+
+
+def chained():
+    return BackendChain(keys(), JWTBackend(forge.verifier(), sources=SOURCES))
+
+
+async def test_the_log_says_whose_token_it_is_instead(caplog):
+    """Another host name of the issuer is the commonest fault of a set-up."""
+    app = AuthenticationMiddleware(Echo(), chained())
+    with caplog.at_level(logging.DEBUG, "asgi_auth"):
+        for _ in range(2):
+            assert (await run(app, headers=[bearer(FOREIGN)])).status == 401
+    (warning,) = (r.getMessage() for r in caplog.records if r.levelname == "WARNING")
+    reason = f"iss is 'https://another.example', expected {forge.ISSUER!r}"
+    assert reason in warning
+    refusals = [r.getMessage() for r in caplog.records if r.levelname == "DEBUG"]
+    assert sum(reason in line for line in refusals) == 2
+    assert FOREIGN.decode() not in caplog.text
+
+
+async def test_strangers_cannot_fill_the_log(caplog):
+    app = AuthenticationMiddleware(Echo(), chained())
+    for number in range(20):
+        token = forge.token(iss=f"https://{number}.example/\n" + "x" * 1000)
+        assert (await run(app, headers=[bearer(token)])).status == 401
+    lines = [r.getMessage() for r in caplog.records]
+    assert len(lines) == 5
+    assert all(len(line) < 500 and "\n" not in line for line in lines)
+
+
+async def test_what_passes_as_somebody_elses_is_no_warning(caplog):
+    app = around(Echo(), chained())
+    assert (await run(app, headers=[bearer(FOREIGN)])).status == 200
+    assert not caplog.records

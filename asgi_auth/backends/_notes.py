@@ -47,14 +47,3 @@ class RefusalNotes:
         if str(error).startswith(AUDIENCE_FAULT):
             self._warned = True
             _logger.warning("a token of %s is refused: %s", self._issuer, error)
-
-    def slash(self, named: str) -> None:
-        """Warn once that tokens name the issuer with another slash at the end."""
-        if not self._warned:
-            self._warned = True
-            _logger.warning(
-                "tokens name the issuer %r, and it is configured as %r: "
-                "they differ by a slash at the end",
-                named[:200],
-                self._issuer,
-            )

@@ -103,7 +103,6 @@ class IssuersBackend:
 
         issuer = self._issuer_of(credential)
         if issuer is None:
-            self._note_slash(credential)
             return None
 
         source, confirmations = credential.source, self._confirmations
@@ -164,16 +163,6 @@ class IssuersBackend:
             return None
 
         return self._trusted.get(issuer)
-
-    def _note_slash(self, credential: Credential) -> None:
-        """Look whether an issuer would be known but for a slash at its end."""
-        parts = peek(credential.token)
-        issuer = None if parts is None else parts[1].get("iss")
-        if isinstance(issuer, str):
-            bare = issuer.removesuffix("/")
-            near = self._trusted.get(bare) or self._trusted.get(f"{bare}/")
-            if near is not None:
-                near.notes.slash(issuer)
 
 
 def _allow(source: Source, max_token: int) -> Source:
