@@ -7,13 +7,13 @@ key or a password. It decides nothing, and writes no answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from asgi_auth._clock import system_clock
 from asgi_auth._logs import package_logger
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.errors import AsgiAuthError, AuthError
+from asgi_auth.errors import AsgiAuthError, AuthError, InsufficientScopeError
 from asgi_auth.events import Event, Events
 from asgi_auth.principal import ANONYMOUS, Principal
 from asgi_auth.responses.people import Wording
@@ -28,6 +28,7 @@ _logger = package_logger(__name__)
 _is_enabled_for = _logger.logger.isEnabledFor
 
 _DEEPEST = 8
+_LONGEST_RIGHTS = 300
 _LONGEST_PATH = 200
 
 
@@ -97,7 +98,7 @@ class Watch:
             **self._origin(credential, caller),
         }
         if _is_enabled_for(logging.DEBUG):
-            _write(name, facts, scope, reason_of(error))
+            _write(name, facts, scope, reason_of(error) + _lacking(error, caller))
 
         event = Event(
             name=name,
@@ -140,6 +141,21 @@ def reason_of(error: BaseException) -> str:
         inner = inner.__cause__ if is_ours else None
 
     return "; because: ".join(words)
+
+
+def _lacking(error: AuthError, caller: Principal) -> str:
+    """Return which rights are needed and which there are, where they are too few."""
+    if not isinstance(error, InsufficientScopeError):
+        return ""
+
+    needed = _rights(error.scopes, error.roles)
+    return f" needed: {needed}; there: {_rights(caller.scopes, caller.roles)}"
+
+
+def _rights(scopes: Iterable[str], roles: Iterable[str]) -> str:
+    kinds = (("scopes", scopes), ("roles", roles))
+    lists = [f"{kind} {' '.join(sorted(names))}" for kind, names in kinds if names]
+    return ", ".join(lists)[:_LONGEST_RIGHTS] or "none"
 
 
 def _write(

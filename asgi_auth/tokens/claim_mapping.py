@@ -16,6 +16,8 @@ from asgi_auth.tokens.foreign import Path, as_text, is_empty, names_at, tidy
 
 __all__ = ["OAUTH", "RFC9068", "ClaimMapping", "Path"]
 
+_LONGEST_SHOWN = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimMapping:
@@ -76,9 +78,12 @@ class ClaimMapping:
         return FrozenDict(standard)
 
     def _check(self, claims: FrozenDict, standard: dict[str, Any]) -> None:
-        if not all(claims.get(name) == value for name, value in self.says.items()):
-            msg = "the issuer marks its access tokens otherwise"
-            raise InvalidTokenError(msg)
+        for name, value in self.says.items():
+            if claims.get(name) != value:
+                mark = repr(claims.get(name))[:_LONGEST_SHOWN]
+                msg = "the issuer marks its access tokens otherwise"
+                msg = f"{msg}: {name} is {mark}, expected {value!r}"
+                raise InvalidTokenError(msg)
 
         for need in self.needs:
             names = (need,) if isinstance(need, str) else need

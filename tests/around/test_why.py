@@ -371,6 +371,20 @@ async def test_a_scope_that_is_missing_at_a_guard(service, log, caplog):
     (line,) = refusals_in(caplog)
     assert "refused (insufficient_scope, 403)" in line
     assert "backend jwt, source header" in line
+    assert line.endswith(
+        "needed: scopes orders:write; there: scopes authenticated orders:read"
+    )
+
+
+async def test_a_role_that_is_missing_at_a_guard(service, log, caplog):
+    pair = await service.issue("ada", roles=["reader", "x" * 250, "y" * 250])
+    app = AuthenticationMiddleware(requires(roles="editor")(hello), JWTBackend(service))
+    assert (await run(app, headers=[bearer(pair.access_token)])).status == 403
+    assert (await run(app)).status == 401
+    line, anonymous = refusals_in(caplog)
+    assert "needed: roles editor; there: scopes authenticated, roles reader xx" in line
+    assert len(line) < 700
+    assert "needed" not in anonymous
 
 
 async def test_a_bad_cookie_passes_as_anonymous_and_says_why(service, log, caplog):

@@ -177,6 +177,7 @@ def test_an_app_without_the_middleware_is_a_fault(here):
         (["bad_app"], "not of the form module:app"),
         (["no_such_module:app"], "cannot be imported: ModuleNotFoundError"),
         (["bad_app:none"], "bad_app has no none"),
+        (["bad_app:__doc__"], "bad_app:__doc__ is a str, and no ASGI application"),
         (["bad_app:AuthRoutes", "--factory"], "AuthRoutes() fails: TypeError"),
     ],
 )

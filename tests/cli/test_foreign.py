@@ -158,7 +158,7 @@ def test_a_preset_is_asked_with_its_arguments(run, realm):
     )
     assert status == 1
     assert "mapping" in broken(out)
-    assert "the issuer marks its access tokens otherwise" in out
+    assert "marks its access tokens otherwise: typ is 'ID', expected 'Bearer'" in out
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,10 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     app = load_app(options.app, factory=options.factory)
+    if not callable(app):
+        msg = f"{options.app} is a {type(app).__name__}, and no ASGI application."
+        raise ConfigurationError(msg)
+
     own = _own_modules()
     patient = Patient(
         app,
