@@ -151,6 +151,24 @@ async def test_a_missing_table_says_what_to_do(database_url, table_prefix):
 
 
 @pytest.mark.anyio
+async def test_a_missing_column_is_named_by_whatever_verb_meets_it(
+    database_url, table_prefix
+):
+    store = SQLStore(database_url, table_prefix=table_prefix)
+    await store.create_schema()
+    table = f"{table_prefix}sessions"
+    async with store._database._lives.here().engine.connect() as connection:
+        await connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN rotated_by")
+
+    missing = rf"a column is missing \({table}\.rotated_by\): migrate"
+    for verb in (open_session(store), store.rotate("one", 0, **IDLE), store.ping()):
+        with pytest.raises(ConfigurationError, match=missing):
+            await verb
+
+    await store.aclose()
+
+
+@pytest.mark.anyio
 async def test_many_workers_may_make_the_schema_at_once(database_url, table_prefix):
     stores = [SQLStore(database_url, table_prefix=table_prefix) for _ in range(6)]
     await asyncio.gather(*(store.create_schema() for store in stores))
