@@ -101,8 +101,7 @@ class ManagedAccounts(AccountService, Generic[User]):
     def can(self) -> frozenset[str]:
         """What is offered beside logging in."""
         manager = self._manager
-        writes = type(manager).get_user_by_email is not AuthManager.get_user_by_email
-        mail = self.sends_mail and writes
+        mail = self.sends_mail and manager.has_addresses
         saves = isinstance(manager, SavesUsers)
         offered = {
             "register": isinstance(manager, AddsUsers) and (saves or not mail),
@@ -115,8 +114,12 @@ class ManagedAccounts(AccountService, Generic[User]):
     @property
     def has_names(self) -> bool:
         """Whether users log in with something else than their address."""
-        own = type(self._manager).get_user_by_login
-        return own is not AuthManager.get_user_by_login
+        return self._manager.has_names
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether users are found by their address."""
+        return self._manager.has_addresses
 
     async def register(
         self,

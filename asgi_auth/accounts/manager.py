@@ -76,6 +76,16 @@ class AuthManager(ABC, Generic[User]):
 
         return super().__new__(cls)
 
+    @property
+    def has_names(self) -> bool:
+        """Whether users log in with something else than their address."""
+        return type(self).get_user_by_login is not AuthManager.get_user_by_login
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether users are found by their address, so that mail can be offered."""
+        return type(self).get_user_by_email is not AuthManager.get_user_by_email
+
     @cached_property
     def hasher(self) -> PasswordHasher:
         """The hasher for new passwords, unknown users, and ``verify_password``."""
