@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from asgi_auth.errors import AuthError, StepUpRequiredError
 from asgi_auth.pages.language import Languages
@@ -39,10 +40,7 @@ class PagesForRefusals:
         """Return the answer; ``None`` for what no person looks at."""
         mount = str(scope.get("root_path") or "").rstrip("/") + self.at
         if error.status == _UNKNOWN:
-            # Whose log-in is too old is known: the password is enough.
-            steps_up = isinstance(error, StepUpRequiredError)
-            name = "confirm" if steps_up and "confirm" in self.renderer else "log_in"
-            return redirect_to(mount + self.renderer.path_of(name), scope)
+            return redirect_to(mount + self._door_for(error), scope)
 
         if not is_navigation(scope):
             return None
@@ -55,3 +53,14 @@ class PagesForRefusals:
         page = self.renderer.error(language, place, error.status, error.code)
         headers = [(n.decode(), v.decode("latin-1")) for n, v in page.raw_headers]
         return RefusalResponse(error.status, headers, bytes(page.body))
+
+    def _door_for(self, error: AuthError) -> str:
+        """Return the page that gets a user further."""
+        # Whose log-in is too old is known: the password is enough.
+        if not (isinstance(error, StepUpRequiredError) and "confirm" in self.renderer):
+            return self.renderer.path_of("log_in")
+
+        # Not where a class is asked for: without a second factor to show, the page
+        # would send people here again and again.
+        query = f"?{urlencode({'acr': ' '.join(error.acr)})}" if error.acr else ""
+        return self.renderer.path_of("confirm") + query

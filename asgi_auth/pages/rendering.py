@@ -115,7 +115,13 @@ class Renderer:
     ) -> Response:
         """Return the page that says what went wrong."""
         text = language.fault(code)
-        context = {"text": text, "status": status, "faults": (), "done": None}
+        context = {
+            "text": text,
+            "status": status,
+            "faults": (),
+            "done": None,
+            "onward": {},
+        }
         return self._answer("error.html", language, scope, status, context)
 
     def protect(self, response: Response, page: Page | None = None) -> Response:

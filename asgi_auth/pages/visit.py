@@ -65,6 +65,19 @@ class Visit:
         text = self.fields.get("next") if self.submitted else self.query("next")
         return safe_path(text)
 
+    @property
+    def onward(self) -> dict[str, str]:
+        """The query that keeps where a user goes on to, and that more is needed.
+
+        It is for who must set up a second factor first; empty for others.
+        """
+        name = "needed"
+        text = self.fields.get(name) if self.submitted else self.query(name)
+        if text is None:
+            return {}
+
+        return {name: "1"} if self.next is None else {name: "1", "next": self.next}
+
     def url(self, name: str, **query: str) -> str:
         """Return where the page of a name is, from the root of this origin."""
         path = self._renderer.path_of(name)
@@ -143,6 +156,7 @@ class Visit:
             "user": self.user,
             "url": self.url,
             "done": self.query("done"),
+            "onward": self.onward,
             "faults": (),
             **values,
         }
