@@ -38,7 +38,8 @@ class PagesForRefusals:
         self, error: AuthError, scope: Mapping[str, Any]
     ) -> RefusalResponse | None:
         """Return the answer; ``None`` for what no person looks at."""
-        mount = str(scope.get("root_path") or "").rstrip("/") + self.at
+        root = str(scope.get("root_path") or "").rstrip("/")
+        mount = root + self.at
         if error.status == _UNKNOWN:
             return redirect_to(mount + self._door_for(error), scope)
 
@@ -49,7 +50,7 @@ class PagesForRefusals:
             value for name, value in scope["headers"] if name == b"accept-language"
         )
         language = self.languages.choose(accepted.decode("latin-1"))
-        place = {**scope, "root_path": mount}
+        place = {**scope, "root_path": mount, "app_root_path": root}
         page = self.renderer.error(language, place, error.status, error.code)
         headers = [(n.decode(), v.decode("latin-1")) for n, v in page.raw_headers]
         return RefusalResponse(error.status, headers, bytes(page.body))

@@ -202,7 +202,7 @@ class Visit:
 
     def leave(self, path: str | None = None) -> Response:
         """Send the browser to a path of this origin (303), by default home."""
-        headers = {"location": path or self._renderer.home}
+        headers = {"location": path or self._renderer.home_in(self.request.scope)}
         response = self._renderer.protect(Response(status_code=303, headers=headers))
         return self._with_cookies(response)
 
