@@ -19,8 +19,7 @@ async def _confirm(visit: Visit) -> Response:
         if place is None:
             return visit.show(asks_code=False, mails=False)
 
-        onward = {} if visit.next is None else {"next": visit.next}
-        return visit.leave(visit.url(place, needed="1", **onward))
+        return visit.leave(visit.url(place, needed="1", **visit.way))
 
     if "send" in visit.fields:
         # For the try before: its cookie says which code is asked for.

@@ -66,6 +66,11 @@ class Visit:
         return safe_path(text)
 
     @property
+    def way(self) -> dict[str, str]:
+        """The query that keeps where the user wanted to go; empty for nowhere."""
+        return {} if self.next is None else {"next": self.next}
+
+    @property
     def onward(self) -> dict[str, str]:
         """The query that keeps where a user goes on to, and that more is needed.
 
@@ -76,7 +81,7 @@ class Visit:
         if text is None:
             return {}
 
-        return {name: "1"} if self.next is None else {name: "1", "next": self.next}
+        return {name: "1", **self.way}
 
     def url(self, name: str, **query: str) -> str:
         """Return where the page of a name is, from the root of this origin."""
@@ -157,6 +162,7 @@ class Visit:
             "url": self.url,
             "done": self.query("done"),
             "onward": self.onward,
+            "way": self.way,
             "faults": (),
             **values,
         }
@@ -190,14 +196,19 @@ class Visit:
         response.raw_headers.extend(headers)
         return response
 
-    def go(self, name: str, *, done: str | None = None) -> Response:
+    def go(
+        self, name: str, *, done: str | None = None, onward: bool = False
+    ) -> Response:
         """Send the browser to another page (303), which says that something is done.
 
         Args:
             name: Of the page.
             done: Whose ``<done>.done`` it says: the name of a page.
+            onward: Take along where the user wanted to go.
         """
         query = {} if done is None else {"done": done}
+        if onward:
+            query |= self.way
         return self.leave(self.url(name, **query))
 
     def leave(self, path: str | None = None) -> Response:
