@@ -111,6 +111,11 @@ class ManagedAccounts(AccountService, Generic[User]):
         }
         return frozenset(name for name, is_there in offered.items() if is_there)
 
+    def knows_verified(self, account: Account) -> bool:
+        """Report whether it is kept anywhere if a user's address is verified."""
+        is_verified = account.verified_at is not None
+        return is_verified or self._manager.knows_verified(account.user)
+
     @property
     def has_names(self) -> bool:
         """Whether users log in with something else than their address."""

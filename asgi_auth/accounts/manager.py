@@ -138,6 +138,17 @@ class AuthManager(ABC, Generic[User]):
         """
         return account_of_user(user)
 
+    def knows_verified(self, user: User) -> bool:
+        """Report whether a user says if its address is verified.
+
+        By default that is what :meth:`account_of` looks at; one of your own knows it.
+        """
+        if type(self).account_of is not AuthManager.account_of:
+            return True
+
+        names = ("verified_at", "is_verified")
+        return any(attribute_of(user, n, _MISSING) is not _MISSING for n in names)
+
     async def verify_password(self, login: str, password: str) -> bool:
         """Return whether the password is right; unknown users have none.
 

@@ -125,6 +125,11 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             verified_at=time_of(user, columns.verified),
         )
 
+    def knows_verified(self, user: Model) -> bool:
+        """Report whether there is a column for it, or an ``account_of`` of your own."""
+        is_ours = type(self).account_of is SQLAlchemyUsers.account_of
+        return not is_ours or self._columns.verified is not None
+
     async def add_user(self, account: Account) -> Model:
         """Add a user; further fields of a registration go into columns of their name.
 

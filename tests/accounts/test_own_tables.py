@@ -11,7 +11,12 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from asgi_auth import ConfigurationError, KeySet, TokenService
-from asgi_auth.accounts import ManagedAccounts, SQLAlchemyUsers, UserColumns
+from asgi_auth.accounts import (
+    AuthManager,
+    ManagedAccounts,
+    SQLAlchemyUsers,
+    UserColumns,
+)
 from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from tests.accounts.conftest import Mailbox
@@ -220,3 +225,37 @@ async def test_a_missing_table_is_a_500_that_says_nothing(engine):
         answer = await client.post("/register", json=asked)
         assert answer.status_code == 500
         assert "plain_members" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("user", "known"),
+    [({"id": 1}, False), ({"id": 1, "is_verified": False}, True)],
+)
+def test_a_user_says_whether_its_address_is_verified(user, known):
+    class Own(AuthManager):
+        async def get_user_by_email(self, email):
+            return user
+
+        async def get_user_by_id(self, user_id):
+            return user
+
+    assert Own().knows_verified(user) is known
+
+
+async def test_what_no_column_says_is_not_known(engine):
+    from asgi_auth.cli.users import _facts, _row
+
+    club = Club(engine)
+    account = await club.accounts.register(BOB, PASSWORD)
+    assert not club.accounts.knows_verified(account)
+    assert _row(club.accounts, account)[-1] == "-"
+    assert _facts(club.accounts, account)["verified"] is None
+
+    class Own(SQLAlchemyUsers[Member]):
+        def account_of(self, user):
+            return super().account_of(user)
+
+    users = Own(Member, async_sessionmaker(engine))
+    accounts = ManagedAccounts(users, tokens=club.tokens)
+    assert _row(accounts, account)[-1] == "not verified"
+    assert _facts(accounts, account)["verified"] is False
