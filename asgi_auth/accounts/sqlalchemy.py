@@ -72,7 +72,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
 
     @property
     def has_names(self) -> bool:
-        """Whether users log in by name: there is a column, or a look-up of your own."""
+        """Whether there is a column, or a look-up of your own, for names."""
         own = type(self).get_user_by_login
         is_ours = own is SQLAlchemyUsers.get_user_by_login
         return not is_ours or self._columns.username is not None
