@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
-from asgi_auth._drivers.redis_faults import redis_cause
+from asgi_auth._drivers.redis_faults import check_redis_url, redis_cause
 from asgi_auth._drivers.urls import place_in
 from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
 
@@ -173,7 +173,7 @@ def _maker(url: str, prefix: str, *, cluster: bool, owner: str) -> Callable[[], 
             socket_connect_timeout=_CONNECT_TIMEOUT,
         )
 
-    _check(make, owner)
+    _check(make, url, owner)
     return make
 
 
@@ -187,8 +187,9 @@ def _with_port(rest: str) -> str:
     return f"{netloc}:6379{slash}{path}"
 
 
-def _check(make: Callable[[], Any], owner: str) -> None:
+def _check(make: Callable[[], Any], url: str, owner: str) -> None:
     try:
+        check_redis_url(url)
         make()
     except LimitsError:
         missing = find_spec("redis") is None
@@ -202,7 +203,7 @@ def _check(make: Callable[[], Any], owner: str) -> None:
         msg = f'{owner} needs redis: python -m pip install "asgi-auth[redis]"'
         raise MissingExtraError(msg)
 
-    msg = f"the URL given to {owner} is not valid: write redis://host[:port][/db]."
+    msg = f"the URL given to {owner} is not valid: write redis://host[:port][/number]."
     raise ConfigurationError(msg)
 
 

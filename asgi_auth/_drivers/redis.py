@@ -19,6 +19,8 @@ from asgi_auth._drivers.outages import Outage, OutageKind
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.redis_faults import (
     WRITE_ERRORS,
+    as_redis_url,
+    check_redis_url,
     is_spoken_outage,
     place_of,
     redis_cause,
@@ -62,8 +64,6 @@ _PAUSE: Final = 0.05
 # A server does one thing at a time: more connections than these only wait there.
 _CONCURRENT: Final = 32
 _DEAD_AT_MOST: Final = 8
-
-_SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
 
 @dataclass(slots=True)
@@ -117,8 +117,7 @@ class RedisLink:
         self._url = ""
         self._foreign: RedisClient | None = None
         if isinstance(target, str):
-            scheme, colon, rest = target.partition(":")
-            self._url = _SCHEMES.get(scheme, scheme) + colon + rest
+            self._url = as_redis_url(target)
             self.cluster = cluster
             self.outage = Outage(kind, self._check_url(owner))
             return
@@ -292,17 +291,18 @@ class RedisLink:
     def _check_url(self, owner: str) -> str:
         """Return where the server is, or refuse a URL that leads nowhere."""
         with suppress(ValueError, TypeError, OSError, exceptions.RedisClusterException):
+            check_redis_url(self._url)
             client = self._client()
             if not self.cluster:
                 client.connection_pool.make_connection()
 
             return place_of(client)
 
-        # Raised out here, because what redis-py says may quote the password.
+        # Out here: what redis-py says may quote the password.
         msg = (
             f"the URL given to {owner} is not valid: write redis://[user:password@]"
-            "host[:port][/db], rediss:// for TLS, or unix:///path; a cluster has "
-            "neither a db nor a path"
+            "host[:port][/number], rediss:// for TLS, or unix:///path; a cluster has "
+            "neither a number nor a path"
         )
         raise ConfigurationError(msg)
 

@@ -10,12 +10,15 @@ import re
 from collections.abc import Mapping
 from traceback import walk_tb
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from asgi_auth._drivers.causes import cause_of
 from asgi_auth._drivers.urls import shown_host
 
 __all__ = [
     "WRITE_ERRORS",
+    "as_redis_url",
+    "check_redis_url",
     "is_spoken_outage",
     "place_of",
     "redis_cause",
@@ -67,6 +70,33 @@ _OTHERS: Final = (
     ("without any password configured", "it has no password, and the URL has one"),
     ("max number of clients", "it has too many connections (maxclients)"),
 )
+
+
+_SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
+# A number for the database. redis-py takes others for 0, and 1/2 for 12.
+_DATABASE: Final = re.compile(r"/?|/\d+/?")
+
+
+def as_redis_url(url: str) -> str:
+    """Return a URL of Valkey or Redis as redis-py names the scheme."""
+    scheme, colon, rest = url.partition(":")
+    return _SCHEMES.get(scheme, scheme) + colon + rest
+
+
+def check_redis_url(url: str) -> None:
+    """Check what redis-py would pass over in silence.
+
+    Raises:
+        ValueError: There is no ``//`` before the host, or the database is no number.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        msg = "no // before the host"
+        raise ValueError(msg)
+
+    if scheme != "unix" and not _DATABASE.fullmatch(unquote(urlsplit(url).path)):
+        msg = "the database is no number"
+        raise ValueError(msg)
 
 
 def is_spoken_outage(text: str) -> bool:

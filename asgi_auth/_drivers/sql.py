@@ -20,11 +20,11 @@ from asgi_auth._drivers.sql_faults import fault_of, place_of
 from asgi_auth._drivers.sql_life import CONNECTIONS, Life
 from asgi_auth._drivers.sql_logging import without_rows
 from asgi_auth._drivers.sql_pool import probe_idle
-from asgi_auth._drivers.sql_urls import DRIVERS, check_dialect, extra_of
+from asgi_auth._drivers.sql_urls import check_dialect, check_driver, read_url
 from asgi_auth._drivers.sqlite import open_connection
 from asgi_auth._drivers.statement_task import StatementTask
 from asgi_auth._logs import package_logger
-from asgi_auth.errors import ConfigurationError, MissingExtraError, UnavailableError
+from asgi_auth.errors import MissingExtraError, UnavailableError
 
 _INSTALLED = True
 try:
@@ -86,7 +86,9 @@ class Database:
 
         self._foreign = source if isinstance(source, AsyncEngine) else None
         self.url: sa.URL = (
-            source.url if isinstance(source, AsyncEngine) else _read_url(source)
+            source.url
+            if isinstance(source, AsyncEngine)
+            else read_url(sa, source, owner)
         )
         self.dialect: str = self.url.get_backend_name()
         check_dialect(self.dialect, owner, schema)
@@ -95,7 +97,7 @@ class Database:
         # For a driver of our own choice; None where the user has made the engine.
         self._arguments: dict[str, Any] | None = None
         if self._foreign is None:
-            _check_driver(self.url)
+            check_driver(sa, self.url)
             if self.dialect == "postgresql":
                 self._read_query()
 
@@ -298,35 +300,6 @@ async def _lock_schema(connection: AsyncConnection) -> None:
         sa.literal(0x617367695F617574, sa.BigInteger())
     )
     await connection.execute(sa.select(lock))
-
-
-def _read_url(source: str | sa.URL) -> sa.URL:
-    # Without the cause: it would quote the URL, which may hold a password.
-    msg = "the database URL is not one, like postgresql://user@host/name"
-    try:
-        url = sa.make_url(source)
-    except (sa.exc.ArgumentError, ValueError):  # The latter for its port.
-        raise ConfigurationError(msg) from None
-
-    if url.get_backend_name() == "sqlite" and url.host:
-        raise ConfigurationError(msg)
-
-    name = "postgresql" if url.drivername == "postgres" else url.drivername
-    return url.set(drivername=DRIVERS.get(name, name))
-
-
-def _check_driver(url: sa.URL) -> None:
-    try:
-        dialect = url.get_dialect(_is_async=True)
-        dialect.import_dbapi()
-    except (ImportError, sa.exc.NoSuchModuleError) as error:
-        command = f'pip install "asgi-auth[{extra_of(url)}]"'
-        msg = f"the driver of {url.drivername} is missing: python -m {command}"
-        raise MissingExtraError(msg) from error
-
-    if not dialect.is_async:
-        msg = f"{url.drivername} blocks; use {DRIVERS[url.get_backend_name()]}"
-        raise ConfigurationError(msg)
 
 
 def _places_of(engine: AsyncEngine) -> int:

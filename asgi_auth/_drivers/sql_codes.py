@@ -39,7 +39,6 @@ _POOLER_ADVICE = (
     "the query of the database URL"
 )
 _ADVICE = {
-    NO_TABLE: "a table is missing: await create_schema() once, before the first use",
     "3F000": "the schema is missing: CREATE SCHEMA makes it",
     **dict.fromkeys(POOLER, _POOLER_ADVICE),
 }

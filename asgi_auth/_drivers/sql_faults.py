@@ -9,13 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from asgi_auth._drivers.causes import cause_of
-from asgi_auth._drivers.sql_codes import (
-    NO_TABLE,
-    advice_on,
-    code_of,
-    is_outage,
-    words_on,
-)
+from asgi_auth._drivers.sql_codes import advice_on, code_of, is_outage, words_on
+from asgi_auth._drivers.sql_missing import missing_in
 from asgi_auth._drivers.urls import shown_host
 from asgi_auth.errors import ConfigurationError, UnavailableError
 
@@ -36,8 +31,16 @@ def place_of(url: Any) -> str:
     return f"the database {url.database or ''!r} at {shown_host(str(host))}{port}"
 
 
+_CREATE = "await create_schema() once, before the first use"
+_MIGRATE = "migrate it to this release (Alembic, or ALTER TABLE)"
+
+
 def fault_of(
-    error: Exception, place: str, *, lost: tuple[type[Exception], ...]
+    error: Exception,
+    place: str,
+    *,
+    lost: tuple[type[Exception], ...],
+    cure: str = "",
 ) -> Exception | None:
     """Return what is raised in place of *error*; ``None``: it is a bug of ours.
 
@@ -45,10 +48,16 @@ def fault_of(
         error: As a driver, or SQLAlchemy, raised it.
         place: Of the database.
         lost: What means that there is no server which could say a code.
+        cure: What helps where a table or a column is missing; by default what helps
+            with tables of ours.
     """
+    missing = missing_in(error)
+    if missing is not None:
+        ours = _CREATE if missing.column is None else _MIGRATE
+        return ConfigurationError(f"{place}: {missing}: {cure or ours}")
+
     code = code_of(error)
-    no_table = NO_TABLE if "no such table" in str(error) else ""  # SQLite has no code.
-    advice = advice_on(no_table or code)
+    advice = advice_on(code)
     if advice is not None:
         return ConfigurationError(f"{place}: {advice}")
 

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from asgi_auth._drivers.sql_codes import NO_COLUMN, code_of
-from asgi_auth.errors import AsgiAuthError, ConfigurationError
-
 __all__ = ["ping_tables"]
 
 
@@ -25,14 +22,4 @@ async def ping_tables(database: Any, metadata: Any) -> None:
         ConfigurationError: A table or a column is missing.
     """
     for table in metadata.sorted_tables:
-        try:
-            await database.fetch(table.select().limit(0))
-        except AsgiAuthError:
-            raise
-        except Exception as error:
-            # SQLite has no code for it.
-            if code_of(error) != NO_COLUMN and "no such column" not in str(error):
-                raise
-
-            msg = f"{database.outage.place}: a column is missing: migrate its tables"
-            raise ConfigurationError(msg) from error
+        await database.fetch(table.select().limit(0))

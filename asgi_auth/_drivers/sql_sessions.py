@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from asgi_auth._drivers.sql import sa
-from asgi_auth._drivers.sql_faults import fault_of
-from asgi_auth.errors import MissingExtraError
+from asgi_auth._drivers.sql_codes import code_of
+from asgi_auth._drivers.sql_faults import fault_of, place_of
+from asgi_auth.errors import ConfigurationError, MissingExtraError
 
 __all__ = ["require", "session_fault"]
 
@@ -23,7 +24,35 @@ def require(owner: str) -> None:
         raise MissingExtraError(msg)
 
 
-def session_fault(error: Exception) -> Exception | None:
-    """Return what is raised in place of *error*; ``None``: that is no outage."""
+def session_fault(error: Exception, session: Any, model: type[Any]) -> Exception | None:
+    """Return what is raised in place of *error*; ``None``: it is not of a database.
+
+    Args:
+        error: As a driver, or SQLAlchemy, raised it.
+        session: The one that it was raised in; ``None``: none was opened.
+        model: Whose rows were asked for.
+    """
+    place = _place_of(session, model)
     lost = (OSError, sa.exc.TimeoutError, sa.exc.OperationalError)
-    return fault_of(error, "the users' database", lost=lost)
+    fault = fault_of(error, place, lost=lost, cure="run your migrations")
+    if fault is not None or not isinstance(error, sa.exc.StatementError):
+        return fault
+
+    kind, code = type(error.orig).__name__, code_of(error) or "none"
+    return ConfigurationError(
+        f"{place}: a statement for {model.__name__} was refused: {kind} (code {code})"
+        f"{_reason_of(error.orig, code)}"
+    )
+
+
+def _reason_of(error: object, code: str) -> str:
+    """Return what a driver says of a statement, which has no values in it."""
+    is_of_statement = code == "SQLITE_ERROR" or code.startswith("42")
+    return f": {str(error).splitlines()[0]}" if is_of_statement and str(error) else ""
+
+
+def _place_of(session: Any, model: type[Any]) -> str:
+    try:
+        return place_of(session.get_bind(model).engine.url)
+    except (AttributeError, sa.exc.SQLAlchemyError):
+        return "the users' database"

@@ -101,8 +101,7 @@ class ManagedAccounts(AccountService, Generic[User]):
     def can(self) -> frozenset[str]:
         """What is offered beside logging in."""
         manager = self._manager
-        writes = type(manager).get_user_by_email is not AuthManager.get_user_by_email
-        mail = self.sends_mail and writes
+        mail = self.sends_mail and manager.has_addresses
         saves = isinstance(manager, SavesUsers)
         offered = {
             "register": isinstance(manager, AddsUsers) and (saves or not mail),
@@ -112,11 +111,20 @@ class ManagedAccounts(AccountService, Generic[User]):
         }
         return frozenset(name for name, is_there in offered.items() if is_there)
 
+    def knows_verified(self, account: Account) -> bool:
+        """Report whether it is kept anywhere if a user's address is verified."""
+        is_verified = account.verified_at is not None
+        return is_verified or self._manager.knows_verified(account.user)
+
     @property
     def has_names(self) -> bool:
         """Whether users log in with something else than their address."""
-        own = type(self._manager).get_user_by_login
-        return own is not AuthManager.get_user_by_login
+        return self._manager.has_names
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether users are found by their address."""
+        return self._manager.has_addresses
 
     async def register(
         self,

@@ -49,8 +49,7 @@ class ManagedStore(Generic[User]):
             # Tokens for a new password are bound to the one until now.
             account = replace(account, password_hash=self._manager.stored_hash(user))
 
-        manager = type(self._manager)
-        if manager.get_user_by_login is AuthManager.get_user_by_login:
+        if not self._manager.has_names:
             # It is shown in places, but no user is looked up by it.
             account = replace(account, username=None)
 

@@ -76,6 +76,16 @@ class AuthManager(ABC, Generic[User]):
 
         return super().__new__(cls)
 
+    @property
+    def has_names(self) -> bool:
+        """Whether users log in with something else than their address."""
+        return type(self).get_user_by_login is not AuthManager.get_user_by_login
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether users are found by their address, so that mail can be offered."""
+        return type(self).get_user_by_email is not AuthManager.get_user_by_email
+
     @cached_property
     def hasher(self) -> PasswordHasher:
         """The hasher for new passwords, unknown users, and ``verify_password``."""
@@ -127,6 +137,17 @@ class AuthManager(ABC, Generic[User]):
             ConfigurationError: The user has no id.
         """
         return account_of_user(user)
+
+    def knows_verified(self, user: User) -> bool:
+        """Report whether a user says if its address is verified.
+
+        By default that is what :meth:`account_of` looks at; one of your own knows it.
+        """
+        if type(self).account_of is not AuthManager.account_of:
+            return True
+
+        names = ("verified_at", "is_verified")
+        return any(attribute_of(user, n, _MISSING) is not _MISSING for n in names)
 
     async def verify_password(self, login: str, password: str) -> bool:
         """Return whether the password is right; unknown users have none.

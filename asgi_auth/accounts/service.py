@@ -94,6 +94,10 @@ class AccountService(AccountAdministration):
         delete = {"delete"} if self.has_directory else set()
         return frozenset({"register", "password", *delete, *mail})
 
+    def knows_verified(self, account: Account) -> bool:
+        """Report whether it is kept anywhere if an account's address is verified."""
+        return True
+
     @property
     def sends_mail(self) -> bool:
         """Whether anything that needs mail can be asked for."""

@@ -6,13 +6,12 @@ column. Needs asyncio.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from asgi_auth._drivers.sql import sa
-from asgi_auth._drivers.sql_sessions import require, session_fault
+from asgi_auth._drivers.sql_sessions import require
 from asgi_auth.accounts.base import Account
 from asgi_auth.accounts.columns import UserColumns, as_id, fits, since, text_of, time_of
 from asgi_auth.accounts.errors import (
@@ -22,17 +21,14 @@ from asgi_auth.accounts.errors import (
     StaleAccountError,
 )
 from asgi_auth.accounts.manager import AuthManager
-from asgi_auth.accounts.row_faults import check_field, row_fault
+from asgi_auth.accounts.row_faults import check_field
+from asgi_auth.accounts.user_rows import Sessions, UserRows
 from asgi_auth.accounts.users import names_of
 from asgi_auth.errors import ConfigurationError
 
 __all__ = ["SQLAlchemyUsers", "UserColumns"]
 
 Model = TypeVar("Model")
-_T = TypeVar("_T")
-
-Sessions = Callable[[], AbstractAsyncContextManager[Any]]
-"""Opens an ``AsyncSession``: an ``async_sessionmaker``."""
 
 
 class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
@@ -68,11 +64,25 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             raise ConfigurationError(msg)
 
         self._model: Any = model
-        self._sessions = sessions
+        self._rows: UserRows[Model] = UserRows(model, sessions)
         self._columns = columns
         self.password_attribute: str = columns.password
         self._no_password = None if mapped[columns.password].nullable else "!"
         self.id_type: type[Any] = columns.id_type or mapped[columns.id].type.python_type
+
+    @property
+    def has_names(self) -> bool:
+        """Whether there is a column, or a look-up of your own, for names."""
+        own = type(self).get_user_by_login
+        is_ours = own is SQLAlchemyUsers.get_user_by_login
+        return not is_ours or self._columns.username is not None
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether there is a column, or a look-up of your own, for addresses."""
+        own = type(self).get_user_by_email
+        is_ours = own is SQLAlchemyUsers.get_user_by_email
+        return not is_ours or self._columns.email is not None
 
     async def get_user_by_email(self, email: str) -> Model | None:
         """Return the user with this address, in whatever case it is written."""
@@ -115,6 +125,11 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             verified_at=time_of(user, columns.verified),
         )
 
+    def knows_verified(self, user: Model) -> bool:
+        """Report whether there is a column for it, or an ``account_of`` of your own."""
+        is_ours = type(self).account_of is SQLAlchemyUsers.account_of
+        return not is_ours or self._columns.verified is not None
+
     async def add_user(self, account: Account) -> Model:
         """Add a user; further fields of a registration go into columns of their name.
 
@@ -123,6 +138,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             InvalidFieldError: A further field does not fit its column.
             ConfigurationError: The model has no such column, or one that nobody gives.
         """
+        self._check_places(account)
         values = {**self._data_of(account), **self._values_of(account)}
         user: Model = self._model(**values)
 
@@ -134,7 +150,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             session.expunge(user)
             return user
 
-        return await self._write(work, is_callers=bool(account.data))
+        return await self._rows.write(work, is_callers=bool(account.data))
 
     async def save_user(self, user: Model, account: Account) -> None:
         """Write what has changed, and nothing else, if the user is as it was read.
@@ -167,7 +183,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             rows: Sequence[Any] = (await session.execute(statement)).all()
             return rows
 
-        if not await self._write(work):
+        if not await self._rows.write(work):
             raise StaleAccountError
 
     async def delete_user(self, user: Model) -> None:
@@ -183,7 +199,7 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         async def work(session: Any) -> None:
             await session.execute(statement)
 
-        await self._write(work)
+        await self._rows.write(work)
 
     async def list_users(
         self, *, search: str, after: str, limit: int
@@ -207,10 +223,10 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             ]
             statement = statement.where(sa.or_(*conditions))
 
-        return await self._all(statement)
+        return await self._rows.read(statement)
 
     async def _one(self, condition: Any) -> Model | None:
-        users = await self._all(sa.select(self._model).where(condition).limit(2))
+        users = await self._rows.read(sa.select(self._model).where(condition).limit(2))
         if len(users) > 1:
             msg = (
                 f"Two rows of {self._model.__name__} have this id, address or name: "
@@ -219,15 +235,6 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             raise ConfigurationError(msg)
 
         return users[0] if users else None
-
-    async def _all(self, statement: Any) -> Sequence[Model]:
-        async with self._session() as session:
-            users: Sequence[Model] = (
-                (await session.execute(statement)).unique().scalars().all()
-            )
-            session.expunge_all()
-
-        return users
 
     @property
     def _id(self) -> Any:
@@ -304,6 +311,22 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         kind = None if name is None else self._mapped[name].type
         return None if kind is None else since(verified_at, kind)
 
+    def _check_places(self, account: Account) -> None:
+        """Refuse a new user of whom something would be lost in silence.
+
+        Raises:
+            ConfigurationError: There is no column for the name, or for the address.
+        """
+        columns = self._columns
+        names = {"username": columns.username, "email": columns.email}
+        for name, column in names.items():
+            if column is None and getattr(account, name):
+                msg = (
+                    f"{self._model.__name__} has no place for {name}: say in "
+                    f"UserColumns({name}=...) what it is called, or give none."
+                )
+                raise ConfigurationError(msg)
+
     def _data_of(self, account: Account) -> dict[str, Any]:
         """Return the further fields of a registration; none of them is a right."""
         own_names = set(self._columns.names())
@@ -315,32 +338,3 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
             check_field(name, value, self._mapped[name])
 
         return dict(account.data)
-
-    async def _write(
-        self, work: Callable[[Any], Awaitable[_T]], *, is_callers: bool = False
-    ) -> _T:
-        try:
-            async with self._session() as session:
-                result = await work(session)
-                await session.commit()
-                return result
-        except (sa.exc.DBAPIError, OverflowError, UnicodeEncodeError) as error:
-            name = self._model.__name__
-            fault = row_fault(error, name, is_callers=is_callers)
-            if fault is None:
-                raise
-
-        # Out here: what the driver says quotes the row.
-        raise fault
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncGenerator[Any]:
-        try:
-            async with self._sessions() as session:
-                yield session
-        except (OSError, sa.exc.SQLAlchemyError) as error:
-            fault = session_fault(error)
-            if fault is None:
-                raise
-
-            raise fault from error

@@ -150,9 +150,9 @@ async def _list(accounts: AccountService, options: argparse.Namespace) -> int:
         search=options.search, after=options.after, limit=options.limit
     )
     if options.json:
-        say_json([_facts(account) for account in page])
+        say_json([_facts(accounts, account) for account in page])
     else:
-        say_table(_HEAD, [_row(account) for account in page])
+        say_table(_HEAD, [_row(accounts, account) for account in page])
 
     if len(page) == options.limit:
         remark(f"There may be more: --after '{page[-1].id}'")
@@ -161,7 +161,7 @@ async def _list(accounts: AccountService, options: argparse.Namespace) -> int:
 
 
 async def _show(accounts: AccountService, options: argparse.Namespace) -> int:
-    return _print(await accounts.show(options.who), options)
+    return _print(accounts, await accounts.show(options.who), options)
 
 
 async def _create(accounts: AccountService, options: argparse.Namespace) -> int:
@@ -173,7 +173,7 @@ async def _create(accounts: AccountService, options: argparse.Namespace) -> int:
         scopes=options.scope,
         by="asgi-auth",
     )
-    return _print(account, options)
+    return _print(accounts, account, options)
 
 
 async def _roles(accounts: AccountService, options: argparse.Namespace) -> int:
@@ -187,7 +187,7 @@ async def _roles(accounts: AccountService, options: argparse.Namespace) -> int:
         for role in sorted(lost):
             await _warn_if_last(accounts, role)
 
-    return _print(account, options)
+    return _print(accounts, account, options)
 
 
 async def _warn_if_last(accounts: AccountService, role: str) -> None:
@@ -208,12 +208,13 @@ async def _disable(accounts: AccountService, options: argparse.Namespace) -> int
     for role in account.roles:
         await _warn_if_last(accounts, role)
 
-    return _print(account, options)
+    return _print(accounts, account, options)
 
 
 async def _enable(accounts: AccountService, options: argparse.Namespace) -> int:
     account = await accounts.show(options.who)
-    return _print(await accounts.enable(account.id, by="asgi-auth"), options)
+    account = await accounts.enable(account.id, by="asgi-auth")
+    return _print(accounts, account, options)
 
 
 async def _delete(accounts: AccountService, options: argparse.Namespace) -> int:
@@ -227,7 +228,7 @@ async def _delete(accounts: AccountService, options: argparse.Namespace) -> int:
         raise
 
     if not options.yes:
-        _print(account, options)
+        _print(accounts, account, options)
         remark("Nothing is deleted yet: say --yes.")
         return 1
 
@@ -267,16 +268,19 @@ async def _sessions(accounts: AccountService, options: argparse.Namespace) -> in
     return 0
 
 
-def _print(account: Account, options: argparse.Namespace) -> int:
+def _print(
+    accounts: AccountService, account: Account, options: argparse.Namespace
+) -> int:
     if options.json:
-        say_json(_facts(account))
+        say_json(_facts(accounts, account))
     else:
-        say_table(_HEAD, [_row(account)])
+        say_table(_HEAD, [_row(accounts, account)])
 
     return 0
 
 
-def _facts(account: Account) -> dict[str, Any]:
+def _facts(accounts: AccountService, account: Account) -> dict[str, Any]:
+    is_known = accounts.knows_verified(account)
     return {
         "id": account.id,
         "email": account.email or None,
@@ -284,17 +288,18 @@ def _facts(account: Account) -> dict[str, Any]:
         "roles": list(account.roles),
         "scopes": list(account.scopes),
         "disabled": account.disabled,
-        "verified": account.verified_at is not None,
+        "verified": account.verified_at is not None if is_known else None,
     }
 
 
 _HEAD = ("ID", "WHO", "ROLES", "SCOPES", "STATE")
 
 
-def _row(account: Account) -> tuple[str, ...]:
+def _row(accounts: AccountService, account: Account) -> tuple[str, ...]:
+    is_known = accounts.knows_verified(account)
     states = {
         "disabled": account.disabled,
-        "not verified": account.verified_at is None,
+        "not verified": is_known and account.verified_at is None,
     }
     return (
         account.id,

@@ -56,7 +56,9 @@ class AuthPages:
     Args:
         routes: What the pages ask; they must set cookies.
         brand: The name of your application.
-        home: Where users go after a log-in, if they wanted to go nowhere else.
+        home: Where users go after a log-in, if they wanted to go nowhere else: a path
+            from the root of the origin. By default the root of the application, below
+            the ``root_path`` that the server says.
         texts: Texts of your own, by language and key: ``{"en": {"log_in.title":
             "Welcome"}}``. Another language needs all of them. The first language is
             for browsers that ask for none of yours.
@@ -74,7 +76,7 @@ class AuthPages:
         routes: AuthRoutes,
         *,
         brand: str = "",
-        home: str = "/",
+        home: str | None = None,
         texts: Mapping[str, Mapping[str, str]] | None = None,
         templates: str | Path | None = None,
         stylesheet: str | None = None,
@@ -88,7 +90,7 @@ class AuthPages:
             msg = f"AuthPages needs the part {missing[0]!r} of the routes."
             raise ConfigurationError(msg)
 
-        if safe_path(home) is None:
+        if home is not None and safe_path(home) is None:
             msg = f"home must be a path of your site, and not {home!r}."
             raise ConfigurationError(msg)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from asgi_auth.errors import AuthorizationError
 from asgi_auth.pages.page import Page
 from asgi_auth.pages.visit import Visit
 
@@ -14,7 +15,11 @@ __all__ = ["CONFIRM"]
 
 async def _confirm(visit: Visit) -> Response:
     if not visit.submitted:
-        return visit.show(asks_code=False, mails=False)
+        place = await _place_to_set_up(visit) if visit.query("acr") else None
+        if place is None:
+            return visit.show(asks_code=False, mails=False)
+
+        return visit.leave(visit.url(place, needed="1", **visit.way))
 
     if "send" in visit.fields:
         # For the try before: its cookie says which code is asked for.
@@ -42,6 +47,28 @@ async def _confirm(visit: Visit) -> Response:
     return visit.refuse(
         outcome.about_password(), fields, asks_code=asks_code, mails=mails
     )
+
+
+async def _place_to_set_up(visit: Visit) -> str | None:
+    """Return the page to set up a second factor; ``None``: the user has one.
+
+    Raises:
+        AuthorizationError: Nobody can have one here.
+    """
+    kinds = [kind for kind in ("factors", "passkeys") if visit.offers(kind)]
+    for kind in kinds:
+        outcome = await visit.call("GET", f"/{kind}")
+        if outcome.data.get(kind):
+            return None
+
+    if kinds:
+        return kinds[0]
+
+    # What the application asks itself, it knows.
+    if visit.offers("login_factor"):
+        return None
+
+    raise AuthorizationError
 
 
 CONFIRM: Final = Page(

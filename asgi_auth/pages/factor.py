@@ -36,8 +36,7 @@ async def _factor(visit: Visit) -> Response:
             return visit.leave(visit.next)
 
     if outcome.code in _OVER:
-        query = {} if visit.next is None else {"next": visit.next}
-        return visit.leave(visit.url("log_in", **query))
+        return visit.leave(visit.url("log_in", **visit.way))
 
     fields = {"invalid_code": "code", "invalid_credentials": "code"}
     return visit.refuse(outcome, fields, mails=mails, sent=False)

@@ -34,7 +34,9 @@ async def _factors(visit: Visit) -> Response:
 async def _show(visit: Visit, fault: Outcome | None = None, **values: Any) -> Response:
     """Render the list of the user's factors, and what an action has brought."""
     if fault is not None and fault.code == _STEP_UP:
-        return visit.leave(visit.url("confirm", next=visit.url("factors")))
+        return visit.leave(
+            visit.url("confirm", next=visit.url("factors", **visit.onward))
+        )
 
     outcome = await visit.call("GET", "/factors")
     context = {

@@ -21,7 +21,7 @@ async def _forgot(visit: Visit) -> Response:
     if not outcome.is_good:
         return visit.refuse(outcome, {"invalid_email": "email"})
 
-    return visit.go("forgot", done="forgot")
+    return visit.go("forgot", done="forgot", onward=True)
 
 
 FORGOT: Final = Page(

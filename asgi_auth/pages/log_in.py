@@ -37,7 +37,7 @@ async def _log_in(visit: Visit) -> Response:
         return _arrive(visit)
 
     if outcome.code == "second_factor_required" and visit.offers("login_factor"):
-        query = {} if visit.next is None else {"next": visit.next}
+        query = visit.way
         if "email" in outcome.data.get("methods", ()):
             query["mail"] = "1"
 
@@ -53,8 +53,7 @@ def _arrive(visit: Visit) -> Response:
     if "cookie" in visit.request.headers:
         return visit.leave(visit.next)
 
-    query = {} if visit.next is None else {"next": visit.next}
-    return visit.leave(visit.url("log_in", kept="1", **query))
+    return visit.leave(visit.url("log_in", kept="1", **visit.way))
 
 
 LOG_IN: Final = Page(

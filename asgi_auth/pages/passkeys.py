@@ -33,7 +33,8 @@ async def _passkeys(visit: Visit) -> Response:
         outcome = await visit.call("POST", path, {"name": visit.fields.get("name", "")})
 
     if outcome.code == _STEP_UP and visit.offers("reauthenticate"):
-        return visit.leave(visit.url("confirm", next=visit.url("passkeys")))
+        back = visit.url("passkeys", **visit.onward)
+        return visit.leave(visit.url("confirm", next=back))
 
     # One that is gone is removed: that is what was wanted.
     if outcome.is_good or outcome.code == _GONE:

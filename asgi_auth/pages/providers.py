@@ -35,8 +35,7 @@ async def _provider(visit: Visit) -> Response:
 
     code = visit.query("error")
     if code == "second_factor_required" and visit.offers("login_factor"):
-        query = {} if visit.next is None else {"next": visit.next}
-        return visit.leave(visit.url("factor", **query))
+        return visit.leave(visit.url("factor", **visit.way))
 
     return visit.show() if code is None else visit.refuse(code)
 

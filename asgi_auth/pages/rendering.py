@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from asgi_auth.pages.language import Language
 from asgi_auth.pages.page import Page
+from asgi_auth.responses import safe_path
+from asgi_auth.responses.state import KEY
 
 __all__ = ["Renderer"]
 
 _OURS: Final = str(files("asgi_auth").joinpath("pages", "templates"))
+
+_SAFE: Final = "/-._~!$&'()*+,;=:@"
 
 _HEADERS: Final = {
     "cache-control": "no-store",
@@ -44,25 +49,26 @@ class Renderer:
     Args:
         pages: All of them.
         brand: The name of the application.
-        home: Where users go who want to go nowhere else.
+        home: Where users go who want to go nowhere else; ``None``: to the root of the
+            application.
         stylesheet: The address of one more stylesheet, or ``None``.
         folder: Templates that take the place of ours, or ``None``.
     """
 
-    __slots__ = ("_environment", "_look", "_pages", "home")
+    __slots__ = ("_environment", "_home", "_look", "_pages")
 
     def __init__(
         self,
         pages: Sequence[Page],
         *,
         brand: str,
-        home: str,
+        home: str | None,
         stylesheet: str | None,
         folder: str | None,
     ) -> None:
-        self.home: str = home
+        self._home = home
         self._pages = {page.name: page for page in pages}
-        self._look = {"brand": brand, "home": home, "stylesheet": stylesheet}
+        self._look = {"brand": brand, "stylesheet": stylesheet}
         own = [page.folder for page in pages if page.folder is not None]
         folders = [each for each in (folder, *own, _OURS) if each is not None]
         self._environment = Environment(
@@ -76,6 +82,23 @@ class Renderer:
     def __contains__(self, name: str) -> bool:
         """Report whether there is a page of this name."""
         return name in self._pages
+
+    def home_in(self, scope: Mapping[str, Any]) -> str:
+        """Return where users go who want to go nowhere else.
+
+        Args:
+            scope: Of a request to the pages; its ``root_path`` has their mount.
+        """
+        if self._home is not None:
+            return self._home
+
+        # As the middleware saw it, or Starlette: before anything was mounted.
+        state = scope.get(KEY)
+        outside = scope if state is None else state.scope
+        name = "app_root_path" if state is None else "root_path"
+        root = str(outside.get(name) or "").rstrip("/")
+        # On some servers a header says it: it must not lead elsewhere.
+        return safe_path(quote(f"{root}/", safe=_SAFE)) or "/"
 
     def path_of(self, name: str) -> str:
         """Return the path of a page below the mount."""
@@ -115,7 +138,13 @@ class Renderer:
     ) -> Response:
         """Return the page that says what went wrong."""
         text = language.fault(code)
-        context = {"text": text, "status": status, "faults": (), "done": None}
+        context = {
+            "text": text,
+            "status": status,
+            "faults": (),
+            "done": None,
+            "onward": {},
+        }
         return self._answer("error.html", language, scope, status, context)
 
     def protect(self, response: Response, page: Page | None = None) -> Response:
@@ -135,6 +164,7 @@ class Renderer:
         html = self._environment.get_template(template).render(
             {
                 **self._look,
+                "home": self.home_in(scope),
                 "t": language,
                 "lang": language.code,
                 "mount": scope["root_path"],

@@ -65,6 +65,24 @@ class Visit:
         text = self.fields.get("next") if self.submitted else self.query("next")
         return safe_path(text)
 
+    @property
+    def way(self) -> dict[str, str]:
+        """The query that keeps where the user wanted to go; empty for nowhere."""
+        return {} if self.next is None else {"next": self.next}
+
+    @property
+    def onward(self) -> dict[str, str]:
+        """The query that keeps where a user goes on to, and that more is needed.
+
+        It is for who must set up a second factor first; empty for others.
+        """
+        name = "needed"
+        text = self.fields.get(name) if self.submitted else self.query(name)
+        if text is None:
+            return {}
+
+        return {name: "1", **self.way}
+
     def url(self, name: str, **query: str) -> str:
         """Return where the page of a name is, from the root of this origin."""
         path = self._renderer.path_of(name)
@@ -143,6 +161,8 @@ class Visit:
             "user": self.user,
             "url": self.url,
             "done": self.query("done"),
+            "onward": self.onward,
+            "way": self.way,
             "faults": (),
             **values,
         }
@@ -176,19 +196,24 @@ class Visit:
         response.raw_headers.extend(headers)
         return response
 
-    def go(self, name: str, *, done: str | None = None) -> Response:
+    def go(
+        self, name: str, *, done: str | None = None, onward: bool = False
+    ) -> Response:
         """Send the browser to another page (303), which says that something is done.
 
         Args:
             name: Of the page.
             done: Whose ``<done>.done`` it says: the name of a page.
+            onward: Take along where the user wanted to go.
         """
         query = {} if done is None else {"done": done}
+        if onward:
+            query |= self.way
         return self.leave(self.url(name, **query))
 
     def leave(self, path: str | None = None) -> Response:
         """Send the browser to a path of this origin (303), by default home."""
-        headers = {"location": path or self._renderer.home}
+        headers = {"location": path or self._renderer.home_in(self.request.scope)}
         response = self._renderer.protect(Response(status_code=303, headers=headers))
         return self._with_cookies(response)
 

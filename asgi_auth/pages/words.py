@@ -14,6 +14,11 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "skip": "Skip to the form",
         "home": "Home",
+        "needed": (
+            "The page that you want to see needs a second factor. Set one up, then go "
+            "on: you are asked for it."
+        ),
+        "go_on": "Go on",
         "error.prefix": "Error",
         "error.summary": "There is a problem",
         "error.title": "This did not work",
@@ -51,6 +56,11 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "de": {
         "skip": "Zum Formular",
         "home": "Startseite",
+        "needed": (
+            "Die gewünschte Seite braucht einen zweiten Faktor. Richten Sie einen ein, "
+            "dann geht es weiter: Sie werden danach gefragt."
+        ),
+        "go_on": "Weiter",
         "error.prefix": "Fehler",
         "error.summary": "Es gibt ein Problem",
         "error.title": "Das hat nicht geklappt",

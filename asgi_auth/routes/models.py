@@ -23,6 +23,7 @@ __all__ = [
     "IntrospectionResponse",
     "LoginRequest",
     "LogoutRequest",
+    "NameRegisterRequest",
     "NamedRegisterRequest",
     "ReauthenticateRequest",
     "RefreshRequest",
@@ -113,6 +114,13 @@ class NamedRegisterRequest(RouteModel):
 
     username: str
     email: str | None = None
+    password: str
+
+
+class NameRegisterRequest(RouteModel):
+    """Who wants an account, where users have names and no addresses."""
+
+    username: str
     password: str
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from asgi_auth.accounts import Account, AccountService, ManagedAccounts, grants_of
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.routes.models import NamedRegisterRequest
+from asgi_auth.routes.models import NamedRegisterRequest, NameRegisterRequest
 from asgi_auth.routes.shape import RouteShape
 from asgi_auth.sessions import TokenService
 
@@ -46,15 +46,21 @@ def shape_of(accounts: AccountService, shape: RouteShape) -> RouteShape:
     Raises:
         ConfigurationError: Accounts that have addresses cannot be made without one.
     """
-    has_names = isinstance(accounts, ManagedAccounts) and accounts.has_names
-    if shape.register is None:
-        return replace(shape, register=NamedRegisterRequest) if has_names else shape
+    if not (isinstance(accounts, ManagedAccounts) and accounts.has_names):
+        _check_address(shape)
+        return shape
 
-    if not has_names and "email" not in shape.register.model_fields:
+    if shape.register is not None:
+        return shape
+
+    model = NamedRegisterRequest if accounts.has_addresses else NameRegisterRequest
+    return replace(shape, register=model)
+
+
+def _check_address(shape: RouteShape) -> None:
+    if shape.register is not None and "email" not in shape.register.model_fields:
         msg = (
             "The model for /register needs email: only a manager that writes "
             "get_user_by_login() has users without."
         )
         raise ConfigurationError(msg)
-
-    return shape

@@ -78,7 +78,8 @@ async def test_a_database_with_the_tables_of_an_older_version_is_not_ready(sqlit
             f"ALTER TABLE {store._table.name} DROP COLUMN {column}"
         )
 
-    with pytest.raises(ConfigurationError, match="a column is missing"):
+    name = rf"a column is missing \({store._table.name}\.{column}\)"
+    with pytest.raises(ConfigurationError, match=name):
         await store.ping()
 
     await store.aclose()

@@ -211,3 +211,48 @@ async def test_users_with_names_register_with_one():
             'name="username" type="text" autocomplete="username" required' in page.text
         )
         assert 'name="email" type="email" autocomplete="email" auto' in page.text
+
+
+async def test_the_way_back_is_kept_over_a_sign_up():
+    world = PagesWorld(accounts={"require_verified": False})
+    async with world.browser() as browser:
+        page = await browser.get("/log-in", params={"next": "/app/vault?a=1&b=2"})
+        way = "next=%2Fapp%2Fvault%3Fa%3D1%26b%3D2"
+        assert f'href="/sign-up?{way}"' in page.text
+        page = await browser.get(f"/sign-up?{way}")
+        assert 'name="next" value="/app/vault?a=1&amp;b=2"' in page.text
+        assert f'href="/log-in?{way}"' in page.text
+        data = {"email": EMAIL, "password": PASSWORD, "next": "/app/vault?a=1&b=2"}
+        answer = await browser.post("/sign-up", data={**data, "password": "x"})
+        assert 'name="next" value="/app/vault?a=1&amp;b=2"' in answer.text
+        answer = await browser.post("/sign-up", data=data)
+        assert answer.headers["location"] == f"/log-in?done=register&{way}"
+        page = await browser.get(answer.headers["location"])
+        assert 'name="next" value="/app/vault?a=1&amp;b=2"' in page.text
+
+
+async def test_the_way_back_is_kept_where_a_message_is_on_its_way():
+    world = PagesWorld()
+    async with world.browser() as browser:
+        data = {"email": EMAIL, "password": PASSWORD, "next": "/vault"}
+        answer = await browser.post("/sign-up", data=data)
+        assert answer.headers["location"] == "/sign-up?done=register&next=%2Fvault"
+        page = await browser.get(answer.headers["location"])
+        assert 'href="/log-in?next=%2Fvault"' in page.text
+        page = await browser.get("/log-in", params={"next": "/vault"})
+        assert 'href="/forgot-password?next=%2Fvault"' in page.text
+        answer = await browser.post(
+            "/forgot-password", data={"email": EMAIL, "next": "/vault"}
+        )
+        assert answer.headers["location"].endswith("?done=forgot&next=%2Fvault")
+
+
+@pytest.mark.parametrize("path", ["/sign-up", "/forgot-password"])
+async def test_no_trick_leads_elsewhere_over_a_sign_up(path):
+    world = PagesWorld()
+    async with world.browser() as browser:
+        page = await browser.get(path, params={"next": "//evil.example"})
+        assert "evil.example" not in page.text
+        data = {"email": EMAIL, "password": PASSWORD, "next": "//evil.example"}
+        answer = await browser.post(path, data=data)
+        assert "evil" not in answer.headers["location"]

@@ -372,3 +372,47 @@ def test_the_middleware_is_installed_once(make):
     module = importlib.import_module(f"asgi_auth.integrations.{make.__name__}")
     with pytest.raises(ConfigurationError, match="once only"):
         module.install(app, world.tokens, routes=world.pages, renew=True)
+
+
+@pytest.mark.parametrize("make", [starlette, fastapi, litestar, quart])
+async def test_home_is_the_root_of_the_application_behind_a_proxy(make):
+    world = PagesWorld()
+    account = await world.add()
+    transport = httpx2.ASGITransport(app=make(world), root_path="/app")
+    async with httpx2.AsyncClient(
+        transport=transport,
+        base_url="https://api.example",
+        headers=PERSON,
+        cookies={"theme": "dark"},
+    ) as browser:
+        page = await browser.get("/app/auth/log-in")
+        assert 'class="brand" href="/app/"' in page.text
+        assert 'action="/app/auth/log-in"' in page.text
+        data = {"login": account.email, "password": PASSWORD}
+        response = await browser.post("/app/auth/log-in", data=data)
+        assert response.headers["location"] == "/app/"
+        refused = await browser.get("/app/notes")
+        assert refused.status_code == 403
+        assert '<li><a href="/app/">Home</a></li>' in refused.text
+
+
+@pytest.mark.parametrize("root", ["//evil.example", "/\\evil.example", "/..", "/é"])
+async def test_home_is_of_this_origin_whatever_a_server_says(root):
+    world = PagesWorld()
+    home = world.pages._renderer.home_in({"app_root_path": root})
+    assert home in {"/", "/%C3%A9/"}
+
+
+async def test_a_home_that_is_given_is_taken_as_it_is():
+    world = PagesWorld(pages={"home": "/notes"})
+    account = await world.add()
+    transport = httpx2.ASGITransport(app=starlette(world), root_path="/app")
+    async with httpx2.AsyncClient(
+        transport=transport,
+        base_url="https://api.example",
+        headers=PERSON,
+        cookies={"theme": "dark"},
+    ) as browser:
+        data = {"login": account.email, "password": PASSWORD}
+        response = await browser.post("/app/auth/log-in", data=data)
+        assert response.headers["location"] == "/notes"

@@ -194,7 +194,14 @@ async def test_a_server_that_hangs_is_down(server):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "memory", "memcached://localhost", "redis://host:port/x", "async+redis://"],
+    [
+        "",
+        "memory",
+        "memcached://localhost",
+        "redis://host:port/x",
+        "redis://host/abc",
+        "async+redis://",
+    ],
 )
 def test_urls_of_other_kinds_are_refused_and_never_quoted(url):
     with pytest.raises(ConfigurationError) as caught:

@@ -128,7 +128,7 @@ def test_every_verb_of_these_stores_is_looked_at():
     named["accounts"] += " page"
     named["audit log"] += " entries"
     for name, table in STORES_OF_TABLES.items():
-        kind = type(table.make("sqlite://", "asgi_auth_"))
+        kind = type(table.make("sqlite:///x.db", "asgi_auth_"))
         verbs = {verb for verb in vars(kind) if not verb.startswith("_")}
         verbs -= {"ping", "aclose", "create_schema", "metadata"}
         assert {verb for verb in verbs if verb not in named[name]} == set(), name

@@ -475,6 +475,11 @@ async def test_mistakes_are_not_taken_for_outages(server, store):
         "redis://u:hunter2@localhost?socket_timeout=hunter2",
         "redis://u:hunter2@localhost?hunter2=1",
         "redis://u:hunter2@[::1/0",
+        "redis://u:hunter2@localhost/abc",
+        "redis://u:hunter2@localhost/1/2",
+        "valkey://u:hunter2@localhost/-1",
+        "redis:/hunter2",
+        "redis:hunter2",
     ],
 )
 @pytest.mark.parametrize("cluster", [False, True])

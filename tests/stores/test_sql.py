@@ -61,7 +61,13 @@ class TestGivenSQLiteEngineContract(StoreContract):
     ("url", "word"),
     [
         ("mysql://localhost/db", "mysql"),
-        ("postgresql+psycopg2://localhost/db", "psycopg2"),
+        ("postgresql+psycopg2://localhost/db", r"psycopg2 blocks: write postgresql://"),
+        ("postgresql+nope://localhost/db", r"no driver postgresql\+nope: write"),
+        ("sqlite://", "needs a file: .* MemoryStore"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("sqlite:///file:x?mode=memory&uri=true", "needs a file"),
+        ("sqlite:/x.db", "sqlite:///app.db"),
+        ("sqlite://x.db", "sqlite:///app.db"),
         ("sqlite+pysqlite:///file.db", "aiosqlite"),
         ("no url", "postgresql://"),
     ],
@@ -147,6 +153,24 @@ async def test_a_missing_table_says_what_to_do(database_url, table_prefix):
         await store.rotate("one", 0, **IDLE)
     with pytest.raises(ConfigurationError, match="create_schema"):
         await store.feed(None, wait=0)
+    await store.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_missing_column_is_named_by_whatever_verb_meets_it(
+    database_url, table_prefix
+):
+    store = SQLStore(database_url, table_prefix=table_prefix)
+    await store.create_schema()
+    table = f"{table_prefix}sessions"
+    async with store._database._lives.here().engine.connect() as connection:
+        await connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN rotated_by")
+
+    missing = rf"a column is missing \({table}\.rotated_by\): migrate"
+    for verb in (open_session(store), store.rotate("one", 0, **IDLE), store.ping()):
+        with pytest.raises(ConfigurationError, match=missing):
+            await verb
+
     await store.aclose()
 
 
