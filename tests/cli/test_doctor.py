@@ -24,7 +24,7 @@ from asgi_auth import (
 from asgi_auth.accounts import MemoryAccounts
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.backends.apikey import APIKeyBackend
-from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys
+from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys, SQLAPIKeys
 from asgi_auth.backends.assertions import ALB_HEADER, alb
 from asgi_auth.backends.issuers import IssuersBackend
 from asgi_auth.backends.trusted import TrustedIssuer
@@ -34,11 +34,14 @@ from asgi_auth.cli.doctor.serving import SERVING_CHECKS
 from asgi_auth.cli.doctor.stores import unready_stores
 from asgi_auth.cli.doctor.token import explain_token
 from asgi_auth.cli.main import main
-from asgi_auth.factors import MemoryFactors
+from asgi_auth.factors import MemoryFactors, SQLFactors
+from asgi_auth.identities import SQLIdentities
+from asgi_auth.passkeys import SQLPasskeys
 from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
 from asgi_auth.routes.cookies import Cookies
+from asgi_auth.stores import SQLAuditLog, SQLStore
 from asgi_auth.testing import mint_token
 
 APPS = Path(__file__).parent / "doctor_apps"
@@ -486,6 +489,24 @@ async def plain_function(scope, receive, send):
 
 def test_a_middleware_under_a_plain_function_is_found():
     assert "no-middleware" not in examined(plain_function)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        SQLAPIKeys,
+        SQLAccounts,
+        SQLAuditLog,
+        SQLFactors,
+        SQLIdentities,
+        SQLPasskeys,
+        SQLStore,
+    ],
+)
+async def test_each_store_is_asked(tmp_path, kind):
+    store = kind(f"sqlite:///{tmp_path / 'a.db'}")
+    (found,) = await unready_stores(Patient([store], 1, {}))
+    assert "a table is missing" in found.text
 
 
 async def test_tables_that_are_missing_are_found_once(tmp_path):

@@ -8,7 +8,16 @@ from asgi_auth.errors import AsgiAuthError
 
 __all__ = ["unready_stores"]
 
-_KINDS = ("SQLStore", "SQLAccounts", "SQLAPIKeys", "SQLFactors", "RedisStore")
+_KINDS = (
+    "RedisStore",
+    "SQLAPIKeys",
+    "SQLAccounts",
+    "SQLAuditLog",
+    "SQLFactors",
+    "SQLIdentities",
+    "SQLPasskeys",
+    "SQLStore",
+)
 
 
 async def unready_stores(patient: Patient) -> list[Finding]:
