@@ -290,6 +290,7 @@ async def test_a_new_tab_gets_the_tokens_from_the_others(site, new_tab):
     assert (await third.evaluate("auth.resume()"))["authenticated"]
 
 
+@pytest.mark.alone
 async def test_a_first_tab_does_not_wait_for_others(site, new_tab):
     tab = await new_tab(site.page())
     took = await tab.evaluate(

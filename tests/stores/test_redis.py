@@ -388,9 +388,15 @@ async def test_a_waiting_feed_wakes_up_and_holds_no_place_in_the_pool(server):
 
 async def test_a_feed_waits_as_long_as_it_was_told(store):
     cursor = (await store.feed(None, wait=0)).cursor
-    start = time.monotonic()
-    assert (await store.feed(cursor, wait=1.3)).entries == ()
-    assert 1.2 <= time.monotonic() - start <= 1.9
+    waits = []
+    # Never too short; a busy machine may be late, but not each time.
+    while len(waits) < 3 and not (waits and waits[-1] <= 1.9):
+        start = time.monotonic()
+        assert (await store.feed(cursor, wait=1.3)).entries == ()
+        waits.append(time.monotonic() - start)
+        assert waits[-1] >= 1.2
+
+    assert waits[-1] <= 1.9, waits
 
 
 async def test_callers_queue_for_a_small_pool(server):
