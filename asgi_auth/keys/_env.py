@@ -25,12 +25,14 @@ class KeySetting:
     """What the environment says of the keys.
 
     Attributes:
+        name: Of the variable.
         kind: Which of the settings it is.
         value: The text of the key or keys.
         algorithm: The algorithm, if one is named.
         password: Of an encrypted private key, if there is one.
     """
 
+    name: str
     kind: Kind
     value: str = field(repr=False)
     algorithm: str | None
@@ -60,10 +62,9 @@ def read_env(prefix: str, environ: Mapping[str, str] | None) -> KeySetting:
         msg = f"Unset {prefix}ALGORITHM: each key of {prefix}JWKS names its own in alg."
         raise ConfigurationError(msg)
 
+    name = prefix + variables[0]
     password = _password(prefix, kind, source)
-    return KeySetting(
-        kind, _value(kind, prefix + variables[0], source), algorithm, password
-    )
+    return KeySetting(name, kind, _value(kind, name, source), algorithm, password)
 
 
 def names_key(prefix: str = "ASGI_AUTH_") -> bool:

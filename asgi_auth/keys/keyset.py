@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from asgi_auth.errors import ConfigurationError
-from asgi_auth.keys._env import read_env
+from asgi_auth.keys._env import KeySetting, read_env
 from asgi_auth.keys._jwk import load_object
 from asgi_auth.keys._state import build_state, check_count, named_key
 from asgi_auth.keys.key import Key
@@ -124,6 +124,14 @@ class KeySet:
             ConfigurationError: None or several are set, or one cannot be used.
         """
         setting = read_env(prefix, environ)
+        try:
+            return cls._from_setting(setting)
+        except ConfigurationError as error:
+            msg = f"{setting.name}: {error}"
+            raise ConfigurationError(msg) from error
+
+    @classmethod
+    def _from_setting(cls, setting: KeySetting) -> Self:
         if setting.kind == "JWKS":
             return cls.from_jwks(setting.value)
 
@@ -132,7 +140,7 @@ class KeySet:
 
         key = Key.from_pem(setting.value, setting.algorithm, password=setting.password)
         if key.is_private != (setting.kind == "PRIVATE_KEY"):
-            msg = f"{prefix}{setting.kind} holds the other half of a pair: rename it."
+            msg = "it holds the other half of a pair: rename it."
             raise ConfigurationError(msg)
 
         return cls([key])

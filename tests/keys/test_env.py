@@ -114,8 +114,12 @@ def test_an_algorithm_beside_a_jwk_set_is_refused():
 
 
 def test_the_wrong_half_of_a_pair_is_refused():
-    assert "PUBLIC_KEY holds the other half" in refusal(PUBLIC_KEY=PRIVATE)
-    assert "PRIVATE_KEY holds the other half" in refusal(PRIVATE_KEY=PUBLIC)
+    assert "ASGI_AUTH_PUBLIC_KEY: it holds the other half" in refusal(
+        PUBLIC_KEY=PRIVATE
+    )
+    assert "ASGI_AUTH_PRIVATE_KEY: it holds the other half" in refusal(
+        PRIVATE_KEY=PUBLIC
+    )
 
 
 def test_a_file_that_cannot_be_read_is_refused_without_its_value(tmp_path):
@@ -182,3 +186,14 @@ def test_a_password_that_does_not_fit_is_told_of(tmp_path):
     assert "beside" in refusal(SECRET_KEY=SECRET, PRIVATE_KEY_PASSWORD=PASSWORD)
     both = {"PRIVATE_KEY_PASSWORD": PASSWORD, "PRIVATE_KEY_PASSWORD_FILE": "/nowhere-x"}
     assert "beside" in refusal(PRIVATE_KEY=ENCRYPTED, **both)
+
+
+def test_what_is_wrong_with_a_key_names_the_variable_that_holds_it(tmp_path):
+    assert refusal(SECRET_KEY="short").startswith(
+        "ASGI_AUTH_SECRET_KEY: The secret has"
+    )
+    assert refusal(JWKS="{}").startswith("ASGI_AUTH_JWKS: ")
+    path = tmp_path / "key"
+    path.write_text("no PEM")
+    text = refusal(PRIVATE_KEY_FILE=str(path))
+    assert text.startswith("ASGI_AUTH_PRIVATE_KEY_FILE: ")
