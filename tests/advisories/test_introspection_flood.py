@@ -24,6 +24,7 @@ class Issuer:
 
     def __init__(self, pause=0.0):
         self.pause = pause
+        self.held = None
         self.asked = []
         self.under_way = self.most = 0
         self.answer = {"active": False}
@@ -35,6 +36,8 @@ class Issuer:
         self.most = max(self.most, self.under_way)
         try:
             await asyncio.sleep(self.pause)
+            if self.held is not None:
+                await self.held.wait()
         finally:
             self.under_way -= 1
 
@@ -147,10 +150,13 @@ async def test_an_answer_that_is_not_meant_for_us_is_remembered_as_well():
 
 async def test_nobody_waits_for_ever_for_a_turn(monkeypatch):
     monkeypatch.setattr(_flights, "_PATIENCE", 0.05)
-    made = backend(Issuer(pause=0.5))
+    issuer = Issuer()
+    issuer.held = asyncio.Event()
+    made = backend(issuer)
     junk = await flood(made, 80)
     with pytest.raises(UnavailableError, match="too many"):
         await ask(made, "good")
+    issuer.held.set()
     await asyncio.gather(*junk, return_exceptions=True)
 
 

@@ -207,8 +207,8 @@ async def test_the_cookie_of_before_goes_on_and_is_guarded_against_foreign_pages
     assert (await client.post("/who", headers=foreign)).status_code == 403
 
 
-async def test_a_token_of_before_ends_with_its_user(client):
-    async with client.users._sessions() as session:
+async def test_a_token_of_before_ends_with_its_user(client, sessions):
+    async with sessions() as session:
         await session.execute(sa.update(User).values(is_active=False))
         await session.commit()
     for kind in ("jwt", "db"):
@@ -216,9 +216,9 @@ async def test_a_token_of_before_ends_with_its_user(client):
         assert (await client.get("/who", headers=headers)).status_code == 401
 
 
-async def test_rights_that_were_taken_are_gone_at_the_next_refresh(client):
+async def test_rights_that_were_taken_are_gone_at_the_next_refresh(client, sessions):
     pair = (await log_in(client, "root")).json()
-    async with client.users._sessions() as session:
+    async with sessions() as session:
         await session.execute(sa.update(User).values(is_superuser=False))
         await session.commit()
     refresh = {"refresh_token": pair["refresh_token"]}
