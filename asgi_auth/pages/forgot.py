@@ -21,7 +21,7 @@ async def _forgot(visit: Visit) -> Response:
     if not outcome.is_good:
         return visit.refuse(outcome, {"invalid_email": "email"})
 
-    return visit.go("forgot", done="forgot", onward=True)
+    return visit.go("forgot", done="forgot", keeps_way=True)
 
 
 FORGOT: Final = Page(

@@ -32,7 +32,8 @@ async def _register(visit: Visit) -> Response:
 
     # 202: a message is on its way, whether or not there was an account before.
     is_ready = outcome.status == 201  # noqa: PLR2004
-    return visit.go("log_in" if is_ready else "register", done="register", onward=True)
+    name = "log_in" if is_ready else "register"
+    return visit.go(name, done="register", keeps_way=True)
 
 
 REGISTER: Final = Page(

@@ -138,13 +138,7 @@ class Renderer:
     ) -> Response:
         """Return the page that says what went wrong."""
         text = language.fault(code)
-        context = {
-            "text": text,
-            "status": status,
-            "faults": (),
-            "done": None,
-            "onward": {},
-        }
+        context = {"text": text, "status": status, "faults": (), "done": None}
         return self._answer("error.html", language, scope, status, context)
 
     def protect(self, response: Response, page: Page | None = None) -> Response:

@@ -197,18 +197,19 @@ class Visit:
         return response
 
     def go(
-        self, name: str, *, done: str | None = None, onward: bool = False
+        self, name: str, *, done: str | None = None, keeps_way: bool = False
     ) -> Response:
         """Send the browser to another page (303), which says that something is done.
 
         Args:
             name: Of the page.
             done: Whose ``<done>.done`` it says: the name of a page.
-            onward: Take along where the user wanted to go.
+            keeps_way: Take along where the user wanted to go.
         """
         query = {} if done is None else {"done": done}
-        if onward:
+        if keeps_way:
             query |= self.way
+
         return self.leave(self.url(name, **query))
 
     def leave(self, path: str | None = None) -> Response:

@@ -140,3 +140,20 @@ async def test_a_foreign_page_removes_no_passkey():
         page = await browser.post(PAGE, data=data, headers=foreign)
         assert page.status_code == 403
         assert await world.names(account) == ["Key <ring>"]
+
+
+async def test_who_needs_a_second_factor_reads_that_and_goes_on_with_a_passkey():
+    world = PasskeyPages()
+    account = await world.add()
+    way = {"needed": "1", "next": "/vault"}
+    async with world.browser() as browser:
+        await world.log_in(browser)
+        page = await browser.get(PAGE, params=way)
+        assert "needs a second factor. Set one up" in page.text
+        assert ">Go on</a>" not in page.text
+        await world.give(account)
+        page = await browser.get(PAGE, params=way)
+        assert '<a href="/vault">Go on</a>' in page.text
+        assert '<input type="hidden" name="next" value="/vault">' in page.text
+        elsewhere = await browser.get("/devices", params=way)
+        assert "needs a second factor" not in elsewhere.text
