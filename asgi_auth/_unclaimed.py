@@ -7,7 +7,7 @@ the same header. Nothing is verified here: a shape is all that is looked at.
 from __future__ import annotations
 
 from asgi_auth._contract import claims_of
-from asgi_auth._logs import escaped, package_logger
+from asgi_auth._logs import package_logger
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError, InvalidTokenError
 from asgi_auth.tokens.codec import peek
@@ -53,16 +53,12 @@ class StrangeIssuers:
             return UnclaimedTokenError(_UNKNOWN_SHAPE)
 
         reason = self._reason(issuer)
-        issuer = issuer[:_LONGEST]
-        if self._warns and issuer not in self._warned:
-            self._warn(issuer, reason)
+        is_news = reason not in self._warned and len(self._warned) < _MOST_WARNED
+        if self._warns and is_news:
+            self._warned.add(reason)
+            _logger.warning("a token is refused: %s", reason)
 
         return UnclaimedTokenError(reason)
-
-    def _warn(self, issuer: str, reason: str) -> None:
-        if len(self._warned) < _MOST_WARNED:
-            self._warned.add(issuer)
-            _logger.warning("a token is refused: %s", escaped(reason))
 
     def _reason(self, issuer: str) -> str:
         names = sorted(filter(None, self._known))[:_MOST_SHOWN]

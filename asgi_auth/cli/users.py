@@ -280,7 +280,6 @@ def _print(
 
 
 def _facts(accounts: AccountService, account: Account) -> dict[str, Any]:
-    is_known = accounts.knows_verified(account)
     return {
         "id": account.id,
         "email": account.email or None,
@@ -288,18 +287,23 @@ def _facts(accounts: AccountService, account: Account) -> dict[str, Any]:
         "roles": list(account.roles),
         "scopes": list(account.scopes),
         "disabled": account.disabled,
-        "verified": account.verified_at is not None if is_known else None,
+        "verified": _verified(accounts, account),
     }
+
+
+def _verified(accounts: AccountService, account: Account) -> bool | None:
+    """Return whether an address is verified; ``None`` where nothing keeps that."""
+    is_known = accounts.knows_verified(account)
+    return account.verified_at is not None if is_known else None
 
 
 _HEAD = ("ID", "WHO", "ROLES", "SCOPES", "STATE")
 
 
 def _row(accounts: AccountService, account: Account) -> tuple[str, ...]:
-    is_known = accounts.knows_verified(account)
     states = {
         "disabled": account.disabled,
-        "not verified": is_known and account.verified_at is None,
+        "not verified": _verified(accounts, account) is False,
     }
     return (
         account.id,

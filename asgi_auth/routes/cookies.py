@@ -56,7 +56,6 @@ class Cookies:
         domain: Send them to all hosts below this one, each of which can then read and
             replace them.
         partitioned: A browser keeps them apart for each site that embeds ours.
-
         in_body: A log-in that does not ask for cookies gets tokens in the body.
 
     Raises:
