@@ -46,8 +46,8 @@ from asgi_auth.responses.preflight import (
     is_cors_preflight,
 )
 from asgi_auth.responses.refusal_policy import RefusalPolicy
-from asgi_auth.responses.sender import replies_for
-from asgi_auth.responses.state import KEY
+from asgi_auth.responses.sender import Reply, replies_for
+from asgi_auth.responses.state import KEY, Seen, make_state
 from asgi_auth.responses.watch import Watch
 from asgi_auth.scope_policy import ScopePolicy
 from asgi_auth.tracking import tracking
@@ -84,13 +84,8 @@ class AuthenticationMiddleware:
         "_asks_always",
         "_backend",
         "_check_origin",
-        "_ends_streams",
-        "_guard",
+        "_http",
         "_invalid",
-        "_look",
-        "_look_at_socket",
-        "_make_reply",
-        "_make_socket_reply",
         "_pass_preflight",
         "_preflights",
         "_public",
@@ -100,6 +95,7 @@ class AuthenticationMiddleware:
         "_stands_in",
         "_strangers",
         "_users",
+        "_websocket",
     )
 
     def __init__(
@@ -126,17 +122,19 @@ class AuthenticationMiddleware:
         scopeless.serve(tracks=scope_policy.track_current)
         load = None if self._users is None else self._users.load
         terms = self._identify, load, connection_policy
-        self._guard, streams = SocketGuard(self._app, *terms), StreamGuard(*terms)
+        guard, streams = SocketGuard(self._app, *terms), StreamGuard(*terms)
         words = refusal_policy.wording
         watch = Watch(Events.of(on_event), claimant_of(backend), words)
         replies = replies_for(backend.sources, backend.challenges, watch, issuers)
-        reply, self._make_socket_reply = replies
-        self._make_reply = streams.bind(reply)
-        self._ends_streams = bool(self._make_reply.types)
+        plain_reply, socket_reply = replies
+        reply = streams.bind(plain_reply)
+        ordinary: Seen | None = set() if reply.types else None
         self._backend = backend
         self._asks_always = required or asks_always(backend)
         looker = CredentialReader(backend.sources).looker
-        self._look, self._look_at_socket = looker("http"), looker("websocket")
+        # A request's way, and a socket's.
+        self._http = self._app, reply, looker("http"), ordinary
+        self._websocket = guard, socket_reply, looker("websocket"), None
         self._recognise: Recognise = lane_of(backend) or know_nobody
         self._required = required
         self._public = PublicPaths(public_paths)
@@ -157,14 +155,36 @@ class AuthenticationMiddleware:
             if isinstance(stand_in, StandIn):
                 return await stand_in.serve(self, scope, receive, send)
 
-        kind = scope["type"]
+        credential = None
+        principal = user = ANONYMOUS
+        is_plain, is_preflight = True, False
+        body: RequestBody | None = None
         app: ASGIApp
+        reply_kind: type[Reply]
+        kind = scope["type"]
         if kind == "http":
-            app, make_reply = self._app, self._make_reply
-            token = self._look(scope)
+            # What is an attribute and not a method takes less time by way of a name.
+            app, reply_kind, look, ordinary = self._http
+            token = look(scope)
+            # A GET over HTTP/1.1 is looked at no further: most requests are spared it.
+            try:
+                if scope["method"] != "GET" or scope["http_version"] != "1.1":
+                    is_plain = False
+            except KeyError:
+                is_plain = False
+
+            if not is_plain:
+                if self._pass_preflight and is_cors_preflight(scope):
+                    # Its token was read as well: one in the query must not reach a log.
+                    is_preflight = True
+                    receive, send = EmptyBody(receive).receive, SilentReply(send).send
+                if may_have_body(scope):
+                    body = RequestBody(receive)
+                    receive = body.receive
+
         elif kind == "websocket":
-            app, make_reply = self._guard, self._make_socket_reply
-            token = self._look_at_socket(scope)
+            app, reply_kind, look, ordinary = self._websocket
+            token = look(scope)
         else:
             if self._required and kind != "lifespan":
                 msg = f"no caller of a {kind!r} scope can be identified, as required"
@@ -172,25 +192,9 @@ class AuthenticationMiddleware:
 
             return await self._app(without_caller(scope), receive, send)
 
-        credential = None
-        principal = user = ANONYMOUS
-        is_preflight = False
-        body: RequestBody | None = None
-        # A GET over HTTP/1.1 is looked at no further: it saves most requests a call.
-        if kind == "http" and (
-            scope.get("method") != "GET" or scope.get("http_version") != "1.1"
-        ):
-            if self._pass_preflight and is_cors_preflight(scope):
-                # Its token was read as well: one in the query must not reach a log.
-                is_preflight = True
-                receive, send = EmptyBody(receive).receive, SilentReply(send).send
-            if may_have_body(scope):
-                body = RequestBody(receive)
-                receive = body.receive
-
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
         child: Scope = {**scope}
-        reply = make_reply(scope, send)
+        reply = make_state(reply_kind, scope, send)
         if self._share:
             # The reply keeps the copy: a circle would have to wait for the collector.
             reply.scope = child
@@ -206,7 +210,8 @@ class AuthenticationMiddleware:
         elif token is not None or self._asks_always:
             try:
                 if isinstance(token, bytes):
-                    known = self._recognise(token, "header")
+                    recognise = self._recognise
+                    known = recognise(token, "header")
                 else:
                     credential = token
                     known = None if token is None else self._known(token, scope)
@@ -233,8 +238,8 @@ class AuthenticationMiddleware:
             if credential.offer is not None:
                 child["subprotocols"] = credential.offer.names
 
-        if self._ends_streams and kind == "http" and principal.is_authenticated:
-            reply.served, reply.receiver = principal, receive
+        if ordinary is not None and principal.is_authenticated:
+            reply.ordinary, reply.served, reply.receiver = ordinary, principal, receive
             receive = reply.receive
 
         token = None  # Error trackers send the variables of all that is under way.

@@ -202,7 +202,7 @@ class Requirement:
         if error is None and scope["type"] == "http":
             other = scope.get(KEY)
             # Its answer may be a stream, whose guards are asked again. No call here.
-            if other is not None and other.served is not None and not other.started:
+            if other is not None and other.ordinary is not None and not other.started:
                 other.passed = self, scope, other.passed
 
             return principal

@@ -116,7 +116,7 @@ class StreamGuard:
             return reply
 
         members = {"__slots__": (), "streams": self, "types": self._types}
-        return type(reply.__name__, (reply,), {**members, "ordinary": set()})
+        return type(reply.__name__, (reply,), members)
 
     def open(self, reply: Reply, send: Send) -> Stream:
         """Stand between an app and its client."""

@@ -181,7 +181,7 @@ def scope_of(reply: Reply) -> Scope:
 
 def receive_of(reply: Reply) -> Receive:
     """Return where messages come from, of what may be a stream."""
-    return reply.receiver  # type: ignore[return-value]
+    return reply.receiver
 
 
 async def ask_guards(

@@ -12,7 +12,7 @@ from typing import Any
 from asgi_auth._asgi import ASGIApp, Receive, Scope, Send
 from asgi_auth.errors import AuthError
 from asgi_auth.responses.sender import Reply, SocketReply, refusal_in
-from asgi_auth.responses.state import KEY, RequestState
+from asgi_auth.responses.state import KEY, RequestState, make_state
 
 __all__ = ["RefusalMiddleware"]
 
@@ -39,8 +39,9 @@ class RefusalMiddleware:
         if not isinstance(outer, RequestState):
             return await self._app(scope, receive, send)
 
-        make = _InnerReply if scope["type"] == "http" else _InnerSocketReply
-        reply = make(outer, scope, send)
+        kind = _InnerReply if scope["type"] == "http" else _InnerSocketReply
+        reply = make_state(kind, {**scope}, send)
+        reply.follow(outer)
         try:
             result = await self._app(scope, receive, reply.send)
         except (AuthError, BaseExceptionGroup) as error:
@@ -57,33 +58,29 @@ class RefusalMiddleware:
 
 
 class _Inner(Reply):
-    """The way out of what is within; guards go on to record in the outer one.
+    """The way out of what is within; guards go on to record in the outer one."""
 
-    Args:
-        outer: Of the middleware; it reads the request to its end before a refusal.
-        scope: Of the request or socket.
-        send: Of what stands around here.
-    """
+    _outer: RequestState | None = None
 
-    def __init__(self, outer: RequestState, scope: Scope, send: Send) -> None:
+    def follow(self, outer: RequestState) -> None:
+        """Be within *outer*, which reads the request to its end before a refusal."""
         self._outer = outer
-        refused = outer.refusal
-        super().__init__({**scope}, send)
         self.challenges = outer.challenges
-        outer.refusal = refused
 
     @property
     def refusal(self) -> AuthError | None:
         """What a guard has raised, or ``None``."""
-        return self._outer.refusal
+        return None if self._outer is None else self._outer.refusal
 
     @refusal.setter
     def refusal(self, error: AuthError | None) -> None:
-        self._outer.refusal = error
+        if self._outer is not None:
+            self._outer.refusal = error
 
     def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
         """Pass it to the outer way out, which reports it once."""
-        self._outer.note(error, scope)
+        if self._outer is not None:
+            self._outer.note(error, scope)
 
     def refuse(
         self, error: AuthError, kept: Iterable[tuple[bytes, bytes]] = ()

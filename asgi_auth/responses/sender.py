@@ -20,7 +20,7 @@ from asgi_auth.responses.body import RequestBody
 from asgi_auth.responses.challenge import Challenge
 from asgi_auth.responses.deny import answer, close_code
 from asgi_auth.responses.kept import kept_of
-from asgi_auth.responses.state import RequestState
+from asgi_auth.responses.state import RequestState, Seen
 from asgi_auth.responses.streams import Stream, Streams
 from asgi_auth.responses.watch import Watch
 
@@ -42,41 +42,46 @@ class Reply(RequestState):
     Attributes:
         streams: What ends streams, if anything does.
         types: The media types that streams have.
-        ordinary: Headers with others that were seen, up to a bound.
     """
 
     __slots__ = ()
     streams: Streams | None = None
     types: tuple[bytes, ...] = ()
-    ordinary: set[tuple[bytes, bytes]]
 
     @awaited
     def send(self, message: Message) -> Awaitable[None]:
         """Pass *message* on, or the recorded refusal in its place."""
-        # Plain, not async: one coroutine less for each message.
-        if message["type"] == "http.response.start":
-            if message.get("status") == _CRASH and (error := self._behind_crash()):
-                return self.refuse(error, kept_of(message))
+        # Plain, not async: one coroutine less for each message. And a method that is an
+        # attribute takes longer to call than one that is a name.
+        send = self._send
+        if message["type"] != "http.response.start":
+            return send(message)
 
-            self.started = True
-            if self.refusal is not None:
-                self._note_wording(self.refusal, message)
-                if self.body is not None:
-                    return self._send_after(self.body, message)
+        if message.get("status") == _CRASH and (error := self._behind_crash()):
+            return self.refuse(error, kept_of(message))
 
-            if self.receiver is not None:
-                # Nearly all answers have a type that was seen: one look over them all.
-                headers: Any = message.get("headers")
-                try:
-                    is_list = headers.__class__ is list
-                    known = is_list and not self.ordinary.isdisjoint(headers)
-                except TypeError:  # Pairs may be lists.
-                    known = False
+        self.started = True
+        if self.refusal is not None:
+            self._note_wording(self.refusal, message)
+            if self.body is not None:
+                return self._send_after(self.body, message)
 
-                if not known:
-                    return self._begin_or_send(message)
+        ordinary = self.ordinary
+        if ordinary is not None:
+            # Nearly all answers have a type that was seen: one look over them all.
+            headers: Any = message.get("headers")
+            try:
+                if headers.__class__ is not list or ordinary.isdisjoint(headers):
+                    is_new = True
+                else:
+                    is_new = False
+            except TypeError:  # Pairs may be lists.
+                is_new = True
 
-        return self._send(message)
+            if is_new:
+                return self._begin_or_send(message, ordinary)
+
+        return send(message)
 
     def _note_wording(self, error: AuthError, message: Message) -> None:
         """Have it known that the app has refused in words of its own."""
@@ -88,22 +93,22 @@ class Reply(RequestState):
         """Return the next message; a stream may end while the app waits for it."""
         return self._opened().receive()
 
-    def _begin_or_send(self, message: Message) -> Awaitable[None]:
+    def _begin_or_send(self, message: Message, ordinary: Seen) -> Awaitable[None]:
         headers = [(name, value) for name, value in message.get("headers") or ()]
         message = {**message, "headers": headers}
         types = [header for header in headers if header[0].lower() == b"content-type"]
         # Where all are streams, so is what says nothing of its type.
-        is_stream = b"" in self.types or any(map(self._is_stream, types[:1]))
-        return self._begin(message) if is_stream else self._send(message)
+        is_stream = b"" in self.types or any(map(self._is_of_stream, types[:1]))
+        if is_stream:
+            return self._begin(message)
 
-    def _is_stream(self, header: tuple[bytes, bytes]) -> bool:
-        if header[1].strip().lower().startswith(self.types):
-            return True
+        if len(ordinary) < _MOST_ORDINARY:
+            ordinary.update(types[:1])
 
-        if len(self.ordinary) < _MOST_ORDINARY:
-            self.ordinary.add(header)
+        return self._send(message)
 
-        return False
+    def _is_of_stream(self, header: tuple[bytes, bytes]) -> bool:
+        return header[1].strip().lower().startswith(self.types)
 
     def _begin(self, message: Message) -> Awaitable[None]:
         """Let all that the app says pass through what can end it."""
@@ -112,11 +117,12 @@ class Reply(RequestState):
         return stream.begin(message)
 
     def _opened(self) -> Stream:
-        if self.stream is None:
+        stream = self.stream
+        if stream is None:
             streams: Any = self.streams
-            self.stream: Stream | None = streams.open(self, self._send)
+            self.stream = stream = streams.open(self, self._send)
 
-        return self.stream
+        return stream
 
     async def _send_after(self, body: RequestBody, message: Message) -> None:
         """Send how a framework words a refusal, once the request has arrived."""
@@ -203,7 +209,7 @@ class SocketReply(Reply):
         """Pass *message* on, or the recorded refusal in its place."""
         kind = message["type"]
         if kind == "websocket.send":
-            self.refusal: AuthError | None = None  # The app has caught it, and goes on.
+            self.refusal = None  # The app has caught it, and goes on.
         elif kind == "websocket.accept":
             self.started = True
             credential = self.credential
@@ -220,7 +226,8 @@ class SocketReply(Reply):
             # Muffin answers sockets as it does requests.
             return self.refuse(error, kept_of(message))
 
-        return self._send(message)
+        send = self._send
+        return send(message)
 
     def _close(self, message: Message) -> Awaitable[None]:
         # A code of its own says that the app has found its own words for this.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from asgi_auth._asgi import Receive, Scope, Send
 from asgi_auth.credentials.reader import Credential
@@ -19,7 +19,16 @@ from asgi_auth.responses.challenge import BEARER, Challenge
 from asgi_auth.responses.streams import Stream
 from asgi_auth.responses.watch import UNWATCHED, Watch
 
-__all__ = ["KEY", "MOUNT", "Guard", "MountPoint", "RequestState", "state_of"]
+__all__ = [
+    "KEY",
+    "MOUNT",
+    "Guard",
+    "MountPoint",
+    "RequestState",
+    "Seen",
+    "make_state",
+    "state_of",
+]
 
 KEY = "asgi_auth"
 """The scope's key under which the exchange stands."""
@@ -50,6 +59,7 @@ class Guard(Protocol):
 
 
 Passed = tuple[Guard, Mapping[str, Any], Any] | None
+Seen = set[tuple[bytes, bytes]]
 
 
 class RequestState:
@@ -68,25 +78,25 @@ class RequestState:
         watch: Sees what is refused.
         caller: Whom a guard has refused, or ``None``.
         noted: The refusal that is known already.
+        ordinary: Where the response may become a stream: the headers, up to a bound,
+            that were seen with responses which are none. Else ``None``.
         served: Who gets the response, where that may become a stream.
         receiver: The server's ``receive``, where the response may become a stream.
         passed: The guards that have let a request in: the last one, what it was asked
             about, and the ones before.
         lifetime: What ends the stream, once it is one.
         stream: What the messages pass through, once the app waits for some or streams.
-
-    Args:
-        scope: Without this in it.
-        send: The server's.
     """
 
     # What is looked at on each way has a slot; what few requests have is with the class
-    # until it is set: that takes less time than to set all of it for each.
+    # until it is set: that takes less time than to set all of it for each. There is no
+    # __init__, and nobody calls the class: see make_state.
     __slots__ = (
         "__dict__",
         "_send",
         "credential",
         "noted",
+        "ordinary",
         "passed",
         "receiver",
         "refusal",
@@ -103,17 +113,17 @@ class RequestState:
     lifetime: object = None
     watch: Watch = UNWATCHED
 
-    def __init__(self, scope: Any = None, send: Any = None) -> None:
-        self.scope: Scope = scope
-        self._send: Send = send
-        self.started: bool = False
-        self.credential: Credential | None = None
-        self.noted: AuthError | None = None
-        self.passed: Passed = None
-        self.receiver: Receive | None = None
-        self.refusal: AuthError | None = None
-        self.served: Principal | None = None
-        self.stream: Stream | None = None
+    _send: Send
+    credential: Credential | None
+    noted: AuthError | None
+    ordinary: Seen | None
+    passed: Passed
+    receiver: Receive
+    refusal: AuthError | None
+    scope: Scope
+    served: Principal
+    started: bool
+    stream: Stream | None
 
     @classmethod
     def seen_by(
@@ -162,14 +172,40 @@ class RequestState:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the way to a client, which ends with this process."""
-        return RequestState, (), {"challenges": self.challenges}
+        return make_state, (RequestState,), {"challenges": self.challenges}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Take what is left after :meth:`__reduce__`."""
         self.__dict__.update(state)
 
 
+S = TypeVar("S", bound=RequestState)
+
+
+def make_state(kind: type[S], scope: Any = None, send: Any = None) -> S:
+    """Return the state of a request that begins.
+
+    A function, and no ``__init__``: up to Python 3.12 to call that takes longer.
+
+    Args:
+        kind: Of what.
+        scope: Without the state in it.
+        send: The server's.
+    """
+    state = kind()
+    state.scope = scope
+    state._send = send  # noqa: SLF001  (this makes it)
+    state.started = False
+    state.credential = None
+    state.noted = None
+    state.ordinary = None
+    state.passed = None
+    state.refusal = None
+    state.stream = None
+    return state
+
+
 def state_of(scope: Mapping[str, Any]) -> RequestState:
     """Return the exchange of *scope*, or a new one where no middleware ran."""
     state = scope.get(KEY)
-    return state if isinstance(state, RequestState) else RequestState()
+    return state if isinstance(state, RequestState) else make_state(RequestState)

@@ -25,7 +25,7 @@ from asgi_auth.responses.body import RequestBody, may_have_body
 from asgi_auth.responses.deny import answer
 from asgi_auth.responses.people import OnRefusal
 from asgi_auth.responses.refusal_policy import RefusalPolicy
-from asgi_auth.responses.state import RequestState
+from asgi_auth.responses.state import RequestState, make_state
 from asgi_auth.responses.watch import Watch
 from asgi_auth.routes.context import RouteContext
 from asgi_auth.routes.renewed import RenewedReply
@@ -63,12 +63,12 @@ class RenewalMiddleware:
         "_context",
         "_cookies",
         "_ends",
-        "_make_state",
         "_mark",
         "_names",
         "_public",
         "_sessions",
         "_shared",
+        "_state_kind",
     )
 
     def __init__(
@@ -98,7 +98,7 @@ class RenewalMiddleware:
         self._ends: dict[bytes, float] = {}
         wording = RefusalPolicy(on_refusal=on_refusal).wording
         watch = Watch(Events.of(None), lambda _: None, wording)
-        self._make_state = RequestState.seen_by(watch)
+        self._state_kind = RequestState.seen_by(watch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Renew the cookies of a request that needs it; call the app."""
@@ -229,7 +229,7 @@ class RenewalMiddleware:
     async def _refuse(
         self, error: AuthError, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        state = self._make_state()
+        state = make_state(self._state_kind)
         if scope["type"] == "http" and may_have_body(scope):
             state.body = RequestBody(receive)
 

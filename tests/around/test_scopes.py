@@ -28,7 +28,7 @@ from asgi_auth import (
 )
 from asgi_auth.integrations.user_header import UserHeader
 from asgi_auth.responses.sender import GuardedReply, Reply, SocketReply
-from asgi_auth.responses.state import KEY, state_of
+from asgi_auth.responses.state import KEY, make_state, state_of
 from tests import forge
 from tests.asgi import Echo, bearer, cookie, http_scope, run, websocket_scope
 
@@ -97,7 +97,7 @@ def test_the_test_client_of_falcon_still_posts_forms():
 @pytest.mark.parametrize("kind", [Reply, GuardedReply, SocketReply])
 def test_send_is_known_to_be_awaited_and_makes_no_coroutine_of_its_own(kind):
     sent = []
-    reply = kind({"type": "http"}, sent.append)
+    reply = make_state(kind, {"type": "http"}, sent.append)
     asks = (
         inspect.iscoroutinefunction
         if sys.version_info >= (3, 12)

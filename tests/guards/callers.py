@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from asgi_auth import AuthenticationMiddleware, JWTBackend, Principal
-from asgi_auth.responses.state import KEY, RequestState
+from asgi_auth.responses.state import KEY, RequestState, make_state
 from tests import forge
 from tests.asgi import http_scope
 
@@ -22,7 +22,7 @@ def known(*scopes, roles=(), backend="jwt", **more):
 
 
 def scope_of(principal, **more):
-    noted = {KEY: RequestState()}
+    noted = {KEY: make_state(RequestState)}
     return {**http_scope(), "auth": principal, "user": principal, **noted, **more}
 
 

@@ -17,7 +17,7 @@ from asgi_auth import (
     StepUpRequiredError,
     requires,
 )
-from asgi_auth.responses.state import KEY, RequestState
+from asgi_auth.responses.state import KEY, RequestState, make_state
 from tests import forge
 from tests.asgi import Echo, bearer, converse, denial_of, http_scope, run
 
@@ -75,7 +75,7 @@ def test_who_has_what_is_needed_passes(guard, principal):
     ],
 )
 def test_who_lacks_something_is_refused_and_told_all_that_is_needed(guard, principal):
-    scope = scope_of(principal, **{KEY: RequestState()})
+    scope = scope_of(principal, **{KEY: make_state(RequestState)})
     with pytest.raises(InsufficientScopeError) as caught:
         guard.check(scope)
     assert set(caught.value.scopes) == guard.scopes
@@ -85,7 +85,7 @@ def test_who_lacks_something_is_refused_and_told_all_that_is_needed(guard, princ
 
 
 def test_asking_does_not_refuse():
-    scope = scope_of(ANONYMOUS, **{KEY: RequestState()})
+    scope = scope_of(ANONYMOUS, **{KEY: make_state(RequestState)})
     assert not requires().allows(scope)
     assert scope[KEY].refusal is None
 

@@ -580,7 +580,7 @@ async def test_content_types_that_are_no_streams_are_remembered_up_to_a_bound():
     headers = [bearer(tokens.mint("ann"))]
     for number in [*range(150), 149]:
         assert (await run(wrapped, f"/{number}", headers=headers)).status == 200
-    assert len(wrapped._make_reply.ordinary) == 100
+    assert len(wrapped._http[3]) == 100
 
 
 async def test_a_response_without_a_content_type_is_no_stream():

@@ -16,7 +16,7 @@ from asgi_auth import (
 )
 from asgi_auth.errors import MethodNotAllowedError
 from asgi_auth.responses.deny import close_code
-from asgi_auth.responses.state import KEY, RequestState
+from asgi_auth.responses.state import KEY, RequestState, make_state
 from asgi_auth.responses.watch import UNWATCHED
 from tests.asgi import converse, denial_of, run
 
@@ -54,7 +54,7 @@ async def test_head_gets_the_head_of_the_answer_alone():
 
 async def test_every_scheme_has_a_challenge_of_its_own():
     challenges = (Challenge(), Challenge("ApiKey", {"realm": "orders"}))
-    state = RequestState.seen_by(UNWATCHED, challenges)()
+    state = make_state(RequestState.seen_by(UNWATCHED, challenges))
     answer = await run(refusing(ExpiredTokenError(), state))
     first, second = answer.all("www-authenticate")
     assert first.startswith(b'Bearer error="invalid_token"')
@@ -102,7 +102,7 @@ async def test_refusals_of_many_apps_do_not_mix():
     for _ in range(2):
         for number in range(300):
             challenge = Challenge(params={"realm": str(number)})
-            state = RequestState.seen_by(UNWATCHED, (challenge,))()
+            state = make_state(RequestState.seen_by(UNWATCHED, (challenge,)))
             answer = await run(refusing(AuthenticationError(), state))
             assert answer.header("www-authenticate") == f'Bearer realm="{number}"'
 
@@ -128,7 +128,7 @@ async def test_a_socket_is_closed_where_the_server_cannot():
 
 
 async def test_an_accepted_socket_is_closed_with_code_and_reason():
-    state = RequestState()
+    state = make_state(RequestState)
 
     async def app(scope, receive, send):
         await send({"type": "websocket.accept"})

@@ -4,12 +4,12 @@ import pickle
 from copy import copy
 
 from asgi_auth import Challenge, ExpiredTokenError
-from asgi_auth.responses.state import KEY, RequestState, state_of
+from asgi_auth.responses.state import KEY, RequestState, make_state, state_of
 from asgi_auth.responses.watch import UNWATCHED
 
 
 def test_guards_of_one_request_share_its_exchange():
-    scope = {KEY: RequestState()}
+    scope = {KEY: make_state(RequestState)}
     state_of(scope).refusal = error = ExpiredTokenError()
     assert state_of(scope).refusal is error
 
@@ -27,9 +27,9 @@ def test_a_strangers_value_under_our_name_is_not_taken_for_ours():
 
 
 def test_the_challenge_is_bearer_unless_somebody_says_otherwise():
-    assert [c.scheme for c in RequestState().challenges] == ["Bearer"]
+    assert [c.scheme for c in make_state(RequestState).challenges] == ["Bearer"]
     challenge = Challenge("ApiKey")
-    state = RequestState.seen_by(UNWATCHED, (challenge,))()
+    state = make_state(RequestState.seen_by(UNWATCHED, (challenge,)))
     assert state.challenges == (challenge,)
     (unpickled,) = pickle.loads(pickle.dumps(state)).challenges
     assert unpickled.scheme == "ApiKey"

@@ -14,7 +14,7 @@ from asgi_auth.errors import (
 )
 from asgi_auth.events import Events
 from asgi_auth.responses.deny import deny
-from asgi_auth.responses.state import RequestState
+from asgi_auth.responses.state import RequestState, make_state
 from asgi_auth.responses.watch import UNWATCHED, Watch, reason_of
 from tests.asgi import http_scope
 
@@ -84,7 +84,7 @@ def test_a_credential_that_nobody_watches_has_no_backend(caplog):
 
 def test_one_refusal_is_noted_once(caplog):
     caplog.set_level(logging.DEBUG, "asgi_auth")
-    state, error = RequestState(), AuthenticationError()
+    state, error = make_state(RequestState), AuthenticationError()
     state.note(error, http_scope("/"))
     state.note(error, http_scope("/"))
     state.note(AuthenticationError(), http_scope("/"))
