@@ -12,6 +12,7 @@ from typing import Any
 
 from asgi_auth._clock import system_clock
 from asgi_auth._logs import package_logger
+from asgi_auth._misfit import MisfitError
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AsgiAuthError, AuthError, InsufficientScopeError
 from asgi_auth.events import Event, Events
@@ -66,6 +67,9 @@ class Watch:
             credential: What it came with, as far as that is known.
             caller: Who was identified, or ``None``.
         """
+        if isinstance(error, MisfitError):
+            error.warn()
+
         # Asked first: refusals come in floods, and mostly there is no listener.
         if self._is_heard or _is_enabled_for(logging.DEBUG):
             self._note("request.refused", error, scope, credential, caller)
@@ -77,6 +81,9 @@ class Watch:
         credential: Credential | None,
     ) -> None:
         """Note that a bad credential passes as none."""
+        if isinstance(error, MisfitError):
+            error.warn()
+
         if self._is_heard or _is_enabled_for(logging.DEBUG):
             self._note("credential.ignored", error, scope, credential, None)
 
