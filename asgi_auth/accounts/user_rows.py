@@ -6,7 +6,7 @@ what the error came from.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
@@ -54,6 +54,19 @@ class UserRows(Generic[Model]):
             return users
 
         return await self._run(work, lambda _: None)
+
+    async def ping(self, names: Iterable[str]) -> None:
+        """Ask for all that is loaded of a user, and for some columns, but for no row.
+
+        Args:
+            names: Of attributes, which may be loaded later than the others.
+
+        Raises:
+            UnavailableError: The database is down.
+            ConfigurationError: It lacks the table or a column.
+        """
+        columns = [getattr(self._model, name) for name in names]
+        await self.read(sa.select(self._model, *columns).where(sa.false()))
 
     async def write(self, work: _Work[_T], *, is_callers: bool = False) -> _T:
         """Run *work* in a session, commit, and return what it returns.

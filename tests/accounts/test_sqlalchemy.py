@@ -299,3 +299,68 @@ async def test_a_database_that_is_down_is_an_outage():
     with pytest.raises(UnavailableError):
         await users.get_user_by_login("bob")
     await engine.dispose()
+
+
+# ------------------------------------------------------------------------- readiness
+
+
+class _Later(DeclarativeBase):
+    pass
+
+
+class Later(_Later):
+    """The same table, as the next release has it."""
+
+    __tablename__ = Person.__tablename__
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str]
+    hashed_password: Mapped[str] = mapped_column("phash", deferred=True)
+    is_active: Mapped[bool]
+
+
+class Other(_Later):
+    """A table that is not there."""
+
+    __tablename__ = "nobody_made_it"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    hashed_password: Mapped[str]
+    is_active: Mapped[bool]
+
+
+async def test_a_table_with_all_columns_serves_and_no_row_is_read(shop):
+    await shop.add("ann")
+    said = []
+    engine = shop.engine.sync_engine
+    sa.event.listen(engine, "after_cursor_execute", lambda *args: said.append(args))
+    await shop.users.ping()
+    ((_, _, statement, *_),) = said
+    for name in (*COLUMNS.names(), "city"):
+        assert f".{name}" in statement
+
+    assert "WHERE " in statement
+
+
+async def test_a_column_that_is_missing_is_found_before_a_log_in(shop):
+    """One that is loaded later only, too: no look-up of a user would ask for it."""
+    columns = UserColumns(email=None, username="username")
+    users = SQLAlchemyUsers(Later, shop.sessions, columns)
+    with pytest.raises(ConfigurationError, match="phash"):
+        await users.ping()
+
+
+async def test_a_table_that_is_missing_is_found_before_a_log_in(shop):
+    users = SQLAlchemyUsers(Other, shop.sessions)
+    with pytest.raises(ConfigurationError, match="a table is missing"):
+        await users.ping()
+
+
+async def test_a_database_that_is_down_is_found_before_a_log_in():
+    engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/shop")
+    users = SQLAlchemyUsers(Person, async_sessionmaker(engine), COLUMNS)
+    with pytest.raises(UnavailableError, match="'shop' at 127.0.0.1:1 cannot be"):
+        await users.ping()
+
+    await engine.dispose()
