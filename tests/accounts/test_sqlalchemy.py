@@ -360,7 +360,7 @@ async def test_a_table_that_is_missing_is_found_before_a_log_in(shop):
 async def test_a_database_that_is_down_is_found_before_a_log_in():
     engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/shop")
     users = SQLAlchemyUsers(Person, async_sessionmaker(engine), COLUMNS)
-    with pytest.raises(UnavailableError, match="'shop' at 127.0.0.1:1 cannot be"):
+    with pytest.raises(UnavailableError, match="nothing listens there"):
         await users.ping()
 
     await engine.dispose()
