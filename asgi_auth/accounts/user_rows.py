@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
 from asgi_auth._drivers.sql import sa
-from asgi_auth._drivers.sql_sessions import session_fault
+from asgi_auth._drivers.sql_sessions import session_fault, warn_of_values
 from asgi_auth.accounts.row_faults import row_fault
 
 __all__ = ["Sessions", "UserRows"]
@@ -33,11 +33,12 @@ class UserRows(Generic[Model]):
         sessions: Opens sessions of the application.
     """
 
-    __slots__ = ("_model", "_sessions")
+    __slots__ = ("_is_looked_at", "_model", "_sessions")
 
     def __init__(self, model: type[Model], sessions: Sessions) -> None:
         self._model = model
         self._sessions = sessions
+        self._is_looked_at = False
 
     async def read(self, statement: Any) -> Sequence[Model]:
         """Return the users that a statement selects, detached from their session.
@@ -98,6 +99,7 @@ class UserRows(Generic[Model]):
         session: Any = None
         try:
             async with self._sessions() as session:
+                self._look_at(session)
                 return await work(session)
         except (
             OSError,
@@ -111,3 +113,9 @@ class UserRows(Generic[Model]):
 
         # Out here: what the driver says quotes the row.
         raise fault
+
+    def _look_at(self, session: Any) -> None:
+        """See once what the engine logs: it is known by its sessions only."""
+        if not self._is_looked_at:
+            self._is_looked_at = True
+            warn_of_values(session, self._model)

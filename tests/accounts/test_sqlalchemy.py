@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from datetime import datetime
@@ -299,6 +300,63 @@ async def test_a_database_that_is_down_is_an_outage():
     with pytest.raises(UnavailableError):
         await users.get_user_by_login("bob")
     await engine.dispose()
+
+
+# ------------------------------------------------------------ what SQLAlchemy logs
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "warns"),
+    [
+        ({"echo": True}, None, True),
+        ({}, logging.INFO, True),
+        ({"hide_parameters": True}, logging.DEBUG, True),
+        ({"echo": True, "hide_parameters": True}, None, False),
+        ({}, None, False),
+    ],
+)
+async def test_an_engine_that_logs_what_statements_say_of_users_is_one_warning(
+    tmp_path, caplog, options, level, warns
+):
+    if level is not None:
+        caplog.set_level(level, "sqlalchemy.engine")
+
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db", **options)
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+
+    users = SQLAlchemyUsers(Person, async_sessionmaker(engine), COLUMNS)
+    for _ in range(3):
+        assert await users.get_user_by_login("ann@example.com") is None
+
+    await engine.dispose()
+    lines = [r.getMessage() for r in caplog.records if r.name.startswith("asgi_auth")]
+    assert len(lines) == warns
+    assert all(f"values of Person on the database {tmp_path}" in each for each in lines)
+    # Why there is a warning.
+    is_written = "ann@example.com" in caplog.text
+    assert is_written is (warns and "hide_parameters" not in options)
+
+
+async def test_sessions_that_do_not_say_which_engine_they_have_work(shop):
+    class Sessions:
+        def __init__(self) -> None:
+            self.inner = shop.sessions()
+
+        async def __aenter__(self):
+            session = await self.inner.__aenter__()
+            return Narrow(session)
+
+        async def __aexit__(self, *error):
+            return await self.inner.__aexit__(*error)
+
+    class Narrow:
+        def __init__(self, session) -> None:
+            self.execute, self.expunge_all = session.execute, session.expunge_all
+
+    await shop.add("ann")
+    users = SQLAlchemyUsers(Person, Sessions, COLUMNS)
+    assert (await users.get_user_by_login("ann")).username == "ann"
 
 
 # ------------------------------------------------------------------------- readiness

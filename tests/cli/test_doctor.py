@@ -571,6 +571,20 @@ async def test_a_model_of_the_application_is_asked_and_its_engine_left_closed(
     assert len(opened) == len(closed) > 0
 
 
+@pytest.mark.parametrize(
+    ("options", "is_found"),
+    [
+        ({"echo": True}, True),
+        ({"echo": True, "hide_parameters": True}, False),
+        ({}, False),
+    ],
+)
+def test_an_engine_that_logs_what_statements_say_of_users_is_found(options, is_found):
+    engine = create_async_engine("sqlite+aiosqlite://", **options)
+    people = People(Person, async_sessionmaker(engine))
+    assert ("logged-values" in examined([people])) is is_found
+
+
 of_module = {}
 
 
