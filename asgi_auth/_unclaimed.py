@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from asgi_auth._contract import claims_of
 from asgi_auth._logs import package_logger
+from asgi_auth._misplaced import MisplacedCredentials
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError, InvalidTokenError
 from asgi_auth.tokens.codec import peek
@@ -31,17 +32,26 @@ class UnclaimedTokenError(InvalidTokenError):
 class StrangeIssuers:
     """Says of tokens that are nobody's whose they say they are: mostly it is a setting.
 
-    Another host name of the issuer is the commonest, and shows in nothing else.
+    Another host name of the issuer is the commonest, and shows in nothing else. What
+    came in the wrong place is somebody's, and it is said whose.
 
     Args:
         issuers: Whose tokens the backend takes, as far as it says.
+        misplaced: Recognises what belongs elsewhere.
         warns: They are refused, and do not pass as somebody else's.
     """
 
-    __slots__ = ("_known", "_warned", "_warns")
+    __slots__ = ("_known", "_misplaced", "_warned", "_warns")
 
-    def __init__(self, issuers: frozenset[str | None], *, warns: bool) -> None:
+    def __init__(
+        self,
+        issuers: frozenset[str | None],
+        misplaced: MisplacedCredentials,
+        *,
+        warns: bool,
+    ) -> None:
         self._known = issuers
+        self._misplaced = misplaced
         self._warns = warns
         self._warned: set[str] = set()
 
@@ -50,7 +60,8 @@ class StrangeIssuers:
         parts = peek(credential.token) if self._known else None
         issuer = None if parts is None else parts[1].get("iss")
         if not isinstance(issuer, str) or issuer in self._known:
-            return UnclaimedTokenError(_UNKNOWN_SHAPE)
+            hint = self._misplaced.note(credential) if self._warns else ""
+            return UnclaimedTokenError(": ".join(filter(None, (_UNKNOWN_SHAPE, hint))))
 
         reason = self._reason(issuer)
         is_news = reason not in self._warned and len(self._warned) < _MOST_WARNED

@@ -18,6 +18,7 @@ from asgi_auth._contract import (
     know_nobody,
     lane_of,
 )
+from asgi_auth._misplaced import MisplacedCredentials
 from asgi_auth._scopeless import scopeless
 from asgi_auth._stand_in import STAND_IN, StandIn
 from asgi_auth._stripping import stripping
@@ -124,7 +125,9 @@ class AuthenticationMiddleware:
         terms = self._identify, load, connection_policy
         guard, streams = SocketGuard(self._app, *terms), StreamGuard(*terms)
         words = refusal_policy.wording
-        watch = Watch(Events.of(on_event), claimant_of(backend), words)
+        misplaced = MisplacedCredentials(backend)
+        events, unread = Events.of(on_event), misplaced.note_unread
+        watch = Watch(events, claimant_of(backend), words, unread)
         replies = replies_for(backend.sources, backend.challenges, watch, issuers)
         plain_reply, socket_reply = replies
         reply = streams.bind(plain_reply)
@@ -144,7 +147,8 @@ class AuthenticationMiddleware:
         self._check_origin = site.cross_origin_check().check
         self._share = bool(scope_policy.share)
         self._stands_in = False
-        self._strangers = StrangeIssuers(issuers, warns=self._invalid == "refuse")
+        warns = self._invalid == "refuse"
+        self._strangers = StrangeIssuers(issuers, misplaced, warns=warns)
 
     async def __call__(  # noqa: C901, PLR0912, PLR0915  (one request's way, in one place)
         self, scope: Scope, receive: Receive, send: Send

@@ -18,7 +18,7 @@ from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_
 from asgi_auth._drivers.sql_codes import POOLER, code_of
 from asgi_auth._drivers.sql_faults import fault_of, place_of
 from asgi_auth._drivers.sql_life import CONNECTIONS, Life
-from asgi_auth._drivers.sql_logging import without_rows
+from asgi_auth._drivers.sql_logging import under_own_name, without_rows
 from asgi_auth._drivers.sql_pool import probe_idle
 from asgi_auth._drivers.sql_urls import check_dialect, check_driver, read_url
 from asgi_auth._drivers.sqlite import open_connection
@@ -245,8 +245,8 @@ class Database:
     def _live(self) -> Life:
         if self._foreign is not None:
             engine = self._foreign.execution_options(isolation_level="AUTOCOMMIT")
-            # Ours alone: the errors of its owner's statements stay as they are.
-            engine.sync_engine.hide_parameters = True
+            # Ours alone: what its owner's statements log, or raise, stays as it is.
+            under_own_name(engine)
             kind = Life.of_file if self.dialect == "sqlite" else Life.of_server
             return kind(engine, _places_of(engine))
 

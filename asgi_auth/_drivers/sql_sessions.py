@@ -1,4 +1,7 @@
-"""What sessions of an application's own need of us: none is opened here."""
+"""What sessions of an application's own need of us: none is opened here.
+
+Their engine is the application's: of what it logs, we can only warn.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,13 @@ from typing import Any
 from asgi_auth._drivers.sql import sa
 from asgi_auth._drivers.sql_codes import code_of
 from asgi_auth._drivers.sql_faults import fault_of, place_of
+from asgi_auth._drivers.sql_logging import logs_values
+from asgi_auth._logs import package_logger
 from asgi_auth.errors import ConfigurationError, MissingExtraError
 
-__all__ = ["require", "session_fault"]
+__all__ = ["require", "session_fault", "warn_of_values"]
+
+_logger = package_logger(__name__)
 
 
 def require(owner: str) -> None:
@@ -45,6 +52,23 @@ def session_fault(error: Exception, session: Any, model: type[Any]) -> Exception
     )
 
 
+def warn_of_values(session: Any, model: type[Any]) -> None:
+    """Warn if what our statements say of users is logged by the application's engine.
+
+    Args:
+        session: Of the application; it need not be connected yet.
+        model: Whose rows are asked for.
+    """
+    engine = _engine_of(session, model)
+    if engine is not None and logs_values(engine):
+        _logger.warning(
+            "SQLAlchemy logs values of %s on %s, password hashes and addresses among "
+            "them: make the engine with hide_parameters=True, and have it log no DEBUG",
+            model.__name__,
+            place_of(engine.url),
+        )
+
+
 def _reason_of(error: object, code: str) -> str:
     """Return what a driver says of a statement, which has no values in it."""
     is_of_statement = code == "SQLITE_ERROR" or code.startswith("42")
@@ -52,7 +76,13 @@ def _reason_of(error: object, code: str) -> str:
 
 
 def _place_of(session: Any, model: type[Any]) -> str:
+    engine = _engine_of(session, model)
+    return "the users' database" if engine is None else place_of(engine.url)
+
+
+def _engine_of(session: Any, model: type[Any]) -> Any:
+    """Return the engine of a model, or ``None`` where a session does not say."""
     try:
-        return place_of(session.get_bind(model).engine.url)
+        return session.get_bind(model).engine
     except (AttributeError, sa.exc.SQLAlchemyError):
-        return "the users' database"
+        return None

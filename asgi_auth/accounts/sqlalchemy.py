@@ -84,6 +84,15 @@ class SQLAlchemyUsers(AuthManager[Model], Generic[Model]):
         is_ours = own is SQLAlchemyUsers.get_user_by_email
         return not is_ours or self._columns.email is not None
 
+    async def ping(self) -> None:
+        """See whether the database serves, with all columns: for a readiness probe.
+
+        Raises:
+            UnavailableError: It is down.
+            ConfigurationError: The table or a column is missing.
+        """
+        await self._rows.ping(self._columns.names())
+
     async def get_user_by_email(self, email: str) -> Model | None:
         """Return the user with this address, in whatever case it is written."""
         name = self._columns.email

@@ -6,12 +6,12 @@ what the error came from.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
 from asgi_auth._drivers.sql import sa
-from asgi_auth._drivers.sql_sessions import session_fault
+from asgi_auth._drivers.sql_sessions import session_fault, warn_of_values
 from asgi_auth.accounts.row_faults import row_fault
 
 __all__ = ["Sessions", "UserRows"]
@@ -33,11 +33,12 @@ class UserRows(Generic[Model]):
         sessions: Opens sessions of the application.
     """
 
-    __slots__ = ("_model", "_sessions")
+    __slots__ = ("_is_looked_at", "_model", "_sessions")
 
     def __init__(self, model: type[Model], sessions: Sessions) -> None:
         self._model = model
         self._sessions = sessions
+        self._is_looked_at = False
 
     async def read(self, statement: Any) -> Sequence[Model]:
         """Return the users that a statement selects, detached from their session.
@@ -54,6 +55,19 @@ class UserRows(Generic[Model]):
             return users
 
         return await self._run(work, lambda _: None)
+
+    async def ping(self, names: Iterable[str]) -> None:
+        """Ask for all that is loaded of a user, and for some columns, but for no row.
+
+        Args:
+            names: Of attributes, which may be loaded later than the others.
+
+        Raises:
+            UnavailableError: The database is down.
+            ConfigurationError: It lacks the table or a column.
+        """
+        columns = [getattr(self._model, name) for name in names]
+        await self.read(sa.select(self._model, *columns).where(sa.false()))
 
     async def write(self, work: _Work[_T], *, is_callers: bool = False) -> _T:
         """Run *work* in a session, commit, and return what it returns.
@@ -85,6 +99,7 @@ class UserRows(Generic[Model]):
         session: Any = None
         try:
             async with self._sessions() as session:
+                self._look_at(session)
                 return await work(session)
         except (
             OSError,
@@ -98,3 +113,9 @@ class UserRows(Generic[Model]):
 
         # Out here: what the driver says quotes the row.
         raise fault
+
+    def _look_at(self, session: Any) -> None:
+        """See once what the engine logs: it is known by its sessions only."""
+        if not self._is_looked_at:
+            self._is_looked_at = True
+            warn_of_values(session, self._model)

@@ -12,8 +12,14 @@ from typing import Any
 
 from asgi_auth._clock import system_clock
 from asgi_auth._logs import package_logger
+from asgi_auth._misfit import MisfitError
 from asgi_auth.credentials.reader import Credential
-from asgi_auth.errors import AsgiAuthError, AuthError, InsufficientScopeError
+from asgi_auth.errors import (
+    AsgiAuthError,
+    AuthenticationError,
+    AuthError,
+    InsufficientScopeError,
+)
 from asgi_auth.events import Event, Events
 from asgi_auth.principal import ANONYMOUS, Principal
 from asgi_auth.responses.people import Wording
@@ -39,17 +45,23 @@ class Watch:
         events: Who gets the events.
         claimant: Names the backend of a credential.
         wording: What people are told; ``None``: all get the problem document.
+        unread: Says what a request has brought that nobody reads, if anything.
     """
 
-    __slots__ = ("_claimant", "_events", "_is_heard", "wording")
+    __slots__ = ("_claimant", "_events", "_is_heard", "_unread", "wording")
 
     def __init__(
-        self, events: Events, claimant: Claimant, wording: Wording | None = None
+        self,
+        events: Events,
+        claimant: Claimant,
+        wording: Wording | None = None,
+        unread: Callable[[Mapping[str, Any]], str] | None = None,
     ) -> None:
         self.wording: Wording | None = wording
         self._events = events
         self._is_heard = events.has_listener
         self._claimant = claimant
+        self._unread = unread
 
     def refuse(
         self,
@@ -66,9 +78,15 @@ class Watch:
             credential: What it came with, as far as that is known.
             caller: Who was identified, or ``None``.
         """
+        hint = ""
+        if isinstance(error, MisfitError):
+            error.warn()
+        elif type(error) is AuthenticationError and credential is None and self._unread:
+            hint = self._unread(scope)
+
         # Asked first: refusals come in floods, and mostly there is no listener.
         if self._is_heard or _is_enabled_for(logging.DEBUG):
-            self._note("request.refused", error, scope, credential, caller)
+            self._note("request.refused", error, scope, credential, caller, hint=hint)
 
     def ignore(
         self,
@@ -77,6 +95,9 @@ class Watch:
         credential: Credential | None,
     ) -> None:
         """Note that a bad credential passes as none."""
+        if isinstance(error, MisfitError):
+            error.warn()
+
         if self._is_heard or _is_enabled_for(logging.DEBUG):
             self._note("credential.ignored", error, scope, credential, None)
 
@@ -87,6 +108,8 @@ class Watch:
         scope: Mapping[str, Any],
         credential: Credential | None,
         caller: Principal | None,
+        *,
+        hint: str = "",
     ) -> None:
         caller = caller or _caller_in(scope)
         facts = {
@@ -98,7 +121,9 @@ class Watch:
             **self._origin(credential, caller),
         }
         if _is_enabled_for(logging.DEBUG):
-            _write(name, facts, scope, reason_of(error) + _lacking(error, caller))
+            reason = reason_of(error) + _lacking(error, caller)
+            reason = f"{reason} A credential came: {hint}" if hint else reason
+            _write(name, facts, scope, reason)
 
         event = Event(
             name=name,

@@ -247,7 +247,7 @@ class RouteContext:
     # ----------------------------------------------------------------- answering
 
     def answer(self, model: BaseModel, status: int = 200) -> Response:
-        """Write a model; what is not there is left out."""
+        """Write a model; what is not there is left out, unless the model says so."""
         text = model.model_dump_json(by_alias=self.shape.camel_case, exclude_none=True)
         response = Response(text, status, media_type="application/json")
         response.headers["cache-control"] = "no-store"
@@ -259,7 +259,8 @@ class RouteContext:
 
     def user(self, account: Account, status: int = 200) -> Response:
         """Show an account to its owner."""
-        return self.answer(self.shape.show(account), status)
+        is_known = self.users.knows_verified(account)
+        return self.answer(self.shape.show(account, knows_verified=is_known), status)
 
     def medium(self, choice: Medium) -> Medium:
         """Return how tokens go out: as *choice*, where both ways are there.

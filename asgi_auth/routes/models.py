@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from asgi_auth.stores.records import SESSIONS_PAGE
@@ -217,7 +225,10 @@ class TokenResponse(RouteModel):
 
 
 class UserResponse(RouteModel):
-    """A user, as the user may see it."""
+    """A user, as the user may see it.
+
+    ``verified`` is null where it is not kept whether the address is.
+    """
 
     id: str
     email: str | None = None
@@ -225,6 +236,16 @@ class UserResponse(RouteModel):
     verified: bool | None = None
     roles: list[str] | None = None
     data: dict[str, Any] | None = None
+
+    # Pydantic would put the type of what it returns into OpenAPI, and nothing else.
+    @model_serializer(mode="wrap")
+    def _keep_null(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        """Write that it is not known, though what is not there is left out."""
+        members: dict[str, Any] = write(self)
+        if self.verified is None:
+            members["verified"] = None
+
+        return members
 
 
 class TokenPayload(BaseModel):

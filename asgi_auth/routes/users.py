@@ -28,3 +28,7 @@ class Users(Protocol):
     async def find(self, account_id: str) -> Account | None:
         """Return the account of a subject, or ``None`` if it is gone or disabled."""
         ...
+
+    def knows_verified(self, account: Account) -> bool:
+        """Report whether it is kept anywhere if an account's address is verified."""
+        ...

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from asgi_auth._misfit import MisfitError, Misfits
 from asgi_auth.errors import ConfigurationError, ExpiredTokenError, InvalidTokenError
 from asgi_auth.tokens.tolerance import Tolerance
 
 __all__ = [
-    "AUDIENCE_FAULT",
     "COMMON",
     "DAY",
     "TEXTS",
@@ -36,9 +36,7 @@ UserId = str | int | UUID
 """What names a user; :func:`subject_of` makes a subject of it."""
 
 _LONGEST = 255
-AUDIENCE_FAULT = "the audience is another"
 _PAST = "exp was %.0f seconds ago"
-"""How the reason of a refusal begins where ``aud`` does not name this service."""
 
 _LONGEST_SHOWN = 200
 _LONGEST_NUMBER = 20
@@ -91,6 +89,7 @@ class ClaimsRules:
         kind: ``access``, or the exact value of ``type``.
         tolerance: How far times may be off.
         is_addressed: Whether something beside ``aud`` says for whom tokens are.
+        misfits: What the operator was warned of.
     """
 
     issuer: str | None = None
@@ -98,6 +97,7 @@ class ClaimsRules:
     kind: str = "access"
     tolerance: Tolerance = Tolerance()
     is_addressed: bool = False
+    misfits: Misfits = field(default_factory=Misfits, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what would switch a check off."""
@@ -112,6 +112,7 @@ class ClaimsRules:
 
         Raises:
             ExpiredTokenError: ``exp`` has passed, and all else is good.
+            MisfitError: It is another issuer's, for another service, or too early.
             InvalidTokenError: Anything else.
         """
         self._check_parties(claims)
@@ -140,6 +141,7 @@ class ClaimsRules:
 
         Raises:
             ExpiredTokenError: As there.
+            MisfitError: It is too early for the token.
             InvalidTokenError: As there.
         """
         for name in texts:
@@ -156,7 +158,7 @@ class ClaimsRules:
         issuer = claims.get("iss")
         if issuer != self.issuer or (issuer is None and "iss" in claims):
             msg = "the issuer is another"
-            raise InvalidTokenError(_comparison(msg, "iss", issuer, self.issuer))
+            raise self._misfit(msg, "iss", issuer, self.issuer)
 
         audience = claims.get("aud")
         if type(audience) is str:
@@ -168,8 +170,24 @@ class ClaimsRules:
 
         if not ours:
             ours_are = sorted(self.audience) or None
-            msg = _comparison(AUDIENCE_FAULT, "aud", audience, ours_are)
-            raise InvalidTokenError(msg)
+            msg = "the audience is another"
+            raise self._misfit(msg, "aud", audience, ours_are)
+
+    def _misfit(
+        self, msg: str, name: str, value: object, expected: object
+    ) -> MisfitError:
+        """Say what a claim is and what it should be, in a text of some length."""
+        actual, required = (repr(each)[:_LONGEST_SHOWN] for each in (value, expected))
+        msg = f"{msg}: {name} is {actual}, expected {required}"
+        return MisfitError(msg, kind=name, issuer=self.issuer, misfits=self.misfits)
+
+    def _too_early(self, start: int, now: float) -> MisfitError:
+        skew = self.tolerance.skew
+        msg = f"nbf or iat lies ahead: {_digits(start)}, and now it is {now:.0f}"
+        msg = f"{msg}; that is more than {skew:.0f} seconds, so that a clock is off"
+        return MisfitError(
+            msg, kind="time", fault="ahead", issuer=self.issuer, misfits=self.misfits
+        )
 
     def _check_kind(self, claims: Mapping[str, Any]) -> None:
         wrong = claims.get("type", "access") != self.kind
@@ -207,8 +225,7 @@ class ClaimsRules:
             start = max(_number(claims, "nbf") or 0, start)
 
         if start > now + tolerance.skew:
-            msg = f"nbf or iat lies ahead: {_digits(start)}, and now it is {now:.0f}"
-            raise InvalidTokenError(msg)
+            raise self._too_early(start, now)
 
         if "auth_time" in claims:
             _number(claims, "auth_time")
@@ -234,12 +251,6 @@ def _another_kind(marks: Mapping[str, Any], kind: str) -> str:
     """Say what a token says of its kind."""
     text = repr(marks)[:_LONGEST_SHOWN]
     return f"the token is of another kind: expected {kind!r}, and it says {text}"
-
-
-def _comparison(msg: str, name: str, value: object, expected: object) -> str:
-    """Say what a claim is and what it should be, in a text of some length at most."""
-    actual, required = (repr(each)[:_LONGEST_SHOWN] for each in (value, expected))
-    return f"{msg}: {name} is {actual}, expected {required}"
 
 
 def _speaks_of_access(name: str, value: object) -> bool:

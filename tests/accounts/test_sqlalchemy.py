@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from datetime import datetime
@@ -298,4 +299,126 @@ async def test_a_database_that_is_down_is_an_outage():
     users = SQLAlchemyUsers(Person, async_sessionmaker(engine), COLUMNS)
     with pytest.raises(UnavailableError):
         await users.get_user_by_login("bob")
+    await engine.dispose()
+
+
+# ------------------------------------------------------------ what SQLAlchemy logs
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "warns"),
+    [
+        ({"echo": True}, None, True),
+        ({}, logging.INFO, True),
+        ({"hide_parameters": True}, logging.DEBUG, True),
+        ({"echo": True, "hide_parameters": True}, None, False),
+        ({}, None, False),
+    ],
+)
+async def test_an_engine_that_logs_what_statements_say_of_users_is_one_warning(
+    tmp_path, caplog, options, level, warns
+):
+    if level is not None:
+        caplog.set_level(level, "sqlalchemy.engine")
+
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db", **options)
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+
+    users = SQLAlchemyUsers(Person, async_sessionmaker(engine), COLUMNS)
+    for _ in range(3):
+        assert await users.get_user_by_login("ann@example.com") is None
+
+    await engine.dispose()
+    lines = [r.getMessage() for r in caplog.records if r.name.startswith("asgi_auth")]
+    assert len(lines) == warns
+    assert all(f"values of Person on the database {tmp_path}" in each for each in lines)
+    # Why there is a warning.
+    is_written = "ann@example.com" in caplog.text
+    assert is_written is (warns and "hide_parameters" not in options)
+
+
+async def test_sessions_that_do_not_say_which_engine_they_have_work(shop):
+    class Sessions:
+        def __init__(self) -> None:
+            self.inner = shop.sessions()
+
+        async def __aenter__(self):
+            session = await self.inner.__aenter__()
+            return Narrow(session)
+
+        async def __aexit__(self, *error):
+            return await self.inner.__aexit__(*error)
+
+    class Narrow:
+        def __init__(self, session) -> None:
+            self.execute, self.expunge_all = session.execute, session.expunge_all
+
+    await shop.add("ann")
+    users = SQLAlchemyUsers(Person, Sessions, COLUMNS)
+    assert (await users.get_user_by_login("ann")).username == "ann"
+
+
+# ------------------------------------------------------------------------- readiness
+
+
+class _Later(DeclarativeBase):
+    pass
+
+
+class Later(_Later):
+    """The same table, as the next release has it."""
+
+    __tablename__ = Person.__tablename__
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str]
+    hashed_password: Mapped[str] = mapped_column("phash", deferred=True)
+    is_active: Mapped[bool]
+
+
+class Other(_Later):
+    """A table that is not there."""
+
+    __tablename__ = "nobody_made_it"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    hashed_password: Mapped[str]
+    is_active: Mapped[bool]
+
+
+async def test_a_table_with_all_columns_serves_and_no_row_is_read(shop):
+    await shop.add("ann")
+    said = []
+    engine = shop.engine.sync_engine
+    sa.event.listen(engine, "after_cursor_execute", lambda *args: said.append(args))
+    await shop.users.ping()
+    ((_, _, statement, *_),) = said
+    for name in (*COLUMNS.names(), "city"):
+        assert f".{name}" in statement
+
+    assert "WHERE " in statement
+
+
+async def test_a_column_that_is_missing_is_found_before_a_log_in(shop):
+    """One that is loaded later only, too: no look-up of a user would ask for it."""
+    columns = UserColumns(email=None, username="username")
+    users = SQLAlchemyUsers(Later, shop.sessions, columns)
+    with pytest.raises(ConfigurationError, match="phash"):
+        await users.ping()
+
+
+async def test_a_table_that_is_missing_is_found_before_a_log_in(shop):
+    users = SQLAlchemyUsers(Other, shop.sessions)
+    with pytest.raises(ConfigurationError, match="a table is missing"):
+        await users.ping()
+
+
+async def test_a_database_that_is_down_is_found_before_a_log_in():
+    engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/shop")
+    users = SQLAlchemyUsers(Person, async_sessionmaker(engine), COLUMNS)
+    with pytest.raises(UnavailableError, match="nothing listens there"):
+        await users.ping()
+
     await engine.dispose()

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from asgi_auth import (
     AuthenticationMiddleware,
@@ -21,7 +24,7 @@ from asgi_auth import (
     TokenService,
     requires,
 )
-from asgi_auth.accounts import MemoryAccounts
+from asgi_auth.accounts import ManagedAccounts, MemoryAccounts, SQLAlchemyUsers
 from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.backends.apikey import APIKeyBackend
 from asgi_auth.backends.apikeys import APIKeys, MemoryAPIKeys, SQLAPIKeys
@@ -40,6 +43,7 @@ from asgi_auth.passkeys import SQLPasskeys
 from asgi_auth.ratelimit import Limits
 from asgi_auth.ratelimit.client_address import ClientAddresses
 from asgi_auth.ratelimit.limiter import Limit, RateLimiter
+from asgi_auth.routes import AuthRoutes
 from asgi_auth.routes.cookies import Cookies
 from asgi_auth.stores import SQLAuditLog, SQLStore
 from asgi_auth.testing import mint_token
@@ -519,6 +523,74 @@ async def test_tables_that_are_missing_are_found_once(tmp_path):
     await store.create_schema()
     await store.aclose()
     assert await unready_stores(patient) == []
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Person(Base):
+    __tablename__ = "people"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    hashed_password: Mapped[str]
+    is_active: Mapped[bool]
+
+
+class People(SQLAlchemyUsers[Person]):
+    """As an application overrides ``account_of``."""
+
+
+@pytest.mark.parametrize("way", ["sessions", "function"])
+async def test_a_model_of_the_application_is_asked_and_its_engine_left_closed(
+    tmp_path, way
+):
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}")
+    opened, closed = [], []
+    event.listen(engine.sync_engine, "connect", lambda *args: opened.append(args))
+    event.listen(engine.sync_engine, "close", lambda *args: closed.append(args))
+    sessions = async_sessionmaker(engine)
+    names = {}
+    if way == "function":
+        of_module["sessions"], names = sessions, {"app.engine": engine}
+        sessions = open_session
+
+    tokens = TokenService(KeySet.generate("ES256"), issuer="https://api.example")
+    accounts = ManagedAccounts(People(Person, sessions), tokens=tokens)
+    limiter = RateLimiter(insecure_unlimited=True)
+    routes = AuthRoutes(tokens, accounts, limiter=limiter)
+    patient = Patient(routes, 1, {}, names)
+    (found,) = await unready_stores(patient)
+    assert found.code == "store-unready"
+    assert "a table is missing" in found.text
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+
+    assert await unready_stores(patient) == []
+    assert len(opened) == len(closed) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "is_found"),
+    [
+        ({"echo": True}, True),
+        ({"echo": True, "hide_parameters": True}, False),
+        ({}, False),
+    ],
+)
+def test_an_engine_that_logs_what_statements_say_of_users_is_found(options, is_found):
+    engine = create_async_engine("sqlite+aiosqlite://", **options)
+    people = People(Person, async_sessionmaker(engine))
+    assert ("logged-values" in examined([people])) is is_found
+
+
+of_module = {}
+
+
+def open_session():
+    """Open one of the module's, which no search through the function finds."""
+    return of_module["sessions"]()
 
 
 # ----------------------------------------------------------------------- one token

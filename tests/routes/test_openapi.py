@@ -94,6 +94,13 @@ def test_every_reference_leads_somewhere():
     assert set(references(document)) <= known
 
 
+def test_whether_an_address_is_verified_may_be_null():
+    user = World().routes.openapi()["components"]["schemas"]["UserResponse"]
+    kinds = [kind["type"] for kind in user["properties"]["verified"]["anyOf"]]
+    assert kinds == ["boolean", "null"]
+    assert user["properties"].keys() >= {"id", "email", "username", "roles", "data"}
+
+
 def test_names_are_spelled_as_they_are_written():
     plain = World().routes.openapi()["components"]["schemas"]["TokenResponse"]
     camel = World(camel_case=True).routes.openapi()["components"]["schemas"]

@@ -6,6 +6,7 @@ import logging
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -330,6 +331,22 @@ async def test_models_that_do_not_fit_say_so():
     account = await world.accounts.find(person.id)
     with pytest.raises(ConfigurationError, match="Tall does not fit a user: height"):
         world.routes._context.shape.show(account)
+
+
+@pytest.mark.parametrize("camel_case", [False, True])
+async def test_where_nothing_says_if_an_address_is_verified_me_is_null(camel_case):
+    """A false would have an application ask its users to confirm their addresses."""
+    people = People()
+    hashed = await people.hasher.hash(PASSWORD)
+    people.people[7] = SimpleNamespace(id=7, username="bob", hashed_password=hashed)
+    world = World(people, shape=RouteShape(camel_case=camel_case))
+    async with world.client() as client:
+        asked = {"username": "bob", "password": PASSWORD}
+        pair = (await client.post("/login", json=asked)).json()
+        token = pair["accessToken" if camel_case else "access_token"]
+        me = await client.get("/me", headers=bearer({"access_token": token}))
+
+    assert me.json() == {"id": "7", "username": "bob", "verified": None, "roles": []}
 
 
 async def test_the_whole_life_of_a_managed_user():

@@ -265,3 +265,26 @@ async def test_an_engine_of_the_application_keeps_our_values_to_itself(
     # What its owner does with it is its owner's.
     assert not engine.sync_engine.hide_parameters
     await engine.dispose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("echo", [False, True, "debug"])
+async def test_an_engine_of_the_application_logs_no_row_of_ours(
+    database_url, table_prefix, caplog, echo
+):
+    if not echo:
+        caplog.set_level(logging.DEBUG, logger="sqlalchemy.engine")
+
+    engine = create_async_engine(SQLStore(database_url)._database.url, echo=echo)
+    store = SQLStore(engine, table_prefix=table_prefix)
+    await store.create_schema()
+    await open_session(store, "sid-c0ffee-secret")
+    found = await store._database.fetch(text("SELECT 'sid-' || 'c0ffee-secret'"))
+    assert found[0][0] == "sid-c0ffee-secret"
+    assert "SELECT" in caplog.text
+    assert "sid-c0ffee-secret" not in caplog.text
+    # What its owner does with it is its owner's.
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT :value"), {"value": "of the owner"})
+    assert "of the owner" in caplog.text
+    await engine.dispose()

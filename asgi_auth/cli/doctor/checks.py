@@ -56,8 +56,15 @@ class Patient:
         return [part for part in self.parts if issubclass(type(part), kinds)]
 
     def named(self, name: str) -> list[Any]:
-        """Return the parts of a type that needs an extra to be imported."""
-        return [part for part in self.parts if type(part).__name__ == name]
+        """Return the parts of a type, or one below it, that needs an extra."""
+        # Not every type can be in a set: a metaclass may compare in its own way.
+        kinds = {id(type(part)): type(part) for part in self.parts}
+        wanted = {
+            number
+            for number, kind in kinds.items()
+            if any(base.__name__ == name for base in kind.__mro__)
+        }
+        return [part for part in self.parts if id(type(part)) in wanted]
 
 
 Check = Callable[[Patient], Iterator[Finding]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from asgi_auth._drivers.sql_logging import logs_values
 from asgi_auth.cli.doctor.checks import Check, Patient
 from asgi_auth.cli.doctor.finding import Finding
 from asgi_auth.keys import Key
@@ -87,9 +88,23 @@ def polymorphic_algorithm(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def logged_values(patient: Patient) -> Iterator[Finding]:
+    """Statements about users whose values are written to the log."""
+    for users in patient.named("SQLAlchemyUsers"):
+        engines = Patient(users, patient.workers, {}).named("AsyncEngine")
+        if any(logs_values(engine.sync_engine) for engine in engines):
+            yield Finding(
+                "logged-values",
+                f"The engine of {type(users).__name__} logs what statements say of "
+                "users, password hashes and addresses among it.",
+                "Make it with hide_parameters=True, and have it log no DEBUG.",
+            )
+
+
 SERVING_CHECKS: tuple[Check, ...] = (
     memory_parts,
     memory_limits,
     loose_limit,
     polymorphic_algorithm,
+    logged_values,
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from asgi_auth._contract import claimant_of
 from asgi_auth._logs import escaped
+from asgi_auth._misplaced import credential_from
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.credentials.sources import Source
 from asgi_auth.errors import AsgiAuthError, ConfigurationError
@@ -85,7 +86,7 @@ async def _judge(
             "no token is read: the backend looks at the whole request",
         ]
 
-    tried = [_credential(source, token) for source in sources]
+    tried = [credential_from(source, token) for source in sources]
     claimed = [one for one in tried if claimant_of(backend)(one) is not None]
     credential = (claimed or tried)[0]
     name = claimant_of(backend)(credential)
@@ -100,19 +101,6 @@ async def _judge(
     rights = f"scopes {sorted(principal.scopes)}, roles {sorted(principal.roles)}"
     caller = f"{principal.subject!r} of issuer {principal.issuer!r}"
     return True, [*report, f"accepted: {escaped(caller)}; {escaped(rights)}"]
-
-
-def _credential(source: Source, token: bytes) -> Credential:
-    kind, name = source.way
-    is_header = kind == "header"
-    return Credential(
-        token,
-        kind,
-        # What only a browser sends by itself would be checked for its page.
-        explicit=True,
-        scheme=name if is_header else "bearer",
-        name="" if is_header else name,
-    )
 
 
 def _name_of(source: Source) -> str:
