@@ -7,7 +7,7 @@ import traceback
 import httpx2
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from asgi_auth import ConfigurationError, KeySet, TokenService
@@ -20,6 +20,7 @@ from asgi_auth.accounts import (
 from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes
 from tests.accounts.conftest import Mailbox
+from tests.accounts.own_engine import own_engine
 from tests.routes.world import cheap_hasher
 
 pytestmark = pytest.mark.anyio
@@ -56,20 +57,9 @@ class Player(Base):
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def engine(request, tmp_path):
-    url, options = f"sqlite+aiosqlite:///{tmp_path}/club.db", {}
-    if request.param == "postgres":
-        given = sa.make_url(request.getfixturevalue("postgres_url"))
-        options = {"connect_args": {"host": given.query.get("host")}}
-        url = given.set(drivername="postgresql+asyncpg", query={})
-    engine = create_async_engine(url, **options)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-        await connection.run_sync(Base.metadata.create_all)
-    yield engine
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-    await engine.dispose()
+async def engine(request):
+    async with own_engine(request, Base.metadata) as engine:
+        yield engine
 
 
 class Club:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from asgi_auth import ConfigurationError, KeySet, TokenService
@@ -17,6 +17,7 @@ from asgi_auth.accounts.errors import InvalidFieldError
 from asgi_auth.accounts.row_faults import row_fault
 from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes, RouteShape
+from tests.accounts.own_engine import own_engine
 from tests.routes.world import assert_problem, cheap_hasher
 
 pytestmark = pytest.mark.anyio
@@ -70,19 +71,9 @@ class Registration(BaseModel):
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def engine(request, tmp_path):
-    url, options = f"sqlite+aiosqlite:///{tmp_path}/members.db", {}
-    if request.param == "postgres":
-        given = sa.make_url(request.getfixturevalue("postgres_url"))
-        options = {"connect_args": {"host": given.query.get("host")}}
-        url = given.set(drivername="postgresql+asyncpg", query={})
-    engine = create_async_engine(url, **options)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
-    yield engine
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-    await engine.dispose()
+async def engine(request):
+    async with own_engine(request, Base.metadata) as engine:
+        yield engine
 
 
 def accounts_of(model, engine):

@@ -32,6 +32,7 @@ from asgi_auth.integrations.fastapi import current_principal, install, requires
 from asgi_auth.ratelimit import RateLimiter
 from asgi_auth.routes import AuthRoutes, RouteShape
 from tests.accounts.conftest import Mailbox
+from tests.accounts.own_engine import own_engine
 from tests.routes.world import cheap_hasher
 
 pytestmark = pytest.mark.anyio
@@ -145,24 +146,9 @@ class Shop:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def shop(request, tmp_path):
-    url = f"sqlite+aiosqlite:///{tmp_path}/shop.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
-        url = url.replace("postgresql://", "postgresql+asyncpg://", 1)
-        url = str(sa.make_url(url).set(query={}).render_as_string(hide_password=False))
-        socket = sa.make_url(request.getfixturevalue("postgres_url")).query.get("host")
-        engine = create_async_engine(url, connect_args={"host": socket})
-    else:
-        engine = create_async_engine(url)
-
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-        await connection.run_sync(Base.metadata.create_all)
-    yield Shop(engine)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-    await engine.dispose()
+async def shop(request):
+    async with own_engine(request, Base.metadata) as engine:
+        yield Shop(engine)
 
 
 async def log_in(client, username, password=PASSWORD):

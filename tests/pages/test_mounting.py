@@ -374,17 +374,21 @@ def test_the_middleware_is_installed_once(make):
         module.install(app, world.tokens, routes=world.pages, renew=True)
 
 
+def browser_behind_proxy(app):
+    """Return a person's browser; a proxy serves the application below ``/app``."""
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app, root_path="/app"),
+        base_url="https://api.example",
+        headers=PERSON,
+        cookies={"theme": "dark"},
+    )
+
+
 @pytest.mark.parametrize("make", [starlette, fastapi, litestar, quart])
 async def test_home_is_the_root_of_the_application_behind_a_proxy(make):
     world = PagesWorld()
     account = await world.add()
-    transport = httpx2.ASGITransport(app=make(world), root_path="/app")
-    async with httpx2.AsyncClient(
-        transport=transport,
-        base_url="https://api.example",
-        headers=PERSON,
-        cookies={"theme": "dark"},
-    ) as browser:
+    async with browser_behind_proxy(make(world)) as browser:
         page = await browser.get("/app/auth/log-in")
         assert 'class="brand" href="/app/"' in page.text
         assert 'action="/app/auth/log-in"' in page.text
@@ -406,13 +410,7 @@ async def test_home_is_of_this_origin_whatever_a_server_says(root):
 async def test_a_home_that_is_given_is_taken_as_it_is():
     world = PagesWorld(pages={"home": "/notes"})
     account = await world.add()
-    transport = httpx2.ASGITransport(app=starlette(world), root_path="/app")
-    async with httpx2.AsyncClient(
-        transport=transport,
-        base_url="https://api.example",
-        headers=PERSON,
-        cookies={"theme": "dark"},
-    ) as browser:
+    async with browser_behind_proxy(starlette(world)) as browser:
         data = {"login": account.email, "password": PASSWORD}
         response = await browser.post("/app/auth/log-in", data=data)
         assert response.headers["location"] == "/notes"
