@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.authorities import trust_nobody
 from tests.examples import ON_CI, some_of
+from tests.greenlets import keep_greenlets
 from tests.ports import free_port
 from tests.turns import Turns, is_alone, put_alone_first
 
@@ -68,10 +68,7 @@ def pytest_collection() -> Iterator[object]:
     A million objects of modules and tests are made here, and none of them goes: to look
     through them takes half a second, each time that a test collects garbage.
     """
-    if sys.version_info < (3, 12):
-        from tests.greenlets import keep_greenlets
-
-        keep_greenlets()
+    keep_greenlets()
     gc.disable()
     try:
         return (yield)
