@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from functools import cache
 
@@ -51,6 +53,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if is_whole and not is_one_of_them:
         # Hundreds of processes import the same: who comes first compiles it for all.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if is_measured and options.numprocesses and not is_one_of_them:
+        # It runs no test: the others do, and measure themselves.
+        sys.settrace(None)
+        threading.settrace(None)
 
 
 @pytest.hookimpl(optionalhook=True)
