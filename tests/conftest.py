@@ -16,7 +16,9 @@ from tests.examples import ON_CI, some_of
 from tests.greenlets import keep_greenlets
 from tests.ports import free_port
 from tests.turns import Turns, is_alone, put_alone_first
+from tests.untraced import import_others_untraced, pytest_pycollect_makeitem
 
+__all__ = ["pytest_pycollect_makeitem"]
 PLATFORM = "platform:"
 
 
@@ -75,6 +77,7 @@ def pytest_collection() -> Iterator[object]:
     through them takes half a second, each time that a test collects garbage.
     """
     keep_greenlets()
+    import_others_untraced()
     gc.disable()
     try:
         return (yield)
