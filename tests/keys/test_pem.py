@@ -112,17 +112,18 @@ def test_a_key_of_another_algorithm_is_refused(key, algorithm, advice):
 
 
 @pytest.mark.parametrize(
-    "key",
+    "generate",
     [
-        ed448.Ed448PrivateKey.generate(),
-        ec.generate_private_key(ec.SECP256K1()),
-        ec.generate_private_key(ec.SECP224R1()),
-        x25519.X25519PrivateKey.generate(),
-        dsa.generate_private_key(2048),
+        ed448.Ed448PrivateKey.generate,
+        lambda: ec.generate_private_key(ec.SECP256K1()),
+        lambda: ec.generate_private_key(ec.SECP224R1()),
+        x25519.X25519PrivateKey.generate,
+        lambda: dsa.generate_private_key(2048),
     ],
     ids=["ed448", "secp256k1", "p224", "x25519", "dsa"],
 )
-def test_other_types_of_key_are_refused(key):
+def test_other_types_of_key_are_refused(generate):
+    key = generate()
     for pem in (private(key), public(key)):
         with pytest.raises(ConfigurationError, match="is not supported: use RSA"):
             Key.from_pem(pem)
