@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import statistics
+import subprocess
+import sys
 import threading
 import time
 import unicodedata
@@ -29,6 +31,25 @@ LEGACY = {
     "pbkdf2_sha256": {"rounds": 10},
     "scrypt": {"rounds": 4},
 }
+
+# That password as bcrypt itself hashes it, with no library for passwords between.
+OF_BCRYPT = {
+    "bcrypt_sha256": (
+        "$bcrypt-sha256$v=2,t=2b,r=4"
+        "$39grhVU5c1tEseMfuBoPIe$dZuXsPLT78IAAh5YftyQ6nANtwZRSZC"
+    ),
+    "django_bcrypt_sha256": (
+        "bcrypt_sha256$$2b$04$39grhVU5c1tEseMfuBoPIe9JZQD383ybIWGS7APplD7rL84n0s8Vu"
+    ),
+}
+FIRST_LOG_IN = """
+import asyncio, sys
+from passlib.context import CryptContext
+from asgi_auth.passwords import PasswordHasher
+from asgi_auth.passwords.foreign import FOREIGN_SCHEMES
+context = CryptContext(schemes=["argon2", "bcrypt_sha256", *FOREIGN_SCHEMES])
+asyncio.run(PasswordHasher(context=context).verify("legacy secret", sys.argv[1]))
+"""
 
 MALFORMED = [
     "",
@@ -95,6 +116,12 @@ async def test_an_older_scheme_is_verified_and_replaced(scheme, hasher, cheap_co
     assert (await hasher.verify("legacy secret", replacement)).replacement is None
     with pytest.raises(InvalidCredentialsError):
         await hasher.verify("legacy secre", stored)
+
+
+@pytest.mark.parametrize("scheme", OF_BCRYPT)
+def test_the_first_password_of_a_process_is_matched_as_all_others_are(scheme):
+    command = [sys.executable, "-c", FIRST_LOG_IN, OF_BCRYPT[scheme]]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 async def test_a_hash_with_lower_costs_is_replaced(hasher):
