@@ -60,7 +60,7 @@ class RefusalMiddleware:
 class _Inner(Reply):
     """The way out of what is within; guards go on to record in the outer one."""
 
-    _outer: RequestState | None = None
+    _outer: Any = None  # Until it follows one.
 
     def follow(self, outer: RequestState) -> None:
         """Be within *outer*, which reads the request to its end before a refusal."""
@@ -79,8 +79,7 @@ class _Inner(Reply):
 
     def note(self, error: AuthError, scope: Mapping[str, Any]) -> None:
         """Pass it to the outer way out, which reports it once."""
-        if self._outer is not None:
-            self._outer.note(error, scope)
+        self._outer.note(error, scope)
 
     def refuse(
         self, error: AuthError, kept: Iterable[tuple[bytes, bytes]] = ()
