@@ -15,7 +15,7 @@ from asgi_auth._drivers.calls import observed
 from asgi_auth._drivers.outages import Outage
 from asgi_auth._drivers.per_loop import PerLoop
 from asgi_auth._drivers.postgres import connect_arguments, is_pooled, split_url_query
-from asgi_auth._drivers.sql_codes import POOLER, code_of
+from asgi_auth._drivers.sql_codes import ONLY_READS, POOLER, code_of
 from asgi_auth._drivers.sql_faults import fault_of, place_of
 from asgi_auth._drivers.sql_life import CONNECTIONS, Life
 from asgi_auth._drivers.sql_logging import under_own_name, without_rows
@@ -199,6 +199,11 @@ class Database:
                 result = await work(connection)
                 self.outage.up()
                 return result
+            except Exception as error:
+                if code_of(error).startswith(ONLY_READS):
+                    await connection.invalidate()
+
+                raise
             finally:
                 await connection.close()
         except Exception as error:

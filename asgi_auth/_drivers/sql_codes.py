@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "NO_COLUMN",
     "NO_TABLE",
+    "ONLY_READS",
     "POOLER",
     "advice_on",
     "broken_constraint",
@@ -32,6 +33,10 @@ _OUTAGES = (
 # The statement is not there under its name, or another one is: a pooler has handed us
 # another connection. In both cases nothing was run.
 POOLER = ("26000", "42P05")
+
+# It may be the connection alone: opened while the file had no rights, or to a replica
+# while a name still led there, it never writes, whatever becomes of the database.
+ONLY_READS = ("25006", "SQLITE_READONLY")
 
 
 _POOLER_ADVICE = (

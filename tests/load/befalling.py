@@ -43,16 +43,19 @@ async def worker_stopped(run):
 @asynccontextmanager
 async def rolling_restart(run):
     """All are restarted one after the other, with sockets open."""
-    for worker in run.workers:
-        run.ports.remove(worker.port)
-        await asyncio.to_thread(worker.end)
-        await _bring_back(run, worker)
-
+    await _restart(run, run.workers)
     yield
 
 
-async def _bring_back(run, worker):
-    worker.start()
+async def _restart(run, workers, *, has_rights=True):
+    for worker in workers:
+        run.ports.remove(worker.port)
+        await asyncio.to_thread(worker.end)
+        await _bring_back(run, worker, has_rights=has_rights)
+
+
+async def _bring_back(run, worker, *, has_rights=True):
+    worker.start(has_rights=has_rights)
     wire = Wire()
     await until_up(wire, worker)
     wire.close()
@@ -91,6 +94,23 @@ async def file_locked(run):
     yield
     connection.execute("ROLLBACK")
     connection.close()
+
+
+@asynccontextmanager
+async def file_read_only(run):
+    """Its rights are taken away, and half of the workers open it anew.
+
+    The others have it open, and go on: rights are looked at when a file is opened.
+    """
+    files = [run.folder, *run.folder.glob("load.db*")]
+    modes = {path: path.stat().st_mode for path in files}
+    for path in files:
+        path.chmod(modes[path] & 0o555)
+
+    await _restart(run, run.workers[:2], has_rights=False)
+    yield
+    for path, mode in modes.items():
+        path.chmod(mode)
 
 
 @asynccontextmanager

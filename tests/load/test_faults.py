@@ -56,6 +56,7 @@ FAULTS = {
         *WORKERS,
         Fault("locked, 10 s", it.file_locked, 10, "503"),
         Fault("locked, 40 s", it.file_locked, 40, "503"),
+        Fault("read-only, 10 s", it.file_read_only, 10, "lost 503"),
         Fault("disk full, 10 s", it.disk_full, 10, "503"),
     ],
     "postgres": [

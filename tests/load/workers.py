@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.load.wire import LostError
 
 ROOT = Path(__file__).parents[2]
+_WITHOUT_RIGHTS = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override"]
 _STAMP = re.compile(r"^[\d-]+ [\d:,]+ ")
 
 
@@ -35,11 +36,20 @@ class Worker:
         self._variables |= {"LOAD_CLUSTER": "1"} if is_cluster else {}
         self.process = None
 
-    def start(self):
+    def start(self, *, has_rights=True):
+        """Start it.
+
+        Args:
+            has_rights: Root may write whatever the rights of a file are, as always.
+        """
         number = self._listener.fileno()
+        command = [sys.executable, "-m", "tests.load.application", str(number)]
+        if not has_rights and os.geteuid() == 0:
+            command = [*_WITHOUT_RIGHTS, *command]
+
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.load.application", str(number)],
+                command,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **self._variables},
                 pass_fds=[number],

@@ -213,6 +213,23 @@ async def test_a_database_that_refuses_us_is_an_outage(postgres_url, database):
 
 
 @pytest.mark.anyio
+async def test_a_connection_that_only_reads_is_used_once(store):
+    """As one opened without the rights to write, or to a replica of the same name."""
+    await open_session(store)
+    words = {
+        "sqlite": "PRAGMA query_only = on",
+        "postgresql": "SET default_transaction_read_only = on",
+    }
+    engine = store._database._lives.here().engine
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql(words[store._database.dialect])
+
+    with pytest.raises(UnavailableError):
+        await store.rotate("one", 0, **IDLE)
+    assert (await store.rotate("one", 0, **IDLE)).outcome == "rotated"
+
+
+@pytest.mark.anyio
 async def test_a_bug_of_ours_is_no_outage(store):
     with pytest.raises(Exception, match="nothing_like_it") as caught:
         await store._database.fetch(text("SELECT nothing_like_it"))
