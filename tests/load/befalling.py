@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import subprocess
-import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 import psutil
-import redis.asyncio
 
 from tests.load.wire import Wire
 from tests.load.workers import until_up
@@ -64,6 +62,9 @@ async def _bring_back(run, worker, *, has_rights=True):
 
 # ------------------------------------------------------------------------- the network
 
+# Bytes of answers after which a connection is cut, and seconds until the next one is.
+_PIECE, _PAUSE = 200, 0.05
+
 
 @asynccontextmanager
 async def cut_off(run):
@@ -79,6 +80,21 @@ async def stalled(run):
     await run.proxy.stall()
     yield
     await run.proxy.pass_on()
+
+
+@asynccontextmanager
+async def answers_torn_off(run):
+    """What is asked is done, and many an answer never arrives."""
+    tearing = asyncio.create_task(_tear(run.proxy))
+    yield
+    tearing.cancel()
+    await run.proxy.pass_on()
+
+
+async def _tear(proxy):
+    while True:
+        await proxy.cut(_PIECE)
+        await asyncio.sleep(_PAUSE)
 
 
 # ------------------------------------------------------------------------- SQLite
@@ -245,108 +261,3 @@ async def _admin(run):
         yield connection
     finally:
         await connection.close()
-
-
-# ------------------------------------------------------------------------- Redis
-
-
-@asynccontextmanager
-async def redis_restarted(run):
-    """It is killed, and started with its files."""
-    await asyncio.to_thread(run.server.kill)
-    yield
-    await asyncio.to_thread(run.server.start)
-
-
-@asynccontextmanager
-async def redis_put_back(run):
-    """It is killed, and comes back as it was 5 seconds before."""
-    async with _redis(run) as admin:
-        await admin.config_set("appendonly", "no")
-        await admin.config_rewrite()
-        run.ledger.kept_at = time.monotonic()
-        await admin.save()
-
-    await asyncio.sleep(5)
-    await asyncio.to_thread(run.server.kill)
-    yield
-    await asyncio.to_thread(run.server.start)
-
-
-@asynccontextmanager
-async def redis_restarted_empty(run):
-    """It is killed, and its files are gone."""
-    await asyncio.to_thread(run.server.kill)
-    for path in run.server.folder.rglob("*"):
-        if path.is_file() and path.suffix != ".conf":
-            path.unlink()
-
-    yield
-    await asyncio.to_thread(run.server.start)
-
-
-@asynccontextmanager
-async def redis_paused(run):
-    """It gets no time; new connections are made, and not served."""
-    run.server.pause()
-    yield
-    run.server.resume()
-
-
-@asynccontextmanager
-async def redis_read_only(run):
-    """It is a replica whose primary is gone."""
-    async with _redis(run) as admin:
-        await admin.execute_command("REPLICAOF", "127.0.0.1", "1")
-        yield
-        await admin.execute_command("REPLICAOF", "NO", "ONE")
-
-
-@asynccontextmanager
-async def redis_full(run):
-    """Its memory is full, and it throws nothing away."""
-    async with _redis(run) as admin:
-        await admin.config_set("maxmemory", "1")
-        yield
-        await admin.config_set("maxmemory", "0")
-
-
-@asynccontextmanager
-async def redis_without_connections(run):
-    """Others have taken all connections there are."""
-    async with _redis(run) as admin:
-        await admin.config_set("maxclients", "1")
-        await admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes")
-        yield
-        await admin.config_set("maxclients", "10000")
-
-
-@asynccontextmanager
-async def _redis(run):
-    client = redis.asyncio.Redis(port=run.server.port)
-    try:
-        # The one connection, which it keeps.
-        await client.ping()
-        yield client
-    finally:
-        await client.aclose()
-
-
-@asynccontextmanager
-async def node_killed(run):
-    """One of three nodes dies, and comes back empty."""
-    node = run.server.servers[1]
-    await asyncio.to_thread(node.kill)
-    yield
-    await asyncio.to_thread(node.start)
-    await asyncio.to_thread(run.server.wait_until_ok)
-
-
-@asynccontextmanager
-async def node_paused(run):
-    """One of three nodes gets no time."""
-    node = run.server.servers[2]
-    node.pause()
-    yield
-    node.resume()

@@ -84,6 +84,10 @@ class _Proxies:
         for proxy in self._proxies:
             await proxy.stall()
 
+    async def cut(self, after):
+        for proxy in self._proxies:
+            await proxy.cut(after)
+
     async def pass_on(self):
         for proxy in self._proxies:
             await proxy.pass_on()

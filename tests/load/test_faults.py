@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.load import befalling as it
+from tests.load import befalling_redis as redis
 from tests.load.run import keep_fault, recovered, running, size_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(1800)]
@@ -50,6 +51,7 @@ WORKERS = [
 NETWORK = [
     Fault("cut off, 10 s", it.cut_off, 10, "503"),
     Fault("stalled, 10 s", it.stalled, 10, "503"),
+    Fault("answers torn off, 10 s", it.answers_torn_off, 10, "503"),
 ]
 FAULTS = {
     "sqlite": [
@@ -73,21 +75,21 @@ FAULTS = {
     "redis": [
         *WORKERS,
         *NETWORK,
-        Fault("killed, back with its files", it.redis_restarted, 5, "503"),
-        Fault("paused, 10 s", it.redis_paused, 10, "503"),
-        Fault("frozen, 40 s", it.redis_paused, 40, "503"),
-        Fault("read-only, 10 s", it.redis_read_only, 10, "503"),
-        Fault("no connections left, 10 s", it.redis_without_connections, 10, "503"),
-        Fault("memory full, 10 s", it.redis_full, 10, "503"),
-        Fault("killed, back with a snapshot", it.redis_put_back, 5, "503 forgotten"),
-        Fault("killed, back empty", it.redis_restarted_empty, 5, "503 forgotten"),
+        Fault("killed, back with its files", redis.redis_restarted, 5, "503"),
+        Fault("paused, 10 s", redis.redis_paused, 10, "503"),
+        Fault("frozen, 40 s", redis.redis_paused, 40, "503"),
+        Fault("read-only, 10 s", redis.redis_read_only, 10, "503"),
+        Fault("no connections left, 10 s", redis.redis_without_connections, 10, "503"),
+        Fault("memory full, 10 s", redis.redis_full, 10, "503"),
+        Fault("killed, back with a snapshot", redis.redis_put_back, 5, "503 forgotten"),
+        Fault("killed, back empty", redis.redis_restarted_empty, 5, "503 forgotten"),
     ],
     "cluster": [
         *WORKERS,
         *NETWORK,
-        Fault("a node paused, 10 s", it.node_paused, 10, "503"),
-        Fault("a node frozen, 40 s", it.node_paused, 40, "503"),
-        Fault("a node killed, back empty", it.node_killed, 5, "503 forgotten"),
+        Fault("a node paused, 10 s", redis.node_paused, 10, "503"),
+        Fault("a node frozen, 40 s", redis.node_paused, 40, "503"),
+        Fault("a node killed, back empty", redis.node_killed, 5, "503 forgotten"),
     ],
 }
 
