@@ -70,6 +70,10 @@ class FaultProxy:
         """Reset the connection after *after* more bytes of answers, once."""
         self._cut = after
 
+    def lead_to(self, port: int | str) -> None:
+        """Lead new connections elsewhere; what is open stays where it is."""
+        self._target = port
+
     def drop(self) -> None:
         """Reset all open connections."""
         for writer in tuple(self._open):

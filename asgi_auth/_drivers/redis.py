@@ -17,6 +17,7 @@ from asgi_auth._drivers.calls import observed
 from asgi_auth._drivers.gate import Gate
 from asgi_auth._drivers.outages import Outage, OutageKind
 from asgi_auth._drivers.per_loop import PerLoop
+from asgi_auth._drivers.redis_connections import leave_replica, read_stream
 from asgi_auth._drivers.redis_faults import (
     WRITE_ERRORS,
     as_redis_url,
@@ -183,7 +184,9 @@ class RedisLink:
                 await self._waiter(state, key) if fresh else state.waiters.pop()
             )
             try:
-                await _read_stream(connection, key, entry_id, seconds)
+                await read_stream(
+                    connection, key, entry_id, wait=seconds, patience=_ANSWER_TIMEOUT
+                )
             except exceptions.AskError:
                 # The stream has moved: the caller's next question finds it.
                 await asyncio.sleep(_PAUSE)
@@ -221,6 +224,9 @@ class RedisLink:
             except _LOST:
                 if second is None:
                     raise
+            except exceptions.ResponseError as error:
+                await leave_replica(state.client, error)
+                raise
 
             await asyncio.sleep(_PAUSE)
             return await self._once(state, *second)
@@ -335,15 +341,3 @@ def _is_outage(error: Exception) -> bool:
 
     is_spoken = isinstance(error, exceptions.ResponseError)
     return is_spoken and is_spoken_outage(str(error))
-
-
-async def _read_stream(connection: Any, key: str, entry_id: str, wait: float) -> None:
-    """Block until the stream has something new; a failed connection is closed."""
-    block = ("BLOCK", max(1, round(wait * 1000)))
-    try:
-        async with asyncio.timeout(wait + _ANSWER_TIMEOUT):
-            await connection.send_command("XREAD", *block, "STREAMS", key, entry_id)
-            await connection.read_response(timeout=wait + _DEADLINE)
-    except BaseException:
-        await connection.disconnect(nowait=True)
-        raise

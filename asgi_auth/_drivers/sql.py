@@ -197,13 +197,14 @@ class Database:
             # Not "async with": that closes in a task which can be cancelled.
             try:
                 result = await work(connection)
-                self.outage.up()
-                return result
             except Exception as error:
                 if code_of(error).startswith(ONLY_READS):
                     await connection.invalidate()
 
                 raise
+            else:
+                self.outage.up()
+                return result
             finally:
                 await connection.close()
         except Exception as error:

@@ -15,10 +15,11 @@ from tests.load.run import keep, recovered, running, size_of
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(1200)]
 
 # Things done in a second, each of which is one to five requests: what two cores bear.
-RATES = {"sqlite": 150, "postgres": 80, "redis": 150, "cluster": 150}
+RATES = {"sqlite": 150, "postgres": 150, "redis": 150, "cluster": 150}
 
-# More than is usual, for as long as an overload lasts; what it may lead to.
-TIMES = 20
+# What is usual before an overload and after it, as a share of that, and how many times
+# that is done meanwhile. With a full load nothing is left to catch up with.
+OVERLOADS = {"overload": (0.5, 20), "overload of a full load": (1.0, 10)}
 OVERLOADED = frozenset({"503", "lost"})
 
 
@@ -38,25 +39,29 @@ async def test_nobody_is_wronged_under_load(kind, tmp_path):
     assert run.ledger.answers["/me 200"] > 0
 
 
+@pytest.mark.parametrize("name", OVERLOADS)
 @pytest.mark.parametrize("kind", RATES)
-async def test_the_rate_comes_back_by_itself_after_an_overload(kind, tmp_path):
-    size = size_of(users=1000, rate=RATES[kind] / 2, seconds=30)
+async def test_the_rate_comes_back_by_itself_after_an_overload(kind, name, tmp_path):
+    share, times = OVERLOADS[name]
+    size = size_of(users=1000, rate=RATES[kind] * share, seconds=30)
     async with running(kind, size, tmp_path) as run:
         await asyncio.sleep(25)
         before = run.ledger.turn_page()
-        usual, run.pace.pause = run.pace.pause, run.pace.pause / TIMES
+        usual, run.pace.pause = run.pace.pause, run.pace.pause / times
         run.ledger.allowed = OVERLOADED
         await asyncio.sleep(size.seconds)
 
         run.pace.pause = usual
         took = await recovered(run.ledger, before, patience=60)
         await asyncio.sleep(15)
+        # From here on a 503 is a wrong: the overload is over.
         run.ledger.clear_up()
+        await asyncio.sleep(15)
         after = run.ledger.rate(5)
     keep(
-        f"{kind}, overload",
+        f"{kind}, {name}",
         run,
-        times=TIMES,
+        times=times,
         recovery_s=took,
         before=before,
         after=after,

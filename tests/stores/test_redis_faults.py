@@ -335,6 +335,22 @@ async def test_a_replica_a_full_and_a_busy_server_are_outages():
             assert (await rotate(2)).outcome == "rotated"
 
 
+async def test_a_primary_that_became_a_replica_is_left_for_the_one_of_its_name():
+    """Its connections live on, and only read; the name leads to another by then."""
+    with valkey_server() as old, valkey_server() as new:
+        async with fault_proxy(old.port) as name:
+            store = RedisStore(f"redis://127.0.0.1:{name.port}/0")
+            await asyncio.gather(*(log_in(store) for _ in range(5)))
+            with old.client() as admin:
+                admin.execute_command("REPLICAOF", "127.0.0.1", new.port)
+            name.lead_to(new.port)
+            with pytest.raises(UnavailableError, match="READONLY"):
+                await log_in(store)
+            session = await log_in(store)
+            assert (await store.find(session.sid)).sid == session.sid
+            await store.aclose()
+
+
 async def test_errors_tell_no_password():
     with valkey_server() as server, server.client() as admin:
         admin.config_set("requirepass", "right")
