@@ -109,3 +109,30 @@ async def node_paused(run):
     node.pause()
     yield
     node.resume()
+
+
+@asynccontextmanager
+async def cluster_paused(run):
+    """No node gets any time."""
+    for node in run.server.servers:
+        node.pause()
+
+    yield
+    for node in run.server.servers:
+        node.resume()
+
+
+@asynccontextmanager
+async def cluster_restarted(run):
+    """All nodes are killed, and started with their files."""
+    for node in run.server.servers:
+        await asyncio.to_thread(node.keep_files)
+
+    for node in run.server.servers:
+        await asyncio.to_thread(node.kill)
+
+    yield
+    for node in run.server.servers:
+        await asyncio.to_thread(node.start)
+
+    await asyncio.to_thread(run.server.wait_until_ok)

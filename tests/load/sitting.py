@@ -22,13 +22,15 @@ class Seat:
     """One socket.
 
     Attributes:
+        sid: Of the session whose token it was opened with.
         is_leaving: Its user is logging out.
         revoked_at: When the log-out was answered.
     """
 
     def __init__(self, user, token):
         self.user, self.ledger = user, user.ledger
-        self.ends_at = claims_of(token)["exp"]
+        claims = claims_of(token)
+        self.ends_at, self.sid = claims["exp"], claims["sid"]
         self.is_leaving, self.revoked_at = False, None
         self.ended = asyncio.Event()
         self._late = self._wiser = 0

@@ -89,6 +89,8 @@ FAULTS = {
         *NETWORK,
         Fault("a node paused, 10 s", redis.node_paused, 10, "503"),
         Fault("a node frozen, 40 s", redis.node_paused, 40, "503"),
+        Fault("frozen, 40 s", redis.cluster_paused, 40, "503"),
+        Fault("killed, back with its files", redis.cluster_restarted, 5, "503"),
         Fault("a node killed, back empty", redis.node_killed, 5, "503 forgotten"),
     ],
 }

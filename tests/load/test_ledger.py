@@ -47,8 +47,9 @@ class Wire:
         return Answer(head, json.dumps(body).encode())
 
 
-def pair(subject="user-1"):
-    return {"access": mint_token(subject=subject), "refresh": "r"}
+def pair(subject="user-1", sid="one"):
+    access = mint_token(subject=subject, claims={"sid": sid})
+    return {"access": access, "refresh": "r"}
 
 
 def user_of(*answers, allowed=()):
@@ -126,6 +127,17 @@ async def test_who_is_let_in_after_the_staleness_is_a_wrong():
     await user._look_back(pair(), time.monotonic() - crowd.STALENESS)
     assert "s after a log-out" in user.ledger.wrongs[0]
     assert "refreshed after its log-out" in user.ledger.wrongs[1]
+
+
+@pytest.mark.parametrize(("sid", "is_over"), [("one", True), ("two", False)])
+async def test_a_log_out_is_held_against_sockets_of_its_session_alone(sid, is_over):
+    """A session is given up when its refresh is answered 503, and its socket stays."""
+    user = user_of((200, pair(sid=sid)), (200, {}))
+    user.seat = Seat(user, pair(sid="one")["access"])
+    # Nobody looks back, which takes seconds.
+    user._send_out = lambda errand: errand.close()
+    await user.log_out()
+    assert (user.seat.revoked_at is not None) == is_over
 
 
 async def test_a_socket_that_knows_better_and_writes_is_a_wrong():

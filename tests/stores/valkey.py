@@ -46,6 +46,14 @@ class Server:
                 return
         raise RuntimeError(f"no server on port {self.port}")
 
+    def keep_files(self) -> None:
+        """Have it write down from now on what it is to know when it comes back."""
+        self._config["appendonly"] = "yes"
+        with self.client() as client:
+            client.config_set("appendonly", "yes")
+            while client.info("persistence")["aof_rewrite_in_progress"]:
+                time.sleep(0.05)
+
     def kill(self) -> None:
         """SIGKILL: nothing is saved, nobody is told."""
         if self._server is not None:
