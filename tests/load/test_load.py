@@ -15,7 +15,8 @@ from tests.load.run import keep, recovered, running, size_of
 pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(1200)]
 
 # Things done in a second, each of which is one to five requests: what two cores bear.
-RATES = {"sqlite": 150, "postgres": 150, "redis": 150, "cluster": 150}
+RATE = 150
+KINDS = ("sqlite", "postgres", "redis", "cluster")
 
 # What is usual before an overload and after it, as a share of that, and how many times
 # that is done meanwhile. With a full load nothing is left to catch up with.
@@ -28,9 +29,9 @@ def anyio_backend():
     return ("asyncio", {"use_uvloop": True})
 
 
-@pytest.mark.parametrize("kind", RATES)
+@pytest.mark.parametrize("kind", KINDS)
 async def test_nobody_is_wronged_under_load(kind, tmp_path):
-    size = size_of(users=2000, rate=RATES[kind], seconds=180)
+    size = size_of(users=2000, rate=RATE, seconds=180)
     async with running(kind, size, tmp_path) as run:
         await asyncio.sleep(size.seconds)
 
@@ -40,10 +41,10 @@ async def test_nobody_is_wronged_under_load(kind, tmp_path):
 
 
 @pytest.mark.parametrize("name", OVERLOADS)
-@pytest.mark.parametrize("kind", RATES)
+@pytest.mark.parametrize("kind", KINDS)
 async def test_the_rate_comes_back_by_itself_after_an_overload(kind, name, tmp_path):
     share, times = OVERLOADS[name]
-    size = size_of(users=1000, rate=RATES[kind] * share, seconds=30)
+    size = size_of(users=1000, rate=RATE * share, seconds=30)
     async with running(kind, size, tmp_path) as run:
         await asyncio.sleep(25)
         before = run.ledger.turn_page()
