@@ -117,12 +117,11 @@ class Reply(RequestState):
         return stream.begin(message)
 
     def _opened(self) -> Stream:
-        stream = self.stream
-        if stream is None:
+        if self.stream is None:
             streams: Any = self.streams
-            self.stream = stream = streams.open(self, self._send)
+            self.stream: Stream | None = streams.open(self, self._send)
 
-        return stream
+        return self.stream
 
     async def _send_after(self, body: RequestBody, message: Message) -> None:
         """Send how a framework words a refusal, once the request has arrived."""
@@ -209,7 +208,7 @@ class SocketReply(Reply):
         """Pass *message* on, or the recorded refusal in its place."""
         kind = message["type"]
         if kind == "websocket.send":
-            self.refusal = None  # The app has caught it, and goes on.
+            self.refusal: AuthError | None = None  # The app has caught it, and goes on.
         elif kind == "websocket.accept":
             self.started = True
             credential = self.credential
