@@ -167,7 +167,6 @@ class AuthenticationMiddleware:
         reply_kind: type[Reply]
         kind = scope["type"]
         if kind == "http":
-            # What is an attribute and not a method takes less time by way of a name.
             app, reply_kind, look, ordinary = self._http
             token = look(scope)
             # A GET over HTTP/1.1 is looked at no further: most requests are spared it.
@@ -214,6 +213,7 @@ class AuthenticationMiddleware:
         elif token is not None or self._asks_always:
             try:
                 if isinstance(token, bytes):
+                    # An attribute that is no method is called sooner by way of a name.
                     recognise = self._recognise
                     known = recognise(token, "header")
                 else:

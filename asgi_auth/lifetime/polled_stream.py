@@ -15,7 +15,7 @@ from asgi_auth.errors import AuthError, ConfigurationError
 from asgi_auth.lifetime.policies import Policies
 from asgi_auth.lifetime.polled import PolledLifetime
 from asgi_auth.lifetime.stream import LAST_PART, StreamClosedError, without_length
-from asgi_auth.lifetime.terms import guards_of, receive_of, scope_of
+from asgi_auth.lifetime.terms import guards_of, scope_of
 from asgi_auth.responses.sender import Reply
 from asgi_auth.revocation.validity import validity_of
 
@@ -36,7 +36,7 @@ class PolledStream(PolledLifetime):
     def __init__(self, policies: Policies, reply: Reply, send: Send) -> None:
         scope = scope_of(reply)
         terms = policies.terms(validity_of(scope["auth"]))
-        receive = receive_of(reply)
+        receive = reply.receiver
         super().__init__(scope, terms, receive=receive, send=send, state=reply)
         self._reply = reply
         self._begun = False

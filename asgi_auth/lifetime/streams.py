@@ -15,7 +15,7 @@ from asgi_auth.lifetime.lifetime import Lifetime
 from asgi_auth.lifetime.policies import Policies
 from asgi_auth.lifetime.polled_stream import PolledStream
 from asgi_auth.lifetime.stream import ClosableStream, is_closed_stream, without_length
-from asgi_auth.lifetime.terms import Identify, LoadUser, guards_of, receive_of, scope_of
+from asgi_auth.lifetime.terms import Identify, LoadUser, guards_of, scope_of
 from asgi_auth.responses.sender import Reply
 from asgi_auth.responses.streams import Stream
 
@@ -50,7 +50,7 @@ class OpenStream:
     def __init__(self, policies: Policies, reply: Reply, send: Send) -> None:
         self._policies = policies
         self._reply = reply
-        self._channel = ClosableStream(receive_of(reply), send)
+        self._channel = ClosableStream(reply.receiver, send)
         self.receive: Receive = self._channel.receive
         self.send: Send = self._channel.send
 

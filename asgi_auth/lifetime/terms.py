@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from asgi_auth._asgi import Receive, Scope
+from asgi_auth._asgi import Scope
 from asgi_auth._logs import package_logger
 from asgi_auth.credentials.reader import Credential
 from asgi_auth.errors import AuthError, UnavailableError
@@ -27,7 +27,6 @@ __all__ = [
     "Terms",
     "ask_guards",
     "guards_of",
-    "receive_of",
     "scope_of",
 ]
 
@@ -177,11 +176,6 @@ def scope_of(reply: Reply) -> Scope:
     """
     principal = reply.served
     return {**reply.scope, "auth": principal, "user": principal, KEY: reply}
-
-
-def receive_of(reply: Reply) -> Receive:
-    """Return where messages come from, of what may be a stream."""
-    return reply.receiver
 
 
 async def ask_guards(

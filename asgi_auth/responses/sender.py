@@ -71,10 +71,8 @@ class Reply(RequestState):
             # Nearly all answers have a type that was seen: one look over them all.
             headers: Any = message.get("headers")
             try:
-                if headers.__class__ is not list or ordinary.isdisjoint(headers):
-                    is_new = True
-                else:
-                    is_new = False
+                is_list = headers.__class__ is list
+                is_new = not is_list or ordinary.isdisjoint(headers)
             except TypeError:  # Pairs may be lists.
                 is_new = True
 
