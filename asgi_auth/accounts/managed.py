@@ -111,10 +111,11 @@ class ManagedAccounts(AccountService, Generic[User]):
         }
         return frozenset(name for name, is_there in offered.items() if is_there)
 
-    def knows_verified(self, account: Account) -> bool:
-        """Report whether it is kept anywhere if a user's address is verified."""
+    def is_verified(self, account: Account) -> bool | None:
+        """Report whether a user's address is verified; ``None``: nothing keeps it."""
         is_verified = account.verified_at is not None
-        return is_verified or self._manager.knows_verified(account.user)
+        is_kept = is_verified or self._manager.knows_verified(account.user)
+        return is_verified if is_kept else None
 
     @property
     def has_names(self) -> bool:

@@ -94,9 +94,9 @@ class AccountService(AccountAdministration):
         delete = {"delete"} if self.has_directory else set()
         return frozenset({"register", "password", *delete, *mail})
 
-    def knows_verified(self, account: Account) -> bool:
-        """Report whether it is kept anywhere if an account's address is verified."""
-        return True
+    def is_verified(self, account: Account) -> bool | None:
+        """Report whether an account's address is verified; ``None``: nobody knows."""
+        return account.verified_at is not None
 
     @property
     def sends_mail(self) -> bool:

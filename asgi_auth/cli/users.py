@@ -287,14 +287,8 @@ def _facts(accounts: AccountService, account: Account) -> dict[str, Any]:
         "roles": list(account.roles),
         "scopes": list(account.scopes),
         "disabled": account.disabled,
-        "verified": _verified(accounts, account),
+        "verified": accounts.is_verified(account),
     }
-
-
-def _verified(accounts: AccountService, account: Account) -> bool | None:
-    """Return whether an address is verified; ``None`` where nothing keeps that."""
-    is_known = accounts.knows_verified(account)
-    return account.verified_at is not None if is_known else None
 
 
 _HEAD = ("ID", "WHO", "ROLES", "SCOPES", "STATE")
@@ -303,7 +297,7 @@ _HEAD = ("ID", "WHO", "ROLES", "SCOPES", "STATE")
 def _row(accounts: AccountService, account: Account) -> tuple[str, ...]:
     states = {
         "disabled": account.disabled,
-        "not verified": _verified(accounts, account) is False,
+        "not verified": accounts.is_verified(account) is False,
     }
     return (
         account.id,

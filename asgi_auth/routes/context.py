@@ -259,8 +259,8 @@ class RouteContext:
 
     def user(self, account: Account, status: int = 200) -> Response:
         """Show an account to its owner."""
-        is_known = self.users.knows_verified(account)
-        return self.answer(self.shape.show(account, knows_verified=is_known), status)
+        is_verified = self.users.is_verified(account)
+        return self.answer(self.shape.show(account, is_verified=is_verified), status)
 
     def medium(self, choice: Medium) -> Medium:
         """Return how tokens go out: as *choice*, where both ways are there.

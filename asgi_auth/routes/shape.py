@@ -80,24 +80,23 @@ class RouteShape:
         }
         return replace(operation, body=body, answers=answers)
 
-    def show(self, account: Account, *, knows_verified: bool = True) -> BaseModel:
+    def show(self, account: Account, *, is_verified: bool | None) -> BaseModel:
         """Return what a user may see of an account.
 
         Args:
             account: Of the user.
-            knows_verified: It is kept anywhere whether the address is verified.
+            is_verified: The address is; ``None``: that is not known.
 
         Raises:
             ConfigurationError: The model does not fit the users.
         """
         if self.user is None:
             data = None if self.user_data is None else dict(self.user_data(account))
-            is_verified = account.verified_at is not None
             return UserResponse(
                 id=account.id,
                 email=account.email or None,
                 username=account.username,
-                verified=is_verified if knows_verified else None,
+                verified=is_verified,
                 roles=list(account.roles),
                 data=data,
             )

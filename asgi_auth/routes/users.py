@@ -29,6 +29,6 @@ class Users(Protocol):
         """Return the account of a subject, or ``None`` if it is gone or disabled."""
         ...
 
-    def knows_verified(self, account: Account) -> bool:
-        """Report whether it is kept anywhere if an account's address is verified."""
+    def is_verified(self, account: Account) -> bool | None:
+        """Report whether an account's address is verified; ``None``: nobody knows."""
         ...

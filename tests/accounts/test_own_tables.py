@@ -237,7 +237,7 @@ async def test_what_no_column_says_is_not_known(engine):
 
     club = Club(engine)
     account = await club.accounts.register(BOB, PASSWORD)
-    assert not club.accounts.knows_verified(account)
+    assert club.accounts.is_verified(account) is None
     assert _row(club.accounts, account)[-1] == "-"
     assert _facts(club.accounts, account)["verified"] is None
 
