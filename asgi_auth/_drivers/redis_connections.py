@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from asgi_auth._drivers.redis_faults import redis_cause
+from asgi_auth._drivers.redis_faults import word_of
 
 __all__ = ["leave_replica", "read_stream"]
 
@@ -24,7 +24,7 @@ async def leave_replica(client: Any, error: Exception) -> None:
         error: What a call has raised: its connection is idle again.
     """
     pool = getattr(client, "connection_pool", None)
-    if pool is not None and redis_cause(error).endswith("(READONLY)"):
+    if pool is not None and word_of(error) == "READONLY":
         await pool.disconnect(inuse_connections=False)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "redis_cause",
     "was_closed",
     "was_lost",
+    "word_of",
 ]
 
 WRITE_ERRORS: Final = (AttributeError, RuntimeError, TypeError)
@@ -117,9 +118,14 @@ def redis_cause(error: Exception) -> str:
         if sign in text:
             return f"{kind}: {words}"
 
-    match = _WORD.search(text)
-    word = match[1] if match else _KINDS.get(kind, "")
+    word = word_of(error)
     return f"{kind}: {_WORDS[word]} ({word})" if word else cause_of(error)
+
+
+def word_of(error: Exception) -> str:
+    """Return the word that a server refuses with, if *error* is that; else nothing."""
+    match = _WORD.search(str(error))
+    return match[1] if match else _KINDS.get(type(error).__name__, "")
 
 
 def was_lost(error: Exception) -> bool:
