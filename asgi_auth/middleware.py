@@ -48,7 +48,7 @@ from asgi_auth.responses.preflight import (
 )
 from asgi_auth.responses.refusal_policy import RefusalPolicy
 from asgi_auth.responses.sender import Reply, replies_for
-from asgi_auth.responses.state import KEY, Seen, make_state
+from asgi_auth.responses.state import KEY, Seen
 from asgi_auth.responses.watch import Watch
 from asgi_auth.scope_policy import ScopePolicy
 from asgi_auth.tracking import tracking
@@ -197,7 +197,14 @@ class AuthenticationMiddleware:
 
         # A copy, as the ASGI specification asks: what we add must not leak outwards.
         child: Scope = {**scope}
-        reply = make_state(reply_kind, scope, send)
+        # As make_state does: a call, and one for each request, is what this spares.
+        nothing: Any = None
+        reply = reply_kind()
+        reply.scope = scope
+        reply._send = send  # noqa: SLF001
+        reply.started = False
+        reply.credential = reply.noted = reply.ordinary = nothing
+        reply.passed = reply.refusal = reply.stream = nothing
         if self._share:
             # The reply keeps the copy: a circle would have to wait for the collector.
             reply.scope = child

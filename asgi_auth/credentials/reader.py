@@ -41,7 +41,7 @@ _BEARER = b"Bearer "
 # A JWT that a library has made begins with "ey", as its header does with a brace. What
 # does lies between these two, the first included: that is found out faster than by
 # startswith.
-_JWTS = b"ey", b"ez"
+_JWTS = b"Bearer ey", b"Bearer ez"
 _NOTHING = b"", b""
 # Known by its identity: it stands for more than one value.
 _REPEATED = b"more than one"
@@ -142,19 +142,23 @@ class CredentialReader:
             # All the headers are looked at: a second one must not go unseen.
             for name, value in headers:
                 # Comparing lengths first spares most names the change of case.
-                if len(name) == 13 and (  # noqa: PLR2004
-                    name == b"authorization" or name.lower() == b"authorization"
-                ):
+                if len(name) != 13:  # noqa: PLR2004
+                    continue
+
+                if name == b"authorization" or name.lower() == b"authorization":
                     authorization = value if authorization is None else _REPEATED
 
             credential: Credential | None = None
             if authorization is not None:
-                if len(authorization) <= longest and not (
-                    further and (scope.get("query_string") or scope.get("subprotocols"))
+                if (
+                    first <= authorization < past
+                    and len(authorization) <= longest
+                    and not (
+                        further
+                        and (scope.get("query_string") or scope.get("subprotocols"))
+                    )
                 ):
-                    token = authorization.removeprefix(_BEARER)
-                    if token is not authorization and first <= token < past:
-                        return token
+                    return authorization.removeprefix(_BEARER)
 
                 if takes_header:
                     credential = self._from_authorization(authorization)

@@ -69,11 +69,10 @@ class Reply(RequestState):
         ordinary = self.ordinary
         if ordinary is not None:
             # Nearly all answers have a type that was seen: one look over them all.
-            headers: Any = message.get("headers")
             try:
-                is_list = headers.__class__ is list
-                is_new = not is_list or ordinary.isdisjoint(headers)
-            except TypeError:  # Pairs may be lists.
+                headers: Any = message["headers"]
+                is_new = headers.__class__ is not list or ordinary.isdisjoint(headers)
+            except (KeyError, TypeError):  # There are none, or pairs are lists.
                 is_new = True
 
             if is_new:
