@@ -97,7 +97,8 @@ def make_recall(
             token.clear(revocations)
 
         principal = token.first
-        if principal.source == source and principal.backend == backend:
+        # The same texts, nearly always; equal ones are compared by what follows.
+        if principal.source is source and principal.backend is backend:
             return principal
 
         if confirmed:
