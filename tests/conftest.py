@@ -16,7 +16,11 @@ from tests.examples import ON_CI, some_of
 from tests.greenlets import keep_greenlets
 from tests.ports import free_port
 from tests.turns import Turns, is_alone, put_alone_first
-from tests.untraced import import_others_untraced, pytest_pycollect_makeitem
+from tests.untraced import (
+    import_others_untraced,
+    pytest_pycollect_makeitem,
+    traced_if_measured,
+)
 
 __all__ = ["pytest_pycollect_makeitem"]
 PLATFORM = "platform:"
@@ -99,12 +103,14 @@ def pytest_runtest_protocol(
     """Let what is marked ``alone`` have the machine for itself."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
-        return (yield)
+        with traced_if_measured(item):
+            return (yield)
 
     turns = _turns(run)
     turns.take(alone=is_alone(item))
     try:
-        return (yield)
+        with traced_if_measured(item):
+            return (yield)
     finally:
         # All others have to stop for it: once for several in a row.
         if not (is_alone(item) and is_alone(nextitem)):

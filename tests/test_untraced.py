@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from importlib.machinery import SourceFileLoader
+from types import SimpleNamespace
 
 import pytest
 
-from tests.untraced import import_others_untraced
+from tests.untraced import import_others_untraced, traced_if_measured
 
 
 @pytest.fixture
@@ -69,3 +71,38 @@ def test_who_is_not_traced_imports_as_ever(monkeypatch):
     import_others_untraced()
     sys.settrace(before)
     assert SourceFileLoader.exec_module is execute
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_traced"),
+    [(None, True), ("keys .", True), ("keys", False), ("test_untraced.py", False)],
+)
+def test_tests_are_traced_where_their_folder_is_measured(request, measured, is_traced):
+    def trace(*_):
+        return None
+
+    before, of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(trace)
+    threading.settrace(trace)
+    try:
+        with traced_if_measured(request.node, measured):
+            seen = sys.gettrace(), threading.gettrace()
+
+        assert (sys.gettrace(), threading.gettrace()) == (trace, trace)
+    finally:
+        sys.settrace(before)
+        threading.settrace(of_threads)
+    assert seen == ((trace, trace) if is_traced else (None, None))
+
+
+def test_a_test_in_a_folder_is_told_by_that():
+    item = SimpleNamespace(nodeid="tests/keys/more/test_key.py::test_it[a::b]")
+    before = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        with traced_if_measured(item, "keys"):
+            assert sys.gettrace() is not None
+        with traced_if_measured(item, "key"):
+            assert sys.gettrace() is None
+    finally:
+        sys.settrace(before)

@@ -2,17 +2,52 @@
 
 Who traces is told of each call in any library, which makes these two to three times as
 slow. While other packages are imported and pytest makes tests out of functions, nothing
-of ours runs.
+of ours runs. And where ``MEASURED`` names folders of tests, as ``.ci/run`` does, only
+their tests are followed.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
 import pytest
+
+
+@contextmanager
+def traced_if_measured(
+    item: pytest.Item, measured: str | None = os.environ.get("MEASURED")
+) -> Iterator[None]:
+    """Follow a test, its fixtures and threads only if its folder is measured.
+
+    Args:
+        item: The test.
+        measured: Names of folders within ``tests``; ``.`` are the files right there.
+            ``None`` are all.
+    """
+    tracer = sys.gettrace()
+    if tracer is None or measured is None or _folder_of(item) in measured.split():
+        yield
+        return
+
+    tracer_of_threads = threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        yield
+    finally:
+        threading.settrace(tracer_of_threads)
+        sys.settrace(tracer)
+
+
+def _folder_of(item: pytest.Item) -> str:
+    folder, *below = item.nodeid.partition("::")[0].split("/")[1:]
+    return folder if below else "."
 
 
 def import_others_untraced() -> None:
