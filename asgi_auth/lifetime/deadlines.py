@@ -164,15 +164,18 @@ class Deadlines:
             self._unsubscribe = None
 
     def note(self, entries: Sequence[Revocation]) -> None:
-        """Hold *entries* against all sockets, soon."""
-        if not self._named:
-            loop = asyncio.get_running_loop()
-            loop.call_at(max(self._rest_until, loop.time()), self._tell)
-
+        """Hold *entries* against all sockets, at once or after a rest."""
+        is_first = not self._named
         if len(self._named) < _MOST_NAMES:
             self._named.update(entry.value for entry in entries)
         else:
             self._named.add("")  # In a flood all look: that costs no memory.
+
+        loop = asyncio.get_running_loop()
+        if is_first and loop.time() >= self._rest_until:
+            self._tell()
+        elif is_first:
+            loop.call_at(self._rest_until, self._tell)
 
     def _tell(self) -> None:
         """Let look who is named; then rest, so that a flood leaves time for others."""
@@ -195,6 +198,14 @@ class Deadlines:
         self._rest_until = end + min((end - began) / _SHARE, _LONGEST_REST)
 
 
+def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether *loop* runs in this thread."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
 def _subscribe(revocations: RevocationList, deadlines: Deadlines) -> Callable[[], None]:
     """Let *deadlines* hear of revocations for as long as other objects refer to it."""
     deadlines_ref, loop = ref(deadlines), ref(asyncio.get_running_loop())
@@ -204,6 +215,12 @@ def _subscribe(revocations: RevocationList, deadlines: Deadlines) -> Callable[[]
         listener, running = deadlines_ref(), loop()
         if listener is None or running is None or running.is_closed():
             stop()
+            return
+
+        # Before this process says that it knows: a loop that is late may be long in
+        # coming to what is only called soon.
+        if _is_here(running):
+            listener.note(entries)
             return
 
         with suppress(RuntimeError):

@@ -155,6 +155,16 @@ async def test_those_that_an_entry_names_look(deadlines, clock, store, entry, to
     assert [socket.looked for socket in sockets] == told
 
 
+async def test_sockets_look_before_it_is_said_that_all_is_known(
+    deadlines, clock, revocations
+):
+    """However late the loop is: no turn of it lies in between."""
+    socket = Socket(deadlines, clock)
+    entry = Revocation(kind="subject", issuer="", value="ann")
+    revocations._apply([entry], clock())
+    assert socket.looked == 1
+
+
 async def test_a_flood_is_held_against_the_sockets_together(deadlines, clock, store):
     socket = Socket(deadlines, clock)
     deadlines._rest_until = asyncio.get_running_loop().time() + 0.1
