@@ -18,6 +18,7 @@ from asgi_auth import (
     TokenService,
     requires,
 )
+from asgi_auth._stand_in import STAND_IN
 from asgi_auth.testing import FakeClock
 from tests import forge
 from tests.asgi import (
@@ -80,6 +81,14 @@ async def test_what_an_outer_layer_said_of_a_caller_never_survives():
         scope = {**kind, "user": sly, "auth": sly}
         await give(around(echo := Echo()), scope)
         assert echo.scopes[0]["user"] is echo.scopes[0]["auth"] is ANONYMOUS
+
+
+@pytest.mark.parametrize("value", [None, "root", {"subject": "root"}, object()])
+async def test_what_stands_in_for_nobody_changes_no_verdict(value):
+    app, more = around(echo := Echo()), {STAND_IN: value}
+    assert await caller(app, echo, **more) is ANONYMOUS
+    assert (await caller(app, echo, headers=[bearer(GOOD)], **more)).subject == "ada"
+    assert (await run(around(Echo(), required=True), **more)).status == 401
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "webtransport", "http2", ""])

@@ -121,6 +121,17 @@ def test_a_second_header_is_seen_behind_any_number_of_others():
     assert is_refused(READ(http_scope(headers=headers)))
 
 
+@pytest.mark.parametrize("name", [b"cache-control", b"Cache-Control", b"authorisation"])
+def test_another_header_with_a_name_as_long_is_left_alone(name):
+    other = (name, b"Bearer other")
+    assert READ(http_scope(headers=[other])) is None
+    for headers in (
+        [other, (b"authorization", b"Bearer tok.en")],
+        [(b"authorization", b"Bearer tok.en"), other],
+    ):
+        assert token_of(READ(http_scope(headers=headers))) == b"tok.en"
+
+
 @given(
     st.lists(
         st.sampled_from([b"Bearer ", b"bearer ", b"Basic ", b""]).flatmap(

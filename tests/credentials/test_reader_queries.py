@@ -180,6 +180,14 @@ def test_bytes_that_are_no_text_come_through_the_form_of_kubernetes():
     assert token_of(from_offer(name, "chat")) == b"\xff\x00"
 
 
+@pytest.mark.parametrize("last", [("chat",), ("bearer", "tok.en")])
+def test_an_offer_that_is_too_long_to_be_read_is_malformed_and_never_shown(last):
+    credential = from_offer(*["chat"] * 64, *last)
+    assert is_refused(credential)
+    assert credential.offer == ([], None)
+    assert from_offer(*["chat"] * 64) is None
+
+
 @given(OFFERS)
 def test_no_offer_breaks_the_reader_and_what_held_a_token_is_never_left(names):
     credential = from_offer(*names)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.keys import Key, KeySet
+from asgi_auth.keys._env import KINDS, names_key
 
 SECRET = secrets.token_urlsafe(64)
 PAIR = ec.generate_private_key(ec.SECP256R1())
@@ -93,6 +94,18 @@ def test_each_may_be_the_path_of_a_file(tmp_path, name, text):
 def test_the_process_environment_and_another_prefix_are_read(monkeypatch):
     monkeypatch.setenv("BILLING_SECRET_KEY", SECRET)
     assert KeySet.from_env("BILLING_").signing_key == Key.from_secret(SECRET)
+
+
+@pytest.mark.parametrize("ending", ["", "_FILE"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_is_named_whether_it_is_good_or_not(monkeypatch, kind, ending):
+    assert not names_key("BILLING_")
+    monkeypatch.setenv("BILLING_ALGORITHM", "HS256")
+    monkeypatch.setenv(f"BILLING_{kind}{ending}", "")
+    assert not names_key("BILLING_")
+    monkeypatch.setenv(f"BILLING_{kind}{ending}", "no key and no file")
+    assert names_key("BILLING_")
+    assert not names_key("SHIPPING_")
 
 
 def test_nothing_set_is_refused_with_what_to_set():

@@ -263,3 +263,26 @@ async def test_a_socket_gets_what_it_always_got():
 def test_a_refusal_is_no_success(status):
     with pytest.raises(ConfigurationError, match="status"):
         RefusalResponse(status)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("", "a"),
+        ("x a", "a"),
+        ("x\r\nset-cookie", "a"),
+        ("x-\xe4", "a"),
+        ("x", "a\r\nset-cookie: b"),
+        ("x", "a\n"),
+        ("x", "a\0"),
+        ("x", "caf\xe9"),
+    ],
+)
+async def test_a_header_of_a_refusal_holds_no_other(name, value):
+    with pytest.raises(ConfigurationError, match="no plain ASCII text"):
+        RefusalResponse(403, [("x-good", "a\tb"), (name, value)])
+
+    site = Refusing(on_refusal=lambda e, s: RefusalResponse(403, [(name, value)]))
+    response = await site.ask()
+    assert response.status_code == 401
+    assert "set-cookie" not in response.headers

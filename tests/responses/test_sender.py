@@ -501,6 +501,18 @@ async def test_an_app_that_ignores_the_method_does_not_leak_through_a_preflight(
     assert answer.headers == [(b"a", b"b"), (b"content-length", b"0")]
 
 
+async def test_an_app_that_listens_to_a_preflight_hears_no_body_but_that_it_ends():
+    heard = []
+
+    async def app(scope, receive, send):
+        heard.extend([await receive(), await receive()])
+        await respond(send)
+
+    assert (await preflight(around(app), body=b"sent along")).status == 200
+    empty = {"type": "http.request", "body": b"", "more_body": False}
+    assert heard == [empty, {"type": "http.disconnect"}]
+
+
 async def test_an_answer_that_has_no_content_says_nothing_of_its_length():
     async def app(scope, receive, send):
         await respond(send, 204, headers=[(b"content-length", b"0")], body=b"")

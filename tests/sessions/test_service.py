@@ -211,6 +211,7 @@ def test_a_minted_token_cannot_outlive_what_revocation_covers(service):
         {"retry_from": "planet"},
         {"audience": ""},
         {"audience": []},
+        {"client_id": ""},
         {"verification": Verification(cache_size=-1)},
     ],
 )

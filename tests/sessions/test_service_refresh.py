@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from asgi_auth import (
+    ConfigurationError,
+    Device,
     ExpiredTokenError,
     Grant,
     InvalidTokenError,
@@ -192,6 +194,102 @@ async def test_a_loader_that_is_down_changes_nothing(make):
     down = False
     second = await service.refresh(pair.refresh_token)
     assert unverified(second.refresh_token)["seq"] == 1
+
+
+async def fails_later(subject):
+    await asyncio.sleep(0)
+    raise OSError("the database of users is away")
+
+
+@pytest.mark.parametrize("fails", [lambda subject: 1 / 0, fails_later])
+async def test_a_loader_that_fails_changes_nothing_and_is_logged(make, caplog, fails):
+    loaders = [fails, {"42": Grant()}.get]
+
+    def load(subject):
+        return loaders.pop(0)(subject)
+
+    service = make(claims_loader=load)
+    pair = await service.issue("42")
+    with pytest.raises(UnavailableError):
+        await service.refresh(pair.refresh_token)
+
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("asgi_auth.sessions", "ERROR")
+    assert record.exc_info, "whoever reads the log sees what has failed"
+    second = await service.refresh(pair.refresh_token)
+    assert unverified(second.refresh_token)["seq"] == 1
+
+
+@pytest.mark.parametrize("answer", [{"scope": "a"}, ["a"], "a", True, object()])
+async def test_a_loader_that_gives_no_grant_is_a_mistake_and_ends_no_session(
+    make, answer
+):
+    answers = [answer, Grant(["a"])]
+    service = make(claims_loader=lambda subject: answers.pop(0))
+    pair = await service.issue("42")
+    kind = type(answer).__name__
+    with pytest.raises(ConfigurationError, match=f"a Grant, or None, and not a {kind}"):
+        await service.refresh(pair.refresh_token)
+
+    assert (await service.refresh(pair.refresh_token)).scope == "a"
+
+
+async def scope_after_refresh(service):
+    pair = await service.issue("42", scopes=["log-in"])
+    return (await service.refresh(pair.refresh_token)).scope
+
+
+async def test_a_service_without_a_loader_takes_that_of_its_users(service):
+    users = object()
+    service.renew_from(lambda subject: Grant([f"of:{subject}"]), lender=users)
+    assert await scope_after_refresh(service) == "of:42"
+
+    service.renew_from(lambda subject: Grant(["newer"]), lender=users)
+    assert await scope_after_refresh(service) == "newer"
+
+
+async def test_two_kinds_of_users_cannot_both_lend_their_loader(service):
+    service.renew_from(lambda subject: Grant(["first"]), lender=object())
+    with pytest.raises(ConfigurationError, match="claims_loader that knows both"):
+        service.renew_from(lambda subject: Grant(["second"]), lender=object())
+
+    assert await scope_after_refresh(service) == "first"
+
+
+async def test_a_loader_of_the_services_own_is_replaced_by_none(make):
+    service = make(claims_loader=lambda subject: Grant(["own"]))
+    for _ in range(2):
+        service.renew_from(lambda subject: Grant(["lent"]), lender=object())
+
+    assert await scope_after_refresh(service) == "own"
+
+
+HOME = Device(ip="2001:db8:1:2::7", user_agent="Firefox")
+
+
+async def repeat(service, device):
+    pair = await service.issue("42", device=HOME)
+    await service.refresh(pair.refresh_token, device=HOME)
+    return await service.refresh(pair.refresh_token, device=device)
+
+
+@pytest.mark.parametrize("ip", ["2001:db8:1:3::7", "198.51.100.7", None])
+async def test_a_repeat_from_another_network_is_reuse_where_networks_count(make, ip):
+    device = Device(ip=ip, user_agent="Firefox")
+    service = make(session_policy=SessionPolicy(retry_from="network"))
+    with pytest.raises(ReusedTokenError):
+        await repeat(service, device)
+
+    service = make(session_policy=SessionPolicy(retry_from="user_agent"))
+    assert await repeat(service, device)
+
+
+async def test_one_network_has_many_addresses(make):
+    service = make(session_policy=SessionPolicy(retry_from="network"))
+    neighbour = Device(ip="2001:db8:1:2::8", user_agent="Firefox")
+    assert await repeat(service, neighbour)
+    with pytest.raises(ReusedTokenError):
+        await repeat(service, Device(ip=neighbour.ip, user_agent="curl/8"))
 
 
 async def test_a_crash_between_publishing_and_closing_heals(service):

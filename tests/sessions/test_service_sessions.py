@@ -229,6 +229,31 @@ async def test_nothing_is_published_where_there_is_nothing_to_end(service, heard
     assert service.revocations.version == version + 1
 
 
+@pytest.mark.parametrize("end", ["session", "refresh", "access"])
+async def test_what_is_revoked_already_asks_no_store_and_makes_no_event(
+    service, heard, end
+):
+    pair = await service.issue("42")
+
+    async def revoke():
+        if end == "session":
+            await service.revoke_session(pair.session_id)
+        else:
+            await service.revoke(getattr(pair, f"{end}_token"))
+        await asyncio.sleep(0)
+
+    await revoke()
+    version, names = service.revocations.version, heard.names()
+    for verb in ("find", "publish", "close"):
+        setattr(service.store, verb, None)  # Whoever calls it fails.
+
+    for _ in range(3):
+        await revoke()
+
+    assert service.revocations.version == version
+    assert heard.names() == names
+
+
 async def test_a_token_without_an_id_of_its_own_is_passed_over(service, clock):
     now = int(clock())
     claims = {

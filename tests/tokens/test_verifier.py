@@ -107,6 +107,17 @@ def test_a_token_has_one_principal_for_each_way_it_came():
     assert verified.principal("header", "jwt") is header
 
 
+def test_a_bound_token_has_one_principal_for_each_way_its_key_was_shown():
+    verified = forge.verifier().verify(forge.token(cnf={"jkt": "x"}))
+    ways = [("header", "jwt"), ("header", "other"), ("cookie", "jwt")]
+    callers = [verified.confirmed(*way) for way in ways]
+    assert [(one.source, one.backend) for one in callers] == ways
+    for way, one in zip(ways, callers, strict=True):
+        assert verified.confirmed(*way) is one
+        with pytest.raises(InvalidTokenError, match="without a proof"):
+            verified.principal(*way)
+
+
 def test_a_verified_token_does_not_show_what_identifies_it():
     shown = repr(forge.verifier().verify(forge.token(jti="the-jti", sid="the-sid")))
     assert "ada" in shown
@@ -137,6 +148,17 @@ def test_it_says_whose_tokens_it_takes():
     verifier = TokenVerifier(keys, issuer=forge.ISSUER)
     assert verifier.issuer == forge.ISSUER
     assert verifier.keys is keys
+
+
+def test_it_says_which_types_and_which_claims_it_takes():
+    keys = forge.family("HS256").keys
+    assert TokenVerifier(keys).types == {"at+jwt"}
+    assert TokenVerifier(keys, types=["jwt", ""]).types == {"jwt", ""}
+
+    rules = forge.verifier().rules
+    assert rules.check(forge.claims(), forge.NOW).expires_at == forge.NOW + 600
+    with pytest.raises(InvalidTokenError):
+        rules.check(forge.claims(iss="https://other.example"), forge.NOW)
 
 
 def test_claims_under_other_names_are_judged_and_shown_as_they_came():
