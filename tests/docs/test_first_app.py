@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def run_in_one_shell(script, folder, port):
     return said
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing")
 def test_every_command_of_the_first_tutorial_prints_what_the_page_says(
     tmp_path, free_port
 ):
