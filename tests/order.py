@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 from zlib import adler32
 
@@ -53,6 +56,27 @@ LONGEST: Final = (
 SHARED: Final = {"tests/browser": 3, "tests/servers": 1}
 
 
+ALONE: Final = "alone"
+_MARKED: Final = re.compile(
+    r"^@pytest\.mark\.alone\n(?:@.*\n)*(?:async )?def (\w+)"
+    r"|^(pytestmark) = .*\bpytest\.mark\.alone\b",
+    re.MULTILINE,
+)
+
+
+def is_alone_by_name(nodeid: str) -> bool:
+    """Return whether a test is marked ``alone``, for who has nothing but its name."""
+    file, _, test = nodeid.partition("::")
+    names = _alone_in(Path(__file__).parents[1] / file)
+    return "pytestmark" in names or test.partition("[")[0] in names
+
+
+@cache
+def _alone_in(file: Path) -> frozenset[str]:
+    found = _MARKED.findall(file.read_text("utf-8"))
+    return frozenset(name for pair in found for name in pair if name)
+
+
 class LongestFirst(LoadFileScheduling):
     """Gives each process a file at a time, or those that share what they start."""
 
@@ -74,7 +98,10 @@ class LongestFirst(LoadFileScheduling):
             del given[file]
 
     def _split_scope(self, nodeid: str) -> str:
-        """Return the file of a test, or the part of a folder that it stands in."""
+        """Return the file of a test, or what else one process runs in a row."""
+        if is_alone_by_name(nodeid):
+            return ALONE
+
         file = super()._split_scope(nodeid)
         folder, _, _ = file.rpartition("/")
         if folder not in SHARED:
@@ -83,6 +110,9 @@ class LongestFirst(LoadFileScheduling):
         return f"{folder} {adler32(file.encode()) % SHARED[folder]}"
 
     def _assign_work_unit(self, node: Any) -> None:
+        # All others have to stop for these: once, when little is left to stop.
+        if ALONE in self.workqueue:
+            self.workqueue.move_to_end(ALONE)
         longest = next((file for file in LONGEST if file in self.workqueue), None)
         if longest is not None:
             self.workqueue.move_to_end(longest, last=False)

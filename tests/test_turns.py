@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.order import LONGEST, SHARED
-from tests.turns import Turns, put_alone_first
+from tests.order import LONGEST, SHARED, is_alone_by_name
+from tests.turns import Turns, is_alone, put_alone_first
 
 ROOT = Path(__file__).parent.parent
 
@@ -85,6 +85,20 @@ def test_those_of_a_file_that_are_alone_follow_one_another():
     put_alone_first(items)
 
     assert [item.name for item in items] == ["b2", "b1", "b3", "a2", "a1"]
+
+
+def test_who_is_alone_is_known_by_name_as_by_mark(request):
+    """In a whole run these are all tests."""
+    tests = request.session.items
+    by_mark = {item.nodeid for item in tests if is_alone(item)}
+    assert {item.nodeid for item in tests if is_alone_by_name(item.nodeid)} == by_mark
+
+    overload = "tests/stores/test_overload.py::test_of_any_name[x]"
+    cluster = "tests/stores/test_redis_cluster.py::"
+    assert is_alone_by_name(overload)
+    assert is_alone_by_name(f"{cluster}test_a_store_follows_a_slot_that_moves")
+    assert not is_alone_by_name(f"{cluster}test_a_store_follows")
+    assert not is_alone_by_name("tests/test_turns.py::test_several_may_run_together")
 
 
 @pytest.mark.parametrize("folder", SHARED)
