@@ -6,12 +6,14 @@ import argparse
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.stores.base import Store
-from asgi_auth.stores.memory import MemoryStore
-from asgi_auth.stores.redis import RedisStore
-from asgi_auth.stores.sql import SQLStore
+
+if TYPE_CHECKING:
+    from asgi_auth.stores.redis import RedisStore
+    from asgi_auth.stores.sql import SQLStore
 
 __all__ = ["add_store_option", "is_sql", "make_store", "open_store", "scheme_of"]
 
@@ -55,6 +57,8 @@ async def open_store(url: str | None) -> AsyncIterator[Store]:
         MissingExtraError: The driver is not installed.
     """
     if url is None:
+        from asgi_auth.stores.memory import MemoryStore  # noqa: PLC0415
+
         yield MemoryStore()
         return
 
@@ -79,11 +83,16 @@ def make_store(url: str) -> SQLStore | RedisStore:
         ConfigurationError: It is no such URL.
         MissingExtraError: The driver is not installed.
     """
+    # Imported here: nobody waits for the drivers of a store that is not theirs.
     if is_sql(url):
+        from asgi_auth.stores.sql import SQLStore  # noqa: PLC0415
+
         return SQLStore(url)
 
     scheme = scheme_of(url)
     if scheme in _REDIS:
+        from asgi_auth.stores.redis import RedisStore  # noqa: PLC0415
+
         return RedisStore(url)
 
     # The URL itself may hold a password.

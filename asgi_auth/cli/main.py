@@ -10,15 +10,23 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 
-from asgi_auth.cli import demo, doctor, hash, keygen, sessions, tokens, users  # noqa: A004
 from asgi_auth.cli._help import add_verbs
 from asgi_auth.errors import ConfigurationError, UnavailableError
 
 __all__ = ["main"]
 
-_COMMANDS = (demo, keygen, tokens, hash, users, sessions, doctor)
+# Each with the module that describes it.
+_COMMANDS = {
+    "demo": "demo",
+    "keygen": "keygen",
+    "token": "tokens",
+    "hash": "hash",
+    "users": "users",
+    "sessions": "sessions",
+    "doctor": "doctor",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token, a fault that the doctor found), or 2 for a wrong call or an outage. Where
         no command is named, the help is printed, and that is a 0.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser(words).parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         status = run(options)
@@ -48,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="asgi-auth",
         description="Identify the callers of ASGI applications.",
@@ -57,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     version = f"asgi-auth {metadata.version('asgi-auth')}"
     parser.add_argument("--version", action="version", version=version)
     commands = add_verbs(parser, "command", "COMMAND")
-    for command in _COMMANDS:
-        command.add(commands)
+    # A command does not wait for what the others import.
+    named = [word for word in words[:1] if word in _COMMANDS]
+    for name in named or _COMMANDS:
+        import_module(f"asgi_auth.cli.{_COMMANDS[name]}").add(commands)
 
     return parser
