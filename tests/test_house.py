@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,11 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def parsed(module: Path) -> ast.Module:
+    return ast.parse(module.read_bytes())
+
+
 def imported_libraries(tree: ast.Module) -> set[str]:
     """Name the top-level packages that a module imports, late imports too."""
     found = set()
@@ -105,12 +111,12 @@ def test_module_is_short(module):
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_module_says_what_it_is_for(module):
-    assert ast.get_docstring(ast.parse(module.read_bytes()))
+    assert ast.get_docstring(parsed(module))
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_module_postpones_its_annotations(module):
-    tree = ast.parse(module.read_bytes())
+    tree = parsed(module)
     if len(tree.body) <= 1:  # Nothing but the docstring.
         return
 
@@ -127,7 +133,7 @@ def test_optional_libraries_come_through_their_door(module):
     here = module.relative_to(PACKAGE).as_posix()
     astray = [
         library
-        for library in imported_libraries(ast.parse(module.read_bytes()))
+        for library in imported_libraries(parsed(module))
         if library in DOORS and not here.startswith(DOORS[library] or "\0")
     ]
     assert not astray, f"{here} imports {astray}; their doors are in this test"
