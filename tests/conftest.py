@@ -132,6 +132,22 @@ def _free_port() -> int:
     return free_port()
 
 
+@pytest.fixture
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have hashers that are made from now on take no memory and no time.
+
+    It is for tests of something else that make no hasher of their own.
+    """
+    from asgi_auth.passwords import hasher
+
+    make = hasher._argon2_context
+    cheap = {"memory_cost": 64, "time_cost": 1, "parallelism": 1}
+    changes = {f"argon2__{name}": cost for name, cost in cheap.items()}
+    monkeypatch.setattr(
+        hasher, "_argon2_context", lambda **costs: make(**costs).copy(**changes)
+    )
+
+
 def _fault_of(longrepr: object) -> str | None:
     """Say what is wrong with a skip, if anything is."""
     reason = str(longrepr[2] if isinstance(longrepr, tuple) else longrepr)

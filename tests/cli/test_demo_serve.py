@@ -24,7 +24,8 @@ ADA = {"email": "ada@example.com", "password": "otter-lamp-77-moss"}
 
 @pytest.fixture(scope="module")
 def demo():
-    with running_demo() as running:
+    # A token is good for as long as these tests take.
+    with running_demo("--access-ttl", "3600") as running:
         yield running
 
 
@@ -39,6 +40,13 @@ def log_in(client, email=EMAIL, password=PASSWORD, label="test"):
     answer = client.post("/auth/login", json=body)
     assert answer.status_code == 200, answer.text
     return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@pytest.fixture(scope="module")
+def caller(demo):
+    """The header of one who has logged in: to do so is made to take time."""
+    with demo.client() as client:
+        return log_in(client)
 
 
 def serve_in_vain(*arguments, before=""):
@@ -250,16 +258,16 @@ def test_nobody_gets_in_without_a_token(client, method, path):
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_a_ticket_logs_another_window_in_once(client):
-    ticket = client.post("/api/handover", headers=log_in(client)).json()["ticket"]
+def test_a_ticket_logs_another_window_in_once(client, caller):
+    ticket = client.post("/api/handover", headers=caller).json()["ticket"]
     body = {"email": EMAIL, "password": ticket}
 
     assert client.post("/auth/login", json=body).status_code == 200
     assert client.post("/auth/login", json=body).status_code == 401
 
 
-def test_a_ticket_is_good_for_its_own_account_only(client):
-    ticket = client.post("/api/handover", headers=log_in(client)).json()["ticket"]
+def test_a_ticket_is_good_for_its_own_account_only(client, caller):
+    ticket = client.post("/api/handover", headers=caller).json()["ticket"]
     body = {"email": "bob@example.com", "password": ticket}
     assert client.post("/auth/login", json=body).status_code == 401
 
@@ -292,9 +300,9 @@ def test_tickets_do_not_pile_up():
     ],
 )
 def test_each_attack_is_made_over_a_socket_and_shows_no_usable_token(
-    client, name, statuses
+    client, caller, name, statuses
 ):
-    answer = client.post("/api/attack", headers=log_in(client), json={"name": name})
+    answer = client.post("/api/attack", headers=caller, json={"name": name})
     result = answer.json()
 
     assert result["refused"] is True
@@ -304,8 +312,7 @@ def test_each_attack_is_made_over_a_socket_and_shows_no_usable_token(
     assert TOKEN.search(answer.text) is None
 
 
-def test_attacks_leave_no_session_behind(client):
-    caller = log_in(client)
+def test_attacks_leave_no_session_behind(client, caller):
     before = client.get("/auth/sessions", headers=caller).json()["sessions"]
     for name in ("reuse", "refresh-as-access"):
         client.post("/api/attack", headers=caller, json={"name": name})
@@ -314,8 +321,8 @@ def test_attacks_leave_no_session_behind(client):
 
 
 @pytest.mark.parametrize("body", [b'{"name": "no"}', b"[]", b"{", b" " * 5000])
-def test_an_unknown_attack_is_404(client, body):
-    answer = client.post("/api/attack", headers=log_in(client), content=body)
+def test_an_unknown_attack_is_404(client, caller, body):
+    answer = client.post("/api/attack", headers=caller, content=body)
     assert answer.status_code == 404
 
 

@@ -14,6 +14,8 @@ from asgi_auth.accounts.sql import SQLAccounts
 from asgi_auth.cli.main import main
 from asgi_auth.stores.sql import SQLStore
 
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
 ISSUER = "https://api.example"
 ANN = "ann@example.com"
 

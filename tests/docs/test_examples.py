@@ -124,6 +124,7 @@ def module(monkeypatch, tmp_path):
         logging.getLogger(name).setLevel(level)
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_page_runs(page, module):
     run_page(str(page), page.read_text("utf-8"), module)

@@ -35,7 +35,7 @@ from asgi_auth.routes import AuthRoutes
 from tests.identities.world import World
 from tests.migrations.test_layouts import SECRET
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cheap_hashes")]
 
 MADE = json.loads(Path(__file__).with_name("fastapi_users.json").read_text("utf-8"))
 PASSWORDS = MADE["passwords"]
