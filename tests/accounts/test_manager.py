@@ -183,6 +183,7 @@ class Named(AuthManager):
         return self.user
 
 
+@pytest.mark.usefixtures("cheap_hashes")
 @pytest.mark.parametrize("shape", [dict, SimpleNamespace])
 async def test_a_user_without_the_attribute_is_a_mistake_and_no_wrong_password(shape):
     hasher = PasswordHasher()
