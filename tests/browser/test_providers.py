@@ -132,14 +132,14 @@ async def test_the_client_logs_in_links_and_unlinks_with_cookies(make_shop, new_
     tab = await new_tab(f"{shop.origin}/app")
     await until(tab, "window.auth !== undefined")
     assert await tab.evaluate("auth.providers()") == [{"name": "op", "label": "op"}]
-    await tab.evaluate("auth.logInAt('op', { next: '/app' })")
+    await tab.evaluate("void auth.logInAt('op', { next: '/app' })")
     await log_in_there(tab)
     await tab.wait_for_url(f"{shop.origin}/app")
     await until(tab, "window.auth !== undefined")
     assert (await tab.evaluate("auth.resume()"))["authenticated"]
 
     provided.op.user = {"sub": "another"}
-    await tab.evaluate("auth.link('op', { next: '/app?linked' })")
+    await tab.evaluate("void auth.link('op', { next: '/app?linked' })")
     await log_in_there(tab)
     await tab.wait_for_url(f"{shop.origin}/app?linked")
     await until(tab, "window.auth !== undefined")
@@ -155,7 +155,7 @@ async def test_the_client_gets_tokens_in_memory_on_a_page_of_its_own(
     shop = await make_shop("memory", callback_page="/back")
     tab = await new_tab(f"{shop.origin}/app")
     await until(tab, "window.auth !== undefined")
-    await tab.evaluate("auth.logInAt('op')")
+    await tab.evaluate("void auth.logInAt('op')")
     await log_in_there(tab)
     await tab.wait_for_url(f"{shop.origin}/back/op?**")
     await until(tab, "window.auth !== undefined")
