@@ -71,12 +71,12 @@ class Reply(RequestState):
             # Nearly all answers have a type that was seen: one look over them all.
             try:
                 headers: Any = message["headers"]
-                if headers.__class__ is list and not ordinary.isdisjoint(headers):
-                    return send(message)
-            except (KeyError, TypeError):
-                pass  # There are none, or pairs are lists.
+                is_new = headers.__class__ is not list or ordinary.isdisjoint(headers)
+            except (KeyError, TypeError):  # There are none, or pairs are lists.
+                is_new = True
 
-            return self._begin_or_send(message, ordinary)
+            if is_new:
+                return self._begin_or_send(message, ordinary)
 
         return send(message)
 

@@ -108,6 +108,24 @@ def test_send_is_known_to_be_awaited_and_makes_no_coroutine_of_its_own(kind):
     assert sent  # Called at once: nobody has awaited anything.
 
 
+@pytest.mark.parametrize("kind", [KeyError, TypeError])
+def test_what_a_plain_send_raises_comes_through_and_nothing_is_sent_twice(kind):
+    sent = []
+
+    def fails(message):
+        sent.append(message)
+        raise kind("a bug of an outer layer")
+
+    reply = make_state(Reply, {"type": "http"}, fails)
+    header = (b"content-type", b"text/plain")
+    reply.ordinary = {header}
+    start = {"type": "http.response.start", "status": 200, "headers": [header]}
+    with pytest.raises(kind, match="a bug of an outer layer"):
+        reply.send(start)
+
+    assert sent == [start]
+
+
 @pytest.mark.parametrize("required", [True, False])
 async def test_what_asks_whether_send_is_async_does_not_warn(required):
     def wsgi(environ, start):
