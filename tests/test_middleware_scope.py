@@ -19,6 +19,7 @@ from asgi_auth import (
     requires,
 )
 from asgi_auth._stand_in import STAND_IN
+from asgi_auth.responses.state import KEY, RequestState, make_state
 from asgi_auth.testing import FakeClock
 from tests import forge
 from tests.asgi import (
@@ -89,6 +90,23 @@ async def test_what_stands_in_for_nobody_changes_no_verdict(value):
     assert await caller(app, echo, **more) is ANONYMOUS
     assert (await caller(app, echo, headers=[bearer(GOOD)], **more)).subject == "ada"
     assert (await run(around(Echo(), required=True), **more)).status == 401
+
+
+async def test_a_state_begins_as_those_that_are_made_elsewhere():
+    """The middleware sets its fields by itself, to spare each request a call."""
+    made = []
+
+    async def app(scope, receive, send):
+        made.append({**slots_of(scope[KEY]), "_send": None, "scope": None})
+
+    await around(app)(http_scope(), None, None)
+    begun = make_state(RequestState)
+    assert made == [slots_of(begun)]
+
+
+def slots_of(state):
+    names = set(RequestState.__slots__) - {"__dict__"}
+    return {name: getattr(state, name) for name in names if hasattr(state, name)}
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "webtransport", "http2", ""])
