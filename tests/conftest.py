@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.authorities import trust_nobody
 from tests.examples import ON_CI, some_of
 from tests.greenlets import keep_greenlets
 from tests.ports import free_port
-from tests.turns import Turns, is_alone, put_alone_first
+from tests.turns import put_alone_first, turn_of
 from tests.untraced import (
     import_others_untraced,
     pytest_pycollect_makeitem,
@@ -101,23 +100,8 @@ def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Iterator[object]:
     """Let what is marked ``alone`` have the machine for itself."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
-        with traced_if_measured(item):
-            return (yield)
-
-    turns = _turns(run)
-    turns.take(alone=is_alone(item))
-    try:
-        with traced_if_measured(item):
-            return (yield)
-    finally:
-        # All others have to stop for it: once for several in a row.
-        if not (is_alone(item) and is_alone(nextitem)):
-            turns.leave()
-
-
-_turns = cache(Turns)
+    with turn_of(item, nextitem), traced_if_measured(item):
+        return (yield)
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,24 @@ class Turns:
         """Leave for good."""
         os.close(self._gate)
         os.close(self._floor)
+
+
+_turns = cache(Turns)
+
+
+@contextmanager
+def turn_of(item: pytest.Item, next_item: pytest.Item | None) -> Iterator[None]:
+    """Run a test when it is its turn, if the run has several processes."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        yield
+        return
+
+    turns = _turns(run)
+    turns.take(alone=is_alone(item))
+    try:
+        yield
+    finally:
+        # All others have to stop for it: once for several in a row.
+        if not (is_alone(item) and is_alone(next_item)):
+            turns.leave()
