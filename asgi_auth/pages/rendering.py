@@ -7,6 +7,7 @@ said here (Content Security Policy, level 3).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote
@@ -71,13 +72,7 @@ class Renderer:
         self._look = {"brand": brand, "stylesheet": stylesheet}
         own = [page.folder for page in pages if page.folder is not None]
         folders = [each for each in (folder, *own, _OURS) if each is not None]
-        self._environment = Environment(
-            loader=ChoiceLoader([FileSystemLoader(each) for each in folders]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = _environment(tuple(folders))
 
     def __contains__(self, name: str) -> bool:
         """Report whether there is a page of this name."""
@@ -192,3 +187,15 @@ class Renderer:
 
         rules.append("form-action " + " ".join(dict.fromkeys(targets)))
         return "; ".join([*rules, "base-uri 'none'", "frame-ancestors 'none'"])
+
+
+@lru_cache(maxsize=16)
+def _environment(folders: tuple[str, ...]) -> Environment:
+    """Return what reads templates of folders; whoever has the same compiles them once."""
+    return Environment(
+        loader=ChoiceLoader([FileSystemLoader(each) for each in folders]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -129,12 +130,7 @@ class AuthRoutes(FromHandlers):
         self._operations = choose(context)
         self._context = context
         self._prefix = prefix
-        self._document = describe(
-            self._operations,
-            access_cookie=None if cookies is None else cookies.access,
-            camel_case=context.shape.camel_case,
-            limited=context.limiter is not None,
-        )
+        self._document = cache(self._describe)
         self._router = self._route(accounts)
 
     @classmethod
@@ -216,7 +212,7 @@ class AuthRoutes(FromHandlers):
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document of the routes, with paths below the mount."""
-        copied: dict[str, Any] = json.loads(json.dumps(self._document))
+        copied: dict[str, Any] = json.loads(json.dumps(self._document()))
         return copied
 
     async def aclose(self) -> None:
@@ -240,6 +236,15 @@ class AuthRoutes(FromHandlers):
             await _refuse(routing_error(error), body, scope, send)
         except ClientDisconnect:
             return  # No one is left to answer.
+
+    def _describe(self) -> dict[str, Any]:
+        context = self._context
+        return describe(
+            self._operations,
+            access_cookie=None if context.cookies is None else context.cookies.access,
+            camel_case=context.shape.camel_case,
+            limited=context.limiter is not None,
+        )
 
     def _route(self, accounts: AccountService) -> Router:
         context = self._context

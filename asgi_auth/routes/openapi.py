@@ -1,13 +1,14 @@
 """Describe the log-in routes as an OpenAPI 3.1 document.
 
-It describes only the routes that there are, and is made once.
+It describes only the routes that there are, and is made once, when somebody first asks
+for it: most workers are never asked, and all of them have to start.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -96,14 +97,14 @@ class DocumentRoutes:
     """The handler that shows the document.
 
     Args:
-        document: What :func:`describe` returns.
+        document: Returns what :func:`describe` does, always the same.
     """
 
     operations: ClassVar[Operations] = Operations()
 
     __slots__ = ("_document",)
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Callable[[], Mapping[str, Any]]) -> None:
         self._document = document
 
     @operations.add(
@@ -117,7 +118,7 @@ class DocumentRoutes:
     async def openapi(self, request: Request) -> Response:
         """Send it, with the place where the routes are mounted."""
         servers = [{"url": request.scope["root_path"] or "/"}]
-        body = json.dumps({**self._document, "servers": servers})
+        body = json.dumps({**self._document(), "servers": servers})
         return Response(body, media_type="application/json")
 
 

@@ -24,9 +24,23 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 _numbers = itertools.count(1)
+# To find primes takes longer than most tests: one has at most these.
+_rsa_places = itertools.cycle(range(8))
+
+
+@cache
+def _rsa_numbers(place: int) -> dict:
+    return RSAKey.generate_key(2048).as_dict(private=True)
+
+
+def _rsa_key(kid: str) -> RSAKey:
+    numbers = _rsa_numbers(next(_rsa_places))
+    return RSAKey.import_key({**numbers, "kid": kid, "use": "sig"})
+
+
 _MAKERS = {
-    "RS256": lambda kid: RSAKey.generate_key(2048, {"kid": kid, "use": "sig"}),
-    "PS256": lambda kid: RSAKey.generate_key(2048, {"kid": kid, "use": "sig"}),
+    "RS256": _rsa_key,
+    "PS256": _rsa_key,
     "ES256": lambda kid: ECKey.generate_key("P-256", {"kid": kid, "use": "sig"}),
     "Ed25519": lambda kid: OKPKey.generate_key("Ed25519", {"kid": kid, "use": "sig"}),
     "HS256": lambda kid: OctKey.generate_key(256, {"kid": kid}),
