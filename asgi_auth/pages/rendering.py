@@ -191,7 +191,7 @@ class Renderer:
 
 @lru_cache(maxsize=16)
 def _environment(folders: tuple[str, ...]) -> Environment:
-    """Return what reads templates of folders; whoever has the same compiles them once."""
+    """Return what reads the templates of folders, and compiles each of them once."""
     return Environment(
         loader=ChoiceLoader([FileSystemLoader(each) for each in folders]),
         autoescape=True,
