@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.authorities import trust_nobody
 from tests.examples import ON_CI, some_of
+from tests.forks import can_fork, run
 from tests.greenlets import keep_greenlets
+from tests.order import in_units, is_alone
 from tests.ports import free_port
-from tests.turns import put_alone_first, turn_of
 from tests.untraced import (
     import_others_untraced,
     pytest_pycollect_makeitem,
@@ -43,33 +42,42 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("patient")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the number of processes be chosen."""
+    help_ = f"processes to run the tests in; all of them are run in {PROCESSES}"
+    parser.addoption("--processes", type=int, help=help_)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in several processes; what is named runs in this one."""
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     options = config.option
-    is_one_of_them = hasattr(config, "workerinput")
-    # Coverage is measured in several only where that was said before it began.
-    is_measured = config.pluginmanager.hasplugin("_cov")
-    is_watched = options.usepdb or options.collectonly or is_measured
-    if is_whole and options.numprocesses is None and not (is_watched or is_one_of_them):
-        options.numprocesses = PROCESSES
-        options.dist = "loadfile"
-    if is_whole and not is_one_of_them:
+    is_watched = options.usepdb or options.capture == "no"
+    if is_watched or not can_fork():
+        options.processes = 1
+    elif options.processes is None:
+        options.processes = PROCESSES if is_whole else 1
+    if is_whole:
         # Hundreds of processes import the same: who comes first compiles it for all.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    if is_measured and options.numprocesses and not is_one_of_them:
-        # It runs no test: the others do, and measure themselves.
-        sys.settrace(None)
-        threading.settrace(None)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Begin with the files that take longest."""
-    from tests.order import LongestFirst
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run the tests in several processes, and then those that must be alone in one."""
+    options = session.config.option
+    if options.processes == 1 or options.collectonly or session.testsfailed:
+        return None
 
-    return LongestFirst(config, log) if config.option.dist == "loadfile" else None
+    session.config.pluginmanager.getplugin("terminalreporter").showfspath = False
+    together = [item for item in session.items if not is_alone(item)]
+    alone = [item for item in session.items if is_alone(item)]
+    for units, processes in ((in_units(together), options.processes), ([alone], 1)):
+        if run(session, units, processes):
+            break
+
+    return True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -89,18 +97,10 @@ def pytest_collection() -> Iterator[object]:
         gc.enable()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that are marked ``alone`` follow one another."""
-    put_alone_first(items)
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(
-    item: pytest.Item, nextitem: pytest.Item | None
-) -> Iterator[object]:
-    """Let what is marked ``alone`` have the machine for itself."""
-    with turn_of(item, nextitem), traced_if_measured(item):
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Measure coverage only where that was asked for."""
+    with traced_if_measured(item):
         return (yield)
 
 
