@@ -184,18 +184,17 @@ def _hear(
         worker.test, worker.place = given["nodeid"], given["location"]
         return set()
 
-    if name == "pytest_runtest_logreport":
-        report = hook.pytest_report_from_serializable(
-            config=session.config, data=given["report"]
-        )
-        given = {"report": report}
+    if name == "pytest_runtest_logfinish":
+        hook.pytest_runtest_logfinish(**given)
+        worker.test = ""
+        return {given["nodeid"]}
 
-    getattr(hook, name)(**given)
-    if name != "pytest_runtest_logfinish":
-        return set()
-
-    worker.test = ""
-    return {given["nodeid"]}
+    if name == "pytest_warning_recorded":
+        hook.pytest_warning_recorded.call_historic(kwargs=given)
+    else:
+        report = hook.pytest_report_from_serializable(config=session.config, **given)
+        hook.pytest_runtest_logreport(report=report)
+    return set()
 
 
 def _end(session: pytest.Session, worker: _Worker, *, is_well: bool) -> set[str]:
@@ -228,9 +227,11 @@ class _Reporter:
     def __init__(self, config: pytest.Config, sender: Connection) -> None:
         self._config = config
         self._sender = sender
+        self._has_begun = False
 
     @pytest.hookimpl
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
+        self._has_begun = True
         given = {"nodeid": nodeid, "location": location}
         self._sender.send(("pytest_runtest_logstart", given))
 
@@ -239,12 +240,32 @@ class _Reporter:
         data = self._config.hook.pytest_report_to_serializable(
             config=self._config, report=report
         )
-        self._sender.send(("pytest_runtest_logreport", {"report": data}))
+        self._sender.send(("pytest_runtest_logreport", {"data": data}))
 
     @pytest.hookimpl
     def pytest_runtest_logfinish(self, nodeid: str, location: object) -> None:
         given = {"nodeid": nodeid, "location": location}
         self._sender.send(("pytest_runtest_logfinish", given))
+
+    @pytest.hookimpl
+    def pytest_warning_recorded(
+        self,
+        warning_message: warnings.WarningMessage,
+        when: str,
+        nodeid: str,
+        location: object,
+    ) -> None:
+        if not self._has_begun:  # These came before, and are told to whoever asks.
+            return
+
+        given = {"when": when, "nodeid": nodeid, "location": location}
+        given["warning_message"] = warnings.WarningMessage(
+            str(warning_message.message),
+            warning_message.category,
+            warning_message.filename,
+            warning_message.lineno,
+        )
+        self._sender.send(("pytest_warning_recorded", given))
 
 
 @dataclass

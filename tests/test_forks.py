@@ -30,10 +30,11 @@ def pytest_runtestloop(session):
     return run(session, [session.items[::2], session.items[1::2]], 2) or True
 """
 TESTS = """
-import os, signal, pytest
+import os, signal, warnings, pytest
 
 def test_passes(tmp_path):
     print("nobody sees this")
+    warnings.warn("everybody sees this", FutureWarning)
 
 def test_fails():
     print("this is seen")
@@ -95,13 +96,14 @@ def run_tests(folder: Path, conftest: str, *arguments: str) -> str:
 @pytest.mark.parametrize("conftest", [DIVIDED, DIVIDED_IN_HALVES])
 def test_every_test_is_run_once_and_told_of(tmp_path, conftest):
     said = run_tests(tmp_path, conftest)
-    closing = "2 failed, 9 passed, 1 skipped, 1 xfailed, 1 error in"
+    closing = "2 failed, 9 passed, 1 skipped, 1 xfailed, 1 warning, 1 error in"
     assert said.splitlines()[-1].startswith(closing)
     assert "FAILED test_it.py::test_dies - its process ended with status -9" in said
     assert "FAILED test_it.py::test_fails - AssertionError: assert {'a': 1}" in said
     assert "ERROR test_it.py::test_never_begins - ValueError: broken" in said
     assert "why not" in said
     assert "this is seen" in said
+    assert "FutureWarning: everybody sees this" in said
     assert "nobody sees this" not in said
 
     began = (tmp_path / "began").read_text().splitlines()
