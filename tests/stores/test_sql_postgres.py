@@ -13,9 +13,9 @@ from asgi_auth.errors import ConfigurationError, UnavailableError
 from asgi_auth.stores import NewSession
 from asgi_auth.stores.records import Revocation
 from asgi_auth.stores.sql import SQLStore
-from asgi_auth.testing import StoreContract
 from tests.postgres import kill_postgres
 from tests.stores.pgbouncer import pgbouncer
+from tests.stores.sql_contract import SQLContract
 
 # SQLAlchemy drops connections that fail in their first statement, unclosed, as behind a
 # pooler that was not named. When the collector finds them is chance.
@@ -37,36 +37,21 @@ def pooler(postgres_server):
         yield f"//postgres@127.0.0.1:{port}/postgres"
 
 
-class Contract(StoreContract):
-    @pytest.fixture
-    async def store(self, url, table_prefix):
-        store = SQLStore(url, table_prefix=table_prefix)
-        await store.create_schema()
-        yield store
-        await store.aclose()
-
-    @pytest.fixture
-    async def peer(self, store, url, table_prefix):
-        peer = SQLStore(url, table_prefix=table_prefix)
-        yield peer
-        await peer.aclose()
-
-
-class TestPsycopgContract(Contract):
-    @pytest.fixture
+class TestPsycopgContract(SQLContract):
+    @pytest.fixture(scope="class")
     def url(self, postgres_url):
         pytest.importorskip("psycopg")
         return postgres_url.replace("postgresql:", "postgresql+psycopg:", 1)
 
 
-class TestPgBouncerContract(Contract):
-    @pytest.fixture
+class TestPgBouncerContract(SQLContract):
+    @pytest.fixture(scope="class")
     def url(self, pooler):
         return f"postgresql:{pooler}?pgbouncer=true"
 
 
-class TestPsycopgThroughPgBouncerContract(Contract):
-    @pytest.fixture
+class TestPsycopgThroughPgBouncerContract(SQLContract):
+    @pytest.fixture(scope="class")
     def url(self, pooler):
         pytest.importorskip("psycopg")
         return f"postgresql+psycopg:{pooler}?pgbouncer=true"
