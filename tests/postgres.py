@@ -7,7 +7,6 @@ also for processes that are forked from the one that has imported this.
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import shutil
 import subprocess
@@ -47,6 +46,8 @@ def start_postgres():
 
 def _template(get_server) -> Path:
     """Return the files of a server that has never run."""
+    import fcntl
+
     made = _TEMPLATES / "made"
     with (_TEMPLATES / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

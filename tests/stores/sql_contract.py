@@ -19,7 +19,8 @@ class SharedContract(StoreContract):
     """Needs a fixture ``stores`` for each class: a store and its peer."""
 
     @pytest.fixture(scope="class")
-    def anyio_backend(self) -> str:
+    @classmethod
+    def anyio_backend(cls) -> str:
         """Keep one event loop for these tests: the connections belong to it."""
         return "asyncio"
 
@@ -39,7 +40,8 @@ class SQLContract(SharedContract):
     """Needs a fixture ``url`` for each class."""
 
     @pytest.fixture(scope="class")
-    async def stores(self, url, anyio_backend):
+    @classmethod
+    async def stores(cls, url, anyio_backend):
         prefix = new_prefix()
         store, peer = (SQLStore(url, table_prefix=prefix) for _ in range(2))
         await store.create_schema()

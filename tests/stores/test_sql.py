@@ -17,19 +17,22 @@ from tests.stores.sql_world import IDLE, open_session
 
 class TestSQLiteContract(SQLContract):
     @pytest.fixture(scope="class")
-    def url(self, tmp_path_factory):
+    @classmethod
+    def url(cls, tmp_path_factory):
         return f"sqlite:///{tmp_path_factory.mktemp('contract') / 'store.db'}"
 
 
 class TestPostgresContract(SQLContract):
     @pytest.fixture(scope="class")
-    def url(self, postgres_url):
+    @classmethod
+    def url(cls, postgres_url):
         return postgres_url
 
 
 class TestGivenSQLiteEngineContract(SharedContract):
     @pytest.fixture(scope="class")
-    async def stores(self, tmp_path_factory, anyio_backend):
+    @classmethod
+    async def stores(cls, tmp_path_factory, anyio_backend):
         path = tmp_path_factory.mktemp("contract") / "store.db"
         engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
         store = SQLStore(engine)

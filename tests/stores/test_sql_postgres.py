@@ -39,20 +39,23 @@ def pooler(postgres_server):
 
 class TestPsycopgContract(SQLContract):
     @pytest.fixture(scope="class")
-    def url(self, postgres_url):
+    @classmethod
+    def url(cls, postgres_url):
         pytest.importorskip("psycopg")
         return postgres_url.replace("postgresql:", "postgresql+psycopg:", 1)
 
 
 class TestPgBouncerContract(SQLContract):
     @pytest.fixture(scope="class")
-    def url(self, pooler):
+    @classmethod
+    def url(cls, pooler):
         return f"postgresql:{pooler}?pgbouncer=true"
 
 
 class TestPsycopgThroughPgBouncerContract(SQLContract):
     @pytest.fixture(scope="class")
-    def url(self, pooler):
+    @classmethod
+    def url(cls, pooler):
         pytest.importorskip("psycopg")
         return f"postgresql+psycopg:{pooler}?pgbouncer=true"
 
