@@ -7,6 +7,7 @@ import pytest
 
 from asgi_auth.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 BCRYPT = "$2b$04$8oS1TXfeHsxLS7GRtovKF.Y7gjXc9oXsZWmO9bVWTCmlOLmmwbTrC"
 
 

@@ -19,6 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -29,13 +31,12 @@ _rsa_places = itertools.cycle(range(8))
 
 
 @cache
-def _rsa_numbers(place: int) -> dict:
-    return RSAKey.generate_key(2048).as_dict(private=True)
+def _rsa(place: int) -> RSAPrivateKey:
+    return rsa.generate_private_key(65_537, 2048)
 
 
 def _rsa_key(kid: str) -> RSAKey:
-    numbers = _rsa_numbers(next(_rsa_places))
-    return RSAKey.import_key({**numbers, "kid": kid, "use": "sig"})
+    return RSAKey.import_key(_rsa(next(_rsa_places)), {"kid": kid, "use": "sig"})
 
 
 _MAKERS = {
