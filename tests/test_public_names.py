@@ -94,8 +94,9 @@ def test_no_driver_is_imported_before_somebody_asks_for_it():
     script = (
         "import sys, asgi_auth, asgi_auth.stores, asgi_auth.backends, asgi_auth.keys\n"
         "import asgi_auth.accounts, asgi_auth.ratelimit, asgi_auth.passkeys\n"
+        "import asgi_auth.factors, asgi_auth.websocket, asgi_auth.metrics\n"
         "drivers = {'sqlalchemy', 'redis', 'httpx2', 'limits', 'aiosmtplib'}\n"
-        "drivers.add('webauthn')\n"
+        "drivers |= {'webauthn', 'opentelemetry', 'prometheus_client'}\n"
         "print(sorted(drivers & sys.modules.keys()))\n"
     )
     run = subprocess.run(
