@@ -248,6 +248,10 @@ class _Reporter:
         self._sender.send(("pytest_runtest_logfinish", given))
 
     @pytest.hookimpl
+    def pytest_internalerror(self, excrepr: object) -> None:
+        sys.stderr.write(f"{excrepr}\n")  # The last words of this process.
+
+    @pytest.hookimpl
     def pytest_warning_recorded(
         self,
         warning_message: warnings.WarningMessage,

@@ -112,6 +112,17 @@ def test_every_test_is_run_once_and_told_of(tmp_path, conftest):
     assert sorted(ended) == sorted({line.split()[0] for line in began})
 
 
+def test_a_fault_of_a_plugin_is_told(tmp_path):
+    fault = """
+def pytest_runtest_logstart(nodeid):
+    if nodeid.endswith("[3]"):
+        raise RuntimeError("a plugin is broken")
+"""
+    said = run_tests(tmp_path, DIVIDED + fault)
+    assert re.search(r"FAILED test_it.py::test_shares\[3\] - its process ended", said)
+    assert "RuntimeError: a plugin is broken" in said
+
+
 def test_it_stops_when_it_is_told_to(tmp_path):
     said = run_tests(tmp_path, DIVIDED_IN_HALVES, "-x")
     assert "stopping after" in said
