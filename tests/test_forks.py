@@ -77,6 +77,7 @@ def run_tests(folder: Path, conftest: str, *arguments: str) -> str:
         "PYTHONPATH": str(ROOT),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTEST_ADDOPTS": "",
+        "COVERAGE_FILE": str(folder / "coverage"),  # Not that of the run outside.
     }
     command = [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider"]
     ended = subprocess.run(
